@@ -1,0 +1,19 @@
+"""What dmtest raises and warns with."""
+
+__all__ = ["DataWarning", "DmtestError", "InputError"]
+
+
+class DmtestError(Exception):
+    """Base of every error that dmtest raises on purpose."""
+
+
+class InputError(DmtestError, ValueError):
+    """An argument or a file that cannot be used.
+
+    The message is one sentence that names the argument, the value that was
+    found and the cure.
+    """
+
+
+class DataWarning(UserWarning):
+    """Something about the data that a reader of the result has to know."""

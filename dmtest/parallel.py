@@ -1,0 +1,60 @@
+"""Fixed tasks over a thread pool, with BLAS held to one thread inside.
+
+The work is cut the same way whatever the number of workers, and every task runs its
+BLAS on one thread, so results are the same bits with one thread and with many.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from dmtest.errors import InputError
+
+__all__ = ["blocks", "run_tasks", "single_threaded_blas", "workers"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def workers() -> int:
+    """Threads to use: ``DMTEST_THREADS``, else ``OMP_NUM_THREADS``, else the cores at hand."""
+    for name in ("DMTEST_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "").split(",")[0].strip()
+        if value:
+            if not value.isdigit() or int(value) < 1:
+                raise InputError(f"{name}: got {value!r}; set it to a whole number of threads.")
+            return int(value)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS and LAPACK to one thread: their bits may depend on how many they use."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+def blocks(total: int, size: int) -> list[slice]:
+    """Cut ``range(total)`` into slices of at most `size`."""
+    size = max(1, size)
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def run_tasks(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+    """Yield ``function(task)`` in the order of `tasks`, computed by :func:`workers` threads."""
+    todo = list(tasks)
+    count = min(workers(), len(todo))
+    with single_threaded_blas():
+        if count <= 1:
+            yield from map(function, todo)
+            return
+        with ThreadPoolExecutor(count) as pool:
+            yield from pool.map(function, todo)

@@ -1,0 +1,69 @@
+"""Directions to project on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmtest.errors import InputError
+
+__all__ = ["as_directions", "random_directions"]
+
+Floats = NDArray[np.floating]
+
+
+def random_directions(k: int, d: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw directions uniform on the sphere, orthonormal within blocks of d.
+
+    Each block is a Haar-distributed frame (Stewart 1980: QR of a normal matrix with
+    the signs of R's diagonal moved to Q), so every row alone is uniform on S^{d-1}
+    while a block covers the space as evenly as d directions can.
+
+    Parameters
+    ----------
+    k : int
+        Number of directions.
+    d : int
+        Dimension. For d = 1 the only direction up to sign is returned: ``[[1.0]]``
+        repeated k times.
+    rng : numpy Generator
+
+    Returns
+    -------
+    ndarray, shape (k, d)
+    """
+    if d == 1:
+        return np.ones((k, 1))
+    # A frame of min(k, d) columns is all that is needed of a block.
+    width = min(k, d)
+    count = -(-k // width)
+    normal = rng.standard_normal((count, d, width))
+    q, r = np.linalg.qr(normal)
+    q *= np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+    return np.ascontiguousarray(q.transpose(0, 2, 1).reshape(count * width, d)[:k])
+
+
+def as_directions(directions: ArrayLike, d: int) -> NDArray[np.float64]:
+    """Check directions that a caller passes in: shape (k, d), unit rows.
+
+    Raises
+    ------
+    InputError
+        If the shape does not fit, a value is not finite or a row has no unit norm.
+    """
+    u = np.array(directions, dtype=np.float64)
+    if u.ndim == 1:
+        u = u[None, :]
+    if u.ndim != 2 or u.shape[1] != d or not len(u):
+        raise InputError(
+            f"directions: got shape {u.shape}; pass an array of shape (k, {d}), "
+            f"one unit vector a row."
+        )
+    norms = np.linalg.norm(u, axis=1)
+    bad = ~(np.abs(norms - 1.0) <= 1e-6)
+    if bad.any():
+        worst = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"directions: row {worst} has norm {norms[worst]:.6g}; divide every row by its norm."
+        )
+    return u / norms[:, None]
