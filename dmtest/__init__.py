@@ -1,0 +1,65 @@
+"""Does this sample really follow the distribution it is supposed to?
+
+``dmtest.report(data)`` gives a verdict with its evidence; ``dmtest.run_tests`` single
+tests; ``dmtest.mean_pvalue`` the score of noise-injected Deep InfoMax. Names are imported
+when they are first used, so ``import dmtest`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dmtest.api import list_tests, mean_pvalue, report, run_test, run_tests
+    from dmtest.errors import DataWarning, DmtestError, InputError
+    from dmtest.io import load
+    from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
+    from dmtest.report.model import Report
+    from dmtest.targets import AnyNormal, Normal, Product, Uniform
+
+__all__ = [
+    "AnyNormal",
+    "DataWarning",
+    "DmtestError",
+    "Effect",
+    "Finding",
+    "InputError",
+    "MeanPValue",
+    "Normal",
+    "Outcome",
+    "Product",
+    "Report",
+    "Uniform",
+    "__version__",
+    "list_tests",
+    "load",
+    "mean_pvalue",
+    "report",
+    "run_test",
+    "run_tests",
+]
+
+_HOMES = {
+    "dmtest.api": ("list_tests", "mean_pvalue", "report", "run_test", "run_tests"),
+    "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
+    "dmtest.io": ("load",),
+    "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
+    "dmtest.report.model": ("Report",),
+    "dmtest.targets": ("AnyNormal", "Normal", "Product", "Uniform"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'dmtest' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

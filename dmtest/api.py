@@ -1,0 +1,325 @@
+"""What users call: read, validate, bring to normal scale, compute, calibrate, combine, present."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from dmtest.battery import Plan, run_battery
+from dmtest.calibration import Calibration
+from dmtest.errors import InputError
+from dmtest.nulls import Progress
+from dmtest.outcome import MeanPValue, Outcome
+from dmtest.registry import TESTS, Spec, as_tests, list_tests
+from dmtest.reporting.model import Report
+from dmtest.sample import as_sample
+from dmtest.streams import RngLike, entropy_of
+from dmtest.targets import TargetLike, as_target
+
+__all__ = ["list_tests", "mean_pvalue", "report", "run_test", "run_tests"]
+
+Nonfinite = Literal["error", "drop"]
+
+
+def report(
+    data: Any,
+    target: TargetLike = "normal",
+    *,
+    tests: str | Iterable[str] | None = None,
+    alpha: float = 0.05,
+    slices: int | None = None,
+    directions: ArrayLike | None = None,
+    replicates: int = 999,
+    rng: RngLike = None,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> Report:
+    """Say whether a sample follows its target, with the evidence and the size of departures.
+
+    Parameters
+    ----------
+    data : array_like, frame, tensor or path
+        Shape (n, d), one row an observation; see :func:`dmtest.load` for files.
+    target : str or target object
+        ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube), or
+        :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`, :class:`~dmtest.Product`.
+    tests : str or iterable of str, optional
+        Names of tests (:func:`list_tests`) or ``"all"``. Default: Anderson-Darling,
+        D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices, and for
+        any-normal with at most 2,000 rows Henze-Zirkler.
+    alpha : float
+        Level of the verdict.
+    slices : int, optional
+        Random directions, 64 by default (1 for d = 1).
+    directions : array_like, shape (k, d), optional
+        Unit vectors to project on instead.
+    replicates : int
+        Null samples behind the p-values. They are kept on disk: a second report with the
+        same seed and shape does not simulate again.
+    rng : None, int or numpy Generator
+        None takes fresh entropy, so nothing is found on disk; pass an int to repeat a run.
+    progress : bool or callable, optional
+        Show a progress bar on stderr; None shows one on a terminal when the run is long.
+    key, columns : optional
+        Which array of an archive, which columns of a table.
+    nonfinite : {"error", "drop"}
+        What to do with rows that hold NaN or infinity.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        If an argument or the data cannot be used; the message names the cure.
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal((500, 2))
+    >>> dmtest.report(x, rng=0, replicates=99).verdict
+    'compatible'
+    """
+    from dmtest.assemble import assemble
+    from dmtest.progress import reporter
+
+    started = time.perf_counter()
+    if not (isinstance(alpha, float) and 0.0 < alpha < 1.0):
+        raise InputError(f"alpha: got {alpha!r}; choose a level between 0 and 1, such as 0.05.")
+    if replicates + 1 < 1.0 / alpha:
+        raise InputError(
+            f"replicates: {replicates} cannot give a p-value as small as alpha = {alpha}; "
+            f"take at least {int(1.0 / alpha)}."
+        )
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    goal = as_target(target)
+    with reporter(progress) as step:
+        plan = Plan(
+            target=goal.name,
+            seed=entropy_of(rng),
+            slices=slices,
+            directions=directions,
+            replicates=replicates,
+            progress=step,
+        )
+        return assemble(sample, goal, tests, alpha, plan, started)
+
+
+def run_test(
+    data: Any,
+    test: str,
+    target: TargetLike | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    directions: ArrayLike | None = None,
+    slices: int | None = None,
+    calibration: Calibration = "auto",
+    replicates: int = 999,
+    rng: RngLike = None,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> Outcome:
+    """Run one test.
+
+    A slice test of data with d = 1 is the univariate test. With d > 1 the statistic is its
+    mean over the slices and the p-value that of the mean; ``worst_*`` are about the slice
+    that departs most. Target any-normal whitens first (Cholesky), so `directions` are
+    directions of the whitened data.
+
+    Parameters
+    ----------
+    data, directions, slices, rng, progress, key, columns, nonfinite
+        As for :func:`report`.
+    test : str
+        A registered name, see :func:`list_tests`.
+    target : str or target object, optional
+        Default: the test's own.
+    params : mapping, optional
+        Tuning parameters, such as ``{"window": 5}``.
+    calibration : {"auto", "monte-carlo", "asymptotic"}
+        ``"auto"``: Monte Carlo, at a cap where n is large and the null has settled.
+        ``"monte-carlo"``: at n whatever it costs. ``"asymptotic"``: the published formula.
+    replicates : int
+        Null samples of the Monte Carlo p-value.
+
+    Returns
+    -------
+    Outcome
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal(200)
+    >>> out = dmtest.run_test(x, "jarque-bera", calibration="asymptotic")
+    >>> round(out.statistic, 4), out.method
+    (1.1497, 'asymptotic (published formula)')
+    """
+    return run_tests(
+        data,
+        [test],
+        target,
+        params=None if params is None else {test: params},
+        directions=directions,
+        slices=slices,
+        calibration=calibration,
+        replicates=replicates,
+        rng=rng,
+        progress=progress,
+        key=key,
+        columns=columns,
+        nonfinite=nonfinite,
+    )[0]
+
+
+def run_tests(
+    data: Any,
+    tests: str | Iterable[str],
+    target: TargetLike | None = None,
+    *,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    directions: ArrayLike | None = None,
+    slices: int | None = None,
+    calibration: Calibration = "auto",
+    replicates: int = 999,
+    rng: RngLike = None,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> list[Outcome]:
+    """Run several tests in one fused computation.
+
+    All slice tests share one projection, one sort and the same null replicates; a test's
+    p-value does not depend on which others are asked for.
+
+    Parameters
+    ----------
+    tests : str or iterable of str
+        Registered names, or ``"all"``.
+    target : optional
+        Default: any-normal, the tests' own.
+    params : mapping of test name to its parameters, optional
+    data, directions, slices, calibration, replicates, rng, progress, key, columns, nonfinite
+        As for :func:`run_test`.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of `tests`.
+    """
+    from dmtest.progress import reporter
+
+    names = [tests] if isinstance(tests, str) and tests != "all" else tests
+    goal = as_target(_own_target(names) if target is None else target)
+    specs = as_tests(names, hypothesis(goal.name))
+    chosen = _checked_params(specs, params or {})
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    with reporter(progress) as step:
+        plan = Plan(
+            target=goal.name,
+            seed=entropy_of(rng),
+            params=chosen,
+            slices=slices,
+            directions=directions,
+            calibration=calibration,
+            replicates=replicates,
+            progress=step,
+        )
+        return run_battery(goal.canonical(sample), specs, plan).outcomes
+
+
+def mean_pvalue(
+    data: Any,
+    test: str = "dagostino-pearson",
+    target: TargetLike = "normal",
+    *,
+    subsample: int = 100,
+    draws: int = 1000,
+    confidence: float = 0.99,
+    rng: RngLike = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> MeanPValue:
+    """Score a sample by the protocol of noise-injected Deep InfoMax (arXiv 2410.06993).
+
+    Draw a direction uniformly on the sphere and a small subsample, project, take the p-value
+    of a univariate normality test with fitted mean and variance; repeat, and average.
+    Henze-Zirkler is averaged over subsamples without projecting. Under a perfect match the
+    mean tends to 1/2. It is a score, not a p-value: a valid p-value is ``min(1, 2 mean)``,
+    given beside it.
+
+    Parameters
+    ----------
+    data : array_like, frame, tensor or path, shape (n, d)
+    test : str
+        Any registered test; the paper uses D'Agostino-Pearson, Shapiro-Wilk and
+        Henze-Zirkler.
+    target : str or target object
+        Uniform and product targets are taken to normal scores first.
+    subsample : int
+        Rows of a draw.
+    draws : int
+    confidence : float
+        Of the asymptotic interval over the draws.
+    rng, key, columns, nonfinite
+        As for :func:`report`.
+
+    Returns
+    -------
+    MeanPValue
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal((2000, 3))
+    >>> score = dmtest.mean_pvalue(x, rng=0)
+    >>> score.low < 0.5 < score.high
+    True
+    """
+    goal = as_target(target)
+    (spec,) = as_tests([test], hypothesis(goal.name))
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    from dmtest.protocol import mean_pvalue_of
+
+    return mean_pvalue_of(
+        goal.canonical(sample),
+        spec,
+        target=goal.name,
+        subsample=subsample,
+        draws=draws,
+        confidence=confidence,
+        seed=entropy_of(rng),
+    )
+
+
+def hypothesis(name: str) -> str:
+    """Name the registry's hypothesis of a target: parameters in brackets are left out."""
+    return name.split("(")[0]
+
+
+def _own_target(names: str | Iterable[str]) -> str:
+    first = names if isinstance(names, str) else next(iter(names), "all")
+    return TESTS[first].targets[0] if first in TESTS else "any-normal"
+
+
+def _checked_params(
+    specs: tuple[Spec, ...], params: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    known = {spec.name: spec for spec in specs}
+    for name, chosen in params.items():
+        if name not in known:
+            raise InputError(f"params: {name!r} is not among the tests {', '.join(known)}.")
+        for parameter in chosen:
+            if parameter not in known[name].params:
+                takes = ", ".join(known[name].params) or "none"
+                raise InputError(f"params: {name} has no {parameter!r}; its parameters: {takes}.")
+    return {name: dict(chosen) for name, chosen in params.items()}

@@ -1,0 +1,274 @@
+"""One fused computation of several tests of one sample: compute, then calibrate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmtest.calibration import (
+    Calibrated,
+    Calibration,
+    asymptotic,
+    monte_carlo_pairs,
+    monte_carlo_slices,
+)
+from dmtest.engines.slices import SliceView, slice_statistics
+from dmtest.errors import InputError
+from dmtest.multiplicity import bonferroni, min_p
+from dmtest.nulls import PairNull, Progress, SliceNull
+from dmtest.outcome import Outcome
+from dmtest.projections import as_directions, random_directions
+from dmtest.registry import Spec
+from dmtest.streams import stream
+from dmtest.targets import Canonical
+from dmtest.transforms import mean_and_covariance, whiten
+
+__all__ = ["Battery", "Plan", "run_battery"]
+
+Vector = NDArray[np.float64]
+Extras = Mapping[str, Callable[[SliceView], Vector]]
+
+DEFAULT_SLICES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How tests are to be run: everything that is neither the sample nor the tests."""
+
+    target: str
+    seed: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+    slices: int | None = None
+    directions: ArrayLike | None = None
+    calibration: Calibration = "auto"
+    replicates: int = 999
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if self.calibration not in ("auto", "monte-carlo", "asymptotic"):
+            raise InputError(
+                f"calibration: got {self.calibration!r}; choose 'auto', 'monte-carlo' or "
+                f"'asymptotic'."
+            )
+        if self.replicates < 19:
+            raise InputError(
+                f"replicates: got {self.replicates}; at least 19 are needed for a p-value of 0.05."
+            )
+        if self.slices is not None and self.slices < 1:
+            raise InputError(f"slices: got {self.slices}; give at least 1.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """What a battery of tests came to.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+        In the order the tests were given.
+    pvalue, error, method
+        The global p-value over all of them, its Monte Carlo error and how it was made.
+    directions : ndarray, shape (k, r), or None
+    extras : dict of str to ndarray (k,)
+        Further statistics of the slices.
+    null : SliceNull or None
+    """
+
+    outcomes: list[Outcome]
+    pvalue: float
+    error: float | None
+    method: str
+    directions: Vector | None
+    extras: dict[str, Vector]
+    null: SliceNull | None
+
+
+def run_battery(
+    canonical: Canonical, specs: Sequence[Spec], plan: Plan, extras: Extras | None = None
+) -> Battery:
+    """Run tests on canonical rows, sharing the projection, the sort and the null replicates.
+
+    Parameters
+    ----------
+    canonical : Canonical
+    specs : sequence of Spec
+    plan : Plan
+    extras : mapping of name to function of a SliceView, optional
+        Further statistics to evaluate on the same slices, uncalibrated.
+    """
+    sliced = [spec for spec in specs if spec.family == "slices"]
+    calibrated: dict[str, Calibrated] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    directions = null = None
+    further: dict[str, Vector] = {}
+    if sliced or extras:
+        directions, null = _directions(canonical, plan)
+        values, further = _slice_values(canonical, directions, sliced, plan, extras or {})
+        for spec, result in zip(sliced, _calibrate(values, null, sliced, plan), strict=True):
+            calibrated[spec.name] = result
+        for j, spec in enumerate(sliced):
+            facts[spec.name] = _slice_facts(values[:, j], spec)
+    for spec in specs:
+        if spec.family == "pairs":
+            facts[spec.name], calibrated[spec.name] = _pairs(canonical, spec, plan)
+    outcomes = [_outcome(spec, calibrated[spec.name], facts, canonical, plan) for spec in specs]
+    pvalue, error, method = _together(list(calibrated.values()))
+    return Battery(
+        outcomes=outcomes,
+        pvalue=pvalue,
+        error=error,
+        method=method,
+        directions=directions,
+        extras=further,
+        null=null,
+    )
+
+
+def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
+    n, d = canonical.rows.shape
+    parameters = "fitted" if canonical.fitted else "known"
+    if plan.directions is not None:
+        if plan.slices is not None:
+            raise InputError("slices: give either slices or directions, not both.")
+        directions = as_directions(plan.directions, d)
+        return directions, SliceNull.of(parameters, n, d, len(directions), directions)
+    k = 1 if d == 1 else plan.slices or DEFAULT_SLICES
+    directions = random_directions(k, d, stream(plan.seed, "directions"))
+    return directions, SliceNull.of(parameters, n, d, k, None)
+
+
+def _slice_values(
+    canonical: Canonical, directions: Vector, specs: Sequence[Spec], plan: Plan, extras: Extras
+) -> tuple[Vector, dict[str, Vector]]:
+    functions: dict[str, Callable[..., Vector]] = {
+        spec.name: _bind(spec, plan.params) for spec in specs
+    }
+    functions |= {f"extra {name}": function for name, function in extras.items()}
+    values = slice_statistics(
+        canonical.rows,
+        directions,
+        "fitted" if canonical.fitted else "known",
+        functions,
+        moments_only=not extras and all(spec.needs == "moments" for spec in specs),
+    )
+    count = len(specs)
+    return values[:, :count], {name: values[:, count + j] for j, name in enumerate(extras)}
+
+
+def _bind(spec: Spec, params: Mapping[str, Any]) -> Callable[[SliceView], Vector]:
+    chosen = dict(params.get(spec.name, {}))
+    return lambda view: np.asarray(spec.statistic(view, **chosen))
+
+
+def _calibrate(
+    values: Vector, null: SliceNull, specs: Sequence[Spec], plan: Plan
+) -> list[Calibrated]:
+    if plan.calibration == "asymptotic":
+        return [
+            asymptotic(values[:, j], spec, null.parameters, null.n) for j, spec in enumerate(specs)
+        ]
+    return monte_carlo_slices(
+        values,
+        null,
+        specs,
+        plan.params,
+        replicates=plan.replicates,
+        seed=plan.seed,
+        thrifty=plan.calibration == "auto",
+        progress=plan.progress,
+    )
+
+
+def _slice_facts(values: Vector, spec: Spec) -> dict[str, Any]:
+    worst = int(values.argmax() if spec.tail == "upper" else values.argmin())
+    return {
+        "statistic": float(values.mean()),
+        "slices": len(values),
+        "reduction": spec.reduction,
+        "worst_slice": worst,
+        "worst_statistic": float(values[worst]),
+    }
+
+
+def _pairs(canonical: Canonical, spec: Spec, plan: Plan) -> tuple[dict[str, Any], Calibrated]:
+    rows = canonical.rows
+    n, d = rows.shape
+    if not canonical.fitted:
+        if n <= d:
+            raise InputError(
+                f"data: {spec.name} fits a covariance, which takes more rows than columns; "
+                f"got n = {n}, d = {d}."
+            )
+        rows = whiten(rows, *mean_and_covariance(rows))
+    statistic, varying = spec.statistic(rows, **plan.params.get(spec.name, {}))
+    facts = {"statistic": float(statistic)}
+    if plan.calibration == "asymptotic":
+        from dmtest.statistics.published import henze_zirkler
+
+        beta = plan.params.get(spec.name, {}).get("beta")
+        pvalue = float(henze_zirkler(statistic, n, d, beta))
+        return facts, Calibrated(pvalue, "asymptotic (lognormal approximation)")
+    result = monte_carlo_pairs(
+        float(varying),
+        PairNull(n, d),
+        spec,
+        plan.params,
+        replicates=plan.replicates,
+        seed=plan.seed,
+        thrifty=plan.calibration == "auto",
+        progress=plan.progress,
+    )
+    return facts, result
+
+
+def _outcome(
+    spec: Spec,
+    result: Calibrated,
+    facts: Mapping[str, dict[str, Any]],
+    canonical: Canonical,
+    plan: Plan,
+) -> Outcome:
+    n, d = canonical.rows.shape
+    return Outcome(
+        test=spec.name,
+        pvalue=result.pvalue,
+        target=plan.target,
+        n=n,
+        d=d,
+        family=spec.family,
+        method=result.method,
+        replicates=result.replicates,
+        pvalue_error=result.error,
+        params=dict(spec.params) | dict(plan.params.get(spec.name, {})),
+        seed=plan.seed,
+        worst_pvalue=result.worst_pvalue,
+        **facts[spec.name],
+    )
+
+
+def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
+    """Combine all p-values: min-p within tests that share replicates, Bonferroni across."""
+    groups: dict[tuple[str, int], list[Calibrated]] = {}
+    single: list[float] = []
+    for result in results:
+        if result.null is None or result.badness is None:
+            single.append(result.pvalue)
+        else:
+            groups.setdefault((result.method, result.null.shape[1]), []).append(result)
+    parts = list(single)
+    fewest = 0
+    for members in groups.values():
+        badness = np.concatenate([np.asarray(m.badness) for m in members])
+        null = np.concatenate([np.asarray(m.null) for m in members], axis=1)
+        parts.append(min_p(badness, null)[0])
+        fewest = min(fewest or len(null), len(null))
+    pvalue = bonferroni(parts)
+    error = float(np.sqrt(pvalue * (1.0 - pvalue) / fewest)) if fewest else None
+    method = "min-p over tests and slices, monte carlo" if groups else "published p-values"
+    if len(parts) > 1:
+        method += f"; Bonferroni over {len(parts)} groups"
+    return pvalue, error, method

@@ -1,0 +1,153 @@
+"""From statistics to p-values. Knows tests only as rows of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.errors import InputError
+from dmtest.multiplicity import bonferroni, min_p
+from dmtest.nulls import PairNull, Progress, SliceNull, replicates_of
+from dmtest.registry import Spec
+
+__all__ = ["Calibrated", "Calibration", "asymptotic", "monte_carlo_pairs", "monte_carlo_slices"]
+
+Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
+Vector: TypeAlias = NDArray[np.float64]
+
+FEWEST = 99
+# Work above which 'auto' simulates fewer replicates, in values sorted or in pair products.
+SLICE_BUDGET = 4_000_000_000
+PAIR_BUDGET = 4_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """The p-values of one test: of its reduction and, over slices, of its worst slice.
+
+    `badness` and `null` (larger is worse; shapes (m,) and (B, m)) are kept for joint
+    calibration with other tests of the same null; they are None for asymptotic p-values.
+    """
+
+    pvalue: float
+    method: str
+    worst_pvalue: float | None = None
+    replicates: int | None = None
+    error: float | None = None
+    badness: Vector | None = None
+    null: Vector | None = None
+
+
+def affordable(wanted: int, work: float, budget: float) -> int:
+    """Replicates that `budget` pays for, never fewer than FEWEST nor more than wanted."""
+    paid = int(budget / max(work, 1.0))
+    return wanted if paid >= wanted else min(wanted, max(FEWEST, paid))
+
+
+def monte_carlo_slices(
+    values: Vector,
+    null: SliceNull,
+    specs: Sequence[Spec],
+    params: Mapping[str, Any],
+    *,
+    replicates: int,
+    seed: int,
+    thrifty: bool,
+    progress: Progress | None = None,
+) -> list[Calibrated]:
+    """Calibrate slice tests by Monte Carlo, rerunning the pipeline on draws from the null.
+
+    Parameters
+    ----------
+    values : ndarray, shape (k, tests)
+        Statistics of the data's slices.
+    null : SliceNull
+        At the data's n; tests with a cap are calibrated at the cap above it.
+    thrifty : bool
+        Allow caps and fewer replicates where n is large (calibration "auto").
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    for j, spec in enumerate(specs):
+        rows = min(null.n, spec.cap) if spec.cap and thrifty else null.n
+        count = affordable(replicates, rows * null.k, SLICE_BUDGET) if thrifty else replicates
+        groups.setdefault((rows, count), []).append(j)
+    results: dict[int, Calibrated] = {}
+    for (rows, count), members in groups.items():
+        chosen = [specs[j] for j in members]
+        at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
+        draws = replicates_of(at, chosen, params, count, seed, progress)
+        for position, j in enumerate(members):
+            here = _to_cap(values[:, j], null.n, rows, specs[j], null.parameters == "known")
+            results[j] = _compare(here, draws[:, position], specs[j], null.n, rows)
+    return [results[j] for j in range(len(specs))]
+
+
+def _to_cap(values: Vector, n: int, rows: int, spec: Spec, known: bool) -> Vector:
+    if rows == n or spec.to_cap is None:
+        return values
+    return np.asarray(spec.to_cap(values, n, rows, known))
+
+
+def _compare(values: Vector, draws: Vector, spec: Spec, n: int, rows: int) -> Calibrated:
+    sign = 1.0 if spec.tail == "upper" else -1.0
+    badness = np.array([(sign * values).mean(), (sign * values).max()])
+    null = sign * draws
+    _, (pvalue, worst) = min_p(badness, null)
+    method = f"monte carlo, {len(draws)} replicates"
+    if rows != n:
+        method += f" at n = {rows}, where the null has settled"
+    return Calibrated(pvalue, method, worst, len(draws), _error(pvalue, len(draws)), badness, null)
+
+
+def monte_carlo_pairs(
+    varying: float,
+    null: PairNull,
+    spec: Spec,
+    params: Mapping[str, Any],
+    *,
+    replicates: int,
+    seed: int,
+    thrifty: bool,
+    progress: Progress | None = None,
+) -> Calibrated:
+    """Calibrate a pairs test by Monte Carlo on the part of its statistic that varies."""
+    work = float(null.n) ** 2 * (null.d + 16)
+    count = affordable(replicates, work, PAIR_BUDGET) if thrifty else replicates
+    draws = replicates_of(null, [spec], params, count, seed, progress)[:, 0]
+    badness = np.array([varying])
+    _, (pvalue,) = min_p(badness, draws)
+    method = f"monte carlo, {count} replicates"
+    return Calibrated(pvalue, method, None, count, _error(pvalue, count), badness, draws)
+
+
+def asymptotic(values: Vector, spec: Spec, parameters: str, n: int) -> Calibrated:
+    """Published p-values of slices, and their Bonferroni combination.
+
+    Raises
+    ------
+    InputError
+        If none is published for this test, or not for this n.
+    """
+    from dmtest.statistics import published
+
+    formula = published.PUBLISHED.get((spec.name, parameters))
+    if formula is None:
+        raise InputError(
+            f"calibration: no asymptotic p-value is published for {spec.name} with {parameters} "
+            f"parameters ({published.why_not(spec.name, parameters)}); "
+            f"use calibration='monte-carlo'."
+        )
+    pvalues = np.atleast_1d(np.asarray(formula(values, n), dtype=np.float64))
+    together = bonferroni(pvalues)
+    method = "asymptotic (published formula)"
+    if len(pvalues) > 1:
+        method += f", Bonferroni over {len(pvalues)} slices"
+    return Calibrated(together, method, together)
+
+
+def _error(pvalue: float, replicates: int) -> float:
+    return float(np.sqrt(pvalue * (1.0 - pvalue) / replicates))

@@ -1,0 +1,1 @@
+"""The ways to compute: slices and pairs. An engine knows data and tiles, not p-values."""

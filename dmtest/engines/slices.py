@@ -1,0 +1,213 @@
+"""Project on k directions; every statistic of a slice shares one projection and one sort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.errors import InputError
+from dmtest.parallel import blocks, run_tasks
+
+__all__ = ["Parameters", "SliceView", "line_blocks", "moment_view", "project", "slice_statistics"]
+
+Parameters: TypeAlias = Literal["known", "fitted"]
+Block: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+Vector: TypeAlias = NDArray[np.float64]
+Statistic: TypeAlias = Callable[..., Vector]
+
+# Values in one task: large enough to hide Python's overhead, small enough to stay in cache.
+TASK_VALUES = 1 << 18
+# Values of the lines held at once: memory grows with this, not with n times k.
+HELD_VALUES = 1 << 25
+ROW_TILE = 4096
+
+
+class SliceView:
+    """A block of slices and what statistics share about it, each computed once.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (k, n)
+        One slice a row, float32 or float64; not altered.
+    parameters : {"known", "fitted"}
+        ``"known"``: the null is N(0, 1). ``"fitted"``: some normal; slices are
+        standardised by their mean and n - 1 standard deviation.
+    """
+
+    def __init__(self, rows: Block, parameters: Parameters) -> None:
+        self.rows = np.ascontiguousarray(rows)
+        self.parameters = parameters
+        self.k, self.n = self.rows.shape
+
+    @property
+    def known(self) -> bool:
+        """Whether location and scale are known to be 0 and 1."""
+        return self.parameters == "known"
+
+    @cached_property
+    def central(self) -> Vector:
+        """Mean and central moments 2, 3, 4 (divided by n): shape (k, 4)."""
+        from dmtest.kernels.slices import power_sums
+
+        pivot = self.rows[:, :256].mean(axis=1, dtype=np.float64)
+        sums = np.zeros((self.k, 4))
+        power_sums(self.rows, pivot, sums)
+        return central_moments(sums, pivot, self.n)
+
+    @cached_property
+    def loc(self) -> Vector:
+        """Location that slices are standardised with: shape (k,)."""
+        return np.zeros(self.k) if self.known else np.ascontiguousarray(self.central[:, 0])
+
+    @cached_property
+    def scale(self) -> Vector:
+        """Scale that slices are standardised with: shape (k,)."""
+        if self.known:
+            return np.ones(self.k)
+        return np.sqrt(self.central[:, 1] * (self.n / (self.n - 1)))
+
+    @cached_property
+    def sorted(self) -> Block:
+        """Rows in ascending order."""
+        return np.sort(self.rows, axis=1)
+
+    @cached_property
+    def extremes(self) -> Vector:
+        """Smallest and largest value of every row: shape (k, 2)."""
+        if "sorted" in self.__dict__:
+            return self.sorted[:, [0, -1]].astype(np.float64)
+        return np.stack([self.rows.min(axis=1), self.rows.max(axis=1)], axis=1).astype(np.float64)
+
+    @cached_property
+    def edf(self) -> Vector:
+        """Sums over the empirical cdf, :func:`dmtest.kernels.slices.edf_sums`: shape (k, 5)."""
+        from dmtest.kernels.slices import edf_sums
+
+        out = np.empty((self.k, 5))
+        edf_sums(self.sorted, self.loc, self.scale, True, out)
+        return out
+
+    def weighted(self, weights: Vector) -> Vector:
+        """Sum of weights times sorted values about `loc`: shape (k,)."""
+        from dmtest.kernels.slices import weighted_sums
+
+        out = np.empty(self.k)
+        weighted_sums(self.sorted, self.loc, weights, out)
+        return out
+
+
+class MomentView(SliceView):
+    """A view of which only the moments are at hand: lines were never kept."""
+
+    def __init__(self, central: Vector, n: int, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.k, self.n = len(central), n
+        self.central = central
+
+
+def central_moments(sums: Vector, pivot: Vector, n: int) -> Vector:
+    """Turn sums of powers about `pivot` into the mean and central moments 2 to 4."""
+    m1, m2, m3, m4 = (sums / n).T
+    square = m1 * m1
+    c2 = m2 - square
+    c3 = m3 - 3.0 * m1 * m2 + 2.0 * m1 * square
+    c4 = m4 - 4.0 * m1 * m3 + 6.0 * square * m2 - 3.0 * square * square
+    return np.stack([pivot + m1, c2, c3, c4], axis=1)
+
+
+def project(x: NDArray[Any], directions: Vector) -> Block:
+    """Lines ``directions @ x.T`` of shape (k, n), in the dtype of `x`, by tiles of rows."""
+    n, k = len(x), len(directions)
+    u = directions.astype(x.dtype)
+    lines = np.empty((k, n), dtype=x.dtype)
+
+    def tile(rows: slice) -> None:
+        np.matmul(u, np.asarray(x[rows]).T, out=lines[:, rows])
+
+    for _ in run_tasks(tile, blocks(n, ROW_TILE)):
+        pass
+    return lines
+
+
+def line_blocks(x: NDArray[Any], directions: Vector) -> Iterator[tuple[slice, Block]]:
+    """Yield the lines in blocks of directions that hold at most HELD_VALUES values."""
+    for part in blocks(len(directions), HELD_VALUES // len(x)):
+        yield part, project(x, directions[part])
+
+
+def moment_view(x: NDArray[Any], directions: Vector, parameters: Parameters) -> MomentView:
+    """Moments of every slice in one pass over `x`; projections live for one tile only."""
+    from dmtest.kernels.slices import power_sums
+
+    n, k = len(x), len(directions)
+    u = directions.astype(x.dtype)
+    pivot = directions @ np.asarray(x[:256]).mean(axis=0, dtype=np.float64)
+
+    def tile(rows: slice) -> Vector:
+        sums = np.zeros((k, 4))
+        power_sums(u @ np.asarray(x[rows]).T, pivot, sums)
+        return sums
+
+    size = max(256, min(ROW_TILE, TASK_VALUES // k))
+    total = np.zeros((k, 4))
+    for sums in run_tasks(tile, blocks(n, size)):
+        total += sums
+    return MomentView(central_moments(total, pivot, n), n, parameters)
+
+
+def slice_statistics(
+    x: NDArray[Any],
+    directions: Vector,
+    parameters: Parameters,
+    statistics: Mapping[str, Statistic],
+    *,
+    moments_only: bool = False,
+) -> Vector:
+    """Evaluate statistics on the slices of `x`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+    directions : ndarray, shape (k, d)
+    parameters : {"known", "fitted"}
+    statistics : mapping of name to function of a :class:`SliceView`
+    moments_only : bool
+        All of `statistics` need moments only, so that lines need not be kept.
+
+    Returns
+    -------
+    ndarray, shape (k, number of statistics)
+
+    Raises
+    ------
+    InputError
+        If parameters are to be fitted and a slice is constant.
+    """
+    if moments_only:
+        moments = moment_view(x, directions, parameters)
+        refuse_constant(moments)
+        return np.stack([statistic(moments) for statistic in statistics.values()], axis=1)
+    values = np.empty((len(directions), len(statistics)))
+    for part, lines in line_blocks(x, directions):
+        size = max(1, TASK_VALUES // lines.shape[1])
+
+        def task(rows: slice, lines: Block = lines) -> Vector:
+            view = SliceView(lines[rows], parameters)
+            refuse_constant(view)
+            return np.stack([statistic(view) for statistic in statistics.values()], axis=1)
+
+        values[part] = np.concatenate(list(run_tasks(task, blocks(len(lines), size))))
+    return values
+
+
+def refuse_constant(view: SliceView) -> None:
+    """Raise if a slice has no spread to fit."""
+    if not view.known and not (view.central[:, 1] > 0.0).all():
+        raise InputError(
+            "data: a slice is constant, so no normal can be fitted to it; leave constant "
+            "columns out with columns=... or use target='normal'."
+        )

@@ -1,0 +1,134 @@
+"""The pictures of the page: an SVG, what it shows in words, and its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dmtest.reporting import pictures, plots, svg, words
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dmtest.reporting.model import Report
+
+__all__ = ["Plate", "coordinates", "slices", "spectrum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A titled group of drawings.
+
+    Attributes
+    ----------
+    title : str
+        Heading.
+    caption : str
+        What there is to see, in a sentence or two.
+    drawings : tuple of Markup
+        ``<svg>`` elements, each with its own label for screen readers.
+    details : tuple of (str, str)
+        Names and numbers under the caption.
+    """
+
+    title: str
+    caption: str
+    drawings: tuple[Markup, ...]
+    details: tuple[tuple[str, str], ...] = ()
+
+
+def _panel(
+    panel: Callable[..., Axes], report: Report, name: str, label: str, **options: Any
+) -> Markup:
+    """Draw one panel without its title, which the page sets as text."""
+    width, height = options.pop("size", (3.9, 2.75))
+    left, bottom = options.pop("margins", (0.62, 0.5))
+    # Fixed margins: matplotlib's layout engine would take as long as all the rest.
+    box = (left / width, bottom / height, 1 - (left + 0.08) / width, 1 - (bottom + 0.08) / height)
+
+    def paint(figure: Figure) -> None:
+        ax = panel(figure.add_axes(box), report, palette=svg.SENTINELS, **options)
+        ax.set_title("", loc="left")
+
+    return svg.render(paint, size=(width, height), name=name, label=words.clean(label))
+
+
+def slices(report: Report) -> list[Plate]:
+    """Return a Q-Q plot and its deviations for each slice in the report."""
+    return [_slice(report, k) for k in range(len(report.pictures.get("slices") or []))]
+
+
+def _slice(report: Report, which: int) -> Plate:
+    picture = pictures.slice_at(report, which)
+    title = str(picture.get("title") or f"Slice {picture.get('slice', which)}")
+    outside, total = int(pictures.outside(picture).sum()), len(picture["observed"])
+    seen = (
+        f"All {total} quantiles lie inside the simultaneous 95% band."
+        if not outside
+        else f"{outside} of {total} quantiles lie outside the simultaneous 95% band."
+    )
+    label = f"{title}: observed against expected quantiles. {seen}"
+    minus = f"{title}: observed minus expected quantiles. {seen}"
+    details = []
+    if picture.get("pvalue") is not None:
+        alone = words.equals(words.pvalue(picture["pvalue"]))
+        chosen = ", not corrected for having been picked" if picture.get("role") == "worst" else ""
+        details.append(("This slice alone", alone + chosen))
+    loadings = [f"{name} {weight:+.2f}" for name, weight in picture.get("loadings") or []]
+    if loadings:
+        details.append(("Largest weights", ", ".join(loadings)))
+    return Plate(
+        title,
+        seen,
+        (
+            _panel(plots.qq, report, f"q{which}", label, which=which),
+            _panel(plots.deviation, report, f"v{which}", minus, which=which),
+        ),
+        tuple(details),
+    )
+
+
+def _fixed(value: float) -> str:
+    """Return a number of order one with three decimals: a column of them lines up."""
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else words.number(value)
+
+
+def coordinates(report: Report) -> list[Plate]:
+    """Return a histogram for each coordinate in the report, the worst first."""
+    found = []
+    for which in range(len(report.pictures.get("coordinates") or [])):
+        picture = pictures.coordinate_at(report, which)
+        numbers = ", ".join(
+            f"{short} {_fixed(picture[key])}"
+            for short, key in (("mean", "mean"), ("sd", "sd"), ("KS", "ks"))
+            if picture.get(key) is not None
+        )
+        label = f"Histogram of {picture['name']} against the target's density: {numbers}"
+        options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
+        drawing = _panel(plots.coordinates, report, f"c{which}", label, **options)
+        found.append(Plate(str(picture["name"]), numbers, (drawing,)))
+    return found
+
+
+def spectrum(report: Report) -> Plate | None:
+    """Return the covariance spectrum, or None when the report has none."""
+    if not report.pictures.get("spectrum"):
+        return None
+    picture = pictures.spectrum(report)
+    values, low, high, _ = (pictures.numbers(picture[k]) for k in pictures.SPECTRUM_NUMBERS)
+    above, below = int(np.sum(values > high)), int(np.sum(values < low))
+    seen = (
+        f"All {len(values)} eigenvalues lie inside the band expected from N(0, I)."
+        if not above + below
+        else f"Of {len(values)} eigenvalues, {above} lie above and {below} below the band "
+        f"expected from N(0, I) at this n and d."
+    )
+    ends = f"Largest {words.number(values[0])}, smallest {words.number(values[-1])}."
+    label = f"Covariance spectrum. {seen} {ends}"
+    drawing = _panel(plots.spectrum, report, "s", label, size=(5.6, 2.9))
+    return Plate("Covariance spectrum", f"{seen} {ends}", (drawing,))

@@ -1,0 +1,136 @@
+"""The HTML page, one self-contained file, and the fragment that notebooks show."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from dmtest.reporting import tables, words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from dmtest.reporting.model import Report
+
+__all__ = ["fragment", "page"]
+
+
+@functools.cache
+def _environment() -> Environment:
+    """Return the templates, with everything escaped and control characters spelled out."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("dmtest.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Clean every text that is not markup made here."""
+    return words.clean(value) if type(value) is str else value
+
+
+def _source(name: str) -> str:
+    """Return the text of a template that holds no expressions: style sheet, script."""
+    loader = _environment().loader
+    assert loader is not None  # noqa: S101 - set above
+    return loader.get_source(_environment(), name)[0]
+
+
+def _shared(report: Report) -> dict[str, Any]:
+    """Return what the page and the fragment both say."""
+    pvalue, note = words.evidence(report)
+    effects, tests = tables.effect_rows(report), tables.test_rows(report)
+    levels = {row.confidence for row in effects if row.interval}
+    return {
+        "report": report,
+        "verdict": words.verdict(report),
+        "pvalue": pvalue,
+        "pvalue_note": note,
+        "diagnosis": tables.diagnosis(report),
+        "effects": effects,
+        "confidence": levels.pop() if len(levels) == 1 else "",
+        "tests": tests,
+        "calibrations": tables.calibrations(tests),
+        "count": words.count,
+        "plural": words.plural,
+        "scope_of": words.scope(report),
+    }
+
+
+def page(report: Report) -> str:
+    """Return a page that needs nothing else: no script, no font, no request.
+
+    Parameters
+    ----------
+    report : Report
+        What to show.
+
+    Returns
+    -------
+    str
+        HTML with its style, its pictures (SVG) and a small script that only
+        makes the table of tests sortable.
+    """
+    from markupsafe import Markup
+
+    from dmtest.reporting import gallery
+
+    script = _source("sort.js.j2").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            **_shared(report),
+            style=Markup(_source("page.css.j2")),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            script_hash=f"'sha256-{digest}'",
+            slices=gallery.slices(report),
+            coordinates=gallery.coordinates(report),
+            spectrum=gallery.spectrum(report),
+            warnings=[tables.warning_line(item) for item in report.warnings],
+            facts=tables.facts(report),
+            call=tables.call(report),
+            command=tables.command(report),
+            method=tables.method(report),
+            citation=tables.citation(report),
+            newline=Markup("\n"),
+            source=report.computed.get("source", ""),
+            created=report.computed.get("created", ""),
+            version=report.computed.get("version", ""),
+        )
+    )
+
+
+def fragment(report: Report) -> str:
+    """Return the compact HTML that a notebook shows, with its style scoped to it.
+
+    Parameters
+    ----------
+    report : Report
+        What to show.
+    """
+    from markupsafe import Markup
+
+    digest = hashlib.sha256(report.to_json().encode()).hexdigest()
+    scope = f"dmtest-{digest[:10]}"
+    style = _source("fragment.css.j2").replace("SCOPE", f".{scope}.{scope}")
+    return (
+        _environment()
+        .get_template("fragment.html.j2")
+        .render(
+            **_shared(report),
+            scope=scope,
+            style=Markup(style),  # noqa: S704 - our own file
+            warnings=[tables.warning_line(item) for item in report.warnings],
+            facts=tables.facts(report),
+        )
+    )

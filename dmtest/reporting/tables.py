@@ -1,0 +1,297 @@
+"""Rows of text that the page, the notebook and the terminal lay out."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dmtest.reporting import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dmtest.outcome import Effect, Finding, Outcome
+    from dmtest.reporting.model import Report
+
+__all__ = [
+    "EffectRow",
+    "TestRow",
+    "calibrations",
+    "call",
+    "citation",
+    "command",
+    "diagnosis",
+    "effect_rows",
+    "facts",
+    "method",
+    "test_rows",
+    "warning_line",
+]
+
+NAMES = {"seconds": "time"}
+UNITS = {"standard deviations": "sd"}  # where a column has no room
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """One effect in words, and its interval as percentages of a common scale.
+
+    `zero`, `start`, `end` and `mark` are positions between 0 and 100 shared by
+    all effects of one unit; None where there is nothing to draw.
+    """
+
+    label: str
+    value: str
+    unit: str
+    interval: str
+    confidence: str
+    note: str
+    zero: float
+    start: float | None
+    end: float | None
+    mark: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One test in words."""
+
+    __test__ = False  # not for pytest to collect
+
+    test: str
+    statistic: str
+    reduction: str
+    pvalue: str
+    error: str
+    adjusted: str
+    worst_slice: str
+    worst_pvalue: str
+    method: str
+    letter: str
+    rejects: bool
+    keys: tuple[Any, ...]
+
+
+def effect_rows(report: Report) -> list[EffectRow]:
+    """Return the effects in order, scaled within each unit."""
+    effects = list(report.effects.values())
+    scales = {e.unit: _scale([o for o in effects if o.unit == e.unit]) for e in effects}
+    return [_effect_row(effect, *scales[effect.unit]) for effect in effects]
+
+
+def _scale(effects: Sequence[Effect]) -> tuple[float, float]:
+    """Return the range from zero to the farthest finite limit on either side."""
+    ends = [v for e in effects for v in (e.value, e.low, e.high) if v is not None]
+    ends = [0.0, *(v for v in ends if math.isfinite(v))]
+    return min(ends), max(ends)
+
+
+def _effect_row(effect: Effect, low: float, high: float) -> EffectRow:
+    span = (high - low) or 1.0
+
+    def place(value: float | None) -> float | None:
+        if value is None or math.isnan(value):
+            return None
+        return round(100 * (min(max(value, low), high) - low) / span, 2)
+
+    start, end = place(effect.low), place(effect.high)
+    if effect.low is None and end is not None:
+        start = place(low)
+    if effect.high is None and start is not None:
+        end = place(high)
+    estimable = effect.value is not None and not math.isnan(effect.value)
+    return EffectRow(
+        label=words.clean(effect.label),
+        value=words.number(effect.value) if estimable else "not estimable",
+        unit=words.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
+        interval=words.interval(effect),
+        confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
+        note=words.clean(effect.note),
+        zero=place(0.0) or 0.0,
+        start=start,
+        end=end,
+        mark=place(effect.value),
+    )
+
+
+def test_rows(report: Report) -> list[TestRow]:
+    """Return the tests, those with the strongest evidence first."""
+    pairs = list(zip(report.outcomes, report.adjusted, strict=True))
+    pairs.sort(key=lambda pair: (_last(pair[1]), _last(pair[0].pvalue)))
+    letters = {m: _letter(k) for k, m in enumerate(dict.fromkeys(o.method for o, _ in pairs))}
+    return [_test_row(o, adjusted, report.alpha, letters[o.method]) for o, adjusted in pairs]
+
+
+test_rows.__test__ = False  # type: ignore[attr-defined]
+
+
+def _letter(place: int) -> str:
+    """Return a, b, ..., z, a1, b1, ...: the key of a calibration."""
+    return chr(97 + place % 26) + (str(place // 26) if place >= 26 else "")
+
+
+def calibrations(rows: Sequence[TestRow]) -> list[tuple[str, str]]:
+    """Return the key to the letters of the rows: how each was calibrated."""
+    return list({row.letter: row.method for row in rows}.items())
+
+
+def _last(value: float) -> float:
+    """Sort what is not a number to the end."""
+    return math.inf if math.isnan(value) else value
+
+
+def _test_row(outcome: Outcome, adjusted: float, alpha: float, letter: str) -> TestRow:
+    floored = words.at_floor(outcome.pvalue, outcome.replicates)
+    error = outcome.pvalue_error
+    shown = error is not None and math.isfinite(error) and error > 0 and not floored
+    corrected = words.pvalue(adjusted)
+    worst = outcome.worst_pvalue
+    return TestRow(
+        test=words.clean(outcome.test),
+        statistic=words.number(outcome.statistic, 5),
+        reduction="" if outcome.reduction is None else words.clean(outcome.reduction),
+        pvalue=words.pvalue(outcome.pvalue, outcome.replicates),
+        error=f"{error:.1g}" if shown else "",
+        adjusted=f"≤ {adjusted:.2g}" if floored and adjusted < 1 else corrected,
+        worst_slice="" if outcome.worst_slice is None else str(outcome.worst_slice),
+        worst_pvalue="" if worst is None else words.pvalue(worst, outcome.replicates),
+        method=words.clean(outcome.method),
+        letter=letter,
+        rejects=adjusted <= alpha,
+        keys=(outcome.test, outcome.statistic, outcome.pvalue, adjusted, worst),
+    )
+
+
+def diagnosis(report: Report) -> list[str]:
+    """Return the sentences that say what is wrong; without any, how many tests reject."""
+    if report.diagnosis:
+        return [words.clean(item.message) for item in report.diagnosis]
+    many = len(report.outcomes)
+    if not many:
+        return ["No test was run."]
+    level = f"at alpha = {report.alpha:g} after adjustment for {words.plural(many, 'test')}"
+    rejecting = sum(p <= report.alpha for p in report.adjusted)
+    if rejecting:
+        return [f"{rejecting} of {many} reject {level}; the table of tests says which."]
+    smallest = min((p for p in report.adjusted if not math.isnan(p)), default=math.nan)
+    return [f"No test rejects {level}; the smallest adjusted p is {words.pvalue(smallest)}."]
+
+
+def warning_line(item: Finding) -> str:
+    """Return a finding as one line with its count, unless the message says it."""
+    text = words.clean(item.message)
+    if item.count is None or str(item.count) in text.replace(",", ""):
+        return text
+    return f"{text} ({words.count(item.count)})"
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Return what was computed, as label and text, the fixed part first."""
+    shown = {
+        "rows (n)": words.count(report.n),
+        "columns (d)": words.count(report.d),
+        "target": report.target,
+        "alpha": f"{report.alpha:g}",
+        "seed": str(report.seed),
+    }
+    for key, value in report.computed.items():
+        if key not in ("tests", "call", "command") and value is not None:
+            shown[NAMES.get(key, key)] = _fact(key, value)
+    return [(words.clean(key), words.clean(value)) for key, value in shown.items()]
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "seconds" and isinstance(value, int | float):
+        return f"{value:.2g} s" if value < 10 else f"{value:,.0f} s"
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_fact('', v)}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool) and key != "seed":
+        return words.count(value)
+    return str(value)
+
+
+def _is_file(source: str) -> bool:
+    """Whether the source looks like a path rather than an object in memory."""
+    name = source.replace("\\", "/").rsplit("/", 1)[-1]
+    return " " not in name and "." in name.strip(".")
+
+
+def _whole(report: Report, key: str) -> bool:
+    """Whether a whole number of that name is among what was computed."""
+    value = report.computed.get(key)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def call(report: Report) -> list[str]:
+    """Return the lines of the Python call that repeats this report."""
+    said = report.computed.get("call")
+    if isinstance(said, str):
+        return [words.clean(line) for line in said.splitlines()]
+    source = str(report.computed.get("source", "data"))
+    tests = report.computed.get("tests")
+    names = tests if isinstance(tests, list) else [o.test for o in report.outcomes]
+    listed = (
+        textwrap.wrap(f"tests={names!r},", 84, subsequent_indent=" " * 7, break_on_hyphens=False)
+        if names
+        else []
+    )
+    arguments = [
+        f"{source!r}," if _is_file(source) else "data,",
+        f"target={report.target!r},"
+        if report.target in words.TARGETS
+        else f"target={report.target},",
+        *listed,
+        f"alpha={report.alpha!r},",
+        *(f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)),
+        f"rng={report.seed},",
+    ]
+    return ["dmtest.report(", *("    " + words.clean(line) for line in arguments), ")"]
+
+
+def command(report: Report) -> str:
+    """Return the shell command that repeats it; empty unless the source is a file."""
+    said = report.computed.get("command")
+    if isinstance(said, str):
+        return words.clean(said)
+    source = str(report.computed.get("source", ""))
+    if not _is_file(source):
+        return ""
+    return words.clean(
+        f"dmtest report {shlex.quote(source)} --target {shlex.quote(report.target)} "
+        f"--alpha {report.alpha:g} --seed {report.seed}"
+    )
+
+
+def method(report: Report) -> str:
+    """Return a paragraph for a methods section."""
+    version = report.computed.get("version")
+    software = "dmtest" if version is None else f"dmtest {version}"
+    names = ", ".join(o.test for o in report.outcomes)
+    slices = sorted({o.slices for o in report.outcomes if o.slices})
+    many = f" Slice tests projected the data on {' or '.join(map(str, slices))} directions."
+    ways = "; ".join(dict.fromkeys(o.method for o in report.outcomes))
+    return words.clean(
+        f"{words.plural(report.n, 'observation')} in {words.plural(report.d, 'dimension')} were "
+        f"tested against {words.target(report.target)} with {software} (seed {report.seed})"
+        + (f", using {names}." if names else ".")
+        + (many if slices else "")
+        + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
+        + f" Global, family-wise p-value: {report.pvalue_method}; alpha = {report.alpha:g}."
+    )
+
+
+def citation(report: Report) -> list[str]:
+    """Return what to cite: the software and the paper its protocol comes from."""
+    version = report.computed.get("version")
+    return [
+        words.clean(f"dmtest{'' if version is None else f', version {version}'} (Python package)."),
+        "Butakov et al. (2024). Efficient Distribution Matching of Representations via "
+        "Noise-Injected Deep InfoMax. arXiv:2410.06993.",
+    ]

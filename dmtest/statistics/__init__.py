@@ -1,0 +1,1 @@
+"""Statistics as pure functions of samples or slices, and their published nulls."""

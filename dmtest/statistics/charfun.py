@@ -1,0 +1,46 @@
+"""Statistics of the empirical characteristic function: Epps-Pulley."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dmtest.engines.slices import SliceView
+
+__all__ = ["epps_pulley"]
+
+Vector = NDArray[np.float64]
+
+# Beyond this spread of a standardised slice the sum by cells is the faster one.
+WIDE = 40.0
+
+
+def epps_pulley(view: SliceView) -> Vector:
+    """n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
+
+    Equals the closed form (BHEP with d = 1, beta = 1; Epps & Pulley 1983)::
+
+        (1/n) sum_jk exp(-(z_j-z_k)^2/2) - sqrt(2) sum_j exp(-z_j^2/4) + n/sqrt(3)
+
+    to 1e-9 of a null value, in time linear in n: the trapezoidal rule with a step fitted
+    to the slice's spread (17 to 20 nodes for normal data). Fitted slices are standardised
+    with the n - 1 standard deviation (R's mnt, in one dimension, with 1/n).
+
+    Returns
+    -------
+    ndarray, shape (k,); larger is worse.
+    """
+    from dmtest.kernels.charfun import epps_pulley_sum, epps_pulley_sum_wide
+
+    low = (view.extremes[:, 0] - view.loc) / view.scale
+    high = (view.extremes[:, 1] - view.loc) / view.scale
+    out = np.empty(view.k)
+    for i in range(view.k):
+        if max(-low[i], high[i], high[i] - low[i]) > WIDE:
+            out[i] = epps_pulley_sum_wide(view.sorted[i], view.loc[i], view.scale[i])
+        else:
+            out[i] = epps_pulley_sum(view.rows[i], view.loc[i], view.scale[i], low[i], high[i])
+    return out
