@@ -79,7 +79,9 @@ def _slice(report: Report, which: int) -> Plate:
         alone = words.equals(words.pvalue(picture["pvalue"]))
         chosen = ", not corrected for having been picked" if picture.get("role") == "worst" else ""
         details.append(("This slice alone", alone + chosen))
-    loadings = [f"{name} {weight:+.2f}" for name, weight in picture.get("loadings") or []]
+    loadings = [
+        f"{name}\N{NO-BREAK SPACE}{weight:+.2f}" for name, weight in picture.get("loadings") or []
+    ]
     if loadings:
         details.append(("Largest weights", ", ".join(loadings)))
     return Plate(
@@ -108,6 +110,8 @@ def coordinates(report: Report) -> list[Plate]:
             for short, key in (("mean", "mean"), ("sd", "sd"), ("KS", "ks"))
             if picture.get(key) is not None
         )
+        if pictures.heights(picture)[2]:
+            numbers += "; heights not on one scale"
         label = f"Histogram of {picture['name']} against the target's density: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
         drawing = _panel(plots.coordinates, report, f"c{which}", label, **options)

@@ -40,7 +40,7 @@ def _shown(value: Any) -> Any:
 def _source(name: str) -> str:
     """Return the text of a template that holds no expressions: style sheet, script."""
     loader = _environment().loader
-    assert loader is not None  # noqa: S101 - set above
+    assert loader is not None
     return loader.get_source(_environment(), name)[0]
 
 
@@ -90,8 +90,8 @@ def page(report: Report) -> str:
         .get_template("page.html.j2")
         .render(
             **_shared(report),
-            style=Markup(_source("page.css.j2")),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own file
+            style=Markup(_source("page.css.j2")),
+            script=Markup(script),
             script_hash=f"'sha256-{digest}'",
             slices=gallery.slices(report),
             coordinates=gallery.coordinates(report),
@@ -129,7 +129,7 @@ def fragment(report: Report) -> str:
         .render(
             **_shared(report),
             scope=scope,
-            style=Markup(style),  # noqa: S704 - our own file
+            style=Markup(style),
             warnings=[tables.warning_line(item) for item in report.warnings],
             facts=tables.facts(report),
         )

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "VERDICTS", "Report", "schema"]
 
 SCHEMA = 1
+KINDS: dict[type, tuple[str, ...]] = {
+    str: ("verdict", "pvalue_method", "target"),
+    int: ("n", "d", "seed"),
+    dict: ("effects", "computed", "pictures"),
+    list: ("outcomes", "adjusted", "diagnosis", "warnings"),
+}
 VERDICTS = ("compatible", "equivalent", "mismatch", "inconclusive")
 
 
@@ -271,6 +277,10 @@ def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
     found = {f.name: data[f.name] for f in fields(Report)}
     for name in ("pvalue", "alpha"):
         found[name] = serial.number(found[name])
+    for kind, names in KINDS.items():
+        for name in names:
+            if not isinstance(found[name], kind) or isinstance(found[name], bool):
+                raise TypeError(f"{name} is {type(found[name]).__name__}, not {kind.__name__}")
     found["outcomes"] = tuple(serial.record(Outcome, item) for item in found["outcomes"])
     found["adjusted"] = tuple(serial.number(p) for p in found["adjusted"])
     found["effects"] = {k: serial.record(Effect, v) for k, v in found["effects"].items()}

@@ -22,6 +22,7 @@ __all__ = [
     "closed",
     "coordinate_at",
     "eigenvalue_range",
+    "heights",
     "inner",
     "limits",
     "numbers",
@@ -125,6 +126,21 @@ def reference(picture: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.
         return grid, np.array([0.0, 0, 1, 1, 0, 0])
     grid = np.linspace(min(-3.5, float(edges[0])), max(3.5, float(edges[-1])), 121)
     return grid, np.exp(-np.square(grid) / 2) / np.sqrt(2 * np.pi)
+
+
+def heights(
+    picture: dict[str, Any],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """Return the heights of a histogram and of the target, and whether each has its own scale.
+
+    Where one peak is far above the other (a coordinate that has collapsed), a
+    common scale would flatten one of them into the axis.
+    """
+    density, target = np.nan_to_num(numbers(picture["density"])), reference(picture)[1]
+    peak, top = float(density.max(initial=0.0)), float(target.max())
+    if peak > 4 * top or 0 < 4 * peak < top:
+        return density * (top / peak), target, True
+    return density, target, False
 
 
 def eigenvalue_range(

@@ -150,15 +150,27 @@ def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LI
 
 
 def coordinates(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) -> Axes:
-    """Draw the histogram of one coordinate against the target's density."""
+    """Draw the histogram of one coordinate against the target's density.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where to draw.
+    report : Report
+        Holds the coordinate in ``report.pictures["coordinates"]``.
+    which : int
+        Which of them, the worst first.
+    palette : Palette
+        Colours.
+    """
     picture = pictures.coordinate_at(report, which)
-    edges, density = pictures.numbers(picture["edges"]), pictures.numbers(picture["density"])
-    grid, reference = pictures.reference(picture)
-    top = 1.08 * max(float(np.nanmax(density, initial=0.0)), float(reference.max()))
-    ax.stairs(np.nan_to_num(density), edges, fill=True, color=palette.fill, zorder=1)
-    ax.stairs(np.nan_to_num(density), edges, color=palette.data, linewidth=0.8, zorder=2)
+    edges, grid = pictures.numbers(picture["edges"]), pictures.reference(picture)[0]
+    density, reference, _ = pictures.heights(picture)
+    top = 1.08 * max(float(density.max(initial=0.0)), float(reference.max()))
+    ax.stairs(density, edges, fill=True, color=palette.fill, zorder=1)
+    ax.stairs(density, edges, color=palette.data, linewidth=0.8, zorder=2)
     ax.plot(grid, reference, color=palette.ink, linewidth=1.1, zorder=3)
-    ax.set(xlim=(grid[0], grid[-1]), ylim=(0, top or 1.0))
+    ax.set(xlim=(grid[0], grid[-1]), ylim=(0, top))
     _title(ax, str(picture["name"]), palette)
     _frame(ax, palette)
     ax.set_yticks([])
@@ -253,7 +265,7 @@ def draw(panel: str, report: Report, ax: Axes | None = None, **options: Any) -> 
         ax = ReportFigure(figsize=size, layout="constrained").add_subplot()
     PANELS[panel](ax, report, **options)
     figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - an Axes that was drawn on has one
+    assert figure is not None
     return figure
 
 

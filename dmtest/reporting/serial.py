@@ -63,8 +63,12 @@ def encode(value: Any) -> Any:
 
 
 def number(value: Any) -> Any:
-    """Read back a number that `encode` may have spelled out."""
-    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+    """Read back a number that `encode` may have spelled out; None stays None."""
+    if isinstance(value, str) and value in NOT_FINITE:
+        return NOT_FINITE[value]
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise TypeError(f"expected a number; got {str(value)[:40]!r}")
+    return value
 
 
 def record(kind: type[Record], data: Mapping[str, Any]) -> Record:
@@ -79,7 +83,7 @@ def record(kind: type[Record], data: Mapping[str, Any]) -> Record:
             value = data[f.name]
             numeric = "float" in str(f.type)
             if isinstance(value, Mapping):
-                value = {k: number(v) for k, v in value.items()}
+                value = {k: NOT_FINITE.get(str(v), v) for k, v in value.items()}
             found[f.name] = number(value) if numeric else value
     return kind(**found)
 

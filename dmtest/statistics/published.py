@@ -48,8 +48,9 @@ def _probability(values: ArrayLike) -> Vector:
 def chi_squared_2(statistic: ArrayLike, n: int) -> Vector:
     """Chi-squared with 2 degrees of freedom: Jarque-Bera, and both moment tests when known.
 
-    Jarque & Bera (1980). Converges slowly: size at .05 @JB_FIT@ fitted, @JB_KNOWN@ known;
-    its tail is too light for n below thousands. Known D'Agostino-Pearson: @K2_KNOWN@.
+    Jarque & Bera (1980). Converges slowly. Size at .05: fitted .024, .036, .045; known .063,
+    .059, .053; at .01: fitted .011, .017, .019; known .037, .031, .019. Known
+    D'Agostino-Pearson: .052, .051, .049; at .01: .019, .016, .012.
     """
     return _array(np.exp(-0.5 * np.maximum(_array(statistic), 0.0)))
 
@@ -57,8 +58,8 @@ def chi_squared_2(statistic: ArrayLike, n: int) -> Vector:
 def dagostino_pearson(statistic: ArrayLike, n: int) -> Vector:
     """K^2 fitted: chi-squared with 2 degrees of freedom, n >= 8 (as scipy's normaltest).
 
-    D'Agostino & Pearson (1973). The two scores are uncorrelated, not independent: size at
-    .05 @K2_FIT@.
+    D'Agostino & Pearson (1973). The two scores are uncorrelated, not independent. Size at
+    .05: .057, .055, .055; at .01: .020, .018, .015.
     """
     _check("dagostino-pearson", n, 8)
     return chi_squared_2(statistic, n)
@@ -68,7 +69,7 @@ def shapiro_wilk(statistic: ArrayLike, n: int) -> Vector:
     """Lower tail of W fitted, 3 <= n <= 5000: Royston (1995), AS R94.
 
     Exact for n = 3, else a normal approximation to a transform of 1 - W: size at .05
-    @SW_FIT@. Equals scipy.stats.shapiro and R's shapiro.test.
+    .049, .048, .049. Equals scipy.stats.shapiro and R's shapiro.test.
     """
     _check("shapiro-wilk", n, 3, 5000)
     w = _array(statistic)
@@ -90,7 +91,7 @@ def shapiro_wilk(statistic: ArrayLike, n: int) -> Vector:
 def shapiro_francia(statistic: ArrayLike, n: int) -> Vector:
     """Lower tail of W' fitted, 5 <= n <= 5000: Royston (1993), as nortest's sf.test.
 
-    log(1 - W') is taken as normal: size at .05 @SF_FIT@.
+    log(1 - W') is taken as normal: size at .05: .052, .051, .051.
     """
     _check("shapiro-francia", n, 5, 5000)
     u = np.log(n)
@@ -116,7 +117,7 @@ def anderson_darling_fitted(statistic: ArrayLike, n: int) -> Vector:
     """A^2 fitted, n >= 8: D'Agostino & Stephens (1986), as nortest's ad.test.
 
     Formula for A^2 (1 + .75/n + 2.25/n^2); 3.7e-24, its smallest, from 10 on (statsmodels'
-    normal_ad goes on to 13, then gives 0). Size at .05 @AD_FIT@.
+    normal_ad goes on to 13, then gives 0). Size at .05: .050, .049, .050.
     """
     _check("anderson-darling", n, 8)
     z = _array(statistic) * (1.0 + 0.75 / n + 2.25 / n**2)
@@ -132,7 +133,7 @@ def anderson_darling_fitted(statistic: ArrayLike, n: int) -> Vector:
 def cramer_von_mises_fitted(statistic: ArrayLike, n: int) -> Vector:
     """W^2 fitted, n >= 8: D'Agostino & Stephens (1986), as nortest's cvm.test.
 
-    Formula for W^2 (1 + .5/n); 7.37e-10, its smallest, from 1.1 on. Size at .05 @CVM_FIT@.
+    Formula for W^2 (1 + .5/n); 7.37e-10, its smallest, from 1.1 on. Size at .05: .050, .050, .051.
     """
     _check("cramer-von-mises", n, 8)
     rows = (
@@ -148,7 +149,7 @@ def cramer_von_mises_fitted(statistic: ArrayLike, n: int) -> Vector:
 def watson_fitted(statistic: ArrayLike, n: int) -> Vector:
     """U^2 fitted, n >= 8: D'Agostino & Stephens (1986), table 4.9.
 
-    Formula for U^2 (1 + .5/n), constant from its minimum at 1.18 on. Size at .05 @U2_FIT@.
+    Formula for U^2 (1 + .5/n), constant from its minimum at 1.18 on. Size at .05: .050, .050, .050.
     """
     _check("watson", n, 8)
     rows = (
@@ -167,7 +168,7 @@ def anderson_darling_known(statistic: ArrayLike, n: float) -> Vector:
 
     Two fits to the limit (error below 2e-6) and one to the 1/n correction, clipped to
     [0, 1]; p never falls below .0006/n (2e-6 in the limit): read it as "at most" there.
-    Size at .05 @AD_KNOWN@.
+    Size at .05: .050, .049, .051.
     """
     z = np.clip(_array(statistic), 1e-3, 100.0)
     low = [2.00012, 0.247105, -0.0649821, 0.0347962, -0.0116720, 0.00168691]
@@ -181,7 +182,7 @@ def anderson_darling_known(statistic: ArrayLike, n: float) -> Vector:
 
 
 def _anderson_darling_correction(x: Vector, n: float) -> Vector:
-    """What finite n adds to the limiting cdf x (Marsaglia & Marsaglia 2004)."""
+    """Give what finite n adds to the limiting cdf x (Marsaglia & Marsaglia 2004)."""
     c = 0.01265 + 0.1757 / n
     left = np.clip(x / c, 0.0, 1.0)
     first = np.sqrt(left) * (1.0 - left) * (49.0 * left - 102.0)
@@ -197,13 +198,13 @@ def _tail(mgf: Callable[[Complex], Complex], statistic: ArrayLike, edge: float) 
     """P(Q > x) from ``mgf(z) = E exp(zQ)``, which is analytic off the cut [edge, inf).
 
     The inversion integral on a parabola around the cut (Weideman & Trefethen 2007): 16
-    nodes give 1e-13 relative to p, down to p = 1e-260, where it stops.
+    nodes give 1e-11 relative to p, down to p = 1e-260, where it stops.
     """
     nodes = 16
     x = np.clip(_array(statistic), 1e-12, 600.0 / edge)[..., None]
-    path = 1.0 + 3.0j / nodes * (np.arange(nodes) + 0.5)
+    path = np.asarray(1.0 + 3.0j / nodes * (np.arange(nodes) + 0.5), dtype=np.complex128)
     scale = np.pi * nodes / (12.0 * x)
-    z = edge - scale * path**2
+    z = np.asarray(edge - scale * path**2, dtype=np.complex128)
     with np.errstate(invalid="ignore"):
         # (mgf - 1)/z rather than mgf/z: without the pole at 0 every x has one contour
         terms = (mgf(z) - 1.0) / z * np.exp(-z * x) * scale * path
@@ -215,7 +216,7 @@ def cramer_von_mises_known(statistic: ArrayLike, n: float) -> Vector:
 
     Equals scipy.stats.cramervonmises and goftest's pCvM to 1e-12 up to W^2 = 1, and is
     better beyond, where their series lose the tail (off by 2e-10 at 4). Neglects 1/n^2:
-    size at .05 @CVM_KNOWN@.
+    size at .05: .050, .049, .051.
     """
 
     def mgf(z: Complex) -> Complex:
@@ -235,7 +236,7 @@ def kolmogorov_smirnov_fitted(statistic: ArrayLike, n: int) -> Vector:
     """D fitted (Lilliefors), n >= 5: Dallal & Wilkinson (1986), as nortest's lillie.test.
 
     Where that p exceeds .1, Stephens' (1974) modified D and polynomials; the two join with
-    a small jump. Size at .05 @KS_FIT@.
+    a small jump. Size at .05: .048, .050, .052.
     """
     _check("kolmogorov-smirnov", n, 5)
     d = np.clip(_array(statistic), 0.0, 1.0)
@@ -269,7 +270,7 @@ def kolmogorov_smirnov_known(statistic: ArrayLike, n: int) -> Vector:
 def kolmogorov_smirnov_asymptotic(statistic: ArrayLike, n: int) -> Vector:
     """D known, Kolmogorov's (1933) limit of sqrt(n) D: scipy's kstest(method="asymp").
 
-    Conservative: size at .05 @KSA_KNOWN@.
+    Conservative: size at .05: .040, .042, .045.
     """
     return _array(kolmogorov(np.sqrt(n) * _array(statistic)))
 
@@ -277,7 +278,7 @@ def kolmogorov_smirnov_asymptotic(statistic: ArrayLike, n: int) -> Vector:
 def kuiper_known(statistic: ArrayLike, n: int) -> Vector:
     """V known, n >= 8: Kuiper's (1960) series at Stephens' (1970) modified V.
 
-    The modification is fitted to the upper tail. Size at .05 @V_KNOWN@.
+    The modification is fitted to the upper tail. Size at .05: .049, .048, .048.
     """
     _check("kuiper", n, 8)
     x = _array(statistic) * (np.sqrt(n) + 0.155 + 0.24 / np.sqrt(n))
@@ -293,7 +294,7 @@ def kuiper_known(statistic: ArrayLike, n: int) -> Vector:
 def watson_known(statistic: ArrayLike, n: int) -> Vector:
     """U^2 known, n >= 8: Watson's (1961) limit at Stephens' (1970) modified U^2.
 
-    The limit is Kolmogorov's at pi U. Size at .05 @U2_KNOWN@.
+    The limit is Kolmogorov's at pi U. Size at .05: .051, .050, .048.
     """
     _check("watson", n, 8)
     modified = (_array(statistic) - 0.1 / n + 0.1 / n**2) * (1.0 + 0.8 / n)
@@ -332,8 +333,7 @@ def _epps_pulley(statistic: ArrayLike, first: int) -> Vector:
 def epps_pulley_known(statistic: ArrayLike, n: int) -> Vector:
     """Epps-Pulley known: its limit, a sum of weighted chi-squares (Epps & Pulley 1983).
 
-    The limit is computed to 1e-12; at finite n size at .05 @EP_KNOWN@, at .001 and n = 20
-    .0008.
+    The limit is computed to 1e-8 or better. Size at .05: .049, .049, .050; at .001 and n = 10: .0007.
     """
     return _epps_pulley(statistic, 1)
 
@@ -341,8 +341,8 @@ def epps_pulley_known(statistic: ArrayLike, n: int) -> Vector:
 def epps_pulley_fitted(statistic: ArrayLike, n: int) -> Vector:
     """Epps-Pulley fitted: its limit, a sum of weighted chi-squares (Baringhaus & Henze 1988).
 
-    The limit is computed to 1e-12; at finite n it is conservative: size at .05 @EP_FIT@ for
-    residuals with the n - 1 standard deviation, @EP_FIT0@ with 1/n.
+    The limit is computed to 1e-8 or better; conservative at small n. Size at .05: .041, .045, .050 for
+    residuals with the n - 1 standard deviation (n = 10: .032), .045, .047, .050 with 1/n.
     """
     return _epps_pulley(statistic, 3)
 

@@ -1,0 +1,170 @@
+"""What is wrong with a sample, in plain sentences with their numbers, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.effects.coordinates import Coordinates
+from dmtest.outcome import Effect, Finding
+from dmtest.targets import Canonical
+
+__all__ = ["Evidence", "diagnose"]
+
+Vector = NDArray[np.float64]
+
+# A summary is called off when it is this many standard errors from its target, d of them
+# or k of them looked at together.
+STRICT = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What sentences are made from."""
+
+    canonical: Canonical
+    coordinates: Coordinates
+    names: Sequence[str] | None
+    effects: Mapping[str, Effect]
+    skewness: Vector
+    kurtosis: Vector
+    norms: Vector
+
+    def name(self, j: int) -> str:
+        """Name a column."""
+        return f"x{j}" if self.names is None else f"'{self.names[j]}'"
+
+
+def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
+    """Collect the sentences that the data support; the caller asks after a mismatch only."""
+    found = [
+        *_support(evidence),
+        *_sphere(evidence),
+        *_gaussian(evidence),
+        *_shape(evidence),
+        *_margins(evidence),
+    ]
+    if found:
+        return tuple(found)
+    text = (
+        "The joint shape departs from the target, but no single summary (mean, variances, "
+        "correlations, tails, coordinates) stands out: look at the worst slice."
+    )
+    return (Finding("shape", text),)
+
+
+def _support(e: Evidence) -> Iterator[Finding]:
+    yield from (f for f in e.canonical.findings if f.code == "outside-support")
+
+
+def _sphere(e: Evidence) -> Iterator[Finding]:
+    centre = float(e.norms.mean())
+    if len(e.canonical.mean) > 1 and centre > 0.0 and float(e.norms.std()) < 1e-3 * centre:
+        d = len(e.canonical.mean)
+        aim = "" if e.canonical.fitted else f" (a draw from N(0, I) has about {np.sqrt(d):.3g})"
+        text = (
+            f"Every row has the same length, {centre:.4g}{aim}: the rows lie on a sphere, "
+            f"which no normal distribution does."
+        )
+        yield Finding("constant-norm", text)
+
+
+def _gaussian(e: Evidence) -> Iterator[Finding]:
+    """Mean, variances and correlations, where their share of KL is clear of 0."""
+    if e.canonical.fitted:
+        return
+    mean, variances = e.canonical.mean, np.diagonal(e.canonical.covariance)
+    n, d = len(e.canonical.rows), len(mean)
+    parts: list[tuple[float, Finding]] = []
+    off = float(np.linalg.norm(mean))
+    if _clear(e.effects.get("kl-mean")) or _large_mean(mean, variances, n):
+        worst = np.argsort(-np.abs(mean), kind="stable")[:3]
+        listed = ", ".join(f"{e.name(int(j))} at {mean[j]:+.3g}" for j in worst)
+        text = (
+            f"The mean is off by {off:.3g} in length (sampling alone gives "
+            f"{np.sqrt(d / n):.2g}): {listed}{'' if d <= 3 else ', ...'}."
+        )
+        parts.append((_value(e, "kl-mean"), Finding("mean", text)))
+    if _clear(e.effects.get("kl-scale")) or _large_variance(variances, n):
+        low, high = int(variances.argmin()), int(variances.argmax())
+        text = (
+            f"Variances are not 1: they run from {variances[low]:.3g} ({e.name(low)}) to "
+            f"{variances[high]:.3g} ({e.name(high)}), {variances.mean():.3g} on average."
+        )
+        parts.append((_value(e, "kl-scale"), Finding("scale", text)))
+    if _clear(e.effects.get("kl-correlation")):
+        parts.append((_value(e, "kl-correlation"), Finding("correlation", _correlated(e))))
+    yield from (finding for _, finding in sorted(parts, key=lambda part: -part[0]))
+
+
+def _correlated(e: Evidence) -> str:
+    covariance = e.canonical.covariance
+    d = len(covariance)
+    scale = np.sqrt(np.diagonal(covariance))
+    correlation = covariance / np.outer(scale, scale)
+    below = np.tril(np.abs(correlation), -1)
+    i, j = np.unravel_index(int(below.argmax()), below.shape)
+    rank = float(np.trace(covariance) ** 2 / np.square(covariance).sum())
+    return (
+        f"Coordinates are correlated, most {e.name(int(j))} with {e.name(int(i))} "
+        f"({correlation[i, j]:+.2f}); the variance is spread as if over {rank:.3g} of {d} "
+        f"directions."
+    )
+
+
+def _clear(effect: Effect | None) -> bool:
+    return effect is not None and effect.low is not None and effect.low > 0.0
+
+
+def _value(e: Evidence, name: str) -> float:
+    effect = e.effects.get(name)
+    return 0.0 if effect is None or effect.value is None else effect.value
+
+
+def _large_mean(mean: Vector, variances: Vector, n: int) -> bool:
+    return bool((np.abs(mean) > STRICT * 1.25 * np.sqrt(np.maximum(variances, 1.0) / n)).any())
+
+
+def _large_variance(variances: Vector, n: int) -> bool:
+    return bool((np.abs(variances - 1.0) > STRICT * 1.5 * np.sqrt(2.0 / n)).any())
+
+
+def _shape(e: Evidence) -> Iterator[Finding]:
+    """Tails and skewness over slices, against their largest standard error under a normal."""
+    n = len(e.canonical.rows)
+    tails = float(e.kurtosis.mean())
+    if abs(tails) > STRICT * np.sqrt(24.0 / n):
+        kind = "heavier" if tails > 0 else "lighter"
+        text = (
+            f"Slices have {kind} tails than a normal: excess kurtosis {tails:+.3g} on average "
+            f"(from {e.kurtosis.min():+.2g} to {e.kurtosis.max():+.2g}; 0 expected)."
+        )
+        yield Finding("tails", text)
+    skew = e.skewness[int(np.abs(e.skewness).argmax())]
+    if abs(skew) > (STRICT + 1.0) * np.sqrt(6.0 / n):
+        text = f"Slices are skewed, the worst by {skew:+.3g} (0 expected)."
+        yield Finding("skewness", text)
+
+
+def _margins(e: Evidence) -> Iterator[Finding]:
+    """Coordinates that are off on their own: Kolmogorov-Smirnov with a union bound."""
+    c = e.coordinates
+    d = len(c.ks)
+    # Dvoretzky-Kiefer-Wolfowitz-Massart at 1e-4 over all d; larger than needed when fitted.
+    limit = float(np.sqrt(np.log(2.0 * d / 1e-4) / (2.0 * c.m)))
+    bad = np.flatnonzero(c.ks > limit)
+    if not len(bad):
+        return
+    worst = int(c.ks.argmax())
+    after = " after standardising" if c.fitted else ""
+    text = (
+        f"{len(bad)} of {d} coordinates{after} are off on their own, most {e.name(worst)}: "
+        f"its cdf is {c.ks[worst]:.2g} from the target's (sampling alone stays below "
+        f"{limit:.2g})."
+    )
+    if d == 1:
+        text = f"The cdf{after} is {c.ks[0]:.2g} from the target's (sampling alone: {limit:.2g})."
+    yield Finding("coordinates", text, len(bad))

@@ -1,0 +1,1 @@
+"""How large departures are, on scales that do not saturate with n."""

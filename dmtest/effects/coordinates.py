@@ -1,0 +1,76 @@
+"""What each coordinate looks like on its own: moments, distance to normal, histogram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.engines.slices import SliceView
+from dmtest.parallel import blocks, run_tasks
+from dmtest.statistics.edf import kolmogorov_smirnov
+
+__all__ = ["Coordinates", "describe_coordinates", "histogram"]
+
+Vector = NDArray[np.float64]
+
+# Rows that coordinates are described from, evenly spaced: enough for KS distances of 0.01.
+ROWS = 20_000
+COLUMNS_IN_A_TASK = 16
+BINS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """Summaries of the coordinates, each an array of shape (d,).
+
+    `values` are the rows that they were computed from, `m` of them; `ks` is the largest
+    distance of the cdf from N(0, 1), after standardising if `fitted`. Constant coordinates
+    have skewness and kurtosis 0.
+    """
+
+    values: NDArray[Any]
+    fitted: bool
+    mean: Vector
+    sd: Vector
+    skewness: Vector
+    kurtosis: Vector
+    ks: Vector
+
+    @property
+    def m(self) -> int:
+        """Rows described."""
+        return len(self.values)
+
+
+def describe_coordinates(x: NDArray[Any], fitted: bool) -> Coordinates:
+    """Describe every coordinate from at most ROWS evenly spaced rows."""
+    step = -(-len(x) // ROWS)
+    values = np.asarray(x[::step])
+
+    def task(part: slice) -> Vector:
+        columns = np.ascontiguousarray(values[:, part].T)
+        central = SliceView(columns, "known").central
+        alive = central[:, 1] > 0.0
+        ks = np.ones(len(columns))
+        if alive.any():
+            view = SliceView(columns[alive], "fitted" if fitted else "known")
+            ks[alive] = kolmogorov_smirnov(view)
+        spread = np.where(alive, central[:, 1], 1.0)
+        skewness = np.where(alive, central[:, 2] / spread**1.5, 0.0)
+        kurtosis = np.where(alive, central[:, 3] / spread**2 - 3.0, 0.0)
+        return np.stack([central[:, 0], np.sqrt(central[:, 1]), skewness, kurtosis, ks])
+
+    parts = run_tasks(task, blocks(values.shape[1], COLUMNS_IN_A_TASK))
+    mean, sd, skewness, kurtosis, ks = np.concatenate(list(parts), axis=1)
+    return Coordinates(values, fitted, mean, sd, skewness, kurtosis, ks)
+
+
+def histogram(values: NDArray[Any], low: float, high: float) -> tuple[Vector, Vector]:
+    """Edges and density of a histogram between `low` and `high`; the rest is in the end bins."""
+    bins = int(np.clip(np.sqrt(len(values)), 8, BINS))
+    edges = np.linspace(low, high, bins + 1)
+    counts, _ = np.histogram(np.clip(values, low, high), edges)
+    return edges, counts / (len(values) * np.diff(edges))

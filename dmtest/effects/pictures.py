@@ -1,0 +1,196 @@
+"""The numbers behind a report's pictures: small lists, so that JSON can hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from dmtest.battery import Battery
+from dmtest.effects.coordinates import Coordinates, histogram
+from dmtest.engines.slices import SliceView, project
+from dmtest.statistics.edf import anderson_darling
+from dmtest.streams import stream
+from dmtest.targets import Canonical
+
+__all__ = ["coordinate_pictures", "loadings", "slice_pictures", "spectrum_picture"]
+
+Vector = NDArray[np.float64]
+
+POINTS = 161
+ENVELOPES = 1999
+LARGEST_SPECTRUM = 1024
+SHOWN_EIGENVALUES = 512
+SPECTRA = 39
+
+
+def loadings(
+    direction: Vector, canonical: Canonical, names: Sequence[str] | None, count: int = 6
+) -> list[list[Any]]:
+    """Name the coordinates that a direction weighs most, with their weights (unit length).
+
+    For a whitened sample the direction is first taken back to the standardised columns.
+    """
+    weights = direction
+    if canonical.fitted:
+        part = canonical.covariance[np.ix_(canonical.columns, canonical.columns)]
+        weights = np.linalg.solve(np.linalg.cholesky(part).T, direction)
+        weights = weights * np.sqrt(np.diagonal(part))
+    weights = weights / np.linalg.norm(weights)
+    top = np.argsort(-np.abs(weights), kind="stable")[:count]
+    return [[_name(names, int(canonical.columns[j])), float(weights[j])] for j in top]
+
+
+def slice_pictures(
+    canonical: Canonical, battery: Battery, names: Sequence[str] | None, seed: int
+) -> list[dict[str, Any]]:
+    """Q-Q plots of the worst and of a typical slice, with simultaneous 95 % bands."""
+    assert battery.directions is not None
+    squared = battery.extras["squared-wasserstein"]
+    order = np.argsort(squared, kind="stable")
+    chosen = [("worst", int(order[-1]))]
+    if len(order) > 1:
+        chosen.append(("typical", int(order[len(order) // 2])))
+    picked = [index for _, index in chosen]
+    lines = project(canonical.rows, battery.directions[picked])
+    view = SliceView(lines, "fitted" if canonical.fitted else "known")
+    positions = _positions(view.n)
+    theoretical = ndtri((positions + 0.5) / view.n)
+    low, high = _band(view.n, positions, seed)
+    pvalues = _pvalues(view)
+    pictures = []
+    for i, (role, index) in enumerate(chosen):
+        observed = (view.sorted[i, positions].astype(np.float64) - view.loc[i]) / view.scale[i]
+        title = "The data" if len(order) == 1 else f"Slice {index}, the {role} of {len(order)}"
+        pictures.append(
+            {
+                "role": role,
+                "slice": index,
+                "title": title.replace("the typical", "a typical one"),
+                "theoretical": _rounded(theoretical),
+                "observed": _rounded(observed),
+                "low": _rounded(low),
+                "high": _rounded(high),
+                "loadings": loadings(battery.directions[index], canonical, names),
+                "pvalue": pvalues[i],
+            }
+        )
+    return pictures
+
+
+def _positions(n: int) -> NDArray[np.intp]:
+    """Order statistics to show: evenly spaced in normal scores, the extremes included."""
+    edge = float(ndtri(0.5 / n))
+    wanted = ndtr(np.linspace(edge, -edge, min(POINTS, n))) * n - 0.5
+    return np.unique(np.clip(np.rint(wanted), 0, n - 1).astype(np.intp))
+
+
+def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vector]:
+    """Simultaneous 95 % band of the order statistics of N(0, 1): a global rank envelope.
+
+    Order statistics of uniforms are drawn jointly as cumulative gammas; each point's limits
+    are its own quantiles at the one local level that keeps 95 % of the draws inside
+    everywhere (Myllymaki et al. 2017).
+    """
+    rng = stream(seed, "pictures/band")
+    shapes = np.diff(np.concatenate([[-1], positions, [n]])).astype(np.float64)
+    gammas = rng.standard_gamma(shapes, size=(ENVELOPES, len(shapes)))
+    draws = np.cumsum(gammas, axis=1)
+    scores = ndtri(draws[:, :-1] / draws[:, -1:])
+    ordered = np.sort(scores, axis=0)
+    ranks = np.argsort(np.argsort(scores, axis=0, kind="stable"), axis=0, kind="stable")
+    extreme = np.minimum(ranks, ENVELOPES - 1 - ranks).min(axis=1)
+    level = int(np.sort(extreme)[int(0.05 * ENVELOPES)])
+    return ordered[level], ordered[ENVELOPES - 1 - level]
+
+
+def _pvalues(view: SliceView) -> list[float | None]:
+    """Published Anderson-Darling p-value of each slice on its own."""
+    from dmtest.statistics.published import PUBLISHED
+
+    formula = PUBLISHED["anderson-darling", view.parameters]
+    return [float(p) for p in np.atleast_1d(formula(anderson_darling(view), view.n))]
+
+
+def coordinate_pictures(
+    coordinates: Coordinates,
+    original: NDArray[Any] | None,
+    names: Sequence[str] | None,
+    count: int = 12,
+) -> list[dict[str, Any]]:
+    """Histograms of the coordinates furthest from their target, worst first.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+    original : ndarray or None
+        The same rows on the unit interval, where the target is the uniform cube.
+    names : sequence of str, optional
+    """
+    order = np.argsort(-coordinates.ks, kind="stable")[:count]
+    pictures = []
+    for j in map(int, order):
+        mean, sd = float(coordinates.mean[j]), float(coordinates.sd[j])
+        values = np.asarray(coordinates.values[:, j], dtype=np.float64)
+        picture: dict[str, Any] = {"name": _name(names, j), "ks": float(coordinates.ks[j])}
+        if original is not None:
+            values = np.asarray(original[:, j], dtype=np.float64)
+            edges, density = histogram(values, 0.0, 1.0)
+            mean, sd = float(values.mean()), float(values.std())
+            picture["reference"] = "uniform"
+        elif coordinates.fitted:
+            edges, density = histogram((values - mean) / (sd or 1.0), -4.0, 4.0)
+        else:
+            reach = float(np.clip(np.abs(values).max(), 4.0, 12.0))
+            edges, density = histogram(values, -reach, reach)
+        picture |= {
+            "edges": _rounded(edges),
+            "density": _rounded(density),
+            "mean": mean,
+            "sd": sd,
+        }
+        pictures.append(picture)
+    return pictures
+
+
+def spectrum_picture(canonical: Canonical, seed: int) -> dict[str, Any] | None:
+    """Eigenvalues of the covariance, and the range they have for N(0, I) at this n and d.
+
+    Under any-normal every spectrum is allowed, so there is no range to show.
+    """
+    n = len(canonical.rows)
+    d = len(canonical.mean)
+    if d > LARGEST_SPECTRUM or d < 2:
+        return None
+    observed = np.linalg.eigvalsh(canonical.covariance)[::-1][:SHOWN_EIGENVALUES]
+    none = [None] * len(observed)
+    picture: dict[str, Any] = {"observed": _rounded(observed)}
+    if canonical.fitted or n <= d:
+        return picture | {"low": none, "high": none, "reference": none}
+    draws = np.array([_null_spectrum(n, d, seed, i) for i in range(SPECTRA if d <= 128 else 9)])
+    draws = draws[:, :SHOWN_EIGENVALUES]
+    return picture | {
+        "low": _rounded(draws.min(axis=0)),
+        "high": _rounded(draws.max(axis=0)),
+        "reference": _rounded(np.median(draws, axis=0)),
+    }
+
+
+def _null_spectrum(n: int, d: int, seed: int, index: int) -> Vector:
+    """Eigenvalues of the 1/n covariance of N(0, I), by Bartlett's decomposition."""
+    rng = stream(seed, "pictures/spectrum", index)
+    factor = np.tril(rng.standard_normal((d, d)), -1)
+    factor[np.diag_indices(d)] = np.sqrt(rng.chisquare(n - 1 - np.arange(d)))
+    return np.asarray(np.linalg.eigvalsh(factor @ factor.T / n)[::-1])
+
+
+def _name(names: Sequence[str] | None, j: int) -> str:
+    return f"x{j}" if names is None else str(names[j])
+
+
+def _rounded(values: Vector) -> list[float]:
+    """Seven digits draw the same picture and halve the page."""
+    return [float(f"{value:.7g}") for value in values]
