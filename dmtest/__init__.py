@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dmtest.errors import DataWarning, DmtestError, InputError
     from dmtest.io import load
     from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
-    from dmtest.report.model import Report
+    from dmtest.reporting.model import Report
     from dmtest.targets import AnyNormal, Normal, Product, Uniform
 
 __all__ = [
@@ -47,7 +47,7 @@ _HOMES = {
     "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
     "dmtest.io": ("load",),
     "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
-    "dmtest.report.model": ("Report",),
+    "dmtest.reporting.model": ("Report",),
     "dmtest.targets": ("AnyNormal", "Normal", "Product", "Uniform"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

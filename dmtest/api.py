@@ -13,6 +13,7 @@ from dmtest.calibration import Calibration
 from dmtest.errors import InputError
 from dmtest.nulls import Progress
 from dmtest.outcome import MeanPValue, Outcome
+from dmtest.parallel import single_threaded_blas
 from dmtest.registry import TESTS, Spec, as_tests, list_tests
 from dmtest.reporting.model import Report
 from dmtest.sample import as_sample
@@ -99,7 +100,7 @@ def report(
         )
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     goal = as_target(target)
-    with reporter(progress) as step:
+    with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=goal.name,
             seed=entropy_of(rng),
@@ -222,7 +223,7 @@ def run_tests(
     specs = as_tests(names, hypothesis(goal.name))
     chosen = _checked_params(specs, params or {})
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
-    with reporter(progress) as step:
+    with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=goal.name,
             seed=entropy_of(rng),
@@ -290,15 +291,16 @@ def mean_pvalue(
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     from dmtest.protocol import mean_pvalue_of
 
-    return mean_pvalue_of(
-        goal.canonical(sample),
-        spec,
-        target=goal.name,
-        subsample=subsample,
-        draws=draws,
-        confidence=confidence,
-        seed=entropy_of(rng),
-    )
+    with single_threaded_blas():
+        return mean_pvalue_of(
+            goal.canonical(sample),
+            spec,
+            target=goal.name,
+            subsample=subsample,
+            draws=draws,
+            confidence=confidence,
+            seed=entropy_of(rng),
+        )
 
 
 def hypothesis(name: str) -> str:

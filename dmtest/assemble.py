@@ -20,7 +20,6 @@ from dmtest.effects.shape import shape_effects
 from dmtest.effects.wasserstein import describe_slices, wasserstein_effects
 from dmtest.multiplicity import holm
 from dmtest.outcome import Effect, Outcome
-from dmtest.parallel import single_threaded_blas
 from dmtest.registry import DEFAULT_BATTERY, TESTS, Spec, as_tests
 from dmtest.reporting.model import Report
 from dmtest.sample import Sample
@@ -45,23 +44,21 @@ def assemble(
     specs = _specs(tests, goal, canonical)
     battery = run_battery(canonical, specs, plan, describe_slices())
     base = canonical.rows if not goal.fitted else sample.x
-    # Products outside the engines' tasks are held to one thread too: same bits everywhere.
-    with single_threaded_blas():
-        coordinates = describe_coordinates(base, goal.fitted)
-        effects = _effects(canonical, battery, plan.seed)
-        norms = _norms(coordinates.values)
-        mismatch = battery.pvalue <= alpha or canonical.outside > 0
-        evidence = Evidence(
-            canonical,
-            coordinates,
-            sample.names,
-            effects,
-            battery.extras["skewness"],
-            battery.extras["kurtosis"],
-            norms,
-        )
-        diagnosis = diagnose(evidence) if mismatch else ()
-        pictures = _pictures(sample, goal, canonical, battery, coordinates, plan.seed)
+    coordinates = describe_coordinates(base, goal.fitted)
+    effects = _effects(canonical, battery, plan.seed)
+    norms = _norms(coordinates.values)
+    mismatch = battery.pvalue <= alpha or canonical.outside > 0
+    evidence = Evidence(
+        canonical,
+        coordinates,
+        sample.names,
+        effects,
+        battery.extras["skewness"],
+        battery.extras["kurtosis"],
+        norms,
+    )
+    diagnosis = diagnose(evidence) if mismatch else ()
+    pictures = _pictures(sample, goal, canonical, battery, coordinates, plan.seed)
     outcomes, pvalue, method = _with_support(battery, canonical, plan)
     return Report(
         verdict="mismatch" if mismatch else "compatible",

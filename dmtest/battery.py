@@ -252,20 +252,22 @@ def _outcome(
 
 def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
     """Combine all p-values: min-p within tests that share replicates, Bonferroni across."""
-    groups: dict[tuple[str, int], list[Calibrated]] = {}
-    single: list[float] = []
+    groups: dict[int, list[Calibrated]] = {}
+    parts: list[float] = []
     for result in results:
-        if result.null is None or result.badness is None:
-            single.append(result.pvalue)
+        if result.rows is None:
+            parts.append(result.pvalue)
         else:
-            groups.setdefault((result.method, result.null.shape[1]), []).append(result)
-    parts = list(single)
+            groups.setdefault(result.rows, []).append(result)
     fewest = 0
     for members in groups.values():
+        # Replicate b is the same sample for all members, so a common number of them is a
+        # joint sample of their statistics.
+        common = min(len(np.asarray(m.null)) for m in members)
         badness = np.concatenate([np.asarray(m.badness) for m in members])
-        null = np.concatenate([np.asarray(m.null) for m in members], axis=1)
+        null = np.concatenate([np.asarray(m.null)[:common] for m in members], axis=1)
         parts.append(min_p(badness, null)[0])
-        fewest = min(fewest or len(null), len(null))
+        fewest = min(fewest or common, common)
     pvalue = bonferroni(parts)
     error = float(np.sqrt(pvalue * (1.0 - pvalue) / fewest)) if fewest else None
     method = "min-p over tests and slices, monte carlo" if groups else "published p-values"

@@ -30,7 +30,8 @@ class Calibrated:
     """The p-values of one test: of its reduction and, over slices, of its worst slice.
 
     `badness` and `null` (larger is worse; shapes (m,) and (B, m)) are kept for joint
-    calibration with other tests of the same null; they are None for asymptotic p-values.
+    calibration with other tests whose replicates are of the same `rows`: these are then
+    statistics of the same samples. They are None for asymptotic p-values.
     """
 
     pvalue: float
@@ -40,6 +41,7 @@ class Calibrated:
     error: float | None = None
     badness: Vector | None = None
     null: Vector | None = None
+    rows: int | None = None
 
 
 def affordable(wanted: int, work: float, budget: float) -> int:
@@ -100,7 +102,8 @@ def _compare(values: Vector, draws: Vector, spec: Spec, n: int, rows: int) -> Ca
     method = f"monte carlo, {len(draws)} replicates"
     if rows != n:
         method += f" at n = {rows}, where the null has settled"
-    return Calibrated(pvalue, method, worst, len(draws), _error(pvalue, len(draws)), badness, null)
+    error = _error(pvalue, len(draws))
+    return Calibrated(pvalue, method, worst, len(draws), error, badness, null, rows)
 
 
 def monte_carlo_pairs(
@@ -121,7 +124,7 @@ def monte_carlo_pairs(
     badness = np.array([varying])
     _, (pvalue,) = min_p(badness, draws)
     method = f"monte carlo, {count} replicates"
-    return Calibrated(pvalue, method, None, count, _error(pvalue, count), badness, draws)
+    return Calibrated(pvalue, method, None, count, _error(pvalue, count), badness, draws, null.n)
 
 
 def asymptotic(values: Vector, spec: Spec, parameters: str, n: int) -> Calibrated:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from dmtest.errors import InputError
@@ -18,6 +19,8 @@ __all__ = ["blocks", "run_tasks", "single_threaded_blas", "workers"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_held = ContextVar("held", default=False)
 
 
 def workers() -> int:
@@ -35,11 +38,21 @@ def workers() -> int:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS and LAPACK to one thread: their bits may depend on how many they use."""
+    """Hold BLAS and LAPACK to one thread: their bits may depend on how many they use.
+
+    Nested uses cost nothing: looking the libraries up takes milliseconds.
+    """
+    if _held.get():
+        yield
+        return
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):
-        yield
+    token = _held.set(True)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        _held.reset(token)
 
 
 def blocks(total: int, size: int) -> list[slice]:

@@ -1,11 +1,15 @@
 """The HTML page: whole, self-contained, escaped, readable by machines and people."""
 
+# The name of a test is its docstring.
+# ruff: noqa: D103
+
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import fake_report
@@ -37,6 +41,7 @@ class Page(HTMLParser):
         assert self.stack == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Collect an element that has to be closed."""
         names = [name for name, _ in attrs]
         assert len(names) == len(set(names)), f"attribute twice in <{tag}>"
         self.elements.append((tag, {k: v or "" for k, v in attrs}))
@@ -44,12 +49,15 @@ class Page(HTMLParser):
             self.stack.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Collect an element that closes itself."""
         self.elements.append((tag, {k: v or "" for k, v in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
+        """Check that the innermost open element is closed."""
         assert self.stack.pop() == tag
 
     def handle_data(self, data: str) -> None:
+        """Collect scripts apart from the text that is read."""
         if self.stack and self.stack[-1] == "script":
             self.scripts.append(data)
         elif not self.stack or self.stack[-1] != "style":
@@ -57,9 +65,11 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
+        """All that is read, with single spaces."""
         return " ".join(" ".join(self.words).split())
 
     def all(self, *tags: str) -> list[dict[str, str]]:
+        """Return the attributes of all elements of these kinds."""
         return [attributes for tag, attributes in self.elements if tag in tags]
 
 
@@ -89,7 +99,7 @@ def test_headings_do_not_skip_levels(build: Any, texts: dict[str, str]) -> None:
     page = Page(texts[build.__name__])
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
 @every
@@ -141,7 +151,7 @@ def test_first_screen_order(texts: dict[str, str]) -> None:
         "p ≤ 0.001",
         "the smallest that 999 replicates can give",
         "alpha = 0.05",
-        "4,000 rows × 48 columns; target normal",
+        "4,000 rows \N{MULTIPLICATION SIGN} 48 columns; target normal",
         "2 warnings about the data",
         "What is wrong",
         *(item.message for item in report.diagnosis),
@@ -203,11 +213,9 @@ def test_page_rebuilt_from_json_is_the_same(texts: dict[str, str]) -> None:
 
 
 def test_page_ignores_the_users_plot_style(texts: dict[str, str]) -> None:
-    import matplotlib
+    import matplotlib as mpl
 
-    with matplotlib.rc_context(
-        {"axes.facecolor": "black", "font.size": 30, "svg.fonttype": "path"}
-    ):
+    with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "svg.fonttype": "path"}):
         assert fake_report.mismatch().to_html() == texts["mismatch"]
 
 

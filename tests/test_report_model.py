@@ -1,5 +1,8 @@
 """The Report record: JSON there and back, frames, plain text, plots."""
 
+# The name of a test is its docstring.
+# ruff: noqa: D103
+
 from __future__ import annotations
 
 import builtins
@@ -20,7 +23,7 @@ from rich.console import Console
 
 from dmtest.errors import InputError
 from dmtest.outcome import Effect
-from dmtest.reporting import Report, pictures, plots, schema, terminal, words
+from dmtest.reporting import Report, pictures, plots, reuse, schema, tables, terminal, words
 
 BUILDERS = [
     fake_report.mismatch,
@@ -258,6 +261,38 @@ def test_evidence_says_when_replicates_are_the_limit() -> None:
     assert note == "the smallest that 999 replicates and 11 tests can give"
 
 
+def test_global_error_is_said_off_the_floor() -> None:
+    report = fake_report.compatible(computed={"pvalue_error": 0.0147, "replicates": 999})
+    assert words.evidence(report) == ("p = 0.318", "Monte Carlo standard error 0.01")
+
+
+def test_a_bar_needs_something_to_compare() -> None:
+    alone = Effect(name="rank", label="Effective rank", value=9.5, unit="of 16")
+    bounded = Effect(name="spread", label="Spread", value=1.5, low=-0.5, high=2.0, unit="times")
+    report = fake_report.bare(effects={"rank": alone, "spread": bounded})
+    first, second = tables.effect_rows(report)
+    assert first.mark is None
+    assert first.value == "9.50"
+    assert (second.zero, second.start, second.mark, second.end) == (20, 0, 80, 100)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("my data.npy", "dmtest report 'my data.npy' --target normal --alpha 0.05 --seed 7"),
+        ("/tmp/x.csv.gz", "dmtest report /tmp/x.csv.gz --target normal --alpha 0.05 --seed 7"),
+        ("numpy.ndarray", ""),
+        ("array", ""),
+        (None, ""),
+    ],
+)
+def test_command_only_for_files(source: str | None, line: str) -> None:
+    report = fake_report.compatible(computed={"source": source})
+    assert reuse.command(report) == line
+    assert (f"    {source!r}," in reuse.call(report)) == bool(line)
+    assert "None" not in report.to_html().split("<main")[0]
+
+
 def test_compatible_is_never_called_normal() -> None:
     text = str(fake_report.compatible())
     assert "No evidence against the target" in text
@@ -285,7 +320,13 @@ def test_text_is_80_columns_without_codes(build: Any) -> None:
 def test_text_holds_everything_a_reader_needs() -> None:
     report = fake_report.mismatch()
     flat = " ".join(str(report).split())
-    for part in ("p ≤ 0.001", "alpha = 0.05", "4,000 × 48", "Adjusted p", "0.401 to 0.424"):
+    for part in (
+        "p ≤ 0.001",
+        "alpha = 0.05",
+        "4,000 \N{MULTIPLICATION SIGN} 48",
+        "Adjusted p",
+        "0.401 to 0.424",
+    ):
         assert part in flat
     for item in (*report.diagnosis[1:], *report.warnings):
         assert item.message in flat

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
 
-from dmtest import sample as gate
+from dmtest import inspection as gate
 from dmtest.errors import InputError
 from dmtest.sample import Sample, as_sample
 

@@ -67,8 +67,14 @@ def wasserstein_effects(
 
     The squared distance is debiased by its mean under the null at this n. Its standard
     error joins the sampling error of the rows (the influence function of W2^2 is the
-    Kantorovich potential: del Barrio & Loubes 2019), the spread over directions and the
+    Kantorovich potential: del Barrio & Loubes 2019), the choice of directions and the
     null's own standard deviation, which is what is left when the potential vanishes.
+    Rows in the tails weigh in squared, which skews the estimate: the interval is
+    Hall's (1992) transformed one. Where a slice has heavy tails, as Student's t with 5
+    degrees of freedom, it still falls short: it covers in 82 to 87 % of samples.
+
+    A single slice of several dimensions says nothing on how slices differ; the interval
+    is then that of this slice.
     """
     assert battery.directions is not None
     assert battery.null is not None
@@ -76,11 +82,13 @@ def wasserstein_effects(
     n, k = battery.null.n, battery.null.k
     null = _null(battery.null, seed)
     estimate = float(squared.mean() - null[:, 0].mean())
-    rows_error = _sampling_variance(canonical, battery.directions) / n
-    exhaustive = k >= canonical.rows.shape[1] and k == 1
-    spread = 0.0 if exhaustive or k < 2 else float(squared.var(ddof=1)) / k
-    error = float(np.sqrt(rows_error + spread + null[:, 0].var(ddof=1)))
-    margin = float(ndtri(0.5 + 0.5 * confidence)) * error
+    sampling, skewness = _influence(canonical, battery.directions)
+    sampling /= n
+    variance = sampling + direction_variance(squared, canonical.rows.shape[1])
+    variance += float(null[:, 0].var(ddof=1))
+    skewness *= (sampling / variance) ** 1.5 / np.sqrt(n)
+    quantile = float(ndtri(0.5 + 0.5 * confidence))
+    below, above = (hall_quantile(z, skewness) * np.sqrt(variance) for z in (quantile, -quantile))
     scale = "after whitening" if canonical.fitted else "on normal scale"
     worst = int(squared.argmax())
     usual = float(np.sqrt(np.quantile(null[:, 1], 0.95)))
@@ -89,8 +97,8 @@ def wasserstein_effects(
             name="sliced-wasserstein-2",
             label="Sliced Wasserstein-2 distance",
             value=float(np.sqrt(max(estimate, 0.0))),
-            low=float(np.sqrt(max(estimate - margin, 0.0))),
-            high=float(np.sqrt(max(estimate + margin, 0.0))),
+            low=float(np.sqrt(max(estimate - below, 0.0))),
+            high=float(np.sqrt(max(estimate - above, 0.0))),
             confidence=confidence,
             unit="standard deviations",
             note=f"root mean square over {k} slices {scale}, null bias removed",
@@ -112,8 +120,8 @@ def _null(null: SliceNull, seed: int) -> Vector:
     return replicates_of(at, [_SPEC], {}, NULL_REPLICATES, seed)[:, 0] * (rows / null.n)
 
 
-def _sampling_variance(canonical: Canonical, directions: Vector) -> float:
-    """Variance over rows of the influence of a row on the mean W2^2."""
+def _influence(canonical: Canonical, directions: Vector) -> tuple[float, float]:
+    """Variance and skewness over rows of the influence of a row on the mean W2^2."""
     x = canonical.rows
     step = max(1, len(x) // VARIANCE_ROWS)
     lines = project(np.ascontiguousarray(x[::step]), directions)
@@ -128,7 +136,41 @@ def _sampling_variance(canonical: Canonical, directions: Vector) -> float:
         inner = np.concatenate([[0.0], np.cumsum(0.5 * (target[1:] + target[:-1]) * np.diff(z))])
         weight = float(np.mean(z * target)) if canonical.fitted else 1.0
         total[order] += weight * z**2 - 2.0 * inner
-    return float((total / len(lines)).var(ddof=1))
+    total = (total - total.mean()) / len(lines)
+    variance = float(total.var(ddof=1))
+    return variance, float(np.mean(total**3)) / variance**1.5
+
+
+def direction_variance(values: Vector, d: int) -> float:
+    """Variance, from the choice of random directions, of the mean of a function over them.
+
+    Directions are orthonormal within blocks of d, so block means are independent. A few
+    of them are a poor estimate of their variance: it is joined, as if it had two degrees
+    of freedom, with a bound from the spread of single slices. Of the even functions on the
+    sphere, harmonics of degree 4 correlate most between orthogonal directions: 3 / (d^2 - 1).
+    """
+    k = len(values)
+    width = min(k, d)
+    if d == 1 or k == 1:
+        return 0.0
+    correlation = 3.0 / (d * d - 1.0)
+    bound = float(values.var(ddof=1)) / k * (1.0 + (width - 1) * correlation)
+    bound /= max(1.0 - correlation, 0.5)
+    count = k // width
+    if count == 1:
+        return bound
+    means = values[: count * width].reshape(count, width).mean(axis=1)
+    return float((means.var(ddof=1) / count * (count - 1) + 2.0 * bound) / (count + 1))
+
+
+def hall_quantile(z: float, skewness: float) -> float:
+    """Quantile of a studentised mean whose summands, over sqrt n, have this skewness.
+
+    Hall's (1992) monotone cubic transformation to a normal score, inverted.
+    """
+    if abs(skewness) < 1e-6:
+        return z
+    return float(3.0 / skewness * (np.cbrt(1.0 + skewness * (z - skewness / 6.0)) - 1.0))
 
 
 def describe_slices() -> dict[str, Any]:

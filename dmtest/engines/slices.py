@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from dmtest.errors import InputError
 from dmtest.parallel import blocks, run_tasks
 
-__all__ = ["Parameters", "SliceView", "line_blocks", "moment_view", "project", "slice_statistics"]
+__all__ = [
+    "Parameters",
+    "SliceView",
+    "line_blocks",
+    "line_statistics",
+    "moment_view",
+    "project",
+    "slice_statistics",
+]
 
 Parameters: TypeAlias = Literal["known", "fitted"]
 Block: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
@@ -193,15 +201,22 @@ def slice_statistics(
         return np.stack([statistic(moments) for statistic in statistics.values()], axis=1)
     values = np.empty((len(directions), len(statistics)))
     for part, lines in line_blocks(x, directions):
-        size = max(1, TASK_VALUES // lines.shape[1])
-
-        def task(rows: slice, lines: Block = lines) -> Vector:
-            view = SliceView(lines[rows], parameters)
-            refuse_constant(view)
-            return np.stack([statistic(view) for statistic in statistics.values()], axis=1)
-
-        values[part] = np.concatenate(list(run_tasks(task, blocks(len(lines), size))))
+        values[part] = line_statistics(lines, parameters, statistics)
     return values
+
+
+def line_statistics(
+    lines: Block, parameters: Parameters, statistics: Mapping[str, Statistic]
+) -> Vector:
+    """Evaluate statistics on given slices, one a row: (k, n) to (k, number of statistics)."""
+
+    def task(rows: slice) -> Vector:
+        view = SliceView(lines[rows], parameters)
+        refuse_constant(view)
+        return np.stack([statistic(view) for statistic in statistics.values()], axis=1)
+
+    size = max(1, TASK_VALUES // lines.shape[1])
+    return np.concatenate(list(run_tasks(task, blocks(len(lines), size))))
 
 
 def refuse_constant(view: SliceView) -> None:

@@ -7,7 +7,7 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from dmtest.reporting import tables, words
+from dmtest.reporting import reuse, tables, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -98,14 +98,14 @@ def page(report: Report) -> str:
             spectrum=gallery.spectrum(report),
             warnings=[tables.warning_line(item) for item in report.warnings],
             facts=tables.facts(report),
-            call=tables.call(report),
-            command=tables.command(report),
-            method=tables.method(report),
-            citation=tables.citation(report),
+            call=reuse.call(report),
+            command=reuse.command(report),
+            method=reuse.method(report),
+            citation=reuse.citation(report),
             newline=Markup("\n"),
-            source=report.computed.get("source", ""),
-            created=report.computed.get("created", ""),
-            version=report.computed.get("version", ""),
+            source=report.computed.get("source") or "",
+            created=report.computed.get("created") or "",
+            version=report.computed.get("version") or "",
         )
     )
 

@@ -15,7 +15,7 @@ from dmtest.reporting import serial
 if TYPE_CHECKING:
     import os
 
-    import pandas
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -200,7 +200,7 @@ class Report:
             serial.write(path, text)
         return text
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return the outcomes as a pandas data frame, one row per test.
 
         Raises
@@ -209,7 +209,7 @@ class Report:
             When pandas is not installed.
         """
         try:
-            import pandas
+            import pandas as pd
         except ImportError:
             raise ImportError(
                 "Report.to_frame needs pandas, which is not installed: run `pip install pandas`, "
@@ -221,7 +221,7 @@ class Report:
             for o, p in zip(self.outcomes, self.adjusted, strict=True)
         ]
         names = ["test", "statistic", "pvalue", "adjusted", *(f.name for f in fields(Outcome))]
-        return pandas.DataFrame(rows, columns=list(dict.fromkeys(names)))
+        return pd.DataFrame(rows, columns=list(dict.fromkeys(names)))
 
     def plot(self, panel: str | None = None, *, ax: Axes | None = None, **options: Any) -> Figure:
         """Draw the report, or one panel of it, with matplotlib.

@@ -264,9 +264,7 @@ def draw(panel: str, report: Report, ax: Axes | None = None, **options: Any) -> 
         size = (7.5, 0.5 + 0.27 * len(report.effects)) if panel == "effects" else (4.8, 3.6)
         ax = ReportFigure(figsize=size, layout="constrained").add_subplot()
     PANELS[panel](ax, report, **options)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure
+    return ax.figure.figure  # the root, when ax is in a subfigure
 
 
 def overview(report: Report, *, palette: Palette = LIGHT) -> Figure:

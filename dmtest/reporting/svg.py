@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from markupsafe import Markup, escape
 
@@ -31,6 +31,8 @@ VARIABLES = {getattr(SENTINELS, name): f"var(--{name})" for name in SENTINELS.__
 
 # What a path inherits anyway, or what the page sets.
 DROPPED = re.compile(r"(font-family|stroke-linejoin|stroke-miterlimit)\s*:[^;]*;?\s*")
+# Before 3.9 matplotlib wrote the shorthand.
+SHORTHAND = re.compile(r"font:\s*([\d.]+px)[^;]*")
 DECIMALS = re.compile(r"-?\d+\.\d{2,}")
 UNTURNED = re.compile(r"rotate\(-?0 [^)]*\)")
 XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -54,7 +56,7 @@ def render(
     """
     from dmtest.reporting import figure
 
-    root = ElementTree.fromstring(figure.svg(*size, paint))
+    root = ET.fromstring(figure.svg(*size, paint))
     width, height = root.attrib["width"], root.attrib["height"]
     view = root.attrib["viewBox"]
     used = set(re.findall(r"#([\w.-]+)", " ".join(_references(root))))
@@ -64,12 +66,12 @@ def render(
     ).format(label, view, width, height, Markup(body))
 
 
-def _references(root: ElementTree.Element) -> list[str]:
+def _references(root: ET.Element) -> list[str]:
     keys = ("clip-path", XLINK)
     return [e.attrib[k] for e in root.iter() for k in keys if k in e.attrib]
 
 
-def _markup(element: ElementTree.Element, name: str, used: set[str]) -> str:
+def _markup(element: ET.Element, name: str, used: set[str]) -> str:
     """Write one element and its children, without what the page does not need."""
     tag = element.tag.rsplit("}", 1)[-1]
     if tag in ("metadata", "style", "title"):
@@ -79,14 +81,14 @@ def _markup(element: ElementTree.Element, name: str, used: set[str]) -> str:
     )
     inside = "".join(_markup(child, name, used) for child in element)
     text = str(escape((element.text or "").strip()))
-    if tag == "g" and not attributes or tag == "defs" and not inside:
+    if (tag == "g" and not attributes) or (tag == "defs" and not inside):
         return inside
     if not (inside or text):
         return "" if tag == "g" else f"<{tag}{attributes}/>"
     return f"<{tag}{attributes}>{text}{inside}</{tag}>"
 
 
-def _attributes(element: ElementTree.Element, name: str, used: set[str]) -> list[tuple[str, str]]:
+def _attributes(element: ET.Element, name: str, used: set[str]) -> list[tuple[str, str]]:
     found = []
     for key, value in element.attrib.items():
         if key == "id":
@@ -113,7 +115,7 @@ def _shorter(match: re.Match[str]) -> str:
 
 
 def _style(value: str) -> str:
-    value = DROPPED.sub("", value)
+    value = DROPPED.sub("", SHORTHAND.sub(r"font-size: \1", value))
     for sentinel, variable in VARIABLES.items():
         value = value.replace(sentinel, variable)
     return value.strip("; ")

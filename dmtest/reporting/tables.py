@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +18,18 @@ __all__ = [
     "EffectRow",
     "TestRow",
     "calibrations",
-    "call",
-    "citation",
-    "command",
     "diagnosis",
     "effect_rows",
     "facts",
-    "method",
     "test_rows",
     "warning_line",
 ]
 
-NAMES = {"seconds": "time"}
+NAMES = {
+    "seconds": "time",
+    "pvalue_error": "standard error of global p",
+    "rows_in_pictures": "rows in pictures",
+}
 UNITS = {"standard deviations": "sd"}  # where a column has no room
 
 
@@ -44,6 +42,7 @@ class EffectRow:
     """
 
     label: str
+    estimable: bool
     value: str
     unit: str
     interval: str
@@ -79,21 +78,27 @@ def effect_rows(report: Report) -> list[EffectRow]:
     """Return the effects in order, scaled within each unit."""
     effects = list(report.effects.values())
     scales = {e.unit: _scale([o for o in effects if o.unit == e.unit]) for e in effects}
-    return [_effect_row(effect, *scales[effect.unit]) for effect in effects]
+    return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
-def _scale(effects: Sequence[Effect]) -> tuple[float, float]:
-    """Return the range from zero to the farthest finite limit on either side."""
+def _scale(effects: Sequence[Effect]) -> tuple[float, float] | None:
+    """Return the range from zero to the farthest finite limit on either side.
+
+    None where a bar would say nothing: for one number with nothing to compare.
+    """
+    if len(effects) == 1 and effects[0].low is None and effects[0].high is None:
+        return None
     ends = [v for e in effects for v in (e.value, e.low, e.high) if v is not None]
     ends = [0.0, *(v for v in ends if math.isfinite(v))]
     return min(ends), max(ends)
 
 
-def _effect_row(effect: Effect, low: float, high: float) -> EffectRow:
+def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
+    low, high = scale or (0.0, 0.0)
     span = (high - low) or 1.0
 
     def place(value: float | None) -> float | None:
-        if value is None or math.isnan(value):
+        if value is None or math.isnan(value) or scale is None:
             return None
         return round(100 * (min(max(value, low), high) - low) / span, 2)
 
@@ -105,6 +110,7 @@ def _effect_row(effect: Effect, low: float, high: float) -> EffectRow:
     estimable = effect.value is not None and not math.isnan(effect.value)
     return EffectRow(
         label=words.clean(effect.label),
+        estimable=estimable,
         value=words.number(effect.value) if estimable else "not estimable",
         unit=words.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
         interval=words.interval(effect),
@@ -215,83 +221,3 @@ def _fact(key: str, value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and key != "seed":
         return words.count(value)
     return str(value)
-
-
-def _is_file(source: str) -> bool:
-    """Whether the source looks like a path rather than an object in memory."""
-    name = source.replace("\\", "/").rsplit("/", 1)[-1]
-    return " " not in name and "." in name.strip(".")
-
-
-def _whole(report: Report, key: str) -> bool:
-    """Whether a whole number of that name is among what was computed."""
-    value = report.computed.get(key)
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def call(report: Report) -> list[str]:
-    """Return the lines of the Python call that repeats this report."""
-    said = report.computed.get("call")
-    if isinstance(said, str):
-        return [words.clean(line) for line in said.splitlines()]
-    source = str(report.computed.get("source", "data"))
-    tests = report.computed.get("tests")
-    names = tests if isinstance(tests, list) else [o.test for o in report.outcomes]
-    listed = (
-        textwrap.wrap(f"tests={names!r},", 84, subsequent_indent=" " * 7, break_on_hyphens=False)
-        if names
-        else []
-    )
-    arguments = [
-        f"{source!r}," if _is_file(source) else "data,",
-        f"target={report.target!r},"
-        if report.target in words.TARGETS
-        else f"target={report.target},",
-        *listed,
-        f"alpha={report.alpha!r},",
-        *(f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)),
-        f"rng={report.seed},",
-    ]
-    return ["dmtest.report(", *("    " + words.clean(line) for line in arguments), ")"]
-
-
-def command(report: Report) -> str:
-    """Return the shell command that repeats it; empty unless the source is a file."""
-    said = report.computed.get("command")
-    if isinstance(said, str):
-        return words.clean(said)
-    source = str(report.computed.get("source", ""))
-    if not _is_file(source):
-        return ""
-    return words.clean(
-        f"dmtest report {shlex.quote(source)} --target {shlex.quote(report.target)} "
-        f"--alpha {report.alpha:g} --seed {report.seed}"
-    )
-
-
-def method(report: Report) -> str:
-    """Return a paragraph for a methods section."""
-    version = report.computed.get("version")
-    software = "dmtest" if version is None else f"dmtest {version}"
-    names = ", ".join(o.test for o in report.outcomes)
-    slices = sorted({o.slices for o in report.outcomes if o.slices})
-    many = f" Slice tests projected the data on {' or '.join(map(str, slices))} directions."
-    ways = "; ".join(dict.fromkeys(o.method for o in report.outcomes))
-    return words.clean(
-        f"{words.plural(report.n, 'observation')} in {words.plural(report.d, 'dimension')} were "
-        f"tested against {words.target(report.target)} with {software} (seed {report.seed})"
-        + (f", using {names}." if names else ".")
-        + (many if slices else "")
-        + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
-        + f" Global, family-wise p-value: {report.pvalue_method}; alpha = {report.alpha:g}."
-    )
-
-
-def citation(report: Report) -> list[str]:
-    """Return what to cite: the software and the paper its protocol comes from."""
-    version = report.computed.get("version")
-    return [
-        words.clean(f"dmtest{'' if version is None else f', version {version}'} (Python package)."),
-        "Butakov et al. (2024). Efficient Distribution Matching of Representations via "
-        "Noise-Injected Deep InfoMax. arXiv:2410.06993.",
-    ]

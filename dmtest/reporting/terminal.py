@@ -25,7 +25,7 @@ TONES = {
 }
 # For output that cannot hold more than ASCII.
 FOLDED = str.maketrans(
-    {"≤": "<=", "✕": "x", "○": "o", "≈": "~", "×": "x", "–": "-", "±": "+-", "·": "|"}
+    {"≤": "<=", "✕": "x", "○": "o", "≈": "~", words.TIMES: "x", "±": "+-", "·": "|"}
 )
 
 
@@ -137,7 +137,7 @@ class _Writer:
             self.line(f"{pvalue}{f' ({note})' if note else ''}"),
             self.line(
                 f"{words.scope(report)}, alpha = {report.alpha:g} · "
-                f"{words.count(report.n)} × {words.count(report.d)} · "
+                f"{words.size(report)} · "
                 f"target {words.clean(report.target)}"
             ),
         ]
@@ -163,7 +163,7 @@ class _Writer:
         table = self.table("Effect", "Estimate>", "Unit", f"{level} interval".strip().capitalize())
         for row in rows:
             own = f" ({row.confidence})" if row.interval and row.confidence and not level else ""
-            note = row.note if row.mark is None else ""
+            note = "" if row.estimable else row.note
             self.add(table, row.label, row.value, row.unit, (row.interval + own) or note)
         return table
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TARGETS",
+    "TIMES",
     "Verdict",
     "clean",
     "count",
@@ -24,6 +25,7 @@ __all__ = [
     "plural",
     "pvalue",
     "scope",
+    "size",
     "target",
     "verdict",
 ]
@@ -33,6 +35,7 @@ __all__ = [
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and emoji
 SMALLEST = 1e-16
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 TARGETS = {
     "normal": "the standard normal N(0, I)",
@@ -81,7 +84,7 @@ def number(value: float | None, digits: int = 3) -> str:
     if math.isinf(value):
         return "infinite" if value > 0 else "-infinite"
     size = abs(value)
-    if size and size < 1e-4 or size >= 1e7:
+    if 0 < size < 1e-4 or size >= 1e7:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa}e{int(exponent)}"
     if size >= 10 ** (digits - 1):
@@ -123,7 +126,7 @@ def equals(text: str) -> str:
 
 
 def evidence(report: Report) -> tuple[str, str]:
-    """Return the global p-value in words and, at its Monte Carlo floor, a note."""
+    """Return the global p-value in words, and a note on its Monte Carlo floor or error."""
     replicates = fewest(report)
     if at_floor(report.pvalue, replicates):
         note = f"the smallest that {count(replicates or 0)} replicates can give"
@@ -136,7 +139,9 @@ def evidence(report: Report) -> tuple[str, str]:
                 f"{plural(len(report.outcomes), 'test')} can give"
             )
             return equals(f"≤ {report.pvalue:.2g}"), note
-    return equals(pvalue(report.pvalue)), ""
+    error = report.computed.get("pvalue_error")
+    known = isinstance(error, float) and error > 0
+    return equals(pvalue(report.pvalue)), f"Monte Carlo standard error {error:.1g}" if known else ""
 
 
 def scope(report: Report) -> str:
@@ -144,6 +149,11 @@ def scope(report: Report) -> str:
     if not report.outcomes:
         return "no test was run"
     return f"global, over {plural(len(report.outcomes), 'test')}"
+
+
+def size(report: Report) -> str:
+    """Return rows times columns."""
+    return f"{count(report.n)} {TIMES} {count(report.d)}"
 
 
 def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:
@@ -155,8 +165,8 @@ def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:
 def fewest(report: Report) -> int | None:
     """Return the replicates behind the global p-value, as far as the report says."""
     said = report.computed.get("replicates")
-    if isinstance(said, int) and not isinstance(said, bool):
-        return said
+    if isinstance(said, int) and said > 0:
+        return int(said)
     return max((o.replicates for o in report.outcomes if o.replicates), default=None)
 
 

@@ -333,7 +333,7 @@ def _epps_pulley(statistic: ArrayLike, first: int) -> Vector:
 def epps_pulley_known(statistic: ArrayLike, n: int) -> Vector:
     """Epps-Pulley known: its limit, a sum of weighted chi-squares (Epps & Pulley 1983).
 
-    The limit is computed to 1e-8 or better. Size at .05: .049, .049, .050; at .001 and n = 10: .0007.
+    The limit is computed to 1e-8. Size at .05: .049, .049, .050; at .001 and n = 10: .0007.
     """
     return _epps_pulley(statistic, 1)
 
@@ -341,7 +341,7 @@ def epps_pulley_known(statistic: ArrayLike, n: int) -> Vector:
 def epps_pulley_fitted(statistic: ArrayLike, n: int) -> Vector:
     """Epps-Pulley fitted: its limit, a sum of weighted chi-squares (Baringhaus & Henze 1988).
 
-    The limit is computed to 1e-8 or better; conservative at small n. Size at .05: .041, .045, .050 for
+    The limit is computed to 1e-8; conservative at small n. Size at .05: .041, .045, .050 for
     residuals with the n - 1 standard deviation (n = 10: .032), .045, .047, .050 with 1/n.
     """
     return _epps_pulley(statistic, 3)

@@ -1,0 +1,1 @@
+"""Readers, one module a kind of source; all end in a :class:`~dmtest.readers.columns.Loaded`."""

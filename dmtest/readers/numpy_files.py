@@ -1,0 +1,69 @@
+"""NumPy's own files; the header is read first, and pickled objects never are."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from dmtest.errors import InputError
+from dmtest.outcome import Finding
+from dmtest.readers.columns import Columns, Loaded, listing, pick
+
+__all__ = ["read_npy", "read_npz"]
+
+
+def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of an npy stream; a bare pickle counts as an array of objects."""
+    if stream.peek(1)[:1] == b"\x80":
+        return (), np.dtype(object)
+    version = npy_format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = npy_format.read_array_header_1_0(stream)
+    else:
+        shape, _, dtype = npy_format.read_array_header_2_0(stream)
+    return shape, dtype
+
+
+def _refuse_pickle(dtype: np.dtype[Any], what: str) -> None:
+    if dtype.hasobject:
+        raise InputError(
+            f"{what}: holds pickled Python objects, which are not read because unpickling can run "
+            "any code; save the numbers again with np.save and a numeric dtype"
+        )
+
+
+def read_npy(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    """Map an array that lies in a file of its own."""
+    with path.open("rb") as stream:
+        _refuse_pickle(_header(stream)[1], str(path))
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    return Loaded(pick(mapped, columns), source=str(path))
+
+
+def read_npz(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    """Read one array of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        headers = {}
+        for member in archive.namelist():
+            with archive.open(member) as stream:
+                headers[member.removesuffix(".npy")] = _header(stream)
+        kept = listing(f"{name!r} {shape}" for name, (shape, _) in headers.items())
+        chosen = key if key is not None else "embeddings"
+        if key is None and len(headers) == 1:
+            chosen = next(iter(headers))
+        if chosen not in headers:
+            if key is not None:
+                raise InputError(f"key: {path} has no {key!r}; it holds {kept or 'nothing'}")
+            raise InputError(f"{path}: name one of its arrays with key=: {kept or 'it has none'}")
+        _refuse_pickle(headers[chosen][1], f"{path}[{chosen!r}]")
+        with archive.open(f"{chosen}.npy") as stream:
+            values = npy_format.read_array(stream, allow_pickle=False)
+    findings: tuple[Finding, ...] = ()
+    if key is None and len(headers) > 1:
+        message = f"The file holds {len(headers)} arrays ({kept}) and {chosen!r} was read."
+        findings = (Finding("archive-key", message, len(headers)),)
+    return Loaded(pick(values, columns), None, findings, str(path))

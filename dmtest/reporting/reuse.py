@@ -1,0 +1,96 @@
+"""How to repeat a report, describe it and cite it."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from typing import TYPE_CHECKING
+
+from dmtest.reporting import words
+
+if TYPE_CHECKING:
+    from dmtest.reporting.model import Report
+
+__all__ = ["call", "citation", "command", "method"]
+
+TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
+
+
+def _is_file(source: str) -> bool:
+    """Whether the source looks like a path rather than the name of a type."""
+    suffix = source.rpartition(".")[2]
+    return suffix.isalnum() and suffix not in TYPES and suffix != source
+
+
+def _whole(report: Report, key: str) -> bool:
+    """Whether a positive whole number of that name is among what was computed."""
+    value = report.computed.get(key)
+    return isinstance(value, int) and value > 0
+
+
+def call(report: Report) -> list[str]:
+    """Return the lines of the Python call that repeats this report."""
+    said = report.computed.get("call")
+    if isinstance(said, str):
+        return [words.clean(line) for line in said.splitlines()]
+    source = str(report.computed.get("source") or "data")
+    tests = report.computed.get("tests")
+    names = tests if isinstance(tests, list) else [o.test for o in report.outcomes]
+    listed = (
+        textwrap.wrap(f"tests={names!r},", 84, subsequent_indent=" " * 7, break_on_hyphens=False)
+        if names
+        else []
+    )
+    arguments = [
+        f"{source!r}," if _is_file(source) else "data,",
+        f"target={report.target!r},"
+        if report.target in words.TARGETS
+        else f"target={report.target},",
+        *listed,
+        f"alpha={report.alpha!r},",
+        *(f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)),
+        f"rng={report.seed},",
+    ]
+    return ["dmtest.report(", *("    " + words.clean(line) for line in arguments), ")"]
+
+
+def command(report: Report) -> str:
+    """Return the shell command that repeats it; empty unless the source is a file."""
+    said = report.computed.get("command")
+    if isinstance(said, str):
+        return words.clean(said)
+    source = str(report.computed.get("source") or "")
+    if not _is_file(source):
+        return ""
+    return words.clean(
+        f"dmtest report {shlex.quote(source)} --target {shlex.quote(report.target)} "
+        f"--alpha {report.alpha:g} --seed {report.seed}"
+    )
+
+
+def method(report: Report) -> str:
+    """Return a paragraph for a methods section."""
+    version = report.computed.get("version")
+    software = "dmtest" if version is None else f"dmtest {version}"
+    names = ", ".join(o.test for o in report.outcomes)
+    slices = sorted({o.slices for o in report.outcomes if o.slices})
+    many = f" Slice tests projected the data on {' or '.join(map(str, slices))} directions."
+    ways = "; ".join(dict.fromkeys(o.method for o in report.outcomes))
+    return words.clean(
+        f"{words.plural(report.n, 'observation')} in {words.plural(report.d, 'dimension')} were "
+        f"tested against {words.target(report.target)} with {software} (seed {report.seed})"
+        + (f", using {names}." if names else ".")
+        + (many if slices else "")
+        + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
+        + f" Global, family-wise p-value: {report.pvalue_method}; alpha = {report.alpha:g}."
+    )
+
+
+def citation(report: Report) -> list[str]:
+    """Return what to cite: the software and the paper its protocol comes from."""
+    version = report.computed.get("version")
+    return [
+        words.clean(f"dmtest{'' if version is None else f', version {version}'} (Python package)."),
+        "Butakov et al. (2024). Efficient Distribution Matching of Representations via "
+        "Noise-Injected Deep InfoMax. arXiv:2410.06993.",
+    ]
