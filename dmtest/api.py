@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from dmtest.battery import Plan, run_battery
+from dmtest.arguments import checked_params, hypothesis, level, names_of, own_target, whole
+from dmtest.battery import FEWEST_REPLICATES, Plan, run_battery
 from dmtest.calibration import Calibration
 from dmtest.errors import InputError
 from dmtest.nulls import Progress
 from dmtest.outcome import MeanPValue, Outcome
 from dmtest.parallel import single_threaded_blas
-from dmtest.registry import TESTS, Spec, as_tests, list_tests
+from dmtest.registry import as_tests, list_tests
 from dmtest.reporting.model import Report
 from dmtest.sample import as_sample
 from dmtest.streams import RngLike, entropy_of
@@ -91,12 +93,11 @@ def report(
     from dmtest.progress import reporter
 
     started = time.perf_counter()
-    if not (isinstance(alpha, float) and 0.0 < alpha < 1.0):
-        raise InputError(f"alpha: got {alpha!r}; choose a level between 0 and 1, such as 0.05.")
-    if replicates + 1 < 1.0 / alpha:
+    alpha = level("alpha", alpha, 0.05)
+    if whole("replicates", replicates, FEWEST_REPLICATES) + 1 < 1.0 / alpha:
         raise InputError(
             f"replicates: {replicates} cannot give a p-value as small as alpha = {alpha}; "
-            f"take at least {int(1.0 / alpha)}."
+            f"take at least {math.ceil(1.0 / alpha) - 1}."
         )
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     goal = as_target(target)
@@ -109,7 +110,7 @@ def report(
             replicates=replicates,
             progress=step,
         )
-        return assemble(sample, goal, tests, alpha, plan, started)
+        return assemble(sample, goal, names_of(tests), alpha, plan, started)
 
 
 def run_test(
@@ -218,10 +219,10 @@ def run_tests(
     """
     from dmtest.progress import reporter
 
-    names = [tests] if isinstance(tests, str) and tests != "all" else tests
-    goal = as_target(_own_target(names) if target is None else target)
+    names = names_of(tests)
+    goal = as_target(own_target(names) if target is None else target)
     specs = as_tests(names, hypothesis(goal.name))
-    chosen = _checked_params(specs, params or {})
+    chosen = checked_params(specs, params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
@@ -301,27 +302,3 @@ def mean_pvalue(
             confidence=confidence,
             seed=entropy_of(rng),
         )
-
-
-def hypothesis(name: str) -> str:
-    """Name the registry's hypothesis of a target: parameters in brackets are left out."""
-    return name.split("(")[0]
-
-
-def _own_target(names: str | Iterable[str]) -> str:
-    first = names if isinstance(names, str) else next(iter(names), "all")
-    return TESTS[first].targets[0] if first in TESTS else "any-normal"
-
-
-def _checked_params(
-    specs: tuple[Spec, ...], params: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    known = {spec.name: spec for spec in specs}
-    for name, chosen in params.items():
-        if name not in known:
-            raise InputError(f"params: {name!r} is not among the tests {', '.join(known)}.")
-        for parameter in chosen:
-            if parameter not in known[name].params:
-                takes = ", ".join(known[name].params) or "none"
-                raise InputError(f"params: {name} has no {parameter!r}; its parameters: {takes}.")
-    return {name: dict(chosen) for name, chosen in params.items()}

@@ -36,12 +36,12 @@ def hypothesis(name: str) -> str:
 
 
 def names_of(tests: str | Iterable[str] | None) -> str | list[str] | None:
-    """Tests as they were asked for, an iterator held as a list so that it can be read twice."""
+    """Return tests as they were asked for, an iterator as a list that can be read twice."""
     if tests is None or isinstance(tests, str):
         return tests
     if not isinstance(tests, Iterable):
         raise InputError(
-            f"tests: got {type(tests).__name__}; give names, 'all', or None for the default battery."
+            f"tests: got {type(tests).__name__}; give names, 'all', or None for the default."
         )
     return list(tests)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dmtest.arguments import whole
 from dmtest.calibration import (
     Calibrated,
     Calibration,
@@ -16,7 +17,7 @@ from dmtest.calibration import (
     monte_carlo_pairs,
     monte_carlo_slices,
 )
-from dmtest.engines.slices import SliceView, slice_statistics
+from dmtest.engines.slices import Parameters, SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.multiplicity import bonferroni, min_p
 from dmtest.nulls import PairNull, Progress, SliceNull
@@ -25,7 +26,7 @@ from dmtest.projections import as_directions, random_directions
 from dmtest.registry import Spec
 from dmtest.streams import stream
 from dmtest.targets import Canonical
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.transforms import whiten_independent
 
 __all__ = ["Battery", "Plan", "run_battery"]
 
@@ -33,6 +34,7 @@ Vector = NDArray[np.float64]
 Extras = Mapping[str, Callable[[SliceView], Vector]]
 
 DEFAULT_SLICES = 64
+FEWEST_REPLICATES = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +56,11 @@ class Plan:
                 f"calibration: got {self.calibration!r}; choose 'auto', 'monte-carlo' or "
                 f"'asymptotic'."
             )
-        if self.replicates < 19:
-            raise InputError(
-                f"replicates: got {self.replicates}; at least 19 are needed for a p-value of 0.05."
-            )
-        if self.slices is not None and self.slices < 1:
-            raise InputError(f"slices: got {self.slices}; give at least 1.")
+        why = ", for a p-value as small as 0.05"
+        replicates = whole("replicates", self.replicates, FEWEST_REPLICATES, why)
+        object.__setattr__(self, "replicates", replicates)
+        if self.slices is not None:
+            object.__setattr__(self, "slices", whole("slices", self.slices, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ def run_battery(
 
 def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
     n, d = canonical.rows.shape
-    parameters = "fitted" if canonical.fitted else "known"
+    parameters: Parameters = "fitted" if canonical.fitted else "known"
     if plan.directions is not None:
         if plan.slices is not None:
             raise InputError("slices: give either slices or directions, not both.")
@@ -201,9 +202,10 @@ def _pairs(canonical: Canonical, spec: Spec, plan: Plan) -> tuple[dict[str, Any]
         if n <= d:
             raise InputError(
                 f"data: {spec.name} fits a covariance, which takes more rows than columns; "
-                f"got n = {n}, d = {d}."
+                f"got n = {n}, d = {d}; add rows or leave the test out."
             )
-        rows = whiten(rows, *mean_and_covariance(rows))
+        rows, _ = whiten_independent(rows, canonical.mean, canonical.covariance)
+        d = rows.shape[1]
     statistic, varying = spec.statistic(rows, **plan.params.get(spec.name, {}))
     facts = {"statistic": float(statistic)}
     if plan.calibration == "asymptotic":
@@ -269,7 +271,8 @@ def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
         parts.append(min_p(badness, null)[0])
         fewest = min(fewest or common, common)
     pvalue = bonferroni(parts)
-    error = float(np.sqrt(pvalue * (1.0 - pvalue) / fewest)) if fewest else None
+    smallest = min(parts)
+    error = len(parts) * float(np.sqrt(smallest * (1.0 - smallest) / fewest)) if fewest else None
     method = "min-p over tests and slices, monte carlo" if groups else "published p-values"
     if len(parts) > 1:
         method += f"; Bonferroni over {len(parts)} groups"

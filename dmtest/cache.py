@@ -1,6 +1,7 @@
 """Null replicates kept on disk between runs.
 
-One ``.npy`` file an entry, named by a hash of everything its numbers depend on. A file
+One ``.npy`` file an entry, named by a hash of everything its numbers depend on and sealed
+with a hash of its content: a damaged one is never taken for numbers. A file
 is written beside its place and moved there in one step, so a reader sees the old
 entry, the new one or none, whoever else is writing and whenever a writer is killed.
 An entry that cannot be read is one that has to be computed again.
@@ -9,6 +10,7 @@ An entry that cannot be read is one that has to be computed again.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -17,11 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from dmtest.errors import DataWarning
 
 __all__ = ["directory", "entry_name", "read", "write"]
+
+SEAL = hashlib.sha256().digest_size
 
 
 def directory() -> Path | None:
@@ -52,8 +57,15 @@ def read(name: str, width: int) -> NDArray[np.float64]:
     if folder is None:
         return missing
     try:
-        values = np.load(folder / name, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # absent, or damaged by something beside us
+        content = (folder / name).read_bytes()
+    except OSError:  # absent, or out of reach
+        return missing
+    body, seal = content[:-SEAL], content[-SEAL:]
+    if hashlib.sha256(body).digest() != seal:  # damaged by something beside us
+        return missing
+    try:
+        values = npy_format.read_array(io.BytesIO(body), allow_pickle=False)
+    except ValueError:
         return missing
     if values.dtype != np.float64 or values.ndim != 2 or values.shape[1] != width:
         return missing
@@ -65,12 +77,15 @@ def write(name: str, values: NDArray[np.float64]) -> None:
     folder = directory()
     if folder is None:
         return
+    buffer = io.BytesIO()
+    npy_format.write_array(buffer, np.ascontiguousarray(values, np.float64), allow_pickle=False)
+    body = buffer.getvalue()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix="write-", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.save(file, np.ascontiguousarray(values, dtype=np.float64), allow_pickle=False)
+                file.write(body + hashlib.sha256(body).digest())
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, folder / name)

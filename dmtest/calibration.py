@@ -128,7 +128,7 @@ def monte_carlo_pairs(
 
 
 def asymptotic(values: Vector, spec: Spec, parameters: str, n: int) -> Calibrated:
-    """Published p-values of slices, and their Bonferroni combination.
+    """Take published p-values of slices and their Bonferroni combination.
 
     Raises
     ------

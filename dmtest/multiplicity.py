@@ -36,7 +36,7 @@ def holm(pvalues: ArrayLike) -> Vector:
 
 
 def mean_merge(pvalues: ArrayLike) -> float:
-    """``min(1, 2 mean p)``: a p-value under any dependence (Rueschendorf 1982; Vovk & Wang 2020)."""
+    """``min(1, 2 mean p)``: valid under any dependence (Rueschendorf 1982; Vovk & Wang 2020)."""
     return float(min(1.0, 2.0 * _checked(pvalues).mean()))
 
 

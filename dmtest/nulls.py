@@ -67,7 +67,7 @@ class SliceNull:
         if directions is None:
             return cls(parameters, n, min(d, k), k)
         if k <= d:
-            triangle = np.linalg.qr(directions.T, mode="r").T
+            triangle = np.asarray(np.linalg.qr(directions.T, mode="r")).T
             if np.allclose(directions @ directions.T, np.eye(k), atol=1e-9):
                 return cls(parameters, n, k, k)
             return cls(parameters, n, k, k, np.ascontiguousarray(triangle))

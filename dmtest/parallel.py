@@ -28,7 +28,7 @@ def workers() -> int:
     for name in ("DMTEST_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").split(",")[0].strip()
         if value:
-            if not value.isdigit() or int(value) < 1:
+            if not value.isdecimal() or int(value) < 1:
                 raise InputError(f"{name}: got {value!r}; set it to a whole number of threads.")
             return int(value)
     if hasattr(os, "sched_getaffinity"):

@@ -51,7 +51,12 @@ def as_directions(directions: ArrayLike, d: int) -> NDArray[np.float64]:
     InputError
         If the shape does not fit, a value is not finite or a row has no unit norm.
     """
-    u = np.array(directions, dtype=np.float64)
+    try:
+        u = np.array(directions, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"directions: these are no numbers; pass an array of shape (k, {d}), a unit vector a row."
+        ) from None
     if u.ndim == 1:
         u = u[None, :]
     if u.ndim != 2 or u.shape[1] != d or not len(u):
@@ -66,4 +71,4 @@ def as_directions(directions: ArrayLike, d: int) -> NDArray[np.float64]:
         raise InputError(
             f"directions: row {worst} has norm {norms[worst]:.6g}; divide every row by its norm."
         )
-    return u / norms[:, None]
+    return np.asarray(u / norms[:, None])

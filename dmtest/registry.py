@@ -208,7 +208,7 @@ def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]
     if not names:
         raise InputError("tests: got no name; give at least one, or None for the default battery.")
     for name in names:
-        if name not in TESTS:
+        if not isinstance(name, str) or name not in TESTS:
             raise InputError(f"tests: got {name!r}; known are {', '.join(TESTS)} (or 'all').")
         if names.count(name) > 1:
             raise InputError(f"tests: {name!r} is given {names.count(name)} times; give it once.")

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from dmtest.canonical import ROW_TILE, Canonical, from_cube, known, margin_scores, outside_finding
 from dmtest.errors import InputError
 from dmtest.outcome import Finding
 from dmtest.parallel import blocks
 from dmtest.sample import Sample
-from dmtest.transforms import (
-    independent_columns,
-    mean_and_covariance,
-    normal_scores,
-    whiten,
-)
+from dmtest.transforms import mean_and_covariance, whiten, whiten_independent
 
 __all__ = [
     "AnyNormal",
@@ -35,35 +31,6 @@ __all__ = [
     "as_target",
 ]
 
-ROW_TILE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Canonical:
-    """A sample brought to normal scale.
-
-    Attributes
-    ----------
-    rows : ndarray, shape (n, r)
-        Follow N(0, I) under the null; r < d only where `findings` say so.
-    fitted : bool
-        Whether location and scale were fitted, so that statistics refit them.
-    mean, covariance : ndarray
-        Moments (1/n) of the rows on normal scale before any whitening.
-    columns : ndarray
-        The input's columns that `rows` stand for.
-    outside : int
-        Rows with a value that the target cannot give.
-    findings : tuple of Finding
-    """
-
-    rows: NDArray[Any]
-    fitted: bool
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    columns: NDArray[np.intp]
-    outside: int = 0
-    findings: tuple[Finding, ...] = ()
 
 
 class Target(Protocol):
@@ -82,13 +49,6 @@ class Target(Protocol):
     def canonical(self, sample: Sample) -> Canonical:
         """Bring `sample` to normal scale."""
         ...
-
-
-def known(rows: NDArray[Any], outside: int = 0, findings: tuple[Finding, ...] = ()) -> Canonical:
-    """Wrap rows that follow N(0, I) under a fully specified null."""
-    mean, covariance = mean_and_covariance(rows)
-    columns = np.arange(rows.shape[1], dtype=np.intp)
-    return Canonical(rows, False, mean, covariance, columns, outside, findings)
 
 
 @dataclass(frozen=True)
@@ -115,10 +75,8 @@ class AnyNormal:
                 f"{max(1, n // 10)} (for instance by PCA) or use target='normal'."
             )
         mean, covariance = mean_and_covariance(x)
-        columns = independent_columns(covariance, n)
+        rows, columns = whiten_independent(x, mean, covariance)
         findings: tuple[Finding, ...] = ()
-        if not len(columns):
-            raise InputError("data: every column is constant; there is nothing to test.")
         if len(columns) < d:
             findings = (
                 Finding(
@@ -129,9 +87,6 @@ class AnyNormal:
                     d - len(columns),
                 ),
             )
-        kept = x if len(columns) == d else np.ascontiguousarray(x[:, columns])
-        part = covariance[np.ix_(columns, columns)]
-        rows = whiten(kept, mean[columns], part)
         return Canonical(rows, True, mean, covariance, columns, 0, findings)
 
 
@@ -176,13 +131,16 @@ class Normal:
         if mean.shape != (d,) or cov.shape != (d, d):
             raise InputError(
                 f"Normal: mean of shape {mean.shape} and cov of shape {cov.shape} do not fit "
-                f"data with d = {d}."
+                f"data with d = {d}; pass a mean of shape ({d},) and a cov of shape ({d}, {d}), "
+                f"({d},) or one number."
             )
-        smallest = np.linalg.eigvalsh(0.5 * (cov + cov.T))[0]
-        if not np.allclose(cov, cov.T) or smallest <= 0.0:
+        eigenvalues = np.linalg.eigvalsh(0.5 * (cov + cov.T))
+        tolerance = d * np.finfo(np.float64).eps * abs(eigenvalues[-1])
+        if not np.allclose(cov, cov.T) or eigenvalues[0] <= tolerance:
             raise InputError(
                 f"Normal: cov must be symmetric and positive definite; its smallest "
-                f"eigenvalue is {smallest:.3g}."
+                f"eigenvalue is {eigenvalues[0]:.3g}; leave out columns that are combinations "
+                f"of others."
             )
         return known(whiten(x, mean, cov))
 
@@ -221,16 +179,26 @@ class Uniform:
     def canonical(self, sample: Sample) -> Canonical:
         """Map to the unit cube, count what is outside or at 0 or 1, and take normal scores.
 
-        The unit cube is rescaled in the input's own precision, so exact zeros and ones of a
-        saturated sigmoid are seen as such.
+        The bounds are rounded to the input's precision, as its values are, and the cube has
+        that precision: values at a bound, of a saturated sigmoid say, are seen as such.
         """
         x, d = sample.x, sample.d
         for bound in (self.low, self.high):
             if bound.ndim and bound.shape != (d,):
-                raise InputError(f"Uniform: bounds of shape {bound.shape} do not fit d = {d}.")
-        width = self.high - self.low
-        unit = np.all(self.low == 0.0) and np.all(self.high == 1.0)
-        u = x if unit else ((x - self.low) / width).astype(x.dtype)
+                raise InputError(
+                    f"Uniform: bounds of shape {bound.shape} do not fit data with d = {d}; pass "
+                    f"numbers or bounds of shape ({d},)."
+                )
+        low, high = (
+            np.broadcast_to(bound.astype(x.dtype), (d,)).astype(np.float64)
+            for bound in (self.low, self.high)
+        )
+        if not np.all(low < high):
+            raise InputError(
+                f"Uniform: low and high are equal in {x.dtype}; pass float64 data or a wider box."
+            )
+        unit = np.all(low == 0.0) and np.all(high == 1.0)
+        u = x if unit else ((x - low) / (high - low)).astype(x.dtype)
         return from_cube(u, saturated="in a saturated sigmoid, say")
 
 
@@ -269,63 +237,24 @@ class Product:
         x, d = sample.x, sample.d
         margins = self.margins if isinstance(self.margins, tuple) else (self.margins,) * d
         if len(margins) != d:
-            raise InputError(f"Product: got {len(margins)} margins for data with d = {d}.")
-        from scipy.special import ndtri
-
+            raise InputError(
+                f"Product: got {len(margins)} margins for data with d = {d}; pass one for every "
+                f"column, or a single distribution for all of them."
+            )
         rows = np.empty((sample.n, d))
-        tiny = np.finfo(np.float64).tiny
         edges = outside = 0
         for part in blocks(sample.n, ROW_TILE):
             bad = np.zeros(part.stop - part.start, dtype=bool)
             for j, margin in enumerate(margins):
-                column = np.asarray(x[part, j], dtype=np.float64)
-                lower, upper = np.asarray(margin.cdf(column)), np.asarray(margin.sf(column))
-                score = np.where(
-                    lower < upper,
-                    ndtri(np.maximum(lower, tiny)),
-                    -ndtri(np.maximum(upper, tiny)),
-                )
-                rows[part, j] = score
-                edges += int(np.count_nonzero(np.minimum(lower, upper) <= 0.0))
-                low, high = margin.support() if hasattr(margin, "support") else (-np.inf, np.inf)
-                bad |= (column < low) | (column > high)
+                rows[part, j], beyond, edge = margin_scores(np.asarray(x[part, j]), margin)
+                edges += int(np.count_nonzero(edge))
+                bad |= beyond
             outside += int(np.count_nonzero(bad))
         findings = outside_finding(outside, "the support of its margin")
         if edges:
-            text = f"{edges} values have a cdf of exactly 0 or 1 in float64; they were moved inside."
+            text = f"{edges} values have a cdf of exactly 0 or 1 in float64 and were moved inside."
             findings += (Finding("saturated", text, edges),)
         return known(rows, outside, findings)
-
-
-def from_cube(u: NDArray[Any], saturated: str) -> Canonical:
-    """Take normal scores of rows in the unit cube; count saturation and what is outside."""
-    resolution = float(np.finfo(u.dtype).epsneg)
-    edges = outside = 0
-    for part in blocks(len(u), ROW_TILE):
-        tile = np.asarray(u[part])
-        # Half an ulp beyond 1 is rounding, not a value outside.
-        beyond = (tile < 0.0) | (tile > 1.0 + 2.0 * resolution)
-        outside += int(np.count_nonzero(beyond.any(axis=1)))
-        edges += int(np.count_nonzero(((tile <= 0.0) | (tile >= 1.0)) & ~beyond))
-    findings = outside_finding(outside, "the box")
-    if edges:
-        text = (
-            f"{edges} values are exactly 0 or 1 ({saturated}); they were moved inside by half "
-            f"an ulp of {u.dtype}, {0.5 * resolution:.1e}."
-        )
-        findings += (Finding("saturated", text, edges),)
-    return known(normal_scores(u, resolution), outside, findings)
-
-
-def outside_finding(outside: int, where: str) -> tuple[Finding, ...]:
-    """Say how many rows have a value that the target cannot give."""
-    if not outside:
-        return ()
-    text = (
-        f"{outside} rows have a value outside {where}, which the target gives with "
-        f"probability 0; for the tests these values were moved to its edge."
-    )
-    return (Finding("outside-support", text, outside),)
 
 
 TargetLike: TypeAlias = "str | Target"
@@ -347,7 +276,9 @@ def as_target(target: TargetLike) -> Target:
                 f"target: got {target!r}; known are {', '.join(map(repr, _NAMED))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high) and Product(margins)."
             )
-        return _NAMED[target]()
+        return cast(Target, _NAMED[target]())
+    if isinstance(target, type):
+        raise InputError(f"target: got the class {target.__name__}; pass {target.__name__}(...).")
     if hasattr(target, "canonical") and hasattr(target, "name"):
         return target
     raise InputError(

@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from dmtest.errors import InputError
 from dmtest.parallel import blocks, run_tasks
 
-__all__ = ["independent_columns", "mean_and_covariance", "normal_scores", "whiten"]
+__all__ = [
+    "independent_columns",
+    "mean_and_covariance",
+    "normal_scores",
+    "whiten",
+    "whiten_independent",
+]
 
 Matrix = NDArray[np.float64]
 ROW_TILE = 4096
@@ -34,20 +41,19 @@ def mean_and_covariance(x: NDArray[Any]) -> tuple[Matrix, Matrix]:
     return pivot + shift, 0.5 * (covariance + covariance.T)
 
 
-def independent_columns(covariance: Matrix, n: int) -> NDArray[np.intp]:
-    """Indices, ascending, of a largest set of columns that are not combinations of others.
+def independent_columns(covariance: Matrix, n: int, noise: float = 0.0) -> NDArray[np.intp]:
+    """Find a largest set of columns that are not combinations of others, in ascending order.
 
     Cholesky factorisation with pivoting of the correlation matrix; a column counts as a
     combination of those before it when what they leave of its variance is below
-    ``max(n, d) * eps`` of it. float32 data carry 6e-8 of rounding noise, which squares to
-    less than this for any n above 20.
+    ``max(n, d) * eps + noise`` of it.
     """
     from scipy.linalg import lapack
 
     scale = np.sqrt(np.diagonal(covariance))
     alive = np.flatnonzero(scale > 0.0)
     correlation = covariance[np.ix_(alive, alive)] / np.outer(scale[alive], scale[alive])
-    tolerance = max(n, len(covariance)) * np.finfo(np.float64).eps
+    tolerance = max(n, len(covariance)) * np.finfo(np.float64).eps + noise
     _, pivots, rank, _ = lapack.dpstrf(correlation, tol=tolerance, lower=1)
     return np.sort(alive[pivots[:rank] - 1])
 
@@ -72,8 +78,39 @@ def whiten(x: NDArray[Any], mean: Matrix, covariance: Matrix) -> NDArray[Any]:
     return out
 
 
+def rounding_noise(mean: Matrix, covariance: Matrix, dtype: np.dtype[Any]) -> float:
+    """Bound the share of a column's variance that rounding of d columns to `dtype` amounts to.
+
+    A value is off by up to half an ulp, eps/2 of its size: what is left of float32 softmax
+    rows, which sum to 1, is this and not data. Never taken for more than 1e-6.
+    """
+    variance = np.diagonal(covariance)
+    varying = variance > 0.0
+    ratio = 1.0 + mean[varying] ** 2 / variance[varying]
+    share = len(covariance) * float(np.finfo(dtype).eps) ** 2 / 3.0
+    return float(min(1e-6, share * ratio.max(initial=1.0)))
+
+
+def whiten_independent(
+    x: NDArray[Any], mean: Matrix, covariance: Matrix
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Whiten a largest set of columns that are not combinations of others, and say which.
+
+    Raises
+    ------
+    InputError
+        If every column is constant.
+    """
+    n, d = x.shape
+    columns = independent_columns(covariance, n, rounding_noise(mean, covariance, x.dtype))
+    if not len(columns):
+        raise InputError("data: every column is constant; pass columns that vary.")
+    kept = x if len(columns) == d else np.ascontiguousarray(x[:, columns])
+    return whiten(kept, mean[columns], covariance[np.ix_(columns, columns)]), columns
+
+
 def normal_scores(u: NDArray[Any], resolution: float) -> Matrix:
-    """Phi^-1(u), with 0 and 1 moved inwards by half of `resolution`, an ulp of the input below 1."""
+    """Phi^-1(u), 0 and 1 moved inwards by half of `resolution`, the input's ulp below 1."""
     out = np.empty(u.shape)
 
     def tile(rows: slice) -> None:

@@ -43,19 +43,16 @@ def gaussian_effects(canonical: Canonical, confidence: float = 0.95) -> list[Eff
     n, d = canonical.rows.shape
     mean, covariance = canonical.mean, canonical.covariance
     if n <= d + 1 or len(independent_columns(covariance, n)) < d:
-        note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}"
-        note += f"; it takes more than {d + 1} rows" if n <= d + 1 else "; the divergence is infinite"
+        why = f"it takes more than {d + 1} rows" if n <= d + 1 else "the divergence is infinite"
+        note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
         return [_effect("fitted-normal", None, None, confidence, note)]
     values = _unbiased_parts(mean, covariance, n)
-    pairs = d * (d - 1) / 2.0
-    floor = np.array([d, d, pairs, 2 * d + pairs]) / (2.0 * n * n)
     variance = _influence_variance(canonical.rows, mean, covariance) / n
-    margins = float(ndtri(0.5 + 0.5 * confidence)) * np.sqrt(variance + floor)
+    variance += _second_order(covariance, n)
+    margins = float(ndtri(0.5 + 0.5 * confidence)) * np.sqrt(variance)
     note = "bias of finite n removed"
     order = (3, 0, 1, 2)
-    return [
-        _effect(PARTS[j], float(values[j]), float(margins[j]), confidence, note) for j in order
-    ]
+    return [_effect(PARTS[j], float(values[j]), float(margins[j]), confidence, note) for j in order]
 
 
 def _unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
@@ -69,7 +66,23 @@ def _unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
     scale = 0.5 * float((spread - 1.0 - (np.log(variances) - log_one)).sum())
     logdet = float(np.linalg.slogdet(covariance)[1]) - log_all
     whole = 0.5 * (float(mean @ mean) + float(variances.sum()) - d - logdet)
-    return np.array([location, scale, whole - location - scale, whole])
+    correlation = whole - location - scale if d > 1 else 0.0
+    return np.array([location, scale, correlation, whole])
+
+
+def _second_order(covariance: Vector, n: int) -> Vector:
+    """Variance of each part where its influence vanishes: shape (4,).
+
+    There a part is half the squared length of the error of the mean, a quarter of that of
+    the variances' logarithms, or half that of the correlations.
+    """
+    d = len(covariance)
+    sd = np.sqrt(np.diagonal(covariance))
+    correlation = covariance / np.outer(sd, sd)
+    location = float(np.square(covariance).sum())
+    scale = float((correlation**4).sum())
+    pairs = d * (d - 1) / 2.0
+    return np.array([location, scale, pairs, location + scale + pairs]) / (2.0 * n * n)
 
 
 def _influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> Vector:
@@ -85,7 +98,8 @@ def _influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) ->
         scale = 0.5 * ((square @ (1.0 - 1.0 / variances)) - float((variances - 1.0).sum()))
         length = np.square(y @ inverse).sum(axis=1)
         whole = location + 0.5 * (square.sum(axis=1) - variances.sum()) - 0.5 * (length - d)
-        influence = np.stack([location, scale, whole - location - scale, whole])
+        correlation = whole - location - scale if d > 1 else np.zeros(len(y))
+        influence = np.stack([location, scale, correlation, whole])
         return np.stack([influence.sum(axis=1), np.square(influence).sum(axis=1)])
 
     total = np.zeros((2, 4))

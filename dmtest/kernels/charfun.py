@@ -11,7 +11,7 @@ from dmtest.kernels.special import FAST
 Block = NDArray[np.float32] | NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-CHUNK = 512
+CHUNK = 256
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -51,11 +51,12 @@ def cosine_half(x: float) -> float:
 def harmonic_sums(
     values: NDArray[np.float32] | Vector, loc: float, scale: float, nodes: int, out: Vector
 ) -> None:
-    """Fill `out`, shape (2, nodes), with the sums of cos(j x), sin(j x), j = 1..nodes.
+    """Fill `out`, shape (2, at least nodes), with the sums of cos(j x), sin(j x), j = 1, 2, ...
 
-    x = (y - loc) * scale must lie in [-pi, pi]: half angles then lie within pi / 2,
-    where short polynomials are exact. Higher harmonics follow by the angle-addition
-    recurrence cos((j+1)x) = 2 cos(x) cos(jx) - cos((j-1)x).
+    `nodes` must be a multiple of 4. x = (y - loc) * scale must lie in [-pi, pi]: half angles
+    then lie within pi / 2, where short polynomials are exact. Higher harmonics follow by the
+    angle-addition recurrence cos((j+1)x) = 2 cos(x) cos(jx) - cos((j-1)x), four at a time to
+    spare loads and stores.
     """
     twice = np.empty(CHUNK)
     c0 = np.empty(CHUNK)
@@ -64,9 +65,10 @@ def harmonic_sums(
     s1 = np.empty(CHUNK)
     out[:] = 0.0
     for start in range(0, values.size, CHUNK):
-        m = min(CHUNK, values.size - start)
+        part = values[start : start + CHUNK]
+        m = part.size
         for i in range(m):
-            half = 0.5 * ((np.float64(values[start + i]) - loc) * scale)
+            half = 0.5 * ((np.float64(part[i]) - loc) * scale)
             s = sine_half(half)
             c = cosine_half(half)
             c1[i] = 1.0 - 2.0 * s * s
@@ -74,19 +76,39 @@ def harmonic_sums(
             twice[i] = 2.0 * c1[i]
             c0[i] = 1.0
             s0[i] = 0.0
-        for j in range(nodes):
-            cs = sn = 0.0
+        for j in range(0, nodes, 4):
+            ca = cb = cc = cd = 0.0
+            sa = sb = sc = sd = 0.0
             for i in range(m):
-                cs += c1[i]
-                sn += s1[i]
-                c2 = twice[i] * c1[i] - c0[i]
-                s2 = twice[i] * s1[i] - s0[i]
-                c0[i] = c1[i]
-                s0[i] = s1[i]
-                c1[i] = c2
-                s1[i] = s2
-            out[0, j] += cs
-            out[1, j] += sn
+                t = twice[i]
+                first, second = c1[i], t * c1[i] - c0[i]
+                third = t * second - first
+                fourth = t * third - second
+                ca += first
+                cb += second
+                cc += third
+                cd += fourth
+                c0[i] = fourth
+                c1[i] = t * fourth - third
+            for i in range(m):
+                t = twice[i]
+                first, second = s1[i], t * s1[i] - s0[i]
+                third = t * second - first
+                fourth = t * third - second
+                sa += first
+                sb += second
+                sc += third
+                sd += fourth
+                s0[i] = fourth
+                s1[i] = t * fourth - third
+            out[0, j] += ca
+            out[0, j + 1] += cb
+            out[0, j + 2] += cc
+            out[0, j + 3] += cd
+            out[1, j] += sa
+            out[1, j + 1] += sb
+            out[1, j + 2] += sc
+            out[1, j + 3] += sd
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -104,7 +126,7 @@ def epps_pulley_sum(
     largest = max(abs(low), abs(high))
     period = max(spread + 6.8, max(largest + 9.6, 14.8))
     step = 2.0 * np.pi / period
-    nodes = int(np.ceil(6.6 / step))
+    nodes = 4 * int(np.ceil(6.6 / step / 4.0))
     middle = 0.5 * (low + high)
     sums = np.empty((2, nodes))
     harmonic_sums(values, loc + scale * middle, step / scale, nodes, sums)
@@ -133,7 +155,7 @@ def epps_pulley_sum_wide(values: NDArray[np.float32] | Vector, loc: float, scale
     """
     n = values.size
     step = 2.0 * np.pi / (2.0 * CELL + 6.8)
-    nodes = int(np.ceil(6.6 / step))
+    nodes = 4 * int(np.ceil(6.6 / step / 4.0))
     here = np.zeros((2, nodes))
     before = np.zeros((2, nodes))
     before_cell = -1e300

@@ -1,0 +1,137 @@
+"""Standard output and standard error of the command line, and what it says on them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from dmtest.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dmtest.registry import Spec
+
+__all__ = ["as_options", "explain", "prepare", "put", "rendered", "say", "tests_table", "warn"]
+
+# What the API calls an argument, and what it is called here.
+OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
+OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
+_NAMES = "|".join(OPTIONS)
+# At the start of a message, or where it says what to pass; not within a path.
+_NAMED = re.compile(rf"^({_NAMES}):|(?<![^\s(])({_NAMES})=")
+
+
+def prepare() -> None:
+    """Make output of odd file names, and to narrow encodings, an escape and not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def put(text: str) -> None:
+    """Write to standard output: the only way in which anything gets there."""
+    if sys.stdout is not None:
+        with _sink(sys.stdout):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Write one line to standard error."""
+    if sys.stderr is not None:
+        with _sink(sys.stderr):
+            print("dmtest:", " ".join(text.split()), file=sys.stderr, flush=True)
+
+
+def warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say a warning; has the signature of `warnings.showwarning`."""
+    say(f"warning: {message}")
+
+
+@contextmanager
+def _sink(stream: TextIO) -> Iterator[None]:
+    """Let whoever reads a stream go away: nothing more is written and nobody complains."""
+    try:
+        yield
+    except OSError as error:
+        # Python flushes what is left in the buffer when it exits: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
+            raise InputError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def rendered(thing: Any, width: int | None = None) -> str:
+    """Return what Rich would print on standard output, with its colours if it is a terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, width=width)
+    with console.capture() as capture:
+        console.print(thing)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def tests_table(rows: Sequence[Spec]) -> str:
+    """Return the registered tests as a table: a line each in a pipe or on a wide terminal."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    wide, console = _table(rows, stacked=False), Console()
+    needed = Measurement.get(console, console.options.update(max_width=1000), wide).maximum
+    if needed <= console.width or not console.is_terminal:
+        return rendered(wide, needed)
+    return rendered(_table(rows, stacked=True))
+
+
+def _table(rows: Sequence[Spec], stacked: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    more = ("Sees, tests, reference",) if stacked else ("Sees", "Targets", "Reference")
+    for name in ("Test", "Family", "Cost", *more):
+        table.add_column(name, no_wrap=not stacked)
+    for row in rows:
+        about = (row.sees, ", ".join(row.targets), row.reference)
+        cells = (row.name, row.family, row.cost, *(("\n".join(about),) if stacked else about))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def as_options(message: str) -> str:
+    """Speak of options, not of the API's arguments, where a message tells what to pass."""
+
+    def option(found: re.Match[str]) -> str:
+        start, within = found.groups()
+        return f"--{OPTIONS[start]}:" if start else f"--{OPTIONS[within]} "
+
+    return _NAMED.sub(option, message)
+
+
+def explain(error: Exception) -> str:
+    """Turn an exception into one line for a user."""
+    if isinstance(error, InputError):
+        return as_options(str(error))
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}"
+    if hasattr(error, "format_message"):  # Typer's, from wherever it takes its Click
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "dmtest"
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        return f"{message} (see '{command} --help')"
+    return (
+        f"unexpected {type(error).__name__}: {error}; this is a defect of dmtest, please report "
+        f"it with the traceback that DMTEST_TRACEBACK=1 shows"
+    )

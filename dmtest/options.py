@@ -1,0 +1,169 @@
+"""What can be said on the command line: options with their help, and examples."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from dmtest.console import put
+
+
+class TargetName(StrEnum):
+    """The targets that can be named on a command line."""
+
+    normal = "normal"
+    any_normal = "any-normal"
+    uniform = "uniform"
+
+
+class OnNonfinite(StrEnum):
+    """What to do with rows that hold NaN or infinity."""
+
+    error = "error"
+    drop = "drop"
+
+
+def _option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, **more)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from dmtest import __version__
+
+        put(f"dmtest {__version__}\n")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    _option(None, "Print the version and exit.", "--version", callback=_version, is_eager=True),
+]
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A .npy, .npz, .csv, .tsv (either may end in .gz) or .parquet file. A row is an "
+        "observation. Nothing in a file is ever executed.",
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    TargetName,
+    _option(None, "The hypothesis: N(0, I), some normal N(m, S), or the uniform on a box."),
+]
+Low = Annotated[
+    float | None, _option("NUMBER", "Lower end of the uniform's box in every column: 0 by default.")
+]
+High = Annotated[
+    float | None, _option("NUMBER", "Upper end of the uniform's box in every column: 1 by default.")
+]
+Alpha = Annotated[
+    float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
+]
+Seed = Annotated[
+    int,
+    _option(
+        "INTEGER",
+        "Seed of the directions and of the null replicates. It is fixed, so that a run can be "
+        "repeated and the next one finds its replicates on disk.",
+    ),
+]
+Tests = Annotated[
+    str | None,
+    _option(
+        "NAMES",
+        "Tests to run, with commas between them, or 'all'; 'dmtest tests' lists them. By "
+        "default a few that complement one another.",
+    ),
+]
+Html = Annotated[
+    str | None, _option("PATH", "Also write the report as one self-contained HTML page.")
+]
+Json = Annotated[
+    str | None,
+    _option("PATH", "Also write the report as JSON; '-' prints it, and nothing else."),
+]
+Key = Annotated[
+    str | None,
+    _option("NAME", "Which array of an archive, or which column of lists, holds the rows."),
+]
+Columns = Annotated[
+    str | None,
+    _option(
+        "LIST",
+        "Columns to keep, with commas between them: names, positions from 0, or 0:16 for the "
+        "first sixteen.",
+    ),
+]
+Slices = Annotated[
+    int | None, _option("INTEGER", "Random directions to project on: 64 by default.")
+]
+Replicates = Annotated[
+    int, _option("INTEGER", "Null samples: no p-value is below 1 / (replicates + 1).")
+]
+Nonfinite = Annotated[
+    OnNonfinite,
+    _option(None, "Rows that hold NaN or infinity: refuse them, or drop and count them."),
+]
+Quiet = Annotated[
+    bool,
+    _option(
+        None,
+        "Print no report and no progress: the exit code tells. What --html and --json ask for "
+        "is still written.",
+        "--quiet",
+        "-q",
+    ),
+]
+Listed = Annotated[
+    str | None,
+    _option("NAME", "Only the tests of this target: normal, any-normal, uniform or product."),
+]
+AsJson = Annotated[bool, _option(None, "Print a JSON list instead of a table.", "--json")]
+DemoPage = Annotated[str, _option("PATH", "Where to write the page.")]
+
+# A line that holds \b alone keeps the lines of the paragraph below it as they are.
+START = """\b
+Start here:
+  dmtest demo                    a first look, on data that is built in
+  dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
+  dmtest tests                   which tests there are
+
+\b
+Environment:
+  DMTEST_CACHE_DIR   where null replicates are kept between runs; 'off': nowhere
+  DMTEST_THREADS     how many threads compute; by default one a core
+
+Results go to standard output; progress, on a terminal only, and errors to standard error. An
+error is one line, with exit code 2.
+"""
+REPORT = """\b
+Exit codes:
+  0   no evidence against the target at this level
+  1   mismatch: the data do not follow the target
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest report z.npy
+  dmtest report z.npy --target any-normal --html z.html
+  dmtest report z.npz --key embeddings --json - | jq .pvalue
+  dmtest report z.csv --columns 0:16 --nonfinite drop
+  dmtest report u.parquet --target uniform --low -1 --high 1
+  dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
+  dmtest report z.npy --quiet || echo 'not N(0, I)'
+"""
+TESTS = """\b
+Examples:
+  dmtest tests
+  dmtest tests --target any-normal
+  dmtest tests --json | jq -r '.[].name'
+"""
+DEMO = """\b
+Examples:
+  dmtest demo
+  dmtest demo --html /tmp/digits.html
+"""
