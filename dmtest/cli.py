@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 FINE, MISMATCH, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+MOST_COLUMNS = 1_000_000  # in one range, so that a slip of the finger does not fill the memory
 
 app = typer.Typer(
     name="dmtest",
@@ -116,10 +117,10 @@ def list_tests(target: options.Listed = None, json: options.AsJson = False) -> i
 def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
     """Report on real data that is built in.
 
-    scikit-learn's 1,797 images of handwritten digits, of 64 pixels, are projected on their first 16 principal components
-    and each is divided by its standard deviation. Mean and covariance are then those of N(0, I);
-    the report says what else is. It is printed and written as an HTML page. The exit code is 0
-    whatever the verdict.
+    scikit-learn's 1,797 images of handwritten digits, 64 pixels each, on their first 16 principal
+    components, every component divided by its standard deviation: an embedding that was whitened.
+    Mean and covariance are then those of N(0, I); the report says what else is. It is printed and
+    written as an HTML page. The exit code is 0 whatever the verdict.
     """
     _check_outputs(None, html, None)
     from dmtest.demo import INTRODUCTION, digits_report
@@ -197,7 +198,10 @@ def _columns(text: str | None) -> list[str | int] | None:
     found: list[str | int] = []
     for part in text.split(","):
         if span := re.fullmatch(r"(\d+):(\d+)", part.strip()):
-            found += range(int(span[1]), int(span[2]))
+            first, stop = int(span[1]), int(span[2])
+            if stop - first > MOST_COLUMNS:
+                raise InputError(f"--columns: {part.strip()} are too many; name those of the file")
+            found += range(first, stop)
         else:
             found.append(int(part) if re.fullmatch(r"\s*-?\d+\s*", part) else part.strip())
     return found

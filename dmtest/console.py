@@ -23,7 +23,7 @@ OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replic
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
 _NAMES = "|".join(OPTIONS)
 # At the start of a message, or where it says what to pass; not within a path.
-_NAMED = re.compile(rf"^({_NAMES}):|(?<![^\s(])({_NAMES})=")
+_NAMED = re.compile(rf"^({_NAMES}):|(?<![^\s(])({_NAMES})=(?=(\w|')?)")
 
 
 def prepare() -> None:
@@ -99,12 +99,15 @@ def _table(rows: Sequence[Spec], stacked: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from dmtest.registry import ALL
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    more = ("Sees, tests, reference",) if stacked else ("Sees", "Targets", "Reference")
+    more = ("Sees, targets, reference",) if stacked else ("Sees", "Targets", "Reference")
     for name in ("Test", "Family", "Cost", *more):
         table.add_column(name, no_wrap=not stacked)
     for row in rows:
-        about = (row.sees, ", ".join(row.targets), row.reference)
+        targets = "all targets" if set(row.targets) == set(ALL) else ", ".join(row.targets)
+        about = (row.sees, targets, row.reference)
         cells = (row.name, row.family, row.cost, *(("\n".join(about),) if stacked else about))
         table.add_row(*map(Text, cells))
     return table
@@ -114,8 +117,8 @@ def as_options(message: str) -> str:
     """Speak of options, not of the API's arguments, where a message tells what to pass."""
 
     def option(found: re.Match[str]) -> str:
-        start, within = found.groups()
-        return f"--{OPTIONS[start]}:" if start else f"--{OPTIONS[within]} "
+        start, within, value = found.groups()
+        return f"--{OPTIONS[start]}:" if start else f"--{OPTIONS[within]}{' ' if value else ''}"
 
     return _NAMED.sub(option, message)
 
@@ -131,6 +134,8 @@ def explain(error: Exception) -> str:
         command = context.command_path if context else "dmtest"
         message = error.format_message().replace("Value error, ", "").rstrip(".")
         return f"{message} (see '{command} --help')"
+    if isinstance(error, OSError):
+        return str(error)
     return (
         f"unexpected {type(error).__name__}: {error}; this is a defect of dmtest, please report "
         f"it with the traceback that DMTEST_TRACEBACK=1 shows"

@@ -43,6 +43,7 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
     found = [
         *_support(evidence),
         *_sphere(evidence),
+        *_dead(evidence),
         *_gaussian(evidence),
         *_shape(evidence),
         *_margins(evidence),
@@ -72,6 +73,25 @@ def _sphere(e: Evidence) -> Iterator[Finding]:
         yield Finding("constant-norm", text)
 
 
+def _alive(variances: Vector) -> NDArray[np.bool_]:
+    """Tell coordinates that carry variance from those that hold noise of the arithmetic."""
+    return np.asarray(variances > 1e-12 * np.median(variances))
+
+
+def _dead(e: Evidence) -> Iterator[Finding]:
+    variances = np.diagonal(e.canonical.covariance)
+    dead = np.flatnonzero(~_alive(variances))
+    if not len(dead):
+        return
+    listed = ", ".join(e.name(int(j)) for j in dead[:5]) + (", ..." if len(dead) > 5 else "")
+    one = len(dead) == 1
+    text = (
+        f"{len(dead)} of {len(variances)} coordinates {'is' if one else 'are'} dead ({listed}): "
+        f"{'its' if one else 'their'} variance is below 1e-12 of the median one."
+    )
+    yield Finding("dead-coordinates", text, len(dead))
+
+
 def _gaussian(e: Evidence) -> Iterator[Finding]:
     """Mean, variances and correlations, where their share of KL is clear of 0."""
     if e.canonical.fitted:
@@ -85,11 +105,13 @@ def _gaussian(e: Evidence) -> Iterator[Finding]:
         listed = ", ".join(f"{e.name(int(j))} at {mean[j]:+.3g}" for j in worst)
         text = (
             f"The mean is off by {off:.3g} in length (sampling alone gives "
-            f"{np.sqrt(d / n):.2g}): {listed}{'' if d <= 3 else ', ...'}."
+            f"{np.sqrt(d / n):.2g}): {listed}{'' if d <= 3 else ' and others'}."
         )
         parts.append((_value(e, "kl-mean"), Finding("mean", text)))
     if _clear(e.effects.get("kl-scale")) or _large_variance(variances, n):
-        low, high = int(variances.argmin()), int(variances.argmax())
+        alive = np.flatnonzero(_alive(variances))
+        low = int(alive[variances[alive].argmin()])
+        high = int(variances.argmax())
         text = (
             f"Variances are not 1: they run from {variances[low]:.3g} ({e.name(low)}) to "
             f"{variances[high]:.3g} ({e.name(high)}), {variances.mean():.3g} on average."
@@ -103,14 +125,17 @@ def _gaussian(e: Evidence) -> Iterator[Finding]:
 def _correlated(e: Evidence) -> str:
     covariance = e.canonical.covariance
     d = len(covariance)
-    scale = np.sqrt(np.diagonal(covariance))
-    correlation = covariance / np.outer(scale, scale)
+    alive = np.flatnonzero(_alive(np.diagonal(covariance)))
+    part = covariance[np.ix_(alive, alive)]
+    scale = np.sqrt(np.diagonal(part))
+    correlation = part / np.outer(scale, scale)
     below = np.tril(np.abs(correlation), -1)
-    i, j = np.unravel_index(int(below.argmax()), below.shape)
+    at = np.unravel_index(int(below.argmax()), below.shape)
+    i, j = int(alive[at[0]]), int(alive[at[1]])
     rank = float(np.trace(covariance) ** 2 / np.square(covariance).sum())
     return (
-        f"Coordinates are correlated, most {e.name(int(j))} with {e.name(int(i))} "
-        f"({correlation[i, j]:+.2f}); the variance is spread as if over {rank:.3g} of {d} "
+        f"Coordinates are correlated, most {e.name(j)} with {e.name(i)} "
+        f"({correlation[at]:+.2f}); the variance is spread as if over {rank:.3g} of {d} "
         f"directions."
     )
 

@@ -55,7 +55,7 @@ def as_directions(directions: ArrayLike, d: int) -> NDArray[np.float64]:
         u = np.array(directions, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(
-            f"directions: these are no numbers; pass an array of shape (k, {d}), a unit vector a row."
+            f"directions: no array of numbers; pass one of shape (k, {d}), a unit vector a row."
         ) from None
     if u.ndim == 1:
         u = u[None, :]

@@ -13,7 +13,7 @@ from dmtest.parallel import blocks, run_tasks
 from dmtest.targets import Canonical
 from dmtest.transforms import independent_columns
 
-__all__ = ["gaussian_effects"]
+__all__ = ["gaussian_effects", "unbiased_parts"]
 
 Vector = NDArray[np.float64]
 ROW_TILE = 4096
@@ -31,7 +31,8 @@ def gaussian_effects(canonical: Canonical, confidence: float = 0.95) -> list[Eff
 
     The finite-sample bias is removed, exactly under normality: |m|^2, the variances and the
     log-determinant (E log det is a sum of digammas) are each replaced by their unbiased
-    estimates, so a part that is truly 0 may come out slightly negative. Intervals are by
+    estimates (:func:`unbiased_parts`). No part can be negative, so what is shown is cut off
+    at 0; an estimate that was below it reads 0. Intervals are by
     the delta method: the influence of a row on each part, averaged over rows, joined with
     the chi-squared variance that is left when the part is 0.
 
@@ -46,16 +47,17 @@ def gaussian_effects(canonical: Canonical, confidence: float = 0.95) -> list[Eff
         why = f"it takes more than {d + 1} rows" if n <= d + 1 else "the divergence is infinite"
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
         return [_effect("fitted-normal", None, None, confidence, note)]
-    values = _unbiased_parts(mean, covariance, n)
+    values = unbiased_parts(mean, covariance, n)
     variance = _influence_variance(canonical.rows, mean, covariance) / n
     variance += _second_order(covariance, n)
     margins = float(ndtri(0.5 + 0.5 * confidence)) * np.sqrt(variance)
-    note = "bias of finite n removed"
+    note = "bias of finite n removed, cut off at 0"
     order = (3, 0, 1, 2)
     return [_effect(PARTS[j], float(values[j]), float(margins[j]), confidence, note) for j in order]
 
 
-def _unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
+def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
+    """Mean, scale, correlation and whole, each unbiased for normal data: shape (4,)."""
     d = len(mean)
     variances = np.diagonal(covariance)
     i = np.arange(1, d + 1)
@@ -106,19 +108,23 @@ def _influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) ->
     for sums in run_tasks(tile, blocks(len(rows), ROW_TILE)):
         total += sums
     first, second = total / len(rows)
-    return np.maximum(second - first**2, 0.0)
+    spread: Vector = np.maximum(second - first**2, 0.0)
+    return spread
 
 
 def _effect(
     part: str, value: float | None, margin: float | None, confidence: float, note: str
 ) -> Effect:
-    bounds = (None, None) if value is None or margin is None else (value - margin, value + margin)
+    low = high = None
+    if value is not None and margin is not None:
+        low, high = max(0.0, value - margin), max(0.0, value + margin)
+        value = max(0.0, value)
     return Effect(
         name=f"kl-{part}",
         label=LABELS[part],
         value=value,
-        low=bounds[0],
-        high=bounds[1],
+        low=low,
+        high=high,
         confidence=None if value is None else confidence,
         unit="nats",
         note=note,

@@ -39,8 +39,10 @@ def vasicek(view: SliceView, window: int | None = None) -> NDArray[np.float64]:
 
     n = view.n
     m = int(np.floor(np.sqrt(n) + 0.5)) if window is None else window
-    if not 1 <= m < n / 2:
-        raise InputError(f"window: got {m} with n = {n}; vasicek takes 1 <= window < n/2.")
+    if not (isinstance(m, int) and 1 <= m < n / 2):
+        raise InputError(
+            f"window: got {m} with n = {n}; vasicek takes a whole number, 1 <= window < n/2."
+        )
     entropy = np.empty(view.k)
     spacing_sums(view.sorted, m, entropy)
     entropy += np.log(n / (2.0 * m))

@@ -1,0 +1,299 @@
+"""Kernels against their twins, and elementary functions against libm over their whole range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import twins
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from scipy.special import erfcx, log_ndtr
+
+from dmtest.kernels import charfun, pairs, slices, special
+
+EPS = float(np.finfo(np.float64).eps)
+RNG = np.random.default_rng(11)
+
+
+def mapped(function: Callable[[float], float], x: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Apply a scalar kernel to every value, in the dtype of `x`."""
+    return np.array([function(value) for value in x])
+
+
+def relative(function: Callable[[float], float], x: NDArray[np.floating], exact: object) -> float:
+    """Largest relative error in units of float64's epsilon."""
+    exact = np.asarray(exact, dtype=np.longdouble)
+    keep = exact != 0
+    error = np.abs(mapped(function, x).astype(np.longdouble) - exact)[keep] / np.abs(exact[keep])
+    return float(error.max()) / EPS
+
+
+# Elementary functions
+
+
+def test_exp_neg() -> None:
+    """Within 2 units in the last place down to -708, and exactly 0 from there on."""
+    x = np.concatenate([-708.0 * RNG.random(4000), -(10.0 ** RNG.uniform(-300, 2.85, 4000))])
+    ties = -np.log(2.0) * (np.arange(1021) + 0.5)  # where the range reduction rounds to either side
+    x = np.concatenate([x[x > -708.0], ties[ties > -708.0], [np.nextafter(-708.0, 0.0), -1e-320]])
+    assert relative(special.exp_neg, x, np.exp(x.astype(np.longdouble))) < 2.0
+    assert special.exp_neg(0.0) == special.exp_neg(-0.0) == 1.0
+    beyond = [-708.0, np.nextafter(-708.0, -1e3), -745.2, -1e9, -1.7e308, -np.inf]
+    assert_array_equal(mapped(special.exp_neg, np.array(beyond)), 0.0)
+
+
+def test_exp_neg32() -> None:
+    """Relative error below 3e-7 down to -87, and exactly 0 from there on."""
+    x = np.concatenate([-87.0 * RNG.random(4000), -(10.0 ** RNG.uniform(-40, 1.94, 4000))])
+    x = x.astype(np.float32)
+    x = x[x > -87.0]
+    exact = np.exp(x.astype(np.float64))
+    assert float(np.abs(mapped(special.exp_neg32, x) / exact - 1.0).max()) < 3e-7
+    assert special.exp_neg32(np.float32(0.0)) == 1.0
+    beyond = np.array([-87.0, -87.1, -104.0, -3e38, -np.inf], dtype=np.float32)
+    assert_array_equal(mapped(special.exp_neg32, beyond), 0.0)
+
+
+def test_log_pos() -> None:
+    """Within 3 units over all normal numbers, also next to 1; -inf at 0."""
+    near = 1.0 + RNG.choice([-1, 1], 2000) * 10.0 ** RNG.uniform(-16, -0.31, 2000)
+    limits = np.array([np.finfo(float).tiny, np.finfo(float).max, 2.0, np.sqrt(2.0), np.sqrt(0.5)])
+    x = np.concatenate([10.0 ** RNG.uniform(-307, 308, 4000), near, limits])
+    assert relative(special.log_pos, x, np.log(x.astype(np.longdouble))) < 3.0
+    assert special.log_pos(1.0) == 0.0
+    assert special.log_pos(0.0) == -np.inf
+
+
+def test_log_one_minus() -> None:
+    """Within 4 units on [0, 1/2], to the smallest normal number."""
+    turn = 0.2928932188134524
+    x = np.concatenate([0.5 * RNG.random(4000), 10.0 ** RNG.uniform(-307, -0.31, 4000)])
+    x = np.concatenate([x[x <= 0.5], [0.5, turn, np.nextafter(turn, 1.0), 1e-307]])
+    assert relative(special.log_one_minus, x, np.log1p(-x.astype(np.longdouble))) < 4.0
+    assert special.log_one_minus(0.0) == 0.0
+
+
+def test_atanh_twice() -> None:
+    """Within 2 units on its whole range."""
+    x = np.concatenate([RNG.uniform(-0.172, 0.172, 4000), 10.0 ** RNG.uniform(-300, -1, 500)])
+    assert relative(special.atanh_twice, x, 2.0 * np.arctanh(x.astype(np.longdouble))) < 2.0
+
+
+def test_scaled_upper_tail() -> None:
+    """Within 6 units (scipy's own erfcx has 3) from 0 to 1e300."""
+    x = np.concatenate([40.0 * RNG.random(4000), 10.0 ** RNG.uniform(-300, 300, 2000), [0.0]])
+    assert relative(special.scaled_upper_tail, x, 0.5 * erfcx(x / np.sqrt(2.0))) < 6.0
+    assert special.scaled_upper_tail(0.0) == 0.5
+
+
+def test_tail_and_exponential_are_the_normal_tail() -> None:
+    """Their product's logarithm is log Phi(-a), also where Phi(-a) underflows."""
+    a = np.concatenate([np.linspace(0.0, 60.0, 997), [1e3, 1e8, 1e100]])
+    tail = mapped(special.scaled_upper_tail, a)
+    logs = -0.5 * a * a + mapped(special.log_pos, tail)
+    assert_allclose(logs, log_ndtr(-a), rtol=1e-14)
+
+
+def test_half_angles() -> None:
+    """Sine to 2 units, cosine to 3e-16 absolutely, on [-pi/2, pi/2]."""
+    x = np.concatenate([RNG.uniform(-np.pi / 2, np.pi / 2, 4000), [np.pi / 2, -np.pi / 2, 1e-300]])
+    wide = x.astype(np.longdouble)
+    assert relative(charfun.sine_half, x, np.sin(wide)) < 2.0
+    assert float(np.abs(mapped(charfun.cosine_half, x) - np.cos(wide)).max()) < 3e-16
+    assert charfun.sine_half(0.0) == 0.0
+    assert charfun.cosine_half(0.0) == 1.0
+
+
+# Rows
+
+
+@st.composite
+def rows(draw: st.DrawFn, smallest: int = 8, largest: int = 40) -> NDArray[np.floating]:
+    """Draw a block of slices: any floats, ties, a common offset, wide spreads; either precision."""
+    dtype = draw(st.sampled_from([np.float64, np.float32]))
+    shape = (draw(st.integers(1, 3)), draw(st.integers(smallest, largest)))
+    kind = draw(st.sampled_from(["any", "normal", "ties", "offset", "cauchy", "long"]))
+    if kind == "any":
+        width = np.finfo(dtype).bits
+        elements = st.floats(-1e6, 1e6, width=width, allow_subnormal=False)
+        return draw(arrays(dtype, shape, elements=elements))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    if kind == "long":  # several runs of 1024 and a part of one
+        shape = (2, int(rng.integers(1000, 2600)))
+    x = rng.standard_cauchy(shape) if kind == "cauchy" else rng.standard_normal(shape)
+    x = {"ties": np.round(x), "offset": x + 1e3}.get(kind, x)
+    return np.ascontiguousarray(x, dtype=dtype)
+
+
+EVERY = settings(deadline=None, max_examples=60)
+
+
+@EVERY
+@given(rows(), st.floats(-10, 10))
+def test_power_sums(block: NDArray[np.floating], shift: float) -> None:
+    """Powers about a pivot are added to what is there."""
+    pivot = block.mean(axis=1, dtype=np.float64) + shift
+    out = np.ones((len(block), 4))
+    slices.power_sums(block, pivot, out)
+    for row, centre, sums in zip(block, pivot, out, strict=True):
+        exact = twins.power_sums(row, centre)
+        size = np.array([np.sum(np.abs(row - centre) ** j) for j in (1, 2, 3, 4)])
+        assert np.all(np.abs(sums - 1.0 - exact) <= 1e-13 * (1.0 + size))
+
+
+@EVERY
+@given(rows(), st.floats(-5, 5), st.floats(0.1, 10), st.booleans())
+def test_edf_sums(block: NDArray[np.floating], loc: float, scale: float, logs: bool) -> None:
+    """All five columns, from the far tails on; the logarithms only when asked for."""
+    block = np.sort(block, axis=1)
+    out = np.full((len(block), 5), np.nan)
+    slices.edf_sums(block, np.full(len(block), loc), np.full(len(block), scale), logs, out)
+    exact = np.array([twins.edf_sums(row, loc, scale) for row in block])
+    assert_allclose(out[:, :4], exact[:, :4], rtol=1e-11, atol=1e-13)
+    assert_allclose(out[:, 4], exact[:, 4] if logs else 0.0, rtol=1e-12)
+
+
+@EVERY
+@given(rows(), st.floats(-5, 5))
+def test_weighted_sums(block: NDArray[np.floating], loc: float) -> None:
+    """Each row against one vector of weights."""
+    weights = np.random.default_rng(3).standard_normal(block.shape[1])
+    out = np.empty(len(block))
+    slices.weighted_sums(block, np.full(len(block), loc), weights, out)
+    wide = block.astype(np.float64) - loc
+    assert np.all(np.abs(out - wide @ weights) <= 1e-13 * (np.abs(wide) @ np.abs(weights)) + 1e-300)
+
+
+@EVERY
+@given(rows(), st.integers(1, 19))
+def test_spacing_sums(block: NDArray[np.floating], window: int) -> None:
+    """Any window below n / 2; ties over a window give -inf."""
+    block = np.sort(block, axis=1)
+    window = min(window, (block.shape[1] - 1) // 2)
+    out = np.empty(len(block))
+    slices.spacing_sums(block, window, out)
+    exact = [twins.spacing_mean(row, window) for row in block]
+    assert_allclose(out, exact, rtol=1e-12, atol=1e-12)
+
+
+@EVERY
+@given(rows(), st.integers(1, 10))
+def test_harmonic_sums(block: NDArray[np.floating], fours: int) -> None:
+    """All harmonics of angles within [-pi, pi], four at a time; what is beyond stays 0."""
+    row, nodes = block[0], 4 * fours
+    low, high = float(row.min()), float(row.max())
+    loc, scale = 0.5 * (low + high), 2.0 * np.pi / max(high - low, 1e-3)
+    out = np.full((2, nodes + 3), np.nan)
+    charfun.harmonic_sums(row, loc, scale * (1.0 - 1e-12), nodes, out)
+    exact = twins.harmonic_sums(row, loc, scale * (1.0 - 1e-12), nodes)
+    # The recurrence loses as much as j^2 eps next to angle 0.
+    assert_allclose(out[:, :nodes], exact, atol=len(row) * 40**2 * EPS)
+    assert_array_equal(out[:, nodes:], 0.0)
+
+
+# Epps-Pulley
+
+
+def both(z: NDArray[np.floating]) -> tuple[float, float]:
+    """Evaluate by one period and by cells."""
+    z = np.sort(z)
+    low, high = float(z[0]), float(z[-1])
+    return (
+        charfun.epps_pulley_sum(z, 0.0, 1.0, low, high),
+        charfun.epps_pulley_sum_wide(z, 0.0, 1.0),
+    )
+
+
+@EVERY
+@given(rows(), st.floats(-3, 3), st.floats(0.5, 4))
+def test_epps_pulley(block: NDArray[np.floating], loc: float, scale: float) -> None:
+    """Cells take any spread; one period takes what its nodes can carry."""
+    row = np.sort(block[0])
+    z = (row.astype(np.float64) - loc) / scale
+    exact = twins.epps_pulley(z)
+    bound = 2e-10 * len(z) + 1e-11
+    assert abs(charfun.epps_pulley_sum_wide(row, loc, scale) - exact) < bound
+    if np.abs(z).max() < 1e3:
+        value = charfun.epps_pulley_sum(row, loc, scale, z[0], z[-1])
+        assert abs(value - exact) < bound
+
+
+def cluster(distance: float, n: int, centre: float = 0.0) -> NDArray[np.float64]:
+    """Two tight halves of a sample, `distance` apart."""
+    sides = np.where(np.arange(n) % 2, 0.5, -0.5) * distance
+    return sides + 0.01 * np.random.default_rng(n).standard_normal(n) + centre
+
+
+def outlier(n: int, where: float) -> NDArray[np.float64]:
+    """Draw a normal sample but for one value."""
+    z = np.random.default_rng(n).standard_normal(n)
+    z[0] = where
+    return z
+
+
+SHAPES = {
+    "normal": outlier(200, 0.0),
+    "normal of 8": outlier(8, 0.0),
+    "spread 39.9": np.linspace(-39.9 / 2, 39.9 / 2, 200),
+    "spread 40": np.linspace(-20.0, 20.0, 200),
+    "spread 40.1": np.linspace(-40.1 / 2, 40.1 / 2, 200),
+    "spread 400": np.linspace(-200.0, 200.0, 500),
+    "shifted": outlier(100, 0.0) + 35.0,
+    "outlier": outlier(300, 1e6),
+    "outlier far below": outlier(300, -1e15),
+    "outlier of 8": outlier(8, 1e6),
+    "equal": np.full(20, 0.3),
+    "equal and far": np.full(20, 55.5),
+    "equal on a boundary": np.full(20, 48.0),
+    "on boundaries": np.repeat(8.0 * np.arange(-6, 7), 3),
+    **{
+        f"clusters {gap} at {centre}": cluster(gap, n, centre)
+        for gap in (4.0, 7.9, 8.0, 8.1, 16.0)
+        for centre in (0.0, 50.0)
+        for n in (8, 101)
+    },
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_epps_pulley_shapes(name: str) -> None:
+    """Both algorithms agree with the closed form, so there is no jump between them."""
+    z = SHAPES[name]
+    exact = twins.epps_pulley(z)
+    periodic, cells = both(z)
+    assert abs(cells - exact) < 2e-10 * len(z) + 1e-11
+    if np.ptp(z) < 1e4:
+        assert abs(periodic - exact) < 2e-10 * len(z) + 1e-11
+
+
+def test_epps_pulley_null_accuracy() -> None:
+    """Of null samples both are good to 1e-9 of the value, as the docstring says."""
+    for seed in range(20):
+        z = np.random.default_rng(seed).standard_normal(500)
+        assert_allclose(both(z), twins.epps_pulley(z), rtol=1e-9)
+
+
+# Tiles
+
+
+@EVERY
+@given(st.integers(1, 150), st.integers(1, 300), st.integers(1, 20), st.integers(0, 2**32))
+def test_gauss_tiles(j: int, k: int, d: int, seed: int) -> None:
+    """Whole tiles and the upper triangle of diagonal ones, also far apart rows."""
+    rng = np.random.default_rng(seed)
+    left = rng.standard_normal((j, d)) * rng.choice([0.1, 1.0, 10.0])
+    for right, diagonal in ((rng.standard_normal((k, d)), False), (left, True)):
+        gram = left @ right.T
+        a, b = (0.5 * np.square(side).sum(axis=1) for side in (left, right))
+        exact = twins.gauss_tile(gram, a, b, diagonal)
+        assert_allclose(pairs.gauss_tile(gram, a, b, diagonal), exact, rtol=1e-12, atol=1e-300)
+        small = tuple(part.astype(np.float32) for part in (gram, a, b))
+        value = pairs.gauss_tile32(*small, diagonal)
+        # float32 exponents of size e are off by about 1e-7 e; single terms below exp(-87) are 0.
+        size = 1.0 + float(max(a.max(), b.max()))
+        assert abs(value - exact) <= 1e-6 * size * exact + 1e-36 * j * k

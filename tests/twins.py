@@ -1,0 +1,227 @@
+"""Slow twins of kernels and statistics: from definitions, numpy, scipy and statsmodels only.
+
+Nothing here imports dmtest's kernels, engines or statistics. Every function takes one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import integrate, stats
+from scipy.spatial.distance import pdist
+from scipy.special import log_ndtr, ndtr, ndtri
+from statsmodels.stats.diagnostic import lilliefors, normal_ad
+
+Vector = NDArray[np.float64]
+
+
+def standardised(y: Vector) -> Vector:
+    """Subtract the mean, divide by the n - 1 standard deviation."""
+    return np.asarray((y - y.mean()) / y.std(ddof=1))
+
+
+# Kernels
+
+
+def power_sums(row: Vector, pivot: float) -> Vector:
+    """Sum the first four powers about `pivot`."""
+    return np.array([((row.astype(np.longdouble) - pivot) ** j).sum() for j in (1, 2, 3, 4)], float)
+
+
+def edf_sums(row: Vector, loc: float, scale: float) -> Vector:
+    """Compute the five sums of the edf kernel, of a row in any order."""
+    z = (np.sort(row.astype(np.float64)) - loc) / scale
+    n = len(z)
+    i = np.arange(1, n + 1)
+    u = ndtr(z)
+    logs = ((2 * i - 1) * log_ndtr(z) + (2 * (n - i) + 1) * log_ndtr(-z)).sum() / n
+    above, below = (i / n - u).max(), (u - (i - 1) / n).max()
+    return np.array([above, below, ((u - (i - 0.5) / n) ** 2).sum(), (u - 0.5).sum(), logs])
+
+
+def spacing_mean(row: Vector, window: int) -> float:
+    """Mean log of the spacings of order 2 m, the ends clamped."""
+    y = np.sort(row.astype(np.float64))
+    i = np.arange(len(y))
+    gaps = y[np.minimum(i + window, len(y) - 1)] - y[np.maximum(i - window, 0)]
+    with np.errstate(divide="ignore"):
+        return float(np.log(gaps).mean())
+
+
+def harmonic_sums(row: Vector, loc: float, scale: float, nodes: int) -> Vector:
+    """Sum cos(j x) and sin(j x), j = 1..nodes, x = (row - loc) scale."""
+    x = np.outer(np.arange(1, nodes + 1), (row.astype(np.float64) - loc) * scale)
+    return np.stack([np.cos(x).sum(axis=1), np.sin(x).sum(axis=1)])
+
+
+def gauss_tile(gram: Vector, left: Vector, right: Vector, diagonal: bool) -> float:
+    """Sum of exp(gram - left - right) over a tile, or over its strict upper triangle."""
+    terms = np.exp(np.minimum(gram.astype(np.float64) - left[:, None] - right[None, :], 0.0))
+    return float(np.triu(terms, 1).sum() if diagonal else terms.sum())
+
+
+def gauss_pair_sum(residuals: NDArray[Any], beta: float) -> float:
+    """Sum over pairs of the Gaussian kernel."""
+    return float(np.exp(-0.5 * beta**2 * pdist(residuals.astype(float), "sqeuclidean")).sum())
+
+
+# Statistics of a slice
+
+
+def epps_pulley(z: Vector) -> float:
+    """BHEP with d = 1 and beta = 1, in closed form."""
+    n = len(z)
+    pairs = np.exp(-0.5 * (z[:, None] - z[None, :]) ** 2).sum()
+    return float(pairs / n - np.sqrt(2) * np.exp(-0.25 * z * z).sum() + n / np.sqrt(3))
+
+
+def anderson_darling(z: Vector) -> float:
+    """A^2 from the logarithms of the cdf and of the survival function."""
+    z = np.sort(z)
+    n = len(z)
+    i = np.arange(1, n + 1)
+    return float(-n - ((2 * i - 1) * (log_ndtr(z) + log_ndtr(-z[::-1]))).sum() / n)
+
+
+def watson(z: Vector) -> float:
+    """U^2 from W^2 and the mean of the cdf."""
+    square = stats.cramervonmises(z, "norm").statistic
+    return float(square - len(z) * (ndtr(z).mean() - 0.5) ** 2)
+
+
+def kuiper(z: Vector) -> float:
+    """V as the sum of the two one-sided distances."""
+    sides = [stats.kstest(z, "norm", alternative=a).statistic for a in ("greater", "less")]
+    return float(sum(sides))
+
+
+def vasicek(z: Vector, window: int | None = None) -> float:
+    """Exponentiate scipy's entropy estimate."""
+    return float(np.exp(stats.differential_entropy(z, method="vasicek", window_length=window)))
+
+
+def vasicek_known(z: Vector, window: int | None = None) -> float:
+    """Entropy against the cross-entropy from N(0, 1), in units of exp."""
+    return float(vasicek(z, window) / np.exp(0.5 * (np.mean(z**2) - 1.0)))
+
+
+def dagostino_pearson_known(z: Vector) -> float:
+    """Johnson's and Wilson & Hilferty's transformations of the means of z^3 and z^4."""
+    n = len(z)
+    beta2 = 3.0 + (10395.0 / 15.0**2 - 3.0) / n
+    w2 = -1.0 + np.sqrt(2.0 * (beta2 - 1.0))
+    y = np.mean(z**3) / np.sqrt(15.0 / n) * np.sqrt((w2 - 1.0) / 2.0)
+    first = np.sign(y) * np.log(abs(y) + np.sqrt(y * y + 1.0)) / np.sqrt(np.log(np.sqrt(w2)))
+    root = 9504.0 / 96.0**1.5 / np.sqrt(n)
+    a = 6.0 + 8.0 / root * (2.0 / root + np.sqrt(1.0 + 4.0 / root**2))
+    x = (np.mean(z**4) - 3.0) * np.sqrt(n / 96.0)
+    cube = (1.0 - 2.0 / a) / (1.0 + x * np.sqrt(2.0 / (a - 4.0)))
+    second = (1.0 - 2.0 / (9.0 * a) - np.sign(cube) * abs(cube) ** (1 / 3)) / np.sqrt(2 / (9.0 * a))
+    return float(first**2 + second**2)
+
+
+def jarque_bera_known(z: Vector) -> float:
+    """Squares of the means of z^3 and z^4 - 3 over their variances."""
+    n = len(z)
+    return float(np.mean(z**3) ** 2 * n / 15.0 + (np.mean(z**4) - 3.0) ** 2 * n / 96.0)
+
+
+def scores(n: int) -> Vector:
+    """Blom's approximate normal scores."""
+    return np.asarray(ndtri((np.arange(1, n + 1) - 0.375) / (n + 0.25)))
+
+
+def royston(n: int) -> Vector:
+    """Weights of Shapiro-Wilk's W, Applied Statistics algorithm R94."""
+    m = scores(n)
+    u, c = n**-0.5, m / np.sqrt(m @ m)
+    high = ((((-2.706056 * u + 4.434685) * u - 2.07119) * u - 0.147981) * u + 0.221157) * u + c[-1]
+    next_ = ((((-3.582633 * u + 5.682633) * u - 1.752461) * u - 0.293762) * u + 0.042981) * u
+    next_ += c[-2]
+    inner = m[2:-2] * np.sqrt((1.0 - 2.0 * high**2 - 2.0 * next_**2) / (m[2:-2] @ m[2:-2]))
+    return np.concatenate([[-high, -next_], inner, [next_, high]])
+
+
+def share_known(z: Vector, line: Vector) -> float:
+    """Share of the sum of squares that the line y = b explains."""
+    return float(1.0 - ((np.sort(z) - line) ** 2).sum() / (z**2).sum())
+
+
+def francia(y: Vector) -> float:
+    """Squared correlation of the sorted values and the scores."""
+    return float(np.corrcoef(np.sort(y), scores(len(y)))[0, 1] ** 2)
+
+
+def squared_wasserstein(z: Vector) -> float:
+    """W2^2 to N(0, 1): the cost of moving each cell of the normal to its value, by quadrature."""
+    edges = ndtri(np.arange(len(z) + 1) / len(z))
+    cost = 0.0
+    for value, low, high in zip(np.sort(z), edges[:-1], edges[1:], strict=True):
+
+        def integrand(x: float, value: float = value) -> float:
+            return float((value - x) ** 2 * stats.norm.pdf(x))
+
+        cost += integrate.quad(integrand, low, high, epsabs=1e-13)[0]
+    return cost
+
+
+Statistic = Callable[..., float]
+
+# (test, parameters) -> statistic of a raw row; the sources of the fitted ones are others'.
+STATISTICS: dict[tuple[str, str], Statistic] = {
+    ("dagostino-pearson", "fitted"): lambda y: stats.normaltest(y).statistic,
+    ("dagostino-pearson", "known"): dagostino_pearson_known,
+    ("jarque-bera", "fitted"): lambda y: stats.jarque_bera(y).statistic,
+    ("jarque-bera", "known"): jarque_bera_known,
+    ("anderson-darling", "fitted"): lambda y: normal_ad(y)[0],
+    ("anderson-darling", "known"): anderson_darling,
+    ("cramer-von-mises", "fitted"): lambda y: (
+        stats.cramervonmises(standardised(y), "norm").statistic
+    ),
+    ("cramer-von-mises", "known"): lambda y: stats.cramervonmises(y, "norm").statistic,
+    ("kolmogorov-smirnov", "fitted"): lambda y: lilliefors(y)[0],
+    ("kolmogorov-smirnov", "known"): lambda y: stats.kstest(y, "norm").statistic,
+    ("kuiper", "fitted"): lambda y: kuiper(standardised(y)),
+    ("kuiper", "known"): kuiper,
+    ("watson", "fitted"): lambda y: watson(standardised(y)),
+    ("watson", "known"): watson,
+    ("shapiro-wilk", "fitted"): lambda y: stats.shapiro(y).statistic,
+    ("shapiro-wilk", "known"): lambda y: share_known(y, np.sqrt(len(y) - 1) * royston(len(y))),
+    ("shapiro-francia", "fitted"): francia,
+    ("shapiro-francia", "known"): lambda y: share_known(y, scores(len(y))),
+    ("epps-pulley", "fitted"): lambda y: epps_pulley(standardised(y)),
+    ("epps-pulley", "known"): epps_pulley,
+    ("vasicek", "fitted"): lambda y, **p: vasicek(standardised(y), **p),
+    ("vasicek", "known"): vasicek_known,
+}
+
+
+# Statistics of a sample
+
+
+def henze_zirkler(x: Vector, beta: float | None = None) -> float:
+    """T_beta from scipy's Mahalanobis distances with the 1/n covariance."""
+    n, d = x.shape
+    b = ((2 * d + 1) * n / 4) ** (1 / (d + 4)) / np.sqrt(2) if beta is None else beta
+    inverse = np.linalg.inv(np.cov(x.T, ddof=0).reshape(d, d))
+    pairs = 2 * np.exp(-0.5 * b**2 * pdist(x, "mahalanobis", VI=inverse) ** 2).sum() + n
+    centred = x - x.mean(axis=0)
+    length = np.einsum("ij,jk,ik->i", centred, inverse, centred)
+    single = np.exp(-0.5 * b**2 / (1 + b**2) * length).sum()
+    return float(pairs / n - 2 * (1 + b**2) ** (-d / 2) * single + n * (1 + 2 * b**2) ** (-d / 2))
+
+
+def normal_divergence(mean: Vector, covariance: Vector) -> Vector:
+    """KL(N(mean, covariance) || N(0, I)): of the mean, of the scale, of correlation, whole."""
+    variances = np.diagonal(covariance)
+    sd = np.sqrt(variances)
+    correlation = covariance / np.outer(sd, sd)
+    parts = [
+        0.5 * float(mean @ mean),
+        0.5 * float((variances - 1.0 - np.log(variances)).sum()),
+        -0.5 * float(np.log(np.linalg.eigvalsh(correlation)).sum()),
+    ]
+    return np.array([*parts, sum(parts)])
