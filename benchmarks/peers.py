@@ -37,7 +37,9 @@ def seconds(work: Work) -> float:
     return time.perf_counter() - start
 
 
-def compare(what: str, peer: str, ours: Work, theirs: Work, wanted: str, runs: int) -> dict[str, Any]:
+def compare(
+    what: str, peer: str, ours: Work, theirs: Work, wanted: str, runs: int
+) -> dict[str, Any]:
     """Time both in turn; the peer only as often as its length allows."""
     ours()
     mine, yours = [], []
@@ -197,13 +199,35 @@ def henze(rng: np.random.Generator, n: int, d: int, runs: int) -> list[dict[str,
         return pingouin.multivariate_normality(x)
 
     rows = [
-        compare(f"henze-zirkler, {n:,} x {d}, float64", "pingouin", lambda: ours(x), theirs, ">= 100", runs),
-        compare(f"henze-zirkler, {n:,} x {d}, float32", "pingouin", lambda: ours(single), theirs, ">= 100", runs),
+        compare(
+            f"henze-zirkler, {n:,} x {d}, float64",
+            "pingouin",
+            lambda: ours(x),
+            theirs,
+            ">= 100",
+            runs,
+        ),
+        compare(
+            f"henze-zirkler, {n:,} x {d}, float32",
+            "pingouin",
+            lambda: ours(single),
+            theirs,
+            ">= 100",
+            runs,
+        ),
     ]
-    pipeline = "from dmtest.statistics.pairs import henze_zirkler as hz\nfrom dmtest.transforms import *"
-    mine = peak_memory(n, d, pipeline, "hz(x[:600].copy())", "hz(whiten(x, *mean_and_covariance(x)))")
+    pipeline = (
+        "from dmtest.statistics.pairs import henze_zirkler as hz\nfrom dmtest.transforms import *"
+    )
+    mine = peak_memory(
+        n, d, pipeline, "hz(x[:600].copy())", "hz(whiten(x, *mean_and_covariance(x)))"
+    )
     yours = peak_memory(
-        n, d, "import pingouin", "pingouin.multivariate_normality(x[:600])", "pingouin.multivariate_normality(x)"
+        n,
+        d,
+        "import pingouin",
+        "pingouin.multivariate_normality(x[:600])",
+        "pingouin.multivariate_normality(x)",
     )
     rows.append(
         {

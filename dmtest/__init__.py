@@ -1,4 +1,4 @@
-"""Does this sample really follow the distribution it is supposed to?
+"""Tests whether a sample really follows the distribution it is supposed to.
 
 ``dmtest.report(data)`` gives a verdict with its evidence; ``dmtest.run_tests`` single
 tests; ``dmtest.mean_pvalue`` the score of noise-injected Deep InfoMax. Names are imported

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -97,7 +97,7 @@ def _effects(canonical: Canonical, battery: Battery, seed: int) -> dict[str, Eff
 
 
 def _norms(values: NDArray[Any]) -> NDArray[np.float64]:
-    return np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)))
 
 
 def _pictures(
@@ -161,5 +161,5 @@ def _computed(
         "version": dmtest.__version__,
         "numpy": np.__version__,
         "seconds": round(time.perf_counter() - started, 3),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }

@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 
-
 class Target(Protocol):
     """A hypothesis on the distribution of the rows."""
 

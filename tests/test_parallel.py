@@ -1,5 +1,8 @@
 """Fixed tasks over threads: the same order and the same bits with one thread and with many."""
 
+# The name of a test is its docstring.
+# ruff: noqa: D103
+
 from __future__ import annotations
 
 import json
@@ -25,14 +28,14 @@ import dmtest
 x = np.random.default_rng(0).standard_normal((3000, 20)).astype(np.float32)
 u = np.random.default_rng(1).uniform(size=(3000, 20)).astype(np.float32)
 for data, target in ((x, "normal"), (x * 3 + 1, "any-normal"), (u, "uniform")):
-    content = json.loads(dmtest.report(data, target, tests="all", replicates=49, rng=5).to_json())
+    content = json.loads(dmtest.report(data, target, tests="all", replicates=19, rng=5).to_json())
     del content["computed"]["seconds"], content["computed"]["created"]
     print(json.dumps(content))
 """
 
 
 def reports(threads: str, blas: str) -> list[str]:
-    """Reports of a process of its own, without the cache."""
+    """Make reports in a process of its own, without the cache."""
     env = os.environ | {"DMTEST_CACHE_DIR": "off", "DMTEST_THREADS": threads}
     env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), blas)
     done = subprocess.run(

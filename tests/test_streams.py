@@ -1,5 +1,8 @@
 """Named random streams: the same name gives the same numbers, and nothing else matters."""
 
+# The name of a test is its docstring.
+# ruff: noqa: D103
+
 from __future__ import annotations
 
 import itertools

@@ -108,7 +108,7 @@ def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vecto
 
 
 def _pvalues(view: SliceView) -> list[float | None]:
-    """Published Anderson-Darling p-value of each slice on its own."""
+    """Return the published Anderson-Darling p-value of each slice on its own."""
     from dmtest.statistics.published import PUBLISHED
 
     formula = PUBLISHED["anderson-darling", view.parameters]
@@ -210,6 +210,6 @@ def _name(names: Sequence[str] | None, j: int) -> str:
     return f"x{j}" if names is None else str(names[j])
 
 
-def _rounded(values: Vector) -> list[float]:
+def _rounded(values: NDArray[Any]) -> list[float]:
     """Seven digits draw the same picture and halve the page."""
     return [float(f"{value:.7g}") for value in values]

@@ -47,7 +47,7 @@ class SliceView:
     """
 
     def __init__(self, rows: Block, parameters: Parameters) -> None:
-        self.rows = np.ascontiguousarray(rows)
+        self.rows: Block = np.ascontiguousarray(rows)
         self.parameters = parameters
         self.k, self.n = self.rows.shape
 
@@ -61,7 +61,7 @@ class SliceView:
         """Mean and central moments 2, 3, 4 (divided by n): shape (k, 4)."""
         from dmtest.kernels.slices import power_sums
 
-        pivot = self.rows[:, :256].mean(axis=1, dtype=np.float64)
+        pivot: Vector = self.rows[:, :256].mean(axis=1, dtype=np.float64)
         sums = np.zeros((self.k, 4))
         power_sums(self.rows, pivot, sums)
         return central_moments(sums, pivot, self.n)
@@ -76,7 +76,7 @@ class SliceView:
         """Scale that slices are standardised with: shape (k,)."""
         if self.known:
             return np.ones(self.k)
-        return np.sqrt(self.central[:, 1] * (self.n / (self.n - 1)))
+        return np.asarray(np.sqrt(self.central[:, 1] * (self.n / (self.n - 1))))
 
     @cached_property
     def sorted(self) -> Block:

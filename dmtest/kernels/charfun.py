@@ -115,7 +115,7 @@ def harmonic_sums(
 def epps_pulley_sum(
     values: NDArray[np.float32] | Vector, loc: float, scale: float, low: float, high: float
 ) -> float:
-    """n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
+    """Return n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
 
     `low` and `high` are the extremes of z = (y - loc) / scale. The trapezoidal rule with
     step 2 pi / P replaces exp(-D^2/2) by its P-periodic sum; P clears the largest |D| and
@@ -139,7 +139,7 @@ def epps_pulley_sum(
         imag = (sn * sums[0, j] + cs * sums[1, j]) / n
         gauss = np.exp(-0.5 * t * t)
         total += gauss * ((real - gauss) ** 2 + imag * imag)
-    return 2.0 * n * step * total / np.sqrt(2.0 * np.pi)
+    return float(2.0 * n * step * total / np.sqrt(2.0 * np.pi))
 
 
 CELL = 8.0
@@ -189,4 +189,4 @@ def epps_pulley_sum_wide(values: NDArray[np.float32] | Vector, loc: float, scale
         before_cell = cell
         before_count = count
         start = stop
-    return pairs / n - np.sqrt(2.0) * cross + n / np.sqrt(3.0)
+    return float(pairs / n - np.sqrt(2.0) * cross + n / np.sqrt(3.0))

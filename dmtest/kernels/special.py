@@ -45,7 +45,7 @@ def exp_neg(x: float) -> float:
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
-def exp_neg32(x: float) -> float:
+def exp_neg32(x: np.float32) -> np.float32:
     """exp(x) of a float32 x <= 0, relative error below 3e-7; 0 below -87."""
     y = max(x, np.float32(-87.0))
     k = np.floor(y * np.float32(LOG2E) + np.float32(0.5))

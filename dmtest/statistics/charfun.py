@@ -19,7 +19,7 @@ WIDE = 40.0
 
 
 def epps_pulley(view: SliceView) -> Vector:
-    """n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
+    """Return n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
 
     Equals the closed form (BHEP with d = 1, beta = 1; Epps & Pulley 1983)::
 

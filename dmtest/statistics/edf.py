@@ -22,17 +22,17 @@ Vector = NDArray[np.float64]
 
 def anderson_darling(view: SliceView) -> Vector:
     """A^2 = -n - (1/n) sum (2i-1) [log u_(i) + log(1 - u_(n+1-i))]: (k,)."""
-    return -view.n - view.edf[:, 4]
+    return np.asarray(-view.n - view.edf[:, 4])
 
 
 def cramer_von_mises(view: SliceView) -> Vector:
     """W^2 = sum (u_(i) - (2i-1)/(2n))^2 + 1/(12n): (k,)."""
-    return view.edf[:, 2] + 1.0 / (12.0 * view.n)
+    return np.asarray(view.edf[:, 2] + 1.0 / (12.0 * view.n))
 
 
 def kolmogorov_smirnov(view: SliceView) -> Vector:
     """D = max(D+, D-), the largest distance of the cdfs; Lilliefors' when fitted: (k,)."""
-    return view.edf[:, :2].max(axis=1)
+    return np.asarray(view.edf[:, :2].max(axis=1))
 
 
 def kuiper(view: SliceView) -> Vector:
@@ -42,4 +42,4 @@ def kuiper(view: SliceView) -> Vector:
 
 def watson(view: SliceView) -> Vector:
     """U^2 = W^2 - n (mean u - 1/2)^2 (Watson 1961): (k,)."""
-    return cramer_von_mises(view) - view.edf[:, 3] ** 2 / view.n
+    return np.asarray(cramer_von_mises(view) - view.edf[:, 3] ** 2 / view.n)

@@ -41,7 +41,7 @@ def dagostino_pearson(view: SliceView) -> Vector:
 
 
 def jarque_bera(view: SliceView) -> Vector:
-    """n (S^2 / 6 + (K - 3)^2 / 24) of Jarque & Bera (1980), with 1/n moments.
+    """Return n (S^2 / 6 + (K - 3)^2 / 24) of Jarque & Bera (1980), with 1/n moments.
 
     Fitted: equals ``scipy.stats.jarque_bera``. Known parameters: S and K are the means of
     z^3 and z^4, whose null variances are 15/n and 96/n instead of 6/n and 24/n.
@@ -53,9 +53,9 @@ def jarque_bera(view: SliceView) -> Vector:
     n = view.n
     if view.known:
         third, fourth = raw_moments(view.central)
-        return n * (third**2 / 15.0 + (fourth - 3.0) ** 2 / 96.0)
+        return np.asarray(n * (third**2 / 15.0 + (fourth - 3.0) ** 2 / 96.0))
     _, c2, c3, c4 = view.central.T
-    return n * ((c3 / c2**1.5) ** 2 / 6.0 + (c4 / c2**2 - 3.0) ** 2 / 24.0)
+    return np.asarray(n * ((c3 / c2**1.5) ** 2 / 6.0 + (c4 / c2**2 - 3.0) ** 2 / 24.0))
 
 
 def raw_moments(central: Vector) -> tuple[Vector, Vector]:
@@ -65,7 +65,7 @@ def raw_moments(central: Vector) -> tuple[Vector, Vector]:
 
 
 def skewness_score(skewness: Vector, n: int) -> Vector:
-    """Normal score of the sample skewness (D'Agostino 1970), n >= 8."""
+    """Return the normal score of the sample skewness (D'Agostino 1970), n >= 8."""
     y = skewness * np.sqrt((n + 1) * (n + 3) / (6.0 * (n - 2)))
     beta2 = (
         3.0
@@ -77,7 +77,7 @@ def skewness_score(skewness: Vector, n: int) -> Vector:
 
 
 def kurtosis_score(kurtosis: Vector, n: int) -> Vector:
-    """Normal score of the sample kurtosis (Anscombe & Glynn 1983), n >= 8."""
+    """Return the normal score of the sample kurtosis (Anscombe & Glynn 1983), n >= 8."""
     mean = 3.0 * (n - 1) / (n + 1)
     variance = 24.0 * n * (n - 2) * (n - 3) / ((n + 1.0) ** 2 * (n + 3) * (n + 5))
     skewness = (
@@ -90,7 +90,10 @@ def kurtosis_score(kurtosis: Vector, n: int) -> Vector:
 
 
 def johnson_score(y: Vector, kurtosis: float) -> Vector:
-    """Map a symmetric, standardised variable of given kurtosis to a normal score (Johnson's S_U)."""
+    """Map a symmetric, standardised variable of given kurtosis to a normal score.
+
+    Johnson's S_U transformation.
+    """
     w2 = np.sqrt(2.0 * (kurtosis - 1.0)) - 1.0
     delta = 1.0 / np.sqrt(0.5 * np.log(w2))
     return np.asarray(delta * np.arcsinh(y / np.sqrt(2.0 / (w2 - 1.0))))

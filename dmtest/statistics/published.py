@@ -12,20 +12,25 @@ n = 20, 50, 200 (100,000, 60,000 and 20,000 samples; standard errors .0007, .000
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.polynomial.polynomial import polyval
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, kolmogorov, ndtr
+from scipy.special import kolmogorov, ndtr
 
 from dmtest.errors import InputError
+from dmtest.statistics.quadratic import (
+    as_array,
+    as_probability,
+    cramer_von_mises_known,
+    epps_pulley_fitted,
+    epps_pulley_known,
+)
 
 __all__ = ["PUBLISHED", "henze_zirkler", "why_not"]
 
 Vector: TypeAlias = NDArray[np.float64]
-Complex: TypeAlias = NDArray[np.complex128]
 
 
 def _check(test: str, n: float, low: int, high: float = np.inf) -> None:
@@ -37,14 +42,6 @@ def _check(test: str, n: float, low: int, high: float = np.inf) -> None:
         )
 
 
-def _array(values: ArrayLike) -> Vector:
-    return np.asarray(values, dtype=np.float64)
-
-
-def _probability(values: ArrayLike) -> Vector:
-    return _array(np.clip(_array(values), 0.0, 1.0))
-
-
 def chi_squared_2(statistic: ArrayLike, n: int) -> Vector:
     """Chi-squared with 2 degrees of freedom: Jarque-Bera, and both moment tests when known.
 
@@ -52,7 +49,7 @@ def chi_squared_2(statistic: ArrayLike, n: int) -> Vector:
     .059, .053; at .01: fitted .011, .017, .019; known .037, .031, .019. Known
     D'Agostino-Pearson: .052, .051, .049; at .01: .019, .016, .012.
     """
-    return _array(np.exp(-0.5 * np.maximum(_array(statistic), 0.0)))
+    return as_array(np.exp(-0.5 * np.maximum(as_array(statistic), 0.0)))
 
 
 def dagostino_pearson(statistic: ArrayLike, n: int) -> Vector:
@@ -72,10 +69,10 @@ def shapiro_wilk(statistic: ArrayLike, n: int) -> Vector:
     .049, .048, .049. Equals scipy.stats.shapiro and R's shapiro.test.
     """
     _check("shapiro-wilk", n, 3, 5000)
-    w = _array(statistic)
+    w = as_array(statistic)
     if n == 3:
         angle = np.arcsin(np.sqrt(np.clip(w, 0.75, 1.0)))
-        return _probability(6.0 / np.pi * (angle - np.pi / 3.0))
+        return as_probability(6.0 / np.pi * (angle - np.pi / 3.0))
     with np.errstate(divide="ignore"):
         y = np.log1p(-np.minimum(w, 1.0))
         if n <= 11:
@@ -85,7 +82,7 @@ def shapiro_wilk(statistic: ArrayLike, n: int) -> Vector:
         else:
             mean = polyval(np.log(n), [-1.5861, -0.31082, -0.083751, 0.0038915])
             sd = np.exp(polyval(np.log(n), [-0.4803, -0.082676, 0.0030302]))
-    return _array(ndtr((mean - y) / sd))
+    return as_array(ndtr((mean - y) / sd))
 
 
 def shapiro_francia(statistic: ArrayLike, n: int) -> Vector:
@@ -98,7 +95,7 @@ def shapiro_francia(statistic: ArrayLike, n: int) -> Vector:
     v = np.log(u)
     mean, sd = -1.2725 + 1.0521 * (v - u), 1.0308 - 0.26758 * (v + 2.0 / u)
     with np.errstate(divide="ignore"):
-        return _array(ndtr((mean - np.log1p(-np.minimum(_array(statistic), 1.0))) / sd))
+        return as_array(ndtr((mean - np.log1p(-np.minimum(as_array(statistic), 1.0))) / sd))
 
 
 def _stephens(
@@ -110,7 +107,7 @@ def _stephens(
     inside = np.minimum(z, top)
     exponent = a + b * inside + c * inside**2
     p = np.where(piece < 2, -np.expm1(exponent), np.exp(exponent))
-    return _probability(np.where(z >= top, least, p))
+    return as_probability(np.where(z >= top, least, p))
 
 
 def anderson_darling_fitted(statistic: ArrayLike, n: int) -> Vector:
@@ -120,7 +117,7 @@ def anderson_darling_fitted(statistic: ArrayLike, n: int) -> Vector:
     normal_ad goes on to 13, then gives 0). Size at .05: .050, .049, .050.
     """
     _check("anderson-darling", n, 8)
-    z = _array(statistic) * (1.0 + 0.75 / n + 2.25 / n**2)
+    z = as_array(statistic) * (1.0 + 0.75 / n + 2.25 / n**2)
     rows = (
         (-13.436, 101.14, -223.73),
         (-8.318, 42.796, -59.938),
@@ -142,7 +139,7 @@ def cramer_von_mises_fitted(statistic: ArrayLike, n: int) -> Vector:
         (0.886, -31.62, 10.897),
         (1.111, -34.242, 12.832),
     )
-    z = _array(statistic) * (1.0 + 0.5 / n)
+    z = as_array(statistic) * (1.0 + 0.5 / n)
     return _stephens(z, (0.0275, 0.051, 0.092), rows, 1.1, 7.37e-10)
 
 
@@ -158,7 +155,7 @@ def watson_fitted(statistic: ArrayLike, n: int) -> Vector:
         (0.8510, -32.006, -3.45),
         (1.325, -38.918, 16.45),
     )
-    z = _array(statistic) * (1.0 + 0.5 / n)
+    z = as_array(statistic) * (1.0 + 0.5 / n)
     top = 38.918 / (2.0 * 16.45)
     return _stephens(z, (0.0262, 0.048, 0.094), rows, top, np.exp(1.325 - 38.918 * top / 2.0))
 
@@ -170,7 +167,7 @@ def anderson_darling_known(statistic: ArrayLike, n: float) -> Vector:
     [0, 1]; p never falls below .0006/n (2e-6 in the limit): read it as "at most" there.
     Size at .05: .050, .049, .051.
     """
-    z = np.clip(_array(statistic), 1e-3, 100.0)
+    z = np.clip(as_array(statistic), 1e-3, 100.0)
     low = [2.00012, 0.247105, -0.0649821, 0.0347962, -0.0116720, 0.00168691]
     high = [1.0776, -2.30695, 0.43424, -0.082433, 0.008056, -0.0003146]
     limit = np.where(
@@ -178,7 +175,7 @@ def anderson_darling_known(statistic: ArrayLike, n: float) -> Vector:
         np.exp(-1.2337141 / z) / np.sqrt(z) * polyval(np.minimum(z, 2.0), low),
         np.exp(-np.exp(polyval(np.maximum(z, 2.0), high))),
     )
-    return _probability(1.0 - limit - _anderson_darling_correction(limit, n))
+    return as_probability(1.0 - limit - _anderson_darling_correction(limit, n))
 
 
 def _anderson_darling_correction(x: Vector, n: float) -> Vector:
@@ -194,44 +191,6 @@ def _anderson_darling_correction(x: Vector, n: float) -> Vector:
     return np.where(x > 0.8, third, np.where(x < c, first, second))
 
 
-def _tail(mgf: Callable[[Complex], Complex], statistic: ArrayLike, edge: float) -> Vector:
-    """P(Q > x) from ``mgf(z) = E exp(zQ)``, which is analytic off the cut [edge, inf).
-
-    The inversion integral on a parabola around the cut (Weideman & Trefethen 2007): 16
-    nodes give 1e-11 relative to p, down to p = 1e-260, where it stops.
-    """
-    nodes = 16
-    x = np.clip(_array(statistic), 1e-12, 600.0 / edge)[..., None]
-    path = np.asarray(1.0 + 3.0j / nodes * (np.arange(nodes) + 0.5), dtype=np.complex128)
-    scale = np.pi * nodes / (12.0 * x)
-    z = np.asarray(edge - scale * path**2, dtype=np.complex128)
-    with np.errstate(invalid="ignore"):
-        # (mgf - 1)/z rather than mgf/z: without the pole at 0 every x has one contour
-        terms = (mgf(z) - 1.0) / z * np.exp(-z * x) * scale * path
-    return _probability(6.0 / (np.pi * nodes) * terms.real.sum(axis=-1))
-
-
-def cramer_von_mises_known(statistic: ArrayLike, n: float) -> Vector:
-    """W^2 known: limit and 1/n term of Csorgo & Faraway (1996); n = inf is the limit.
-
-    Equals scipy.stats.cramervonmises and goftest's pCvM to 1e-12 up to W^2 = 1, and is
-    better beyond, where their series lose the tail (off by 2e-10 at 4). Neglects 1/n^2:
-    size at .05: .050, .049, .051.
-    """
-
-    def mgf(z: Complex) -> Complex:
-        a = np.sqrt(-2.0 * z)
-        q = np.exp(-2.0 * a)
-        ratio = 2.0 * a * np.exp(-a) / (1.0 - q)  # a / sinh a
-        correction = a**2 / 144 + ratio**2 / 32 + 7 * a * (1 + q) / (1 - q) / 288 + ratio / 36
-        root = np.sqrt(2.0 * a) * np.exp(-0.5 * a) / np.sqrt(1.0 - q)
-        return np.asarray(root * (1.0 + (1.0 / 12.0 - correction) / n))
-
-    x = _array(statistic)
-    p = _tail(mgf, x, 0.5 * np.pi**2)
-    return np.where(x <= 1.0 / (12.0 * n), 1.0, np.where(x >= n / 3.0, 0.0, p))
-
-
 def kolmogorov_smirnov_fitted(statistic: ArrayLike, n: int) -> Vector:
     """D fitted (Lilliefors), n >= 5: Dallal & Wilkinson (1986), as nortest's lillie.test.
 
@@ -239,7 +198,7 @@ def kolmogorov_smirnov_fitted(statistic: ArrayLike, n: int) -> Vector:
     a small jump. Size at .05: .048, .050, .052.
     """
     _check("kolmogorov-smirnov", n, 5)
-    d = np.clip(_array(statistic), 0.0, 1.0)
+    d = np.clip(as_array(statistic), 0.0, 1.0)
     m = min(n, 100)
     scaled = d * (n / m) ** 0.49
     p = -7.01256 * scaled**2 * (m + 2.78019) + 2.99587 * scaled * np.sqrt(m + 2.78019)
@@ -253,7 +212,7 @@ def kolmogorov_smirnov_fitted(statistic: ArrayLike, n: int) -> Vector:
     )
     low, middle, high = (polyval(inside, piece) for piece in pieces)
     loose = np.where(k <= 0.302, 1.0, np.where(k <= 0.5, low, np.where(k <= 0.9, middle, high)))
-    return _probability(np.where(p > 0.1, np.where(k > 1.31, 0.0, loose), p))
+    return as_probability(np.where(p > 0.1, np.where(k > 1.31, 0.0, loose), p))
 
 
 def kolmogorov_smirnov_known(statistic: ArrayLike, n: int) -> Vector:
@@ -264,7 +223,7 @@ def kolmogorov_smirnov_known(statistic: ArrayLike, n: int) -> Vector:
     """
     from scipy.stats import kstwo
 
-    return _array(kstwo.sf(_array(statistic), n))
+    return as_array(kstwo.sf(as_array(statistic), n))
 
 
 def kolmogorov_smirnov_asymptotic(statistic: ArrayLike, n: int) -> Vector:
@@ -272,7 +231,7 @@ def kolmogorov_smirnov_asymptotic(statistic: ArrayLike, n: int) -> Vector:
 
     Conservative: size at .05: .040, .042, .045.
     """
-    return _array(kolmogorov(np.sqrt(n) * _array(statistic)))
+    return as_array(kolmogorov(np.sqrt(n) * as_array(statistic)))
 
 
 def kuiper_known(statistic: ArrayLike, n: int) -> Vector:
@@ -281,14 +240,14 @@ def kuiper_known(statistic: ArrayLike, n: int) -> Vector:
     The modification is fitted to the upper tail. Size at .05: .049, .048, .048.
     """
     _check("kuiper", n, 8)
-    x = _array(statistic) * (np.sqrt(n) + 0.155 + 0.24 / np.sqrt(n))
+    x = as_array(statistic) * (np.sqrt(n) + 0.155 + 0.24 / np.sqrt(n))
     k = np.arange(1.0, 7.0)
     # the series converges for large x; its theta-transformed twin for small x
     far = 2.0 * (k * np.clip(x, 0.9, 30.0)[..., None]) ** 2
     near = 0.5 * (np.pi * k / np.clip(x, 0.1, 0.9)[..., None]) ** 2
     tail = 2.0 * ((2.0 * far - 1.0) * np.exp(-far)).sum(axis=-1)
     cdf = (2.0 * near * np.exp(-near)).sum(axis=-1) * np.sqrt(2.0 * np.pi) / np.clip(x, 0.1, 0.9)
-    return _probability(np.where(x > 0.9, tail, 1.0 - cdf))
+    return as_probability(np.where(x > 0.9, tail, 1.0 - cdf))
 
 
 def watson_known(statistic: ArrayLike, n: int) -> Vector:
@@ -297,54 +256,8 @@ def watson_known(statistic: ArrayLike, n: int) -> Vector:
     The limit is Kolmogorov's at pi U. Size at .05: .051, .050, .048.
     """
     _check("watson", n, 8)
-    modified = (_array(statistic) - 0.1 / n + 0.1 / n**2) * (1.0 + 0.8 / n)
-    return _array(kolmogorov(np.pi * np.sqrt(np.maximum(modified, 0.0))))
-
-
-@lru_cache(maxsize=2)
-def _epps_pulley_eigenvalues(first: int) -> Vector:
-    """Eigenvalues of the limiting covariance in L2 of N(0, 1), largest first.
-
-    The covariance is ``exp(-(s^2+t^2)/2) sum_{k >= first} (st)^k / k!``: known parameters
-    remove k = 0, fitted ones k = 0, 1, 2 (Baringhaus & Henze 1988). So the eigenvalues are
-    those of the Gram matrix of ``t^k exp(-t^2/2) / sqrt(k!)``.
-    """
-    k = np.arange(first, first + 100)
-    m = k[:, None] + k
-    moment = gammaln(m + 1.0) - gammaln(0.5 * m + 1.0) - 0.5 * (m * np.log(2.0))
-    half = 0.5 * gammaln(k + 1.0)
-    log_gram = moment - 0.5 * np.log(3.0) * (m + 1.0) - half[:, None] - half
-    values = np.linalg.eigvalsh(np.where(m % 2 == 0, np.exp(log_gram), 0.0))[::-1]
-    return np.asarray(values[values > 1e-16 * values[0]])
-
-
-def _epps_pulley(statistic: ArrayLike, first: int) -> Vector:
-    eigenvalues = _epps_pulley_eigenvalues(first)
-
-    def mgf(z: Complex) -> Complex:
-        product = np.ones_like(z)
-        for value in eigenvalues:
-            product /= np.sqrt(1.0 - 2.0 * value * z)
-        return product
-
-    return _tail(mgf, statistic, 0.5 / float(eigenvalues[0]))
-
-
-def epps_pulley_known(statistic: ArrayLike, n: int) -> Vector:
-    """Epps-Pulley known: its limit, a sum of weighted chi-squares (Epps & Pulley 1983).
-
-    The limit is computed to 1e-8. Size at .05: .049, .049, .050; at .001 and n = 10: .0007.
-    """
-    return _epps_pulley(statistic, 1)
-
-
-def epps_pulley_fitted(statistic: ArrayLike, n: int) -> Vector:
-    """Epps-Pulley fitted: its limit, a sum of weighted chi-squares (Baringhaus & Henze 1988).
-
-    The limit is computed to 1e-8; conservative at small n. Size at .05: .041, .045, .050 for
-    residuals with the n - 1 standard deviation (n = 10: .032), .045, .047, .050 with 1/n.
-    """
-    return _epps_pulley(statistic, 3)
+    modified = (as_array(statistic) - 0.1 / n + 0.1 / n**2) * (1.0 + 0.8 / n)
+    return as_array(kolmogorov(np.pi * np.sqrt(np.maximum(modified, 0.0))))
 
 
 def henze_zirkler(statistic: ArrayLike, n: int, d: int, beta: float | None = None) -> Vector:
@@ -363,10 +276,10 @@ def henze_zirkler(statistic: ArrayLike, n: int, d: int, beta: float | None = Non
         + 2.0 * a**-d * (1.0 + 2.0 * d * b2**2 / a**2 + 3.0 * dd * b2**4 / (4.0 * a**4))
         - 4.0 * w ** (-0.5 * d) * (1.0 + 3.0 * d * b2**2 / (2.0 * w) + dd * b2**4 / (2.0 * w**2))
     )
-    x = np.maximum(_array(statistic), 1e-300)
+    x = np.maximum(as_array(statistic), 1e-300)
     spread = np.log1p(variance / (1.0 - lost) ** 2)
     centre = np.log1p(-lost) - 0.5 * spread
-    return _array(ndtr((centre - np.log(x)) / np.sqrt(spread)))
+    return as_array(ndtr((centre - np.log(x)) / np.sqrt(spread)))
 
 
 PUBLISHED: dict[tuple[str, str], Callable[[ArrayLike, int], Vector]] = {

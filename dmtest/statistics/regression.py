@@ -53,8 +53,8 @@ def explained(view: SliceView, weights: Vector) -> Vector:
     length = float(weights @ weights)
     if view.known:
         total = view.n * (view.central[:, 1] + view.central[:, 0] ** 2)
-        return (2.0 * product - length) / total
-    return product**2 / (length * view.n * view.central[:, 1])
+        return np.asarray((2.0 * product - length) / total)
+    return np.asarray(product**2 / (length * view.n * view.central[:, 1]))
 
 
 @lru_cache(maxsize=16)
@@ -79,7 +79,7 @@ def royston_weights(n: int) -> Vector:
     rest = (length - 2.0 * m[-1] ** 2 - 2.0 * m[-2] ** 2) / (
         1.0 - 2.0 * last**2 - 2.0 * next_last**2
     )
-    weights = m / np.sqrt(rest)
+    weights: Vector = m / np.sqrt(rest)
     weights[[-1, -2]] = last, next_last
     weights[[0, 1]] = -last, -next_last
     weights.flags.writeable = False

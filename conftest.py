@@ -1,0 +1,22 @@
+"""For all tests and doctests: a cache of their own, and one thread a worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+# Under pytest-xdist the workers are the parallelism.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if WORKER:
+    os.environ.setdefault("DMTEST_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nulls_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep null replicates in a temporary folder, which the workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DMTEST_CACHE_DIR", str((folder.parent if WORKER else folder) / "nulls"))
+        yield

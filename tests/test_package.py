@@ -1,0 +1,94 @@
+"""The package: light to import, complete when built, and true to its metadata."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import dmtest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+HEAVY = (
+    *("jax", "matplotlib", "numba", "pandas", "polars", "pyarrow", "rich", "scipy", "sklearn"),
+    *("torch", "typer"),
+)
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Return which heavy modules a fresh interpreter has loaded after a statement."""
+    code = f"import sys\n{statement}\nprint(*({set(HEAVY)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_is_light() -> None:
+    """``import dmtest`` loads none of its dependencies; nor do its errors and its version."""
+    assert (
+        loaded_after("import dmtest; dmtest.__version__; dmtest.InputError; dir(dmtest)") == set()
+    )
+
+
+def test_api_loads_only_what_computes() -> None:
+    """The API needs numba and scipy.special, but nothing that draws, prints or reads tables."""
+    assert loaded_after("import dmtest; dmtest.report") <= {"numba", "scipy"}
+
+
+@pytest.mark.parametrize("name", dmtest.__all__)
+def test_public_names_resolve(name: str) -> None:
+    """Every name in ``__all__`` is there, documented, and says where it lives."""
+    value = getattr(dmtest, name)
+    assert name in dir(dmtest)
+    if name != "__version__":
+        assert value.__doc__
+
+
+def test_unknown_names_are_refused() -> None:
+    """A misspelt name is an AttributeError, as of any module."""
+    with pytest.raises(AttributeError, match="'dmtest' has no attribute 'raport'"):
+        _ = dmtest.raport
+
+
+def test_version_is_stated_once_and_the_same() -> None:
+    """The code, the project file and the changelog agree."""
+    assert PROJECT["project"]["version"] == dmtest.__version__
+    assert f"## {dmtest.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_typed() -> None:
+    """Type checkers are told that the package carries its types."""
+    assert (Path(dmtest.__file__).parent / "py.typed").is_file()
+
+
+def test_the_wheel_holds_what_the_package_reads(tmp_path: Path) -> None:
+    """A wheel built from this tree has the templates, the schema and the mark of its types."""
+    for tool in ("build", "hatchling"):
+        pytest.importorskip(tool)
+    arguments = ["--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run([sys.executable, "-m", "build", *arguments], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    source = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "dmtest").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {"dmtest/py.typed", "dmtest/reporting/schema.json"} <= source
+    assert any(name.endswith("page.html.j2") for name in source)
+    assert source <= held
+    folders = {name.partition("/")[0] for name in held}
+    assert folders == {"dmtest", f"dmtest-{dmtest.__version__}.dist-info"}
+    entry = zipfile.ZipFile(wheel).read(f"dmtest-{dmtest.__version__}.dist-info/entry_points.txt")
+    assert b"dmtest = dmtest.cli:main" in entry
+
+
+def test_extras_name_each_other() -> None:
+    """The extra ``all`` holds every other extra, so that nothing is forgotten in it."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    others = ",".join(name for name in extras if name != "all")
+    assert extras["all"] == [f"dmtest[{others}]"]
