@@ -110,7 +110,11 @@ def whiten_independent(
 
 
 def normal_scores(u: NDArray[Any], resolution: float) -> Matrix:
-    """Phi^-1(u), 0 and 1 moved inwards by half of `resolution`, the input's ulp below 1."""
+    """Phi^-1(u), with what is nearer to 0 or 1 than half of `resolution` moved to that distance.
+
+    `resolution` is the ulp of the input below 1: nothing nearer to 1 than that can be told
+    from it, and both ends are treated alike.
+    """
     out = np.empty(u.shape)
 
     def tile(rows: slice) -> None:

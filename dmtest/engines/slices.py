@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 Parameters: TypeAlias = Literal["known", "fitted"]
-Block: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+Block: TypeAlias = NDArray[Any]
 Vector: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[..., Vector]
 
