@@ -98,7 +98,7 @@ def _compare(values: Vector, draws: Vector, spec: Spec, n: int, rows: int) -> Ca
     sign = 1.0 if spec.tail == "upper" else -1.0
     badness = np.array([(sign * values).mean(), (sign * values).max()])
     null = sign * draws
-    _, (pvalue, worst) = min_p(badness, null)
+    pvalue, worst = (float(p) for p in min_p(badness, null)[1])
     method = f"monte carlo, {len(draws)} replicates"
     if rows != n:
         method += f" at n = {rows}, where the null has settled"
@@ -122,7 +122,7 @@ def monte_carlo_pairs(
     count = affordable(replicates, work, PAIR_BUDGET) if thrifty else replicates
     draws = replicates_of(null, [spec], params, count, seed, progress)[:, 0]
     badness = np.array([varying])
-    _, (pvalue,) = min_p(badness, draws)
+    pvalue = float(min_p(badness, draws)[1][0])
     method = f"monte carlo, {count} replicates"
     return Calibrated(pvalue, method, None, count, _error(pvalue, count), badness, draws, null.n)
 

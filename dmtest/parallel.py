@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TypeVar
 
 from dmtest.errors import InputError
@@ -69,5 +70,15 @@ def run_tasks(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
         if count <= 1:
             yield from map(function, todo)
             return
-        with ThreadPoolExecutor(count) as pool:
-            yield from pool.map(function, todo)
+        yield from _pool(workers()).map(function, todo)
+
+
+@lru_cache(maxsize=4)
+def _pool(count: int) -> ThreadPoolExecutor:
+    """Keep one pool: starting threads costs more than a small task."""
+    return ThreadPoolExecutor(count, thread_name_prefix="dmtest")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child inherits the pool without its threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

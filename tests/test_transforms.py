@@ -186,7 +186,7 @@ def test_rank_of_softmax_rows() -> None:
 
 
 def test_rank_with_few_rows() -> None:
-    """n rows have a covariance of rank n - 1."""
+    """Six rows have a covariance of rank 5."""
     x = np.random.default_rng(12).standard_normal((6, 10))
     assert len(columns_of(x)) == 5
 

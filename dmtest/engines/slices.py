@@ -155,14 +155,22 @@ def moment_view(x: NDArray[Any], directions: Vector, parameters: Parameters) -> 
     u = directions.astype(x.dtype)
     pivot = directions @ np.asarray(x[:256]).mean(axis=0, dtype=np.float64)
 
-    def tile(rows: slice) -> Vector:
+    size = max(256, min(ROW_TILE, TASK_VALUES // k))
+
+    def task(rows: slice) -> Vector:
         sums = np.zeros((k, 4))
-        power_sums(u @ np.asarray(x[rows]).T, pivot, sums)
+        # One buffer a task: fresh memory for every tile would cost more than the product.
+        buffer = np.empty((k, size), dtype=x.dtype)
+        for start in range(rows.start, rows.stop, size):
+            part = np.asarray(x[start : min(start + size, rows.stop)])
+            if len(part) == size:
+                power_sums(np.matmul(u, part.T, out=buffer), pivot, sums)
+            else:
+                power_sums(u @ part.T, pivot, sums)
         return sums
 
-    size = max(256, min(ROW_TILE, TASK_VALUES // k))
     total = np.zeros((k, 4))
-    for sums in run_tasks(tile, blocks(n, size)):
+    for sums in run_tasks(task, blocks(n, max(size, -(-n // 32)))):
         total += sums
     return MomentView(central_moments(total, pivot, n), n, parameters)
 
@@ -206,7 +214,11 @@ def slice_statistics(
 
 
 def line_statistics(
-    lines: Block, parameters: Parameters, statistics: Mapping[str, Statistic]
+    lines: Block,
+    parameters: Parameters,
+    statistics: Mapping[str, Statistic],
+    *,
+    moments_only: bool = False,
 ) -> Vector:
     """Evaluate statistics on given slices, one a row: (k, n) to (k, number of statistics)."""
 
@@ -216,6 +228,9 @@ def line_statistics(
         return np.stack([statistic(view) for statistic in statistics.values()], axis=1)
 
     size = max(1, TASK_VALUES // lines.shape[1])
+    if moments_only:
+        # One cheap pass leaves nothing to keep in cache, and tasks cost more than they save.
+        size = max(size, -(-len(lines) // 8))
     return np.concatenate(list(run_tasks(task, blocks(len(lines), size))))
 
 

@@ -26,9 +26,10 @@ def power_sums(block: Block, pivot: Vector, out: Vector) -> None:
     for row in range(k):
         centre = pivot[row]
         for start in range(0, n, RUN):
+            run = block[row, start : start + RUN]
             s1 = s2 = s3 = s4 = 0.0
-            for i in range(start, min(start + RUN, n)):
-                y = np.float64(block[row, i]) - centre
+            for i in range(run.size):
+                y = np.float64(run[i]) - centre
                 y2 = y * y
                 s1 += y
                 s2 += y2
@@ -100,12 +101,15 @@ def weighted_sums(block: Block, loc: Vector, weights: Vector, out: Vector) -> No
     """Fill `out`, shape (k,), with sum_i weights_i (y_(i) - loc) of sorted rows."""
     k, n = block.shape
     for row in range(k):
+        centre = loc[row]
         total = 0.0
         for start in range(0, n, RUN):
-            run = 0.0
-            for i in range(start, min(start + RUN, n)):
-                run += weights[i] * (np.float64(block[row, i]) - loc[row])
-            total += run
+            run = block[row, start : start + RUN]
+            scores = weights[start : start + RUN]
+            part = 0.0
+            for i in range(run.size):
+                part += scores[i] * (np.float64(run[i]) - centre)
+            total += part
         out[row] = total
 
 
@@ -119,10 +123,11 @@ def spacing_sums(block: Block, window: int, out: Vector) -> None:
             total += log_pos(np.float64(block[row, i + window]) - np.float64(block[row, 0]))
             j = n - 1 - i
             total += log_pos(np.float64(block[row, n - 1]) - np.float64(block[row, j - window]))
-        for start in range(window, n - window, RUN):
-            run = 0.0
-            for i in range(start, min(start + RUN, n - window)):
-                gap = np.float64(block[row, i + window]) - np.float64(block[row, i - window])
-                run += log_pos(gap)
-            total += run
+        for start in range(2 * window, n, RUN):
+            right = block[row, start : start + RUN]
+            left = block[row, start - 2 * window : start - 2 * window + right.size]
+            part = 0.0
+            for i in range(right.size):
+                part += log_pos(np.float64(right[i]) - np.float64(left[i]))
+            total += part
         out[row] = total / n
