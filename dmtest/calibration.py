@@ -20,6 +20,8 @@ Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
 Vector: TypeAlias = NDArray[np.float64]
 
 FEWEST = 99
+# Fewer rows than this for every independent line have not settled, whatever the cap.
+ROWS_PER_LINE = 10
 # Work above which 'auto' simulates fewer replicates, in values sorted or in pair products.
 SLICE_BUDGET = 4_000_000_000
 PAIR_BUDGET = 4_000_000_000_000
@@ -74,7 +76,9 @@ def monte_carlo_slices(
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for j, spec in enumerate(specs):
-        rows = min(null.n, spec.cap) if spec.cap and thrifty else null.n
+        rows = null.n
+        if spec.cap and thrifty:
+            rows = min(null.n, max(spec.cap, ROWS_PER_LINE * null.d))
         count = affordable(replicates, rows * null.k, SLICE_BUDGET) if thrifty else replicates
         groups.setdefault((rows, count), []).append(j)
     results: dict[int, Calibrated] = {}

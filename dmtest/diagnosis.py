@@ -46,6 +46,7 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
         *_dead(evidence),
         *_gaussian(evidence),
         *_shape(evidence),
+        *_lengths(evidence),
         *_margins(evidence),
     ]
     if found:
@@ -174,6 +175,25 @@ def _shape(e: Evidence) -> Iterator[Finding]:
         yield Finding("skewness", text)
 
 
+def _lengths(e: Evidence) -> Iterator[Finding]:
+    """Row lengths that vary too much or too little: tails that all coordinates share."""
+    effect = e.effects.get("length-dispersion")
+    if effect is None or effect.value is None or effect.high is None or not len(e.norms) > 1:
+        return
+    # The interval is 1.96 standard errors wide on each side; STRICT asks for about twice that.
+    margin = 0.5 * STRICT * (effect.high - effect.value)
+    sphere = float(e.norms.std()) < 1e-3 * float(e.norms.mean())
+    if abs(effect.value - 1.0) <= margin or sphere:
+        return
+    more = effect.value > 1.0
+    text = (
+        f"Squared row lengths vary {effect.value:.3g} times as much as a normal's: tails are "
+        f"{'heavier' if more else 'lighter'} in many coordinates at once"
+        f"{'.' if more else ', as with bounded or clustered data.'}"
+    )
+    yield Finding("lengths", text)
+
+
 def _margins(e: Evidence) -> Iterator[Finding]:
     """Coordinates that are off on their own: Kolmogorov-Smirnov with a union bound."""
     c = e.coordinates
@@ -186,8 +206,8 @@ def _margins(e: Evidence) -> Iterator[Finding]:
     worst = int(c.ks.argmax())
     after = " after standardising" if c.fitted else ""
     text = (
-        f"{len(bad)} of {d} coordinates{after} are off on their own, most {e.name(worst)}: "
-        f"its cdf is {c.ks[worst]:.2g} from the target's (sampling alone stays below "
+        f"{len(bad)} of {d} coordinates{after} {'is' if len(bad) == 1 else 'are'} off, looked at "
+        f"one by one, most {e.name(worst)}: its cdf is {c.ks[worst]:.2g} from the target's (sampling alone stays below "
         f"{limit:.2g})."
     )
     if d == 1:

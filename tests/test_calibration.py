@@ -304,6 +304,14 @@ def test_only_auto_is_calibrated_at_a_cap(test: str) -> None:
     assert below.method == "monte carlo, 19 replicates"
 
 
+def test_the_cap_grows_with_the_slices() -> None:
+    x = np.random.default_rng(0).standard_normal((5300, 510), dtype=np.float32)
+    made = dmtest.run_test(x, "jarque-bera", "normal", slices=510, replicates=19, rng=0)
+    assert made.method == "monte carlo, 19 replicates"  # its cap is 20,000
+    made = dmtest.run_test(x, "dagostino-pearson", "normal", slices=510, replicates=19, rng=0)
+    assert made.method.endswith("at n = 5100, where the null has settled")
+
+
 def test_auto_draws_what_is_affordable(monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"slices": 4, "replicates": 999, "rng": 0}
     monkeypatch.setattr(calibration, "SLICE_BUDGET", 40 * 4 * 200)
