@@ -207,8 +207,8 @@ def _margins(e: Evidence) -> Iterator[Finding]:
     after = " after standardising" if c.fitted else ""
     text = (
         f"{len(bad)} of {d} coordinates{after} {'is' if len(bad) == 1 else 'are'} off, looked at "
-        f"one by one, most {e.name(worst)}: its cdf is {c.ks[worst]:.2g} from the target's (sampling alone stays below "
-        f"{limit:.2g})."
+        f"one by one, most {e.name(worst)}: its cdf is {c.ks[worst]:.2g} from the "
+        f"target's (sampling alone stays below {limit:.2g})."
     )
     if d == 1:
         text = f"The cdf{after} is {c.ks[0]:.2g} from the target's (sampling alone: {limit:.2g})."

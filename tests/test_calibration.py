@@ -18,12 +18,15 @@ from scipy.spatial.distance import pdist
 
 import dmtest
 from dmtest import calibration
+from dmtest.battery import Battery, Plan, run_battery
 from dmtest.errors import InputError
 from dmtest.nulls import PairNull, SliceNull
 from dmtest.projections import random_directions
-from dmtest.registry import TESTS
+from dmtest.registry import TESTS, as_tests
+from dmtest.sample import as_sample
 from dmtest.statistics import published
 from dmtest.streams import stream
+from dmtest.targets import as_target
 
 X = np.random.default_rng(8).standard_normal((40, 3))
 
@@ -341,6 +344,45 @@ def test_the_level_holds_beyond_the_cap(target: str) -> None:
         error = np.sqrt(level * (1.0 - level) * (1.0 / runs + 1.0 / replicates))
         for name, sizes in zip(names, np.mean(pvalues <= level, axis=0), strict=True):
             assert sizes == pytest.approx(level, abs=3.5 * error), (name, level)
+
+
+# All tests together
+
+
+def battery(x: np.ndarray, names: list[str], **options: Any) -> Battery:
+    """Run tests against N(0, I), with their global p-value."""
+    plan = Plan(**({"target": "normal", "seed": 2, "replicates": 99, "slices": 2} | options))
+    return run_battery(as_target("normal").canonical(as_sample(x)), as_tests(names, "normal"), plan)
+
+
+def test_tests_of_the_same_samples_are_calibrated_jointly() -> None:
+    made = battery(X * 1.1, ["watson", "kuiper", "henze-zirkler", "vasicek"])
+    assert made.method == "min-p over tests and slices, monte carlo"
+    alone = [battery(X * 1.1, [name]).pvalue for name in ("watson", "kuiper", "vasicek")]
+    assert min(alone) <= made.pvalue < min(1.0, 4 * min(alone))
+    assert made.error == pytest.approx(np.sqrt(made.pvalue * (1 - made.pvalue) / 99))
+
+
+def test_tests_of_other_samples_are_combined_by_bonferroni() -> None:
+    x = np.random.default_rng(5).standard_normal((6000, 2)) * 1.01
+    early, late = ["watson", "epps-pulley"], ["jarque-bera", "vasicek"]  # at 5,000 and at n
+    made = battery(x, early + late)
+    parts = [battery(x, names).pvalue for names in (early, late)]
+    assert 0.0 < min(parts) < 0.5
+    assert made.pvalue == pytest.approx(2.0 * min(parts))
+    assert made.method.endswith("Bonferroni over 2 groups")
+    spread = np.sqrt(min(parts) * (1.0 - min(parts)) / 99)
+    assert made.error == pytest.approx(2.0 * spread)
+
+
+def test_published_pvalues_are_combined_by_bonferroni() -> None:
+    names = ["watson", "kuiper", "epps-pulley"]
+    made = battery(X * 1.3, names, calibration="asymptotic")
+    smallest = min(outcome.pvalue for outcome in made.outcomes)
+    assert 0.0 < smallest < 1 / 3
+    assert made.pvalue == pytest.approx(3.0 * smallest)
+    assert made.error is None
+    assert "published p-values" in made.method
 
 
 def test_unknown_calibrations_are_refused() -> None:

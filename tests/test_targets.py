@@ -372,10 +372,10 @@ def deficient(kind: str, dtype: type, n: int = 400) -> tuple[np.ndarray, int]:
     if kind == "repeated":
         return np.hstack([x, x[:, :1]]).astype(dtype), 1
     if kind == "shifted":
-        return np.hstack([x, 3.3 * x[:, :1] + 100.0]).astype(dtype), 1
+        return np.hstack([x, 3.3 * x[:, :1] + 1000.0]).astype(dtype), 1
     if kind == "combined":
         return np.hstack([x @ np.ones((6, 2)) * [1.0, -2.0], x[:, :3]]).astype(dtype), 1
-    shares = x[:, :5] * 0.01 + 0.2
+    shares = x[:, :5] * 1e-3 + 0.2
     return (shares - shares.mean(axis=1, keepdims=True) + 0.2).astype(dtype), 1
 
 
