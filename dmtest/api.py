@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from dmtest.arguments import checked_params, hypothesis, level, names_of, own_target, whole
-from dmtest.battery import FEWEST_REPLICATES, Plan, run_battery
+from dmtest import arguments
+from dmtest.battery import Plan, run_battery
 from dmtest.calibration import Calibration
-from dmtest.errors import InputError
 from dmtest.nulls import Progress
 from dmtest.outcome import MeanPValue, Outcome
 from dmtest.parallel import single_threaded_blas
@@ -93,12 +91,8 @@ def report(
     from dmtest.progress import reporter
 
     started = time.perf_counter()
-    alpha = level("alpha", alpha, 0.05)
-    if whole("replicates", replicates, FEWEST_REPLICATES) + 1 < 1.0 / alpha:
-        raise InputError(
-            f"replicates: {replicates} cannot give a p-value as small as alpha = {alpha}; "
-            f"take at least {math.ceil(1.0 / alpha) - 1}."
-        )
+    alpha = arguments.level("alpha", alpha, 0.05)
+    arguments.check_replicates(replicates, alpha)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     goal = as_target(target)
     with reporter(progress) as step, single_threaded_blas():
@@ -110,7 +104,7 @@ def report(
             replicates=replicates,
             progress=step,
         )
-        return assemble(sample, goal, names_of(tests), alpha, plan, started)
+        return assemble(sample, goal, arguments.names_of(tests), alpha, plan, started)
 
 
 def run_test(
@@ -219,10 +213,10 @@ def run_tests(
     """
     from dmtest.progress import reporter
 
-    names = names_of(tests)
-    goal = as_target(own_target(names) if target is None else target)
-    specs = as_tests(names, hypothesis(goal.name))
-    chosen = checked_params(specs, params)
+    names = arguments.names_of(tests)
+    goal = as_target(arguments.own_target(names) if target is None else target)
+    specs = as_tests(names, arguments.hypothesis(goal.name))
+    chosen = arguments.checked_params(specs, params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
@@ -288,7 +282,7 @@ def mean_pvalue(
     True
     """
     goal = as_target(target)
-    (spec,) = as_tests([test], hypothesis(goal.name))
+    (spec,) = as_tests([test], arguments.hypothesis(goal.name))
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     from dmtest.protocol import mean_pvalue_of
 

@@ -11,7 +11,17 @@ import numpy as np
 from dmtest.errors import InputError
 from dmtest.registry import TESTS, Spec
 
-__all__ = ["checked_params", "hypothesis", "level", "names_of", "own_target", "whole"]
+__all__ = [
+    "check_replicates",
+    "checked_params",
+    "hypothesis",
+    "level",
+    "names_of",
+    "own_target",
+    "whole",
+]
+
+FEWEST_REPLICATES = 19
 
 
 def whole(name: str, value: Any, least: int, why: str = "") -> int:
@@ -28,6 +38,17 @@ def level(name: str, value: Any, example: float) -> float:
             f"{name}: got {value!r}; choose a number between 0 and 1, such as {example}."
         )
     return float(value)
+
+
+def check_replicates(replicates: Any, alpha: float = 0.05) -> int:
+    """Return a number of replicates that p-values as small as `alpha` can come from."""
+    count = whole("replicates", replicates, FEWEST_REPLICATES, ", for a p-value as small as 0.05")
+    if count + 1 < 1.0 / alpha:
+        raise InputError(
+            f"replicates: {count} cannot give a p-value as small as alpha = {alpha}; "
+            f"take at least {math.ceil(1.0 / alpha) - 1}."
+        )
+    return count
 
 
 def hypothesis(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmtest.arguments import whole
+from dmtest.arguments import check_replicates, whole
 from dmtest.calibration import (
     Calibrated,
     Calibration,
@@ -34,7 +34,6 @@ Vector = NDArray[np.float64]
 Extras = Mapping[str, Callable[[SliceView], Vector]]
 
 DEFAULT_SLICES = 64
-FEWEST_REPLICATES = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +55,7 @@ class Plan:
                 f"calibration: got {self.calibration!r}; choose 'auto', 'monte-carlo' or "
                 f"'asymptotic'."
             )
-        why = ", for a p-value as small as 0.05"
-        replicates = whole("replicates", self.replicates, FEWEST_REPLICATES, why)
-        object.__setattr__(self, "replicates", replicates)
+        object.__setattr__(self, "replicates", check_replicates(self.replicates))
         if self.slices is not None:
             object.__setattr__(self, "slices", whole("slices", self.slices, 1))
 

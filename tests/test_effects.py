@@ -16,7 +16,7 @@ from scipy.special import betaincinv, ndtr, ndtri
 
 from dmtest.battery import Battery, Plan, run_battery
 from dmtest.canonical import Canonical, known
-from dmtest.effects import pictures
+from dmtest.effects import gaussian, pictures, wasserstein
 from dmtest.effects.coordinates import describe_coordinates, histogram
 from dmtest.effects.gaussian import gaussian_effects, unbiased_parts
 from dmtest.effects.shape import shape_effects
@@ -29,6 +29,7 @@ from dmtest.effects.wasserstein import (
     wasserstein_effects,
 )
 from dmtest.engines.slices import SliceView
+from dmtest.nulls import SliceNull
 from dmtest.outcome import Effect
 from dmtest.parallel import single_threaded_blas
 from dmtest.projections import random_directions
@@ -98,6 +99,24 @@ def test_normal_divergence(case: str) -> None:
     assert np.all(np.abs(values.mean(axis=0) - exact) <= 4.0 * error + 1e-12)
     assert_allclose(values[:, :3].sum(axis=1), values[:, 3], rtol=1e-9, atol=1e-12)
     assert covers.mean(axis=0).min() >= 0.92
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.9])
+def test_variance_where_the_influence_vanishes(correlation: float) -> None:
+    """At mean 0 and variances 1 it is all the variance of these parts; so is the last's at I."""
+    n, d = 200, 5
+    covariance = (1.0 - correlation) * np.eye(d) + correlation
+    factor = np.linalg.cholesky(covariance)
+    rng = np.random.default_rng(15)
+    values = np.array(
+        [
+            unbiased_parts(*mean_and_covariance(rng.standard_normal((n, d)) @ factor.T), n)
+            for _ in range(3000)
+        ]
+    )
+    parts = [0, 1] if correlation else [0, 1, 2, 3]
+    exact = gaussian._second_order(covariance, n)
+    assert_allclose(values.var(axis=0, ddof=1)[parts], exact[parts], rtol=0.2)
 
 
 def test_normal_divergence_equals_the_plug_in() -> None:
@@ -262,6 +281,22 @@ def test_worst_slice() -> None:
     assert float(worst.note.rsplit(" ", 1)[1]) < 0.3 < worst.value
 
 
+@pytest.mark.parametrize("target", ["normal", "any-normal"])
+@pytest.mark.parametrize("power", [1.0, 1.5])
+def test_influence_is_the_sampling_error(power: float, target: str) -> None:
+    """Its variance over n is that of the squared distance over samples, fitted or not."""
+    draw = np.random.default_rng(14).exponential(size=(1500, 1000))
+    x = (draw / power) ** power - 1.0
+    view = SliceView(x, "known" if target == "normal" else "fitted")
+    exact = squared_wasserstein(view).std(ddof=1)
+    goal = as_target(target)
+    guesses = [
+        wasserstein._influence(goal.canonical(as_sample(row[:, None])), np.ones((1, 1)))[0]
+        for row in x[:200]
+    ]
+    assert_allclose(np.sqrt(np.mean(guesses) / 1000), exact, rtol=0.15)
+
+
 def null_mean(n: int, exact: int) -> float:
     """Mean of n W2^2 under N(0, 1): outer order statistics by quadrature, of the rest the limit."""
     t = np.linspace(-7.9, 7.9, 301)
@@ -288,6 +323,10 @@ def test_null_mean_grows() -> None:
     assert growth(50) == growth(2000) == 0.0
     for n, slack in ((20_000, 1e-4), (50_000, 3e-3), (10**6, 1e-4), (10**7, 1e-4)):
         assert_allclose(growth(n), null_mean(n, 400) - start, atol=slack)
+    simulated = 20_000 * wasserstein._null(SliceNull("known", 20_000, 16, 64), 0)[:, 0]
+    error = simulated.std() / np.sqrt(len(simulated))
+    assert error < 0.06
+    assert abs(simulated.mean() - null_mean(20_000, 400)) < 4.0 * error
 
 
 @pytest.mark.parametrize(("k", "d"), [(3, 3), (4, 4), (16, 4), (9, 3), (8, 16), (64, 4), (20, 8)])
