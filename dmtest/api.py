@@ -18,7 +18,7 @@ from dmtest.registry import as_tests, list_tests
 from dmtest.reporting.model import Report
 from dmtest.sample import as_sample
 from dmtest.streams import RngLike, entropy_of
-from dmtest.targets import TargetLike, as_target
+from dmtest.targets import TargetLike, announced, as_target
 
 __all__ = ["list_tests", "mean_pvalue", "report", "run_test", "run_tests"]
 
@@ -210,6 +210,12 @@ def run_tests(
     -------
     list of Outcome
         In the order of `tests`.
+
+    Warns
+    -----
+    DataWarning
+        If values were moved (outside the target's support, or at its edge) or columns that
+        others determine were left out. Reports hold the same as warnings with counts.
     """
     from dmtest.progress import reporter
 
@@ -229,7 +235,7 @@ def run_tests(
             replicates=replicates,
             progress=step,
         )
-        return run_battery(goal.canonical(sample), specs, plan).outcomes
+        return run_battery(announced(goal, sample), specs, plan).outcomes
 
 
 def mean_pvalue(
@@ -288,7 +294,7 @@ def mean_pvalue(
 
     with single_threaded_blas():
         return mean_pvalue_of(
-            goal.canonical(sample),
+            announced(goal, sample),
             spec,
             target=goal.name,
             subsample=subsample,

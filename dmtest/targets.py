@@ -6,6 +6,7 @@ specified target, or some normal under ``any-normal``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmtest.canonical import ROW_TILE, Canonical, from_cube, known, margin_scores, outside_finding
-from dmtest.errors import InputError
+from dmtest.errors import DataWarning, InputError
 from dmtest.outcome import Finding
 from dmtest.parallel import blocks
 from dmtest.sample import Sample
@@ -28,6 +29,7 @@ __all__ = [
     "Target",
     "TargetLike",
     "Uniform",
+    "announced",
     "as_target",
 ]
 
@@ -283,3 +285,14 @@ def as_target(target: TargetLike) -> Target:
     raise InputError(
         f"target: got {type(target).__name__}; pass a name such as 'normal' or a target object."
     )
+
+
+def announced(target: Target, sample: Sample) -> Canonical:
+    """Bring `sample` to normal scale, warning of what was moved or left out on the way.
+
+    For results that carry no findings of their own, as a report does.
+    """
+    canonical = target.canonical(sample)
+    for finding in canonical.findings:
+        warnings.warn(finding.message, DataWarning, stacklevel=3)
+    return canonical
