@@ -82,8 +82,9 @@ class AnyNormal:
             findings = (
                 Finding(
                     "rank-deficient",
-                    f"The covariance has rank {len(columns)} of {d}: {d - len(columns)} columns "
-                    f"are constant or linear combinations of the others; the test is of the "
+                    f"The covariance has rank {len(columns)} of {d}: {d - len(columns)} "
+                    f"{'column is' if d - len(columns) == 1 else 'columns are'} constant or linear "
+                    f"combinations of the others; the test is of the "
                     f"{len(columns)} that are not, which determine the rest.",
                     d - len(columns),
                 ),

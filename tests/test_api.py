@@ -444,10 +444,20 @@ def test_adjusted_pvalues_are_holms() -> None:
 @pytest.mark.parametrize("target", ["normal", "any-normal", "uniform"])
 def test_gross_mismatches_are_found_by_every_test(target: str) -> None:
     x = np.random.default_rng(0).exponential(size=(300, 3)) ** 2
-    x = np.minimum(x / 40.0, 1.0) if target == "uniform" else x
+    x = np.minimum(x / 40.0, 0.999) if target == "uniform" else x
     for outcome in run_many(x, "all", target):
         assert outcome.pvalue == 0.01, outcome.test
     assert report(x, target).verdict == "mismatch"
+
+
+@pytest.mark.parametrize("value", [1.0, 1.5])
+def test_values_that_were_moved_are_warned_of(value: float) -> None:
+    x = np.random.default_rng(0).random((100, 2))
+    x[3, 1] = value
+    with pytest.warns(dmtest.DataWarning, match="outside" if value > 1.0 else "exactly 0 or 1"):
+        run_many(x, ["watson"], "uniform")
+    with pytest.warns(dmtest.DataWarning):
+        dmtest.mean_pvalue(x, target="uniform", subsample=50, draws=10, rng=0)
 
 
 # Records and names
