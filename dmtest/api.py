@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 from dmtest import arguments
 from dmtest.battery import Plan, run_battery
 from dmtest.calibration import Calibration
-from dmtest.nulls import Progress
 from dmtest.outcome import MeanPValue, Outcome
-from dmtest.parallel import single_threaded_blas
+from dmtest.parallel import Progress, single_threaded_blas
 from dmtest.registry import as_tests, list_tests
 from dmtest.reporting.model import Report
 from dmtest.sample import as_sample

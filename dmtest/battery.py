@@ -20,8 +20,9 @@ from dmtest.calibration import (
 from dmtest.engines.slices import Parameters, SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.multiplicity import bonferroni, min_p
-from dmtest.nulls import PairNull, Progress, SliceNull
+from dmtest.nulls import PairNull, SliceNull
 from dmtest.outcome import Outcome
+from dmtest.parallel import Progress
 from dmtest.projections import as_directions, random_directions
 from dmtest.registry import Spec
 from dmtest.streams import stream
@@ -152,6 +153,7 @@ def _slice_values(
         "fitted" if canonical.fitted else "known",
         functions,
         moments_only=not extras and all(spec.needs == "moments" for spec in specs),
+        progress=plan.progress,
     )
     count = len(specs)
     return values[:, :count], {name: values[:, count + j] for j, name in enumerate(extras)}
@@ -203,7 +205,8 @@ def _pairs(canonical: Canonical, spec: Spec, plan: Plan) -> tuple[dict[str, Any]
             )
         rows, _ = whiten_independent(rows, canonical.mean, canonical.covariance)
         d = rows.shape[1]
-    statistic, varying = spec.statistic(rows, **plan.params.get(spec.name, {}))
+    chosen = plan.params.get(spec.name, {})
+    statistic, varying = spec.statistic(rows, **chosen, progress=plan.progress)
     facts = {"statistic": float(statistic)}
     if plan.calibration == "asymptotic":
         from dmtest.statistics.published import henze_zirkler

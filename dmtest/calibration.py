@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dmtest.errors import InputError
 from dmtest.multiplicity import bonferroni, min_p
-from dmtest.nulls import PairNull, Progress, SliceNull, replicates_of
+from dmtest.nulls import PairNull, SliceNull, replicates_of
+from dmtest.parallel import Progress
 from dmtest.registry import Spec
 
 __all__ = ["Calibrated", "Calibration", "asymptotic", "monte_carlo_pairs", "monte_carlo_slices"]

@@ -9,7 +9,7 @@ calibrated.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 
 from dmtest import cache
 from dmtest.engines.slices import Parameters, SliceView
-from dmtest.parallel import blocks, run_tasks
+from dmtest.parallel import Progress, blocks, run_tasks
 from dmtest.projections import random_directions
 from dmtest.registry import Spec
 from dmtest.streams import stream
 
-__all__ = ["PairNull", "Progress", "SliceNull", "replicates_of"]
+__all__ = ["PairNull", "SliceNull", "replicates_of"]
 
 Lines: TypeAlias = NDArray[np.float32]
 Vector: TypeAlias = NDArray[np.float64]
-Progress: TypeAlias = Callable[[str, int, int], None]
 
 # Raise it when a change alters any replicate: entries of older versions are then not found.
 REVISION = 1

@@ -12,11 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from dmtest.errors import InputError
 
-__all__ = ["blocks", "run_tasks", "single_threaded_blas", "workers"]
+__all__ = ["Progress", "blocks", "run_tasks", "single_threaded_blas", "workers"]
+
+# Called with what is being done, how much of it is done and how much there is.
+Progress: TypeAlias = Callable[[str, int, int], None]
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dmtest.nulls import Progress
+from dmtest.parallel import Progress
 
 __all__ = ["reporter"]
 

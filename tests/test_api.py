@@ -500,10 +500,14 @@ def test_progress_is_reported_to_a_function(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
     steps: list[tuple[str, int, int]] = []
     run(np.repeat(X, 100, axis=0) + 1e-3, progress=lambda *step: steps.append(step))
-    assert {step[0] for step in steps} == {"null replicates"}
-    done = [step[1] for step in steps]
-    assert done == sorted(done)
-    assert done[-1] == steps[-1][2] == 99
+    assert list(dict.fromkeys(step[0] for step in steps)) == ["slices", "null replicates"]
+    for what, total in (("slices", 4), ("null replicates", 99)):
+        done = [step[1] for step in steps if step[0] == what]
+        assert done == sorted(done)
+        assert done[-1] == total
+    run_many(np.repeat(X, 100, axis=0), "henze-zirkler", progress=lambda *step: steps.append(step))
+    tiles = [step for step in steps if step[0] == "pairs of rows"]
+    assert tiles[-1][1] == tiles[-1][2]
 
 
 def test_progress_is_never_on_stdout(capfd: pytest.CaptureFixture[str]) -> None:

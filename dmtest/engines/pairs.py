@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.parallel import blocks, run_tasks
+from dmtest.parallel import Progress, blocks, run_tasks
 
 __all__ = ["gauss_pair_sum"]
 
@@ -15,7 +15,13 @@ __all__ = ["gauss_pair_sum"]
 TILE = 512
 
 
-def gauss_pair_sum(residuals: NDArray[Any], beta: float, *, threads: bool = True) -> float:
+def gauss_pair_sum(
+    residuals: NDArray[Any],
+    beta: float,
+    *,
+    threads: bool = True,
+    progress: Progress | None = None,
+) -> float:
     """Sum exp(-beta^2 |Y_j - Y_k|^2 / 2) over the pairs j < k.
 
     Computed in the dtype of `residuals` and added up in float64. In float32 an exponent
@@ -28,6 +34,8 @@ def gauss_pair_sum(residuals: NDArray[Any], beta: float, *, threads: bool = True
     beta : float
     threads : bool
         Whether to spread rows of tiles over threads.
+    progress : callable, optional
+        Called with (what, tiles done, tiles in all) after every row of tiles.
     """
     from dmtest.kernels.pairs import gauss_tile, gauss_tile32
 
@@ -52,4 +60,11 @@ def gauss_pair_sum(residuals: NDArray[Any], beta: float, *, threads: bool = True
 
     # Longest rows first: the two workers then end together. Summation order is fixed.
     order = range(len(parts))
-    return float(sum(run_tasks(row_of_tiles, order) if threads else map(row_of_tiles, order)))
+    total, done, tiles = 0.0, 0, len(parts) * (len(parts) + 1) // 2
+    sums = run_tasks(row_of_tiles, order) if threads else map(row_of_tiles, order)
+    for index, value in enumerate(sums):
+        total += value
+        done += len(parts) - index
+        if progress is not None:
+            progress("pairs of rows", done, tiles)
+    return total

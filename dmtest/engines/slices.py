@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.errors import InputError
-from dmtest.parallel import blocks, run_tasks
+from dmtest.parallel import Progress, blocks, run_tasks
 
 __all__ = [
     "Parameters",
@@ -182,6 +182,7 @@ def slice_statistics(
     statistics: Mapping[str, Statistic],
     *,
     moments_only: bool = False,
+    progress: Progress | None = None,
 ) -> Vector:
     """Evaluate statistics on the slices of `x`.
 
@@ -193,6 +194,8 @@ def slice_statistics(
     statistics : mapping of name to function of a :class:`SliceView`
     moments_only : bool
         All of `statistics` need moments only, so that lines need not be kept.
+    progress : callable, optional
+        Called with (what, slices done, slices in all) after every block of slices.
 
     Returns
     -------
@@ -210,6 +213,8 @@ def slice_statistics(
     values = np.empty((len(directions), len(statistics)))
     for part, lines in line_blocks(x, directions):
         values[part] = line_statistics(lines, parameters, statistics)
+        if progress is not None:
+            progress("slices", part.stop, len(directions))
     return values
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.engines.pairs import gauss_pair_sum
+from dmtest.parallel import Progress
 
 __all__ = ["henze_zirkler", "henze_zirkler_beta"]
 
@@ -18,7 +19,11 @@ def henze_zirkler_beta(n: int, d: int) -> float:
 
 
 def henze_zirkler(
-    residuals: NDArray[Any], beta: float | None = None, *, threads: bool = True
+    residuals: NDArray[Any],
+    beta: float | None = None,
+    *,
+    threads: bool = True,
+    progress: Progress | None = None,
 ) -> tuple[float, float]:
     """T_beta = (1/n) sum_jk exp(-b^2 D_jk/2) - 2 (1+b^2)^(-d/2) sum_j exp(...) + n (1+2b^2)^(-d/2).
 
@@ -33,8 +38,8 @@ def henze_zirkler(
         Rows whitened with the 1/n covariance.
     beta : float, optional
         Default: :func:`henze_zirkler_beta`.
-    threads : bool
-        Whether to spread tiles over threads; False inside a task that is one already.
+    threads, progress
+        As for :func:`~dmtest.engines.pairs.gauss_pair_sum`.
 
     Returns
     -------
@@ -43,7 +48,7 @@ def henze_zirkler(
     """
     n, d = residuals.shape
     b2 = (henze_zirkler_beta(n, d) if beta is None else beta) ** 2
-    pairs = gauss_pair_sum(residuals, float(np.sqrt(b2)), threads=threads)
+    pairs = gauss_pair_sum(residuals, float(np.sqrt(b2)), threads=threads, progress=progress)
     squared = np.einsum("ij,ij->i", residuals, residuals, dtype=np.float64)
     single = np.exp(-0.5 * b2 / (1.0 + b2) * squared).sum()
     varying = (
