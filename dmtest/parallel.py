@@ -7,14 +7,18 @@ BLAS on one thread, so results are the same bits with one thread and with many.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from dmtest.errors import InputError
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["Progress", "blocks", "run_tasks", "single_threaded_blas", "workers"]
 
@@ -49,14 +53,20 @@ def single_threaded_blas() -> Iterator[None]:
     if _held.get():
         yield
         return
-    from threadpoolctl import threadpool_limits
-
     token = _held.set(True)
     try:
-        with threadpool_limits(1, user_api="blas"):
+        with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
             yield
     finally:
         _held.reset(token)
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Look up the BLAS libraries in this process, again when `modules` were imported since."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def blocks(total: int, size: int) -> list[slice]:

@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose
 import dmtest
 from dmtest.engines import pairs as engine
 from dmtest.nulls import whiten_columns
+from dmtest.statistics import pairs
 from dmtest.statistics.pairs import henze_zirkler, henze_zirkler_beta
 from dmtest.transforms import mean_and_covariance, whiten
 
@@ -193,3 +194,15 @@ def test_pvalue_is_that_of_the_varying_part() -> None:
     for x, low, high in ((mixed, 0.0, 0.0101), (normal, 0.02, 1.0)):
         out = dmtest.run_test(x, "henze-zirkler", replicates=99, rng=0)
         assert low <= out.pvalue <= high
+
+
+def test_single_precision_tiles_are_exact_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large float64 samples are tiled in float32: to 1e-8 of the statistic."""
+    rows = np.random.default_rng(4).standard_normal((pairs.SINGLE_ROWS, pairs.SINGLE_COLUMNS))
+    residuals = whiten(rows, *mean_and_covariance(rows))
+    quick = pairs.henze_zirkler(residuals)
+    monkeypatch.setattr(pairs, "SINGLE_ROWS", len(rows) + 1)
+    exact = pairs.henze_zirkler(residuals)
+    assert quick[1] != exact[1]
+    assert quick[0] == pytest.approx(exact[0], rel=1e-8)
+    assert quick[1] == pytest.approx(exact[1], rel=1e-4)

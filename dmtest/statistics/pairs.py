@@ -12,6 +12,11 @@ from dmtest.parallel import Progress
 
 __all__ = ["henze_zirkler", "henze_zirkler_beta"]
 
+# From these sizes on the tiles are float32, at half the cost: the error stays below 2e-5 of
+# the null's standard deviation and below 1e-8 of the statistic (tests/test_pairs.py).
+SINGLE_ROWS = 4096
+SINGLE_COLUMNS = 32
+
 
 def henze_zirkler_beta(n: int, d: int) -> float:
     """Henze & Zirkler's (1990) bandwidth ((2d+1) n / 4)^(1/(d+4)) / sqrt 2."""
@@ -48,7 +53,9 @@ def henze_zirkler(
     """
     n, d = residuals.shape
     b2 = (henze_zirkler_beta(n, d) if beta is None else beta) ** 2
-    pairs = gauss_pair_sum(residuals, float(np.sqrt(b2)), threads=threads, progress=progress)
+    quick = n >= SINGLE_ROWS and d >= SINGLE_COLUMNS
+    tiled = residuals.astype(np.float32, copy=False) if quick else residuals
+    pairs = gauss_pair_sum(tiled, float(np.sqrt(b2)), threads=threads, progress=progress)
     squared = np.einsum("ij,ij->i", residuals, residuals, dtype=np.float64)
     single = np.exp(-0.5 * b2 / (1.0 + b2) * squared).sum()
     varying = (
