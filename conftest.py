@@ -6,6 +6,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A change is judged by the same examples every time; elsewhere new ones are tried.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 # Under pytest-xdist the workers are the parallelism.
 WORKER = "PYTEST_XDIST_WORKER" in os.environ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,18 @@ def gauss_pair_sum(
     half = (0.5 * np.einsum("ij,ij->i", y, y, dtype=np.float64)).astype(y.dtype)
     fold = gauss_tile32 if y.dtype == np.float32 else gauss_tile
     parts = blocks(len(y), TILE)
+    # One tile a thread for the whole pass: touching fresh memory costs more than the product.
+    held = threading.local()
 
     def row_of_tiles(index: int) -> float:
         rows = parts[index]
         block = y[rows]
-        gram = np.empty((len(block), TILE), dtype=y.dtype)
+        if not hasattr(held, "tile"):
+            held.tile = np.empty((TILE, TILE), dtype=y.dtype)
         total = 0.0
         for columns in parts[index:]:
-            tile = gram[:, : columns.stop - columns.start]
-            if tile.shape[1] == TILE:
-                np.matmul(block, y[columns].T, out=tile)
+            if len(block) == TILE == columns.stop - columns.start:
+                tile = np.matmul(block, y[columns].T, out=held.tile)
             else:
                 tile = block @ y[columns].T
             total += fold(tile, half[rows], half[columns], columns == rows)
