@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import fake_report
 import pytest
 
-from dmtest.reporting import Report
+from dmtest.reporting import Report, reuse
 
 BUILDERS = [
     fake_report.mismatch,
@@ -293,3 +294,8 @@ def test_fragment_says_what_matters() -> None:
 def test_fragments_of_two_reports_do_not_share_a_scope() -> None:
     scopes = {re.search("dmtest-[0-9a-f]{10}", build()._repr_html_())[0] for build in BUILDERS}  # type: ignore[index]
     assert len(scopes) == len(BUILDERS)
+
+
+def test_call_of_a_target_object_is_python() -> None:
+    report = replace(fake_report.mismatch(), target="uniform(-1, 1)")
+    assert "    target=dmtest.Uniform(-1, 1)," in reuse.call(report)

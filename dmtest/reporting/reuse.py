@@ -16,6 +16,12 @@ __all__ = ["call", "citation", "command", "method"]
 TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
 
 
+def _target_object(name: str) -> str:
+    """Write the target object that a name stands for, with dots for what the name leaves out."""
+    family, bracket, arguments = name.partition("(")
+    return f"dmtest.{family.capitalize()}({arguments if bracket else '...)'}"
+
+
 def _is_file(source: str) -> bool:
     """Whether the source looks like a path rather than the name of a type."""
     suffix = source.rpartition(".")[2]
@@ -45,7 +51,7 @@ def call(report: Report) -> list[str]:
         f"{source!r}," if _is_file(source) else "data,",
         f"target={report.target!r},"
         if report.target in words.TARGETS
-        else f"target={report.target},",
+        else f"target={_target_object(report.target)},",
         *listed,
         f"alpha={report.alpha!r},",
         *(f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)),
