@@ -17,7 +17,7 @@ from dmtest.calibration import (
     monte_carlo_pairs,
     monte_carlo_slices,
 )
-from dmtest.engines.slices import Parameters, SliceView, slice_statistics
+from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.multiplicity import bonferroni, min_p
 from dmtest.nulls import PairNull, SliceNull
@@ -129,7 +129,7 @@ def run_battery(
 
 def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
     n, d = canonical.rows.shape
-    parameters: Parameters = "fitted" if canonical.fitted else "known"
+    parameters = canonical.parameters
     if plan.directions is not None:
         if plan.slices is not None:
             raise InputError("slices: give either slices or directions, not both.")
@@ -150,7 +150,7 @@ def _slice_values(
     values = slice_statistics(
         canonical.rows,
         directions,
-        "fitted" if canonical.fitted else "known",
+        canonical.parameters,
         functions,
         moments_only=not extras and all(spec.needs == "moments" for spec in specs),
         progress=plan.progress,

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.outcome import Finding
-from dmtest.parallel import blocks
+from dmtest.parallel import ROW_TILE, blocks
 from dmtest.transforms import mean_and_covariance, normal_scores
 
-__all__ = ["ROW_TILE", "Canonical", "from_cube", "known", "margin_scores", "outside_finding"]
+__all__ = ["Canonical", "from_cube", "known", "margin_scores", "outside_finding"]
 
 Floats: TypeAlias = NDArray[Any]
 Bools: TypeAlias = NDArray[np.bool_]
+Moments: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-ROW_TILE = 4096
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Canonical:
     """A sample brought to normal scale.
 
@@ -31,32 +31,49 @@ class Canonical:
         Follow N(0, I) under the null; r < d only where `findings` say so.
     fitted : bool
         Whether location and scale were fitted, so that statistics refit them.
-    mean, covariance : ndarray
-        Moments (1/n) of the rows on normal scale before any whitening.
     columns : ndarray
         The input's columns that `rows` stand for.
     outside : int
         Rows with a value that the target cannot give.
     findings : tuple of Finding
+    whitened : tuple of ndarray, optional
+        Mean and covariance that `rows` were whitened with; None if they were not.
     """
 
     rows: NDArray[Any]
     fitted: bool
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
     columns: NDArray[np.intp]
     outside: int = 0
     findings: tuple[Finding, ...] = ()
+    whitened: Moments | None = None
+
+    @property
+    def parameters(self) -> Literal["known", "fitted"]:
+        """What slices of the rows are standardised with."""
+        return "fitted" if self.fitted else "known"
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of the rows on normal scale, before any whitening: shape (d,)."""
+        return self._moments[0]
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Covariance (1/n) of the rows on normal scale, before any whitening: shape (d, d)."""
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self) -> Moments:
+        # A pass of its own over the rows, which slice tests of a known target never need.
+        return mean_and_covariance(self.rows) if self.whitened is None else self.whitened
 
 
 def known(rows: NDArray[Any], outside: int = 0, findings: tuple[Finding, ...] = ()) -> Canonical:
     """Wrap rows that follow N(0, I) under a fully specified null."""
-    mean, covariance = mean_and_covariance(rows)
-    columns = np.arange(rows.shape[1], dtype=np.intp)
-    return Canonical(rows, False, mean, covariance, columns, outside, findings)
+    return Canonical(rows, False, np.arange(rows.shape[1], dtype=np.intp), outside, findings)
 
 
-def from_cube(u: NDArray[Any], saturated: str) -> Canonical:
+def from_cube(u: NDArray[Any]) -> Canonical:
     """Take normal scores of rows in the unit cube; count saturation and what is outside."""
     resolution = float(np.finfo(u.dtype).epsneg)
     edges = outside = 0
@@ -69,8 +86,8 @@ def from_cube(u: NDArray[Any], saturated: str) -> Canonical:
     findings = outside_finding(outside, "the box")
     if edges:
         text = (
-            f"{edges} values are exactly 0 or 1 ({saturated}); they were moved inside by half "
-            f"an ulp of {u.dtype}, {0.5 * resolution:.1e}."
+            f"{edges} values are exactly 0 or 1 (in a saturated sigmoid, say); they were moved "
+            f"inside by half an ulp of {u.dtype}, {0.5 * resolution:.1e}."
         )
         findings += (Finding("saturated", text, edges),)
     return known(normal_scores(u, resolution), outside, findings)

@@ -20,10 +20,13 @@ from dmtest.errors import InputError
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-__all__ = ["Progress", "blocks", "run_tasks", "single_threaded_blas", "workers"]
+__all__ = ["ROW_TILE", "Progress", "blocks", "run_tasks", "single_threaded_blas", "workers"]
 
 # Called with what is being done, how much of it is done and how much there is.
 Progress: TypeAlias = Callable[[str, int, int], None]
+
+# Rows in a tile of work: a few megabytes at the widths of embeddings.
+ROW_TILE = 4096
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -21,7 +21,7 @@ from dmtest.projections import random_directions
 from dmtest.registry import Spec
 from dmtest.streams import stream
 from dmtest.targets import Canonical
-from dmtest.transforms import independent_columns, rounding_noise
+from dmtest.transforms import varying_columns
 
 __all__ = ["mean_pvalue_of"]
 
@@ -110,10 +110,7 @@ def _checked_rows(canonical: Canonical, spec: Spec) -> NDArray[Any]:
     rows = canonical.rows
     if spec.family == "slices" or canonical.fitted:
         return rows
-    noise = rounding_noise(canonical.mean, canonical.covariance, rows.dtype)
-    columns = independent_columns(canonical.covariance, len(rows), noise)
-    if not len(columns):
-        raise InputError("data: every column is constant; pass columns that vary.")
+    columns = varying_columns(rows, canonical.mean, canonical.covariance)
     return rows if len(columns) == rows.shape[1] else rows[:, columns]
 
 

@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dmtest.canonical import ROW_TILE, Canonical, from_cube, known, margin_scores, outside_finding
+from dmtest.canonical import Canonical, from_cube, known, margin_scores, outside_finding
 from dmtest.errors import DataWarning, InputError
 from dmtest.outcome import Finding
-from dmtest.parallel import blocks
+from dmtest.parallel import ROW_TILE, blocks
 from dmtest.sample import Sample
 from dmtest.transforms import mean_and_covariance, whiten, whiten_independent
 
@@ -89,7 +89,7 @@ class AnyNormal:
                     d - len(columns),
                 ),
             )
-        return Canonical(rows, True, mean, covariance, columns, 0, findings)
+        return Canonical(rows, True, columns, 0, findings, (mean, covariance))
 
 
 class Normal:
@@ -201,7 +201,7 @@ class Uniform:
             )
         unit = np.all(low == 0.0) and np.all(high == 1.0)
         u = x if unit else ((x - low) / (high - low)).astype(x.dtype)
-        return from_cube(u, saturated="in a saturated sigmoid, say")
+        return from_cube(u)
 
 
 class Product:

@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.errors import InputError
-from dmtest.parallel import blocks, run_tasks
+from dmtest.parallel import ROW_TILE, blocks, run_tasks
 
 __all__ = [
     "independent_columns",
     "mean_and_covariance",
     "normal_scores",
+    "varying_columns",
     "whiten",
     "whiten_independent",
 ]
 
 Matrix = NDArray[np.float64]
-ROW_TILE = 4096
 
 
 def mean_and_covariance(x: NDArray[Any]) -> tuple[Matrix, Matrix]:
@@ -91,21 +91,26 @@ def rounding_noise(mean: Matrix, covariance: Matrix, dtype: np.dtype[Any]) -> fl
     return float(min(1e-6, share * ratio.max(initial=1.0)))
 
 
-def whiten_independent(
-    x: NDArray[Any], mean: Matrix, covariance: Matrix
-) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Whiten a largest set of columns that are not combinations of others, and say which.
+def varying_columns(x: NDArray[Any], mean: Matrix, covariance: Matrix) -> NDArray[np.intp]:
+    """Find the independent columns of `x`, allowing for the rounding of its values.
 
     Raises
     ------
     InputError
         If every column is constant.
     """
-    n, d = x.shape
-    columns = independent_columns(covariance, n, rounding_noise(mean, covariance, x.dtype))
+    columns = independent_columns(covariance, len(x), rounding_noise(mean, covariance, x.dtype))
     if not len(columns):
         raise InputError("data: every column is constant; pass columns that vary.")
-    kept = x if len(columns) == d else np.ascontiguousarray(x[:, columns])
+    return columns
+
+
+def whiten_independent(
+    x: NDArray[Any], mean: Matrix, covariance: Matrix
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Whiten a largest set of columns that are not combinations of others, and say which."""
+    columns = varying_columns(x, mean, covariance)
+    kept = x if len(columns) == x.shape[1] else np.ascontiguousarray(x[:, columns])
     return whiten(kept, mean[columns], covariance[np.ix_(columns, columns)]), columns
 
 

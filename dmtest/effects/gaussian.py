@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from scipy.special import digamma, ndtri
 
 from dmtest.outcome import Effect
-from dmtest.parallel import blocks, run_tasks
+from dmtest.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.targets import Canonical
 from dmtest.transforms import independent_columns
 
 __all__ = ["gaussian_effects", "unbiased_parts"]
 
 Vector = NDArray[np.float64]
-ROW_TILE = 4096
 PARTS = ("mean", "scale", "correlation", "fitted-normal")
 LABELS = {
     "fitted-normal": "KL of the fitted normal from N(0, I)",

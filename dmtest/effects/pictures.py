@@ -56,7 +56,7 @@ def slice_pictures(
         chosen.append(("typical", int(order[len(order) // 2])))
     picked = [index for _, index in chosen]
     lines = project(canonical.rows, battery.directions[picked])
-    view = SliceView(lines, "fitted" if canonical.fitted else "known")
+    view = SliceView(lines, canonical.parameters)
     positions = _positions(view.n)
     theoretical = ndtri((positions + 0.5) / view.n)
     low, high = _band(view.n, positions, seed)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.errors import InputError
-from dmtest.parallel import Progress, blocks, run_tasks
+from dmtest.parallel import ROW_TILE, Progress, blocks, run_tasks
 
 __all__ = [
     "Parameters",
@@ -31,7 +31,6 @@ Statistic: TypeAlias = Callable[..., Vector]
 TASK_VALUES = 1 << 18
 # Values of the lines held at once: memory grows with this, not with n times k.
 HELD_VALUES = 1 << 25
-ROW_TILE = 4096
 
 
 class SliceView:
