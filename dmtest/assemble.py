@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dmtest
+from dmtest.arguments import hypothesis
 from dmtest.battery import Battery, Plan, run_battery
 from dmtest.diagnosis import Evidence, diagnose
 from dmtest.effects.coordinates import Coordinates, describe_coordinates
@@ -84,7 +85,7 @@ def _specs(
 ) -> tuple[Spec, ...]:
     if tests is None and canonical.fitted and len(canonical.rows) <= PAIR_ROWS:
         tests = (*DEFAULT_BATTERY, "henze-zirkler")
-    return as_tests(tests, goal.name.split("(")[0])
+    return as_tests(tests, hypothesis(goal.name))
 
 
 def _effects(canonical: Canonical, battery: Battery, seed: int) -> dict[str, Effect]:

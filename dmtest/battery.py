@@ -184,7 +184,7 @@ def _calibrate(
 
 
 def _slice_facts(values: Vector, spec: Spec) -> dict[str, Any]:
-    worst = int(values.argmax() if spec.tail == "upper" else values.argmin())
+    worst = int((spec.sign * values).argmax())
     return {
         "statistic": float(values.mean()),
         "slices": len(values),

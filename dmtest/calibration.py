@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.errors import InputError
-from dmtest.multiplicity import bonferroni, min_p
+from dmtest.multiplicity import bonferroni, rank_pvalues
 from dmtest.nulls import PairNull, SliceNull, replicates_of
 from dmtest.parallel import Progress
 from dmtest.registry import Spec
@@ -21,8 +21,6 @@ Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
 Vector: TypeAlias = NDArray[np.float64]
 
 FEWEST = 99
-# Fewer rows than this for every independent line have not settled, whatever the cap.
-ROWS_PER_LINE = 10
 # Work above which 'auto' simulates fewer replicates, in values sorted or in pair products.
 SLICE_BUDGET = 4_000_000_000
 PAIR_BUDGET = 4_000_000_000_000
@@ -77,9 +75,7 @@ def monte_carlo_slices(
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for j, spec in enumerate(specs):
-        rows = null.n
-        if spec.cap and thrifty:
-            rows = min(null.n, max(spec.cap, ROWS_PER_LINE * null.d))
+        rows = spec.rows(null.n, null.d) if thrifty else null.n
         count = affordable(replicates, rows * null.k, SLICE_BUDGET) if thrifty else replicates
         groups.setdefault((rows, count), []).append(j)
     results: dict[int, Calibrated] = {}
@@ -88,22 +84,17 @@ def monte_carlo_slices(
         at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
         draws = replicates_of(at, chosen, params, count, seed, progress)
         for position, j in enumerate(members):
-            here = _to_cap(values[:, j], null.n, rows, specs[j], null.parameters == "known")
+            known = null.parameters == "known"
+            here = np.asarray(specs[j].at_rows(values[:, j], null.n, rows, known))
             results[j] = _compare(here, draws[:, position], specs[j], null.n, rows)
     return [results[j] for j in range(len(specs))]
 
 
-def _to_cap(values: Vector, n: int, rows: int, spec: Spec, known: bool) -> Vector:
-    if rows == n or spec.to_cap is None:
-        return values
-    return np.asarray(spec.to_cap(values, n, rows, known))
-
-
 def _compare(values: Vector, draws: Vector, spec: Spec, n: int, rows: int) -> Calibrated:
-    sign = 1.0 if spec.tail == "upper" else -1.0
-    badness = np.array([(sign * values).mean(), (sign * values).max()])
-    null = sign * draws
-    pvalue, worst = (float(p) for p in min_p(badness, null)[1])
+    bad = spec.sign * values
+    badness = np.array([bad.mean(), bad.max()])
+    null = spec.sign * draws
+    pvalue, worst = (float(rank_pvalues(b, draw)) for b, draw in zip(badness, null.T, strict=True))
     method = f"monte carlo, {len(draws)} replicates"
     if rows != n:
         method += f" at n = {rows}, where the null has settled"
@@ -127,7 +118,7 @@ def monte_carlo_pairs(
     count = affordable(replicates, work, PAIR_BUDGET) if thrifty else replicates
     draws = replicates_of(null, [spec], params, count, seed, progress)[:, 0]
     badness = np.array([varying])
-    pvalue = float(min_p(badness, draws)[1][0])
+    pvalue = float(rank_pvalues(varying, draws[:, 0]))
     method = f"monte carlo, {count} replicates"
     return Calibrated(pvalue, method, None, count, _error(pvalue, count), badness, draws, null.n)
 

@@ -37,6 +37,11 @@ class Evidence:
         """Name a column."""
         return f"x{j}" if self.names is None else f"'{self.names[j]}'"
 
+    @property
+    def same_length(self) -> bool:
+        """Whether all rows have one length, but for rounding."""
+        return float(self.norms.std()) < 1e-3 * float(self.norms.mean())
+
 
 def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
     """Collect the sentences that the data support; the caller asks after a mismatch only."""
@@ -64,7 +69,7 @@ def _support(e: Evidence) -> Iterator[Finding]:
 
 def _sphere(e: Evidence) -> Iterator[Finding]:
     centre = float(e.norms.mean())
-    if len(e.canonical.mean) > 1 and centre > 0.0 and float(e.norms.std()) < 1e-3 * centre:
+    if len(e.canonical.mean) > 1 and e.same_length:
         d = len(e.canonical.mean)
         aim = "" if e.canonical.fitted else f" (a draw from N(0, I) has about {np.sqrt(d):.3g})"
         text = (
@@ -133,7 +138,7 @@ def _correlated(e: Evidence) -> str:
     below = np.tril(np.abs(correlation), -1)
     at = np.unravel_index(int(below.argmax()), below.shape)
     i, j = int(alive[at[0]]), int(alive[at[1]])
-    rank = float(np.trace(covariance) ** 2 / np.square(covariance).sum())
+    rank = _value(e, "effective-rank")
     return (
         f"Coordinates are correlated, most {e.name(j)} with {e.name(i)} "
         f"({correlation[at]:+.2f}); the variance is spread as if over {rank:.3g} of {d} "
@@ -182,8 +187,7 @@ def _lengths(e: Evidence) -> Iterator[Finding]:
         return
     # The interval is 1.96 standard errors wide on each side; STRICT asks for about twice that.
     margin = 0.5 * STRICT * (effect.high - effect.value)
-    sphere = float(e.norms.std()) < 1e-3 * float(e.norms.mean())
-    if abs(effect.value - 1.0) <= margin or sphere:
+    if abs(effect.value - 1.0) <= margin or e.same_length:
         return
     more = effect.value > 1.0
     text = (

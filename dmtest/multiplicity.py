@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmtest.errors import InputError
 
-__all__ = ["bonferroni", "cauchy", "holm", "mean_merge", "min_p"]
+__all__ = ["bonferroni", "cauchy", "holm", "mean_merge", "min_p", "rank_pvalues"]
 
 Vector = NDArray[np.float64]
 
@@ -48,6 +48,24 @@ def cauchy(pvalues: ArrayLike) -> float:
     p = np.clip(_checked(pvalues), 1e-300, 1.0 - 1e-16)
     t = float(np.mean(np.tan((0.5 - p) * np.pi)))
     return float(0.5 - np.arctan(t) / np.pi)
+
+
+def rank_pvalues(observed: ArrayLike, null: Vector) -> Vector:
+    """``(1 + #{null >= observed}) / (B + 1)`` of one statistic, larger is worse.
+
+    Parameters
+    ----------
+    observed : array_like
+        Values of the statistic, each compared with all of `null`.
+    null : ndarray, shape (B,)
+        Its values of B null samples.
+
+    Returns
+    -------
+    ndarray, of the shape of `observed`
+    """
+    worse = len(null) - np.searchsorted(np.sort(null), observed, side="left")
+    return np.asarray((1.0 + worse) / (len(null) + 1.0))
 
 
 def min_p(observed: Vector, null: Vector) -> tuple[float, Vector]:

@@ -106,7 +106,7 @@ class SliceNull:
         for j, spec in enumerate(specs):
             values = spec.statistic(view, **params.get(spec.name, {})).reshape(-1, self.k)
             out[:, j, 0] = values.mean(axis=1)
-            out[:, j, 1] = values.max(axis=1) if spec.tail == "upper" else values.min(axis=1)
+            out[:, j, 1] = spec.sign * (spec.sign * values).max(axis=1)
         return out
 
 

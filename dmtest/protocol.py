@@ -13,7 +13,7 @@ from dmtest.arguments import level, whole
 from dmtest.calibration import affordable
 from dmtest.engines.slices import SliceView
 from dmtest.errors import InputError
-from dmtest.multiplicity import mean_merge
+from dmtest.multiplicity import mean_merge, rank_pvalues
 from dmtest.nulls import PairNull, SliceNull, replicates_of, whiten_columns
 from dmtest.outcome import MeanPValue
 from dmtest.parallel import blocks, run_tasks
@@ -164,12 +164,11 @@ def _scores(statistics: Vector, spec: Spec, subsample: int, d: int, seed: int) -
     if formula is not None and not unfit:
         return _Scores(formula(statistics, subsample), "asymptotic (published formula)")
     null = replicates_of(SliceNull("fitted", subsample, 1, 1), [spec], {}, POOL, seed)[:, 0, 0]
-    sign = 1.0 if spec.tail == "upper" else -1.0
-    return _ranked(sign * statistics, sign * null)
+    return _ranked(spec.sign * statistics, spec.sign * null)
 
 
 def _ranked(statistics: Vector, null: Vector) -> _Scores:
     """Monte Carlo p-values of several statistics from one pool of replicates."""
-    worse = len(null) - np.searchsorted(np.sort(null), statistics, side="left")
-    pvalues = np.asarray((1.0 + worse) / (len(null) + 1.0), dtype=np.float64)
-    return _Scores(pvalues, f"monte carlo, {len(null)} replicates", len(null))
+    return _Scores(
+        rank_pvalues(statistics, null), f"monte carlo, {len(null)} replicates", len(null)
+    )

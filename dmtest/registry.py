@@ -14,6 +14,8 @@ __all__ = ["DEFAULT_BATTERY", "TESTS", "Spec", "as_tests", "list_tests"]
 
 Family: TypeAlias = Literal["slices", "pairs"]
 ALL = ("any-normal", "normal", "uniform", "product")
+# Fewer rows than this for every independent line have not settled, whatever the cap.
+ROWS_PER_LINE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,19 @@ class Spec:
     cap: int | None = 5000
     to_cap: Callable[..., Any] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sign(self) -> float:
+        """Factor that makes larger values of the statistic the worse ones."""
+        return 1.0 if self.tail == "upper" else -1.0
+
+    def rows(self, n: int, d: int) -> int:
+        """Rows to simulate the null at, for n rows and at most d independent lines."""
+        return n if self.cap is None else min(n, max(self.cap, ROWS_PER_LINE * d))
+
+    def at_rows(self, values: Any, n: int, rows: int, known: bool) -> Any:
+        """Give the equivalents at `rows` rows of the statistic's values at n rows."""
+        return values if rows == n or self.to_cap is None else self.to_cap(values, n, rows, known)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row's facts as plain Python objects."""

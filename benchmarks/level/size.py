@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.tables import write
 from dmtest.engines.slices import slice_statistics
-from dmtest.multiplicity import min_p
+from dmtest.multiplicity import min_p, rank_pvalues
 from dmtest.nulls import PairNull, SliceNull, replicates_of
 from dmtest.projections import random_directions
 from dmtest.registry import DEFAULT_BATTERY, TESTS, Spec
@@ -53,17 +53,14 @@ def observe(target: str, n: int, d: int, index: int, specs: Sequence[Spec], pair
     canonical = as_target(target).canonical(as_sample(x))
     k = 1 if d == 1 else SLICES
     directions = random_directions(k, d, rng)
-    parameters = "fitted" if canonical.fitted else "known"
     values = slice_statistics(
-        canonical.rows, directions, parameters, {s.name: s.statistic for s in specs}
+        canonical.rows, directions, canonical.parameters, {s.name: s.statistic for s in specs}
     )
     out = np.full((len(specs) + pairs, 2), np.nan)
     for j, spec in enumerate(specs):
-        sign = 1.0 if spec.tail == "upper" else -1.0
-        here = values[:, j]
-        if spec.to_cap is not None and spec.cap is not None and n > spec.cap:
-            here = spec.to_cap(here, n, spec.cap, not canonical.fitted)
-        out[j] = (sign * here).mean(), (sign * here).max()
+        rows = spec.rows(n, min(d, k))
+        bad = spec.sign * spec.at_rows(values[:, j], n, rows, not canonical.fitted)
+        out[j] = bad.mean(), bad.max()
     if pairs:
         rows = canonical.rows
         rows = rows if canonical.fitted else whiten(rows, *mean_and_covariance(rows))
@@ -81,13 +78,13 @@ def cell(
     slices = 1 if d == 1 else SLICES
     null = np.empty((replicates, len(specs) + (not large), 2))
     seed = TARGETS.index(target)
-    at_rows = [min(n, s.cap) if s.cap else n for s in specs]
+    at_rows = [s.rows(n, min(d, slices)) for s in specs]
     for rows in sorted(set(at_rows)):
         members = [j for j, r in enumerate(at_rows) if r == rows]
         at = SliceNull.of(parameters, rows, d, slices, None)
         draws = replicates_of(at, [specs[j] for j in members], {}, replicates, seed)
         for position, j in enumerate(members):
-            null[:, j] = (1.0 if specs[j].tail == "upper" else -1.0) * draws[:, position]
+            null[:, j] = specs[j].sign * draws[:, position]
     if not large:
         null[:, -1, :1] = replicates_of(PairNull(n, d), [HZ], {}, replicates, seed)[:, 0]
     names = [s.name for s in specs] + ([] if large else [HZ.name])
@@ -96,7 +93,7 @@ def cell(
         for view, label in enumerate(("mean", "worst slice")):
             if name == HZ.name and view:
                 continue
-            pvalues = ranks(observed[:, j, view], null[:, j, view])
+            pvalues = rank_pvalues(observed[:, j, view], null[:, j, view])
             rows_out.append(summary(target, n, d, name, label, pvalues, samples, replicates))
     joint = HZ.name in names and target == "any-normal"
     rows_out.append(
@@ -112,12 +109,6 @@ def cell(
         )
     )
     return rows_out
-
-
-def ranks(observed: Vector, null: Vector) -> Vector:
-    """Monte Carlo p-value of every sample."""
-    worse = len(null) - np.searchsorted(np.sort(null), observed, side="left")
-    return np.asarray((1.0 + worse) / (len(null) + 1.0))
 
 
 def overall(observed: Vector, null: Vector, names: list[str], joint: bool) -> Vector:
