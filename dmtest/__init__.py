@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dmtest.io import load
     from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.reporting.model import Report
-    from dmtest.targets import AnyNormal, Normal, Product, Uniform
+    from dmtest.targets import AnyNormal, Normal, Product, Sphere, Uniform
 
 __all__ = [
     "AnyNormal",
@@ -32,6 +32,7 @@ __all__ = [
     "Outcome",
     "Product",
     "Report",
+    "Sphere",
     "Uniform",
     "__version__",
     "list_tests",
@@ -48,7 +49,7 @@ _HOMES = {
     "dmtest.io": ("load",),
     "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.reporting.model": ("Report",),
-    "dmtest.targets": ("AnyNormal", "Normal", "Product", "Uniform"),
+    "dmtest.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from dmtest import arguments
 from dmtest.battery import Plan, run_battery
 from dmtest.calibration import Calibration
+from dmtest.engines.pairs import Precision
 from dmtest.outcome import MeanPValue, Outcome
 from dmtest.parallel import Progress, single_threaded_blas
 from dmtest.registry import as_tests, list_tests
@@ -33,6 +34,7 @@ def report(
     slices: int | None = None,
     directions: ArrayLike | None = None,
     replicates: int = 999,
+    budget: float | None = None,
     rng: RngLike = None,
     progress: bool | Progress | None = None,
     key: str | None = None,
@@ -47,7 +49,8 @@ def report(
         Shape (n, d), one row an observation; see :func:`dmtest.load` for files.
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube), or
-        :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`, :class:`~dmtest.Product`.
+        :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`, :class:`~dmtest.Product`;
+        ``"sphere"`` (the unit sphere), or :class:`~dmtest.Sphere`.
     tests : str or iterable of str, optional
         Names of tests (:func:`list_tests`) or ``"all"``. Default: Anderson-Darling,
         D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices, and for
@@ -61,6 +64,10 @@ def report(
     replicates : int
         Null samples behind the p-values. They are kept on disk: a second report with the
         same seed and shape does not simulate again.
+    budget : float, optional
+        Multiply-adds that a test over pairs of rows and its replicates may take, 2e12 (some
+        fifteen seconds on two cores) by default. A test that would take more is computed from
+        random frequencies or from a random subsample; its `method` says so.
     rng : None, int or numpy Generator
         None takes fresh entropy, so nothing is found on disk; pass an int to repeat a run.
     progress : bool or callable, optional
@@ -101,6 +108,7 @@ def report(
             slices=slices,
             directions=directions,
             replicates=replicates,
+            budget=budget,
             progress=step,
         )
         return assemble(sample, goal, arguments.names_of(tests), alpha, plan, started)
@@ -116,6 +124,8 @@ def run_test(
     slices: int | None = None,
     calibration: Calibration = "auto",
     replicates: int = 999,
+    budget: float | None = None,
+    precision: Precision = "auto",
     rng: RngLike = None,
     progress: bool | Progress | None = None,
     key: str | None = None,
@@ -144,6 +154,11 @@ def run_test(
         ``"monte-carlo"``: at n whatever it costs. ``"asymptotic"``: the published formula.
     replicates : int
         Null samples of the Monte Carlo p-value.
+    budget : float, optional
+        As for :func:`report`; with ``calibration="monte-carlo"`` nothing is saved.
+    precision : {"auto", "double"}
+        Of sums over pairs of rows. "auto" takes float32 tiles, added up in float64, where
+        n and d are large; their error is far below the null's standard deviation.
 
     Returns
     -------
@@ -166,6 +181,8 @@ def run_test(
         slices=slices,
         calibration=calibration,
         replicates=replicates,
+        budget=budget,
+        precision=precision,
         rng=rng,
         progress=progress,
         key=key,
@@ -184,6 +201,8 @@ def run_tests(
     slices: int | None = None,
     calibration: Calibration = "auto",
     replicates: int = 999,
+    budget: float | None = None,
+    precision: Precision = "auto",
     rng: RngLike = None,
     progress: bool | Progress | None = None,
     key: str | None = None,
@@ -202,7 +221,8 @@ def run_tests(
     target : optional
         Default: any-normal, the tests' own.
     params : mapping of test name to its parameters, optional
-    data, directions, slices, calibration, replicates, rng, progress, key, columns, nonfinite
+    data, directions, slices, calibration, replicates, budget, precision, rng, progress, key,
+    columns, nonfinite
         As for :func:`run_test`.
 
     Returns
@@ -232,6 +252,8 @@ def run_tests(
             directions=directions,
             calibration=calibration,
             replicates=replicates,
+            budget=budget,
+            precision=precision,
             progress=step,
         )
         return run_battery(announced(goal, sample), specs, plan).outcomes

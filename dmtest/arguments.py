@@ -18,6 +18,7 @@ __all__ = [
     "level",
     "names_of",
     "own_target",
+    "positive",
     "whole",
 ]
 
@@ -37,6 +38,14 @@ def level(name: str, value: Any, example: float) -> float:
         raise InputError(
             f"{name}: got {value!r}; choose a number between 0 and 1, such as {example}."
         )
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """Return a positive finite number."""
+    good = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not good or not 0.0 < float(value) < math.inf:
+        raise InputError(f"{name}: got {value!r}; give a positive number.")
     return float(value)
 
 
@@ -108,6 +117,8 @@ def _parameter(spec: Spec, parameter: Any, value: Any) -> float | int | None:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"params: {parameter} of {spec.name} must be a number; got {value!r}.")
+    if value in spec.limits.get(parameter, ()):
+        return value
     if not (math.isfinite(value) and value > 0):
         raise InputError(
             f"params: {parameter} of {spec.name} must be positive and finite; got {value!r}."

@@ -9,25 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmtest.arguments import check_replicates, whole
+from dmtest.arguments import check_replicates, positive, whole
 from dmtest.calibration import (
     Calibrated,
     Calibration,
     asymptotic,
-    monte_carlo_pairs,
     monte_carlo_slices,
 )
+from dmtest.engines.pairs import Precision
 from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.multiplicity import bonferroni, min_p
-from dmtest.nulls import PairNull, SliceNull
+from dmtest.nulls import SliceNull
 from dmtest.outcome import Outcome
 from dmtest.parallel import Progress
 from dmtest.projections import as_directions, random_directions
-from dmtest.registry import Spec
+from dmtest.rowtests import RowPlan, run_rows
+from dmtest.spec import Spec
 from dmtest.streams import stream
 from dmtest.targets import Canonical
-from dmtest.transforms import whiten_independent
+from dmtest.workload import BUDGET
 
 __all__ = ["Battery", "Plan", "run_battery"]
 
@@ -48,6 +49,8 @@ class Plan:
     directions: ArrayLike | None = None
     calibration: Calibration = "auto"
     replicates: int = 999
+    budget: float | None = None
+    precision: Precision = "auto"
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -57,8 +60,24 @@ class Plan:
                 f"'asymptotic'."
             )
         object.__setattr__(self, "replicates", check_replicates(self.replicates))
+        if self.precision not in ("auto", "double"):
+            raise InputError(f"precision: got {self.precision!r}; choose 'auto' or 'double'.")
+        if self.budget is not None:
+            object.__setattr__(self, "budget", positive("budget", self.budget))
         if self.slices is not None:
             object.__setattr__(self, "slices", whole("slices", self.slices, 1))
+
+    def of_rows(self) -> RowPlan:
+        """Return what tests of rows have to know: without limits where all is asked for."""
+        return RowPlan(
+            params=self.params,
+            calibration=self.calibration,
+            replicates=self.replicates,
+            seed=self.seed,
+            budget=(self.budget or BUDGET) if self.calibration == "auto" else None,
+            precision=self.precision,
+            progress=self.progress,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +130,9 @@ def run_battery(
             calibrated[spec.name] = result
         for j, spec in enumerate(sliced):
             facts[spec.name] = _slice_facts(values[:, j], spec)
-    for spec in specs:
-        if spec.family == "pairs":
-            facts[spec.name], calibrated[spec.name] = _pairs(canonical, spec, plan)
+    others = [spec for spec in specs if spec.family != "slices"]
+    for name, (statistic, result) in run_rows(canonical, others, plan.of_rows()).items():
+        facts[name], calibrated[name] = {"statistic": statistic}, result
     outcomes = [_outcome(spec, calibrated[spec.name], facts, canonical, plan) for spec in specs]
     pvalue, error, method = _together(list(calibrated.values()))
     return Battery(
@@ -194,39 +213,6 @@ def _slice_facts(values: Vector, spec: Spec) -> dict[str, Any]:
     }
 
 
-def _pairs(canonical: Canonical, spec: Spec, plan: Plan) -> tuple[dict[str, Any], Calibrated]:
-    rows = canonical.rows
-    n, d = rows.shape
-    if not canonical.fitted:
-        if n <= d:
-            raise InputError(
-                f"data: {spec.name} fits a covariance, which takes more rows than columns; "
-                f"got n = {n}, d = {d}; add rows or leave the test out."
-            )
-        rows, _ = whiten_independent(rows, canonical.mean, canonical.covariance)
-        d = rows.shape[1]
-    chosen = plan.params.get(spec.name, {})
-    statistic, varying = spec.statistic(rows, **chosen, progress=plan.progress)
-    facts = {"statistic": float(statistic)}
-    if plan.calibration == "asymptotic":
-        from dmtest.statistics.published import henze_zirkler
-
-        beta = plan.params.get(spec.name, {}).get("beta")
-        pvalue = float(henze_zirkler(statistic, n, d, beta))
-        return facts, Calibrated(pvalue, "asymptotic (lognormal approximation)")
-    result = monte_carlo_pairs(
-        float(varying),
-        PairNull(n, d),
-        spec,
-        plan.params,
-        replicates=plan.replicates,
-        seed=plan.seed,
-        thrifty=plan.calibration == "auto",
-        progress=plan.progress,
-    )
-    return facts, result
-
-
 def _outcome(
     spec: Spec,
     result: Calibrated,
@@ -254,13 +240,13 @@ def _outcome(
 
 def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
     """Combine all p-values: min-p within tests that share replicates, Bonferroni across."""
-    groups: dict[int, list[Calibrated]] = {}
+    groups: dict[tuple[int, bool], list[Calibrated]] = {}
     parts: list[float] = []
     for result in results:
         if result.rows is None:
             parts.append(result.pvalue)
         else:
-            groups.setdefault(result.rows, []).append(result)
+            groups.setdefault((result.rows, result.subsampled), []).append(result)
     fewest = 0
     for members in groups.values():
         # Replicate b is the same sample for all members, so a common number of them is a

@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.errors import InputError
-from dmtest.multiplicity import bonferroni, rank_pvalues
-from dmtest.nulls import PairNull, SliceNull, replicates_of
+from dmtest.multiplicity import bonferroni, min_p, rank_pvalues
+from dmtest.nulls import RowNull, SliceNull, replicates_of
 from dmtest.parallel import Progress
-from dmtest.registry import Spec
+from dmtest.spec import Spec
+from dmtest.workload import affordable
 
-__all__ = ["Calibrated", "Calibration", "asymptotic", "monte_carlo_pairs", "monte_carlo_slices"]
+__all__ = ["Calibrated", "Calibration", "asymptotic", "monte_carlo_rows", "monte_carlo_slices"]
 
 Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
 Vector: TypeAlias = NDArray[np.float64]
 
-FEWEST = 99
-# Work above which 'auto' simulates fewer replicates, in values sorted or in pair products.
+# Values sorted above which 'auto' simulates fewer replicates.
 SLICE_BUDGET = 4_000_000_000
-PAIR_BUDGET = 4_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,8 @@ class Calibrated:
 
     `badness` and `null` (larger is worse; shapes (m,) and (B, m)) are kept for joint
     calibration with other tests whose replicates are of the same `rows`: these are then
-    statistics of the same samples. They are None for asymptotic p-values.
+    statistics of the same samples, unless they were `subsampled`. They are None for
+    published p-values.
     """
 
     pvalue: float
@@ -43,12 +43,7 @@ class Calibrated:
     badness: Vector | None = None
     null: Vector | None = None
     rows: int | None = None
-
-
-def affordable(wanted: int, work: float, budget: float) -> int:
-    """Replicates that `budget` pays for, never fewer than FEWEST nor more than wanted."""
-    paid = int(budget / max(work, 1.0))
-    return wanted if paid >= wanted else min(wanted, max(FEWEST, paid))
+    subsampled: bool = False
 
 
 def monte_carlo_slices(
@@ -102,25 +97,33 @@ def _compare(values: Vector, draws: Vector, spec: Spec, n: int, rows: int) -> Ca
     return Calibrated(pvalue, method, worst, len(draws), error, badness, null, rows)
 
 
-def monte_carlo_pairs(
-    varying: float,
-    null: PairNull,
-    spec: Spec,
+def monte_carlo_rows(
+    varying: Sequence[float],
+    null: RowNull,
+    specs: Sequence[Spec],
     params: Mapping[str, Any],
     *,
     replicates: int,
     seed: int,
-    thrifty: bool,
     progress: Progress | None = None,
-) -> Calibrated:
-    """Calibrate a pairs test by Monte Carlo on the part of its statistic that varies."""
-    work = float(null.n) ** 2 * (null.d + 16)
-    count = affordable(replicates, work, PAIR_BUDGET) if thrifty else replicates
-    draws = replicates_of(null, [spec], params, count, seed, progress)[:, 0]
-    badness = np.array([varying])
-    pvalue = float(rank_pvalues(varying, draws[:, 0]))
-    method = f"monte carlo, {count} replicates"
-    return Calibrated(pvalue, method, None, count, _error(pvalue, count), badness, draws, null.n)
+) -> list[Calibrated]:
+    """Calibrate tests of rows by Monte Carlo on the part of their statistics that varies.
+
+    All are evaluated on the same replicates, and share one pass over the pairs of each.
+    """
+    draws = replicates_of(null, specs, params, replicates, seed, progress)[:, :, 0]
+    results = []
+    for value, column, spec in zip(varying, draws.T, specs, strict=True):
+        signs = np.array(spec.signs)
+        badness, drawn = signs * value, column[:, None] * signs
+        if len(signs) == 1:
+            pvalue = float(rank_pvalues(badness[0], drawn[:, 0]))
+        else:
+            pvalue = min_p(badness, drawn)[0]
+        error = _error(pvalue, replicates)
+        method = f"monte carlo, {replicates} replicates"
+        results.append(Calibrated(pvalue, method, None, replicates, error, badness, drawn, null.n))
+    return results
 
 
 def asymptotic(values: Vector, spec: Spec, parameters: str, n: int) -> Calibrated:

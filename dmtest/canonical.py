@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -38,6 +38,9 @@ class Canonical:
     findings : tuple of Finding
     whitened : tuple of ndarray, optional
         Mean and covariance that `rows` were whitened with; None if they were not.
+    cube, unit : ndarray, optional
+        The sample in the unit cube, or with rows of length 1, where the target is uniform
+        there.
     """
 
     rows: NDArray[Any]
@@ -46,6 +49,8 @@ class Canonical:
     outside: int = 0
     findings: tuple[Finding, ...] = ()
     whitened: Moments | None = None
+    cube: NDArray[Any] | None = None
+    unit: NDArray[Any] | None = None
 
     @property
     def parameters(self) -> Literal["known", "fitted"]:
@@ -90,7 +95,7 @@ def from_cube(u: NDArray[Any]) -> Canonical:
             f"inside by half an ulp of {u.dtype}, {0.5 * resolution:.1e}."
         )
         findings += (Finding("saturated", text, edges),)
-    return known(normal_scores(u, resolution), outside, findings)
+    return replace(known(normal_scores(u, resolution), outside, findings), cube=u)
 
 
 def margin_scores(column: Floats, margin: Any) -> tuple[Floats, Bools, Bools]:

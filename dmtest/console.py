@@ -99,7 +99,7 @@ def _table(rows: Sequence[Spec], stacked: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from dmtest.registry import ALL
+    from dmtest.spec import ALL
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     more = ("Sees, targets, reference",) if stacked else ("Sees", "Targets", "Reference")

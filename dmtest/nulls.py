@@ -15,21 +15,24 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from dmtest import cache
+from dmtest.engines.pairs import tile_dtype
+from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import Parameters, SliceView
 from dmtest.parallel import Progress, blocks, run_tasks
 from dmtest.projections import random_directions
-from dmtest.registry import Spec
+from dmtest.spec import Space, Spec
 from dmtest.streams import stream
 
-__all__ = ["PairNull", "SliceNull", "replicates_of"]
+__all__ = ["RowNull", "SliceNull", "replicates_of"]
 
-Lines: TypeAlias = NDArray[np.float32]
+Lines: TypeAlias = NDArray[Any]
 Vector: TypeAlias = NDArray[np.float64]
 
 # Raise it when a change alters any replicate: entries of older versions are then not found.
-REVISION = 1
+REVISION = 2
 TASK_VALUES = 1 << 18
 
 
@@ -111,33 +114,58 @@ class SliceNull:
 
 
 @dataclass(frozen=True, slots=True)
-class PairNull:
-    """Residuals of n rows of N(0, I), whitened."""
+class RowNull:
+    """Rows of a space: of N(0, I), whitened, through Phi, or divided by their lengths.
 
+    Attributes
+    ----------
+    space : {"residuals", "normal", "cube", "sphere"}
+    n, d : int
+        Rows and columns of a replicate.
+    factor : ndarray, shape (d, d), optional
+        What residuals are coloured with: given its mean and covariance, a normal sample is
+        the mean plus L times a whitened one, so a test calibrated on these is exact also
+        where its statistic depends on the covariance.
+    """
+
+    space: Space
     n: int
     d: int
+    factor: Vector | None = None
 
     width = 1
 
     def key(self) -> dict[str, Any]:
         """Everything that a replicate depends on, beside the seed."""
-        return {"null": "pairs", "n": self.n, "d": self.d}
+        factor = None if self.factor is None else hashlib.sha256(self.factor.tobytes()).hexdigest()
+        return {"null": self.space, "n": self.n, "d": self.d, "factor": factor}
 
     def batch(self) -> int:
         """Replicates in one task."""
         return max(1, TASK_VALUES // (self.n * max(self.n, self.d)))
 
     def draw(self, rng: np.random.Generator) -> Lines:
-        """Draw the columns of one replicate's residuals: shape (d, n)."""
-        return whiten_columns(rng.standard_normal((self.d, self.n), dtype=np.float32))
+        """Draw the columns of one replicate: shape (d, n)."""
+        columns = rng.standard_normal((self.d, self.n), dtype=np.float32)
+        if self.space == "residuals":
+            return whiten_columns(columns)
+        if self.space == "cube":
+            # Phi in float64: float32 would round its upper tail to 1.
+            return np.asarray(np.clip(ndtr(columns.astype(np.float64)), 0.0, 1.0))
+        if self.space == "sphere":
+            return np.asarray(columns / np.sqrt(np.square(columns).sum(axis=0)))
+        return columns
 
     def evaluate(self, specs: Sequence[Spec], params: Mapping[str, Any], lines: Lines) -> Vector:
         """Evaluate tests on replicates (m, d, n): their varying part, (m, tests, 1)."""
         out = np.empty((len(lines), len(specs), 1))
+        chosen = [params.get(spec.name, {}) for spec in specs]
+        functions = [spec.statistic for spec in specs]
         for i, columns in enumerate(lines):
-            rows = np.ascontiguousarray(columns.T)
-            for j, spec in enumerate(specs):
-                out[i, j, 0] = spec.statistic(rows, **params.get(spec.name, {}), threads=False)[1]
+            rows = np.ascontiguousarray(columns.T, dtype=tile_dtype(self.n, self.d))
+            view = RowView(rows, self.factor, threads=False)
+            for j, (_, varying) in enumerate(evaluate_all(view, functions, chosen)):
+                out[i, j, 0] = varying
         return out
 
 
@@ -153,7 +181,7 @@ def whiten_columns(columns: NDArray[Any]) -> NDArray[Any]:
 
 
 def replicates_of(
-    null: SliceNull | PairNull,
+    null: SliceNull | RowNull,
     specs: Sequence[Spec],
     params: Mapping[str, Any],
     count: int,
@@ -164,7 +192,7 @@ def replicates_of(
 
     Parameters
     ----------
-    null : SliceNull or PairNull
+    null : SliceNull or RowNull
     specs : sequence of Spec
     params : mapping of test name to its tuning parameters
     count : int
@@ -210,7 +238,7 @@ def replicates_of(
 
 
 def _entry(
-    null: SliceNull | PairNull, spec: Spec, params: Mapping[str, Any], seed: int
+    null: SliceNull | RowNull, spec: Spec, params: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
     chosen = dict(spec.params) | dict(params.get(spec.name, {}))
     return null.key() | {

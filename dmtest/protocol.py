@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.arguments import level, whole
-from dmtest.calibration import affordable
+from dmtest.engines.rows import RowView, evaluate
 from dmtest.engines.slices import SliceView
 from dmtest.errors import InputError
 from dmtest.multiplicity import mean_merge, rank_pvalues
-from dmtest.nulls import PairNull, SliceNull, replicates_of, whiten_columns
+from dmtest.nulls import RowNull, SliceNull, replicates_of, whiten_columns
 from dmtest.outcome import MeanPValue
 from dmtest.parallel import blocks, run_tasks
 from dmtest.projections import random_directions
-from dmtest.registry import Spec
+from dmtest.spec import Spec
 from dmtest.streams import stream
 from dmtest.targets import Canonical
-from dmtest.transforms import varying_columns
+from dmtest.transforms import cholesky, varying_columns
+from dmtest.workload import affordable
 
 __all__ = ["mean_pvalue_of"]
 
 Vector = NDArray[np.float64]
+Law: TypeAlias = Callable[..., float]
 
 DRAWS_IN_A_TASK = 64
 POOL = 9_999
@@ -61,7 +63,7 @@ def mean_pvalue_of(
     confidence = level("confidence", confidence, 0.99)
     if subsample > n:
         raise InputError(f"subsample: got {subsample}; choose at most n = {n} rows.")
-    if spec.family == "pairs" and subsample <= d:
+    if spec.space == "residuals" and subsample <= d:
         raise InputError(
             f"subsample: got {subsample} rows for d = {d}; {spec.name} fits a covariance to "
             f"each draw: choose more than {d}."
@@ -69,7 +71,7 @@ def mean_pvalue_of(
 
     def task(part: slice) -> Vector:
         chosen = [_draw(rows, subsample, seed, i) for i in range(part.start, part.stop)]
-        if spec.family == "pairs":
+        if spec.family != "slices":
             return np.array([_varying(draw, spec) for draw in chosen])
         return _projected(chosen, spec, seed, part.start)
 
@@ -106,9 +108,13 @@ class _Scores(NamedTuple):
 
 
 def _checked_rows(canonical: Canonical, spec: Spec) -> NDArray[Any]:
-    """Rows to draw from: for pairs tests, of the columns that a covariance can be fitted to."""
+    """Rows to draw from; where a covariance is fitted to each draw, of columns it can be."""
+    if spec.space == "cube":
+        return np.asarray(np.clip(np.asarray(canonical.cube), 0.0, 1.0))
+    if spec.space == "sphere":
+        return np.asarray(canonical.unit)
     rows = canonical.rows
-    if spec.family == "slices" or canonical.fitted:
+    if spec.space != "residuals" or canonical.fitted:
         return rows
     columns = varying_columns(rows, canonical.mean, canonical.covariance)
     return rows if len(columns) == rows.shape[1] else rows[:, columns]
@@ -137,28 +143,44 @@ def _projected(
 
 
 def _varying(rows: NDArray[Any], spec: Spec) -> float:
-    """Statistic of a pairs test, less the constant that its null does not move."""
+    """Statistic of a subsample, less the constant that its null does not move."""
+    if spec.space != "residuals":
+        view = RowView(np.ascontiguousarray(rows, dtype=np.float64), threads=False)
+        return float(evaluate(spec.statistic, view)[1])
+    columns = np.ascontiguousarray(rows.T, dtype=np.float64)
     try:
-        residuals = whiten_columns(np.ascontiguousarray(rows.T, dtype=np.float64))
+        residuals = whiten_columns(columns)
     except np.linalg.LinAlgError:
         raise InputError(
             "data: the covariance of a subsample is singular; raise subsample or leave columns "
             "with few distinct values out."
         ) from None
-    return float(spec.statistic(np.ascontiguousarray(residuals.T), threads=False)[1])
+    view = RowView(np.ascontiguousarray(residuals.T), threads=False)
+    if spec.coloured:
+        # The p-value of each draw: its null depends on the draw's own covariance.
+        view.factor = cholesky(np.cov(columns, bias=True).reshape(view.d, view.d))
+        statistic = evaluate(spec.statistic, view)[0]
+        return float(cast(Law, spec.published)(statistic, view))
+    return float(evaluate(spec.statistic, view)[1])
 
 
 def _scores(statistics: Vector, spec: Spec, subsample: int, d: int, seed: int) -> _Scores:
     """Take published p-values where they are accurate, else Monte Carlo ones."""
-    from dmtest.statistics import published
+    from dmtest.statistics import joint_laws, published
 
-    if spec.family == "pairs":
-        if subsample >= ROWS_PER_COLUMN * d:
-            pvalues = np.asarray(published.henze_zirkler(1.0 + statistics, subsample, d))
-            return _Scores(pvalues, "asymptotic (lognormal approximation)")
-        pool = max(FEWEST, affordable(POOL, float(subsample) ** 2 * (d + 16), PAIR_BUDGET))
-        null = replicates_of(PairNull(subsample, d), [spec], {}, pool, seed)[:, 0, 0]
-        return _ranked(statistics, null)
+    if spec.coloured:
+        return _Scores(statistics, "asymptotic (published formula)")
+    if spec.name == "henze-zirkler" and subsample >= ROWS_PER_COLUMN * d:
+        pvalues = joint_laws.lognormal(1.0 + statistics, subsample, d)
+        return _Scores(pvalues, "asymptotic (lognormal approximation)")
+    if spec.family != "slices":
+        pool = max(FEWEST, affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET))
+        null = replicates_of(RowNull(spec.space, subsample, d), [spec], {}, pool, seed)[:, 0, 0]
+        if spec.tail == "two-sided":
+            both = np.minimum(rank_pvalues(statistics, null), rank_pvalues(-statistics, -null))
+            method = f"monte carlo, {len(null)} replicates"
+            return _Scores(np.minimum(1.0, 2.0 * both), method, len(null))
+        return _ranked(spec.sign * statistics, spec.sign * null)
     formula = published.PUBLISHED.get((spec.name, "fitted"))
     unfit = spec.name in INACCURATE or (spec.name.startswith("shapiro") and subsample > 5000)
     if formula is not None and not unfit:

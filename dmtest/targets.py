@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ from dmtest.errors import DataWarning, InputError
 from dmtest.outcome import Finding
 from dmtest.parallel import ROW_TILE, blocks
 from dmtest.sample import Sample
+from dmtest.streams import stream
 from dmtest.transforms import mean_and_covariance, whiten, whiten_independent
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Canonical",
     "Normal",
     "Product",
+    "Sphere",
     "Target",
     "TargetLike",
     "Uniform",
@@ -204,6 +206,64 @@ class Uniform:
         return from_cube(u)
 
 
+class Sphere:
+    """The uniform on the unit sphere.
+
+    Its tests are of the rows as they are. For slices and pictures rows are taken to N(0, I):
+    each is multiplied by an independent length with a normal's distribution, from a fixed
+    stream, which makes N(0, I) of uniform rows and of no others.
+
+    Parameters
+    ----------
+    normalise : bool
+        Divide rows by their lengths first, and say so; without it they have to be of
+        length 1.
+    """
+
+    fitted = False
+    name = "sphere"
+
+    def __init__(self, normalise: bool = False) -> None:
+        self.normalise = normalise
+
+    def __repr__(self) -> str:
+        return f"Sphere(normalise={self.normalise!r})"
+
+    def canonical(self, sample: Sample) -> Canonical:
+        """Check or make the rows' lengths, and give them those of a normal's rows.
+
+        Raises
+        ------
+        InputError
+            If d = 1, a row is zero, or rows are not of length 1 and are not to be made so.
+        """
+        n, d = sample.n, sample.d
+        if d < 2:
+            raise InputError("data: target 'sphere' needs at least two columns; got d = 1.")
+        x = np.asarray(sample.x)
+        length = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
+        if not length.all():
+            raise InputError(
+                f"data: {int((length == 0.0).sum())} rows are zero and have no direction; leave "
+                f"them out."
+            )
+        off = np.abs(length - 1.0) > 8.0 * np.sqrt(d) * float(np.finfo(x.dtype).eps) + 1e-6
+        if off.any() and not self.normalise:
+            raise InputError(
+                f"data: {int(off.sum())} of {n} rows are not of length 1 (from "
+                f"{length.min():.4g} to {length.max():.4g}); pass target=Sphere(normalise=True) "
+                f"to test their directions."
+            )
+        unit = (x / length[:, None]).astype(x.dtype)
+        lengths = np.sqrt(stream(0, "sphere/lengths").chisquare(d, n))
+        findings: tuple[Finding, ...] = ()
+        if off.any():
+            text = f"{int(off.sum())} rows were divided by their lengths, which are not tested."
+            findings = (Finding("normalised", text, int(off.sum())),)
+        rows = (unit * lengths[:, None]).astype(x.dtype)
+        return replace(known(rows, 0, findings), unit=unit)
+
+
 class Product:
     """Independent margins, each a frozen scipy.stats distribution, by its cdf.
 
@@ -261,7 +321,7 @@ class Product:
 
 TargetLike: TypeAlias = "str | Target"
 
-_NAMED = {"normal": Normal, "any-normal": AnyNormal, "uniform": Uniform}
+_NAMED = {"normal": Normal, "any-normal": AnyNormal, "uniform": Uniform, "sphere": Sphere}
 
 
 def as_target(target: TargetLike) -> Target:
@@ -276,7 +336,8 @@ def as_target(target: TargetLike) -> Target:
         if target not in _NAMED:
             raise InputError(
                 f"target: got {target!r}; known are {', '.join(map(repr, _NAMED))}, and the "
-                f"objects Normal(mean, cov), Uniform(low, high) and Product(margins)."
+                f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise) and "
+                f"Product(margins)."
             )
         return cast(Target, _NAMED[target]())
     if isinstance(target, type):

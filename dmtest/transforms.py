@@ -12,6 +12,7 @@ from dmtest.errors import InputError
 from dmtest.parallel import ROW_TILE, blocks, run_tasks
 
 __all__ = [
+    "cholesky",
     "independent_columns",
     "mean_and_covariance",
     "normal_scores",
@@ -39,6 +40,11 @@ def mean_and_covariance(x: NDArray[Any]) -> tuple[Matrix, Matrix]:
     shift = total / n
     covariance = square / n - np.outer(shift, shift)
     return pivot + shift, 0.5 * (covariance + covariance.T)
+
+
+def cholesky(covariance: NDArray[Any]) -> Matrix:
+    """Return the lower Cholesky factor in float64."""
+    return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
 
 
 def independent_columns(covariance: Matrix, n: int, noise: float = 0.0) -> NDArray[np.intp]:

@@ -24,7 +24,7 @@ from numpy.testing import assert_array_equal
 import dmtest
 from dmtest import cache, nulls
 from dmtest.errors import DataWarning
-from dmtest.nulls import PairNull, SliceNull, replicates_of
+from dmtest.nulls import RowNull, SliceNull, replicates_of
 from dmtest.outcome import Outcome
 from dmtest.registry import TESTS
 
@@ -58,7 +58,7 @@ def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("replicates were drawn")
 
     monkeypatch.setattr(SliceNull, "draw", refuse)
-    monkeypatch.setattr(PairNull, "draw", refuse)
+    monkeypatch.setattr(RowNull, "draw", refuse)
 
 
 def only(folder: Path) -> Path:
@@ -92,7 +92,7 @@ def test_every_ingredient_changes_the_name(monkeypatch: pytest.MonkeyPatch) -> N
     changed = [dataclasses.replace(slices, **{name: value}) for name, value in other.items()]
     known = {field.name for field in dataclasses.fields(SliceNull)}
     assert known == {*other, "basis"}  # a new field has to change the name too
-    assert {field.name for field in dataclasses.fields(PairNull)} == {"n", "d"}
+    assert {field.name for field in dataclasses.fields(RowNull)} == {"space", "n", "d", "factor"}
     vasicek, zirkler = TESTS["vasicek"], TESTS["henze-zirkler"]
     entries: list[tuple[Any, ...]] = [(null, vasicek, {}, 0) for null in (slices, *changed, *bases)]
     entries += [
@@ -101,10 +101,12 @@ def test_every_ingredient_changes_the_name(monkeypatch: pytest.MonkeyPatch) -> N
         (slices, vasicek, {"vasicek": {"window": 4}}, 0),
         (slices, vasicek, {}, 1),
         (slices, vasicek, {}, 2**60),
-        (PairNull(50, 3), zirkler, {}, 0),
-        (PairNull(51, 3), zirkler, {}, 0),
-        (PairNull(50, 4), zirkler, {}, 0),
-        (PairNull(50, 3), zirkler, {"henze-zirkler": {"beta": 1.0}}, 0),
+        (RowNull("residuals", 50, 3), zirkler, {}, 0),
+        (RowNull("residuals", 51, 3), zirkler, {}, 0),
+        (RowNull("normal", 50, 3), zirkler, {}, 0),
+        (RowNull("residuals", 50, 3, np.eye(3)), zirkler, {}, 0),
+        (RowNull("residuals", 50, 4), zirkler, {}, 0),
+        (RowNull("residuals", 50, 3), zirkler, {"henze-zirkler": {"beta": 1.0}}, 0),
     ]
     names = [cache.entry_name(nulls._entry(*entry)) for entry in entries]
     monkeypatch.setattr(nulls, "REVISION", nulls.REVISION + 1)

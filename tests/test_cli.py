@@ -20,7 +20,7 @@ import pytest
 
 import dmtest
 from dmtest import cli, console
-from dmtest.registry import TESTS
+from dmtest.registry import ROWS, TESTS
 from dmtest.reporting import schema
 
 FEW = ("--replicates", "99", "--slices", "8")
@@ -359,8 +359,8 @@ def test_tests_lists_the_registry(run: Run) -> None:
     assert (code, err) == (0, "")
     first, _, *lines = out.splitlines()
     assert first.split() == ["Test", "Family", "Cost", "Sees", "Targets", "Reference"]
-    assert [line.split()[0] for line in lines] == list(TESTS)
-    for line, row in zip(lines, TESTS.values(), strict=True):
+    assert [line.split()[0] for line in lines] == [row.name for row in ROWS]
+    for line, row in zip(lines, ROWS, strict=True):
         assert row.reference in line
         assert row.sees in line
 
@@ -381,7 +381,7 @@ def test_tests_of_one_target_as_json(run: Run) -> None:
     code, out, _ = run("tests", "--target", "any-normal", "--json")
     assert code == 0
     assert [row["name"] for row in json.loads(out)] == [
-        name for name, row in TESTS.items() if "any-normal" in row.targets
+        row.name for row in ROWS if "any-normal" in row.targets
     ]
 
 

@@ -273,19 +273,90 @@ def test_epps_pulley_null_accuracy() -> None:
 # Tiles
 
 
+def folded(name: str, tile: tuple[np.ndarray, ...], diagonal: bool) -> float:
+    """Fold a tile and a tile of ones with one kernel."""
+    gram, left, right = tile
+    shared = np.ones_like(gram) * 0.5
+    constants = np.array([0.3, -0.2, 0.7, 0.1, 0.4])
+    return float(getattr(pairs, name)(gram, shared, left, right, diagonal, constants))
+
+
+def folded_twin(name: str, tile: tuple[np.ndarray, ...], diagonal: bool) -> tuple[float, float]:
+    """Give the sum from the definition, and that of absolute values."""
+    g, left, right = (part.astype(np.float64) for part in tile)
+    a, b, c, e, f = 0.3, -0.2, 0.7, 0.1, 0.4
+    added, apart = left[:, None] + right, left[:, None] + right - 2 * g
+    cosine = g / np.sqrt(np.maximum(left[:, None] * right, 1e-60))
+    values = {
+        "mass": np.full_like(g, 0.5),
+        "inner": 0.5 * g,
+        "norms": 0.5 * left[:, None] * right,
+        "quartic": np.polyval([a, b, c, e, f], g),
+        "cosine_quartic": np.polyval([a, b, c, e, f], cosine),
+        "visagie": 0.5 * (a * g + b * (added + 2 * g) + c),
+        "laplacian": 0.5
+        * (left[:, None] * right - added * (a * apart + b) + (c * apart + e) * apart + f),
+        "stein": (1 + a * np.maximum(apart, 0)) ** -0.5
+        * (
+            g
+            - a / (1 + a * np.maximum(apart, 0)) * (np.maximum(apart, 0) - b)
+            - 3 * a**2 * np.maximum(apart, 0) / (1 + a * np.maximum(apart, 0)) ** 2
+        ),
+    }[name]
+    kept = np.triu(values, 1) if diagonal else values
+    return float(kept.sum()), float(np.abs(kept).sum())
+
+
 @EVERY
-@given(st.integers(1, 150), st.integers(1, 300), st.integers(1, 20), st.integers(0, 2**32))
-def test_gauss_tiles(j: int, k: int, d: int, seed: int) -> None:
-    """Whole tiles and the upper triangle of diagonal ones, also far apart rows."""
+@given(
+    st.sampled_from(
+        ["mass", "inner", "norms", "quartic", "cosine_quartic", "visagie", "laplacian", "stein"]
+    ),
+    st.integers(1, 150),
+    st.integers(1, 300),
+    st.integers(1, 20),
+    st.integers(0, 2**32),
+)
+def test_folds_of_tiles(name: str, j: int, k: int, d: int, seed: int) -> None:
+    """Whole tiles and the upper triangle of diagonal ones, in both precisions."""
     rng = np.random.default_rng(seed)
-    left = rng.standard_normal((j, d)) * rng.choice([0.1, 1.0, 10.0])
+    left = rng.standard_normal((j, d)) * rng.choice([0.1, 1.0, 3.0])
     for right, diagonal in ((rng.standard_normal((k, d)), False), (left, True)):
-        gram = left @ right.T
-        a, b = (0.5 * np.square(side).sum(axis=1) for side in (left, right))
-        exact = twins.gauss_tile(gram, a, b, diagonal)
-        assert_allclose(pairs.gauss_tile(gram, a, b, diagonal), exact, rtol=1e-12, atol=1e-300)
-        small = tuple(part.astype(np.float32) for part in (gram, a, b))
-        value = pairs.gauss_tile32(*small, diagonal)
-        # float32 exponents of size e are off by about 1e-7 e; single terms below exp(-87) are 0.
-        size = 1.0 + float(max(a.max(), b.max()))
-        assert abs(value - exact) <= 1e-6 * size * exact + 1e-36 * j * k
+        tile = (left @ right.T, np.square(left).sum(axis=1), np.square(right).sum(axis=1))
+        exact, size = folded_twin(name, tile, diagonal)
+        assert abs(folded(name, tile, diagonal) - exact) <= 1e-12 * size + 1e-300
+        small = tuple(part.astype(np.float32) for part in tile)
+        exact, size = folded_twin(name, small, diagonal)
+        norms = 1.0 + float(small[1].max()) * float(small[2].max())
+        assert abs(folded(name, small, diagonal) - exact) <= 1e-5 * (size + norms * j * k * 0.1)
+
+
+@EVERY
+@given(
+    st.sampled_from(["near", "far", "distance"]),
+    st.integers(1, 150),
+    st.integers(1, 300),
+    st.integers(1, 20),
+    st.integers(0, 2**32),
+)
+def test_shared_tiles(name: str, j: int, k: int, d: int, seed: int) -> None:
+    """Exponentials and distances, and their sums; 0.3 is the rate, 2 the shift of "far"."""
+    rng = np.random.default_rng(seed)
+    left = rng.standard_normal((j, d)) * rng.choice([0.1, 1.0, 2.0])
+    for right, diagonal in ((rng.standard_normal((k, d)), False), (left, True)):
+        gram, a, b = left @ right.T, np.square(left).sum(axis=1), np.square(right).sum(axis=1)
+        added = a[:, None] + b
+        exact = {
+            "near": np.exp(-0.3 * np.maximum(added - 2 * gram, 0)),
+            "far": np.exp(0.3 * (added + 2 * gram) - 2.0),
+            "distance": np.sqrt(np.maximum(added - 2 * gram, 0)),
+        }[name]
+        here = np.triu(np.ones_like(gram), 1).astype(bool) if diagonal else np.ones_like(gram, bool)
+        for kind, rtol in ((np.float64, 1e-12), (np.float32, 2e-5)):
+            out = np.zeros(gram.shape, kind)
+            small = (part.astype(kind) for part in (gram, a, b))
+            total = getattr(pairs, name)(*small, diagonal, 0.3, 2.0, out)
+            near = 0.0 if kind == np.float64 else 2e-3 * np.sqrt(1.0 + added.max())
+            atol = max(near if name == "distance" else 0.0, 1e-7)
+            assert_allclose(out[here], exact[here], rtol=rtol, atol=atol)
+            assert_allclose(total, out[here].sum(dtype=np.float64), rtol=1e-5, atol=1e-30)

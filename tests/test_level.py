@@ -17,7 +17,7 @@ import pytest
 
 import dmtest
 from dmtest.battery import Plan, run_battery
-from dmtest.registry import TESTS, as_tests
+from dmtest.registry import TESTS, as_tests, find, list_tests
 from dmtest.sample import as_sample
 from dmtest.targets import as_target
 
@@ -72,6 +72,8 @@ def error(level: float) -> float:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("test", TESTS)
 def test_every_test_keeps_its_level(test: str, target: str, shape: Any) -> None:
+    if find(test, target) is None:
+        return
     found = pvalues(target, shape)[test]
     assert len(found) == DATASETS
     for level in LEVELS:
@@ -108,7 +110,7 @@ def test_users_get_these_pvalues(target: str) -> None:
     x = draw(target, n, d, 7)
     options: dict[str, Any] = {"slices": slices, "replicates": REPLICATES, "rng": 7}
     outcomes = dmtest.run_tests(x, "all", target, **options)
-    assert [outcome.test for outcome in outcomes] == list(TESTS)
+    assert [outcome.test for outcome in outcomes] == [row.name for row in list_tests(target)]
     for outcome in outcomes:
         assert outcome.pvalue == pvalues(target, SHAPES[0])[outcome.test][7]
     report = dmtest.report(x, target, tests="all", **options)

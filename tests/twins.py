@@ -6,7 +6,6 @@ Nothing here imports dmtest's kernels, engines or statistics. Every function tak
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,20 +54,6 @@ def harmonic_sums(row: Vector, loc: float, scale: float, nodes: int) -> Vector:
     """Sum cos(j x) and sin(j x), j = 1..nodes, x = (row - loc) scale."""
     x = np.outer(np.arange(1, nodes + 1), (row.astype(np.float64) - loc) * scale)
     return np.stack([np.cos(x).sum(axis=1), np.sin(x).sum(axis=1)])
-
-
-def gauss_tile(gram: Vector, left: Vector, right: Vector, diagonal: bool) -> float:
-    """Sum of exp(gram - left - right) over a tile, or over its strict upper triangle."""
-    terms = np.exp(np.minimum(gram.astype(np.float64) - left[:, None] - right[None, :], 0.0))
-    return float(np.triu(terms, 1).sum() if diagonal else terms.sum())
-
-
-def gauss_pair_sum(residuals: NDArray[Any], beta: float) -> float:
-    """Sum over pairs of the Gaussian kernel."""
-    return float(np.exp(-0.5 * beta**2 * pdist(residuals.astype(float), "sqeuclidean")).sum())
-
-
-# Statistics of a slice
 
 
 def epps_pulley(z: Vector) -> float:

@@ -1,49 +1,262 @@
-"""Reductions of a tile of the Gram matrix; BLAS makes the tile, these fold it."""
+"""Folds of a tile of the Gram matrix; BLAS makes the tile, these reduce it to one number.
+
+All take ``(gram, shared, left, right, diagonal, constants)``: the tile of g_jk, the tile that
+the request shares with others (gram itself if none), the squared norms of the tile's rows
+and columns, whether the tile lies on the diagonal (then k > j only) and the request's
+constants. Runs of 128 values are added up in the tile's precision, the runs in float64.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dmtest.kernels.special import FAST, exp_neg, exp_neg32
+from dmtest.kernels.special import FAST, exp_any
+
+Tile = NDArray[Any]
+RUN = 128
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def gauss_tile(
-    gram: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.float64], diagonal: bool
+def near(
+    gram: Tile, left: Tile, right: Tile, diagonal: bool, c: float, shift: float, out: Tile
 ) -> float:
-    """Sum exp(gram_jk - left_j - right_k) over a tile; over k > j only, if `diagonal`.
+    """Fill `out` with exp(-c |Y_j - Y_k|^2), and return its sum."""
+    return _exponentials(gram, left, right, diagonal, -c, 2.0 * c, 0.0, out)
 
-    `gram` is b^2 Y Y', `left` and `right` are b^2 r^2 / 2: the exponent is -b^2 D_jk / 2.
-    """
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def far(
+    gram: Tile, left: Tile, right: Tile, diagonal: bool, c: float, shift: float, out: Tile
+) -> float:
+    """Fill `out` with exp(c |Y_j + Y_k|^2 - shift), and return its sum."""
+    return _exponentials(gram, left, right, diagonal, c, 2.0 * c, shift, out)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def _exponentials(
+    gram: Tile,
+    left: Tile,
+    right: Tile,
+    diagonal: bool,
+    norms: float,
+    inner: float,
+    shift: float,
+    out: Tile,
+) -> float:
+    kind = gram.dtype.type
+    a, b, s = kind(norms), kind(inner), kind(shift)
+    # exp(-c D) never exceeds 1, whatever rounding makes of the distance of equal rows.
+    top = kind(0.0) if norms < 0.0 else kind(1e30)
     total = 0.0
     for j in range(gram.shape[0]):
         first = j + 1 if diagonal else 0
-        line = gram[j, first:]
-        half = right[first:]
-        row = 0.0
-        for k in range(line.size):
-            row += exp_neg(min(line[k] - left[j] - half[k], 0.0))
-        total += row
+        here = a * left[j] - s
+        for start in range(first, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            other = right[start : start + RUN]
+            made = out[j, start : start + RUN]
+            run = kind(0.0)
+            for k in range(line.size):
+                value = exp_any(min(b * line[k] + (a * other[k] + here), top))
+                made[k] = value
+                run += value
+            total += np.float64(run)
     return total
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def gauss_tile32(
-    gram: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32], diagonal: bool
+def distance(
+    gram: Tile, left: Tile, right: Tile, diagonal: bool, c: float, shift: float, out: Tile
 ) -> float:
-    """Do the same in float32, with runs of 128 added up in float64."""
+    """Fill `out` with |Y_j - Y_k|, and return its sum."""
+    kind = gram.dtype.type
+    two, zero = kind(2.0), kind(0.0)
     total = 0.0
     for j in range(gram.shape[0]):
         first = j + 1 if diagonal else 0
-        line = gram[j, first:]
-        half = right[first:]
-        for start in range(0, line.size, 128):
-            run = np.float32(0.0)
-            part = line[start : start + 128]
-            other = half[start : start + 128]
-            for k in range(part.size):
-                run += exp_neg32(min(part[k] - left[j] - other[k], np.float32(0.0)))
+        here = left[j]
+        for start in range(first, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            other = right[start : start + RUN]
+            made = out[j, start : start + RUN]
+            run = zero
+            for k in range(line.size):
+                value = np.sqrt(max(other[k] + here - two * line[k], zero))
+                made[k] = value
+                run += value
+            total += np.float64(run)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def mass(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Sum of the shared tile."""
+    total = 0.0
+    for j in range(gram.shape[0]):
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = shared[j, start : start + RUN]
+            run = gram.dtype.type(0.0)
+            for k in range(line.size):
+                run += line[k]
+            total += np.float64(run)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def inner(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Sum of g_jk times the shared tile."""
+    total = 0.0
+    for j in range(gram.shape[0]):
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            other = shared[j, start : start + RUN]
+            run = gram.dtype.type(0.0)
+            for k in range(line.size):
+                run += line[k] * other[k]
+            total += np.float64(run)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def norms(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Sum of r_j^2 r_k^2 times the shared tile."""
+    total = 0.0
+    for j in range(gram.shape[0]):
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = right[start : start + RUN]
+            other = shared[j, start : start + RUN]
+            run = gram.dtype.type(0.0)
+            for k in range(line.size):
+                run += line[k] * other[k]
+            total += np.float64(run) * np.float64(left[j])
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def quartic(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Sum of c4 g^4 + c3 g^3 + c2 g^2 + c1 g + c0; `constants` are c4, ..., c0."""
+    kind = gram.dtype.type
+    c4, c3, c2 = kind(constants[0]), kind(constants[1]), kind(constants[2])
+    c1, c0 = kind(constants[3]), kind(constants[4])
+    total = 0.0
+    for j in range(gram.shape[0]):
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            run = kind(0.0)
+            for k in range(line.size):
+                g = line[k]
+                run += (((c4 * g + c3) * g + c2) * g + c1) * g + c0
+            total += np.float64(run)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def cosine_quartic(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Do the same for the cosine g_jk / (r_j r_k); a row of zeros has cosine 0 with all."""
+    kind = gram.dtype.type
+    c4, c3, c2 = kind(constants[0]), kind(constants[1]), kind(constants[2])
+    c1, c0 = kind(constants[3]), kind(constants[4])
+    tiny, one = kind(1e-30), kind(1.0)
+    inverse = one / np.sqrt(np.maximum(right, tiny))
+    total = 0.0
+    for j in range(gram.shape[0]):
+        here = one / np.sqrt(max(left[j], tiny))
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            other = inverse[start : start + RUN]
+            run = kind(0.0)
+            for k in range(line.size):
+                g = line[k] * other[k] * here
+                run += (((c4 * g + c3) * g + c2) * g + c1) * g + c0
+            total += np.float64(run)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def visagie(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Sum of (a g + b |Y_j + Y_k|^2 + c) times the shared tile; `constants` are a, b, c."""
+    kind = gram.dtype.type
+    a, b, c = kind(constants[0] + 2.0 * constants[1]), kind(constants[1]), kind(constants[2])
+    total = 0.0
+    for j in range(gram.shape[0]):
+        here = b * left[j] + c
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            other = shared[j, start : start + RUN]
+            norms = right[start : start + RUN]
+            run = kind(0.0)
+            for k in range(line.size):
+                run += (a * line[k] + (b * norms[k] + here)) * other[k]
+            total += np.float64(run)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def laplacian(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Sum of (r_j^2 r_k^2 - (r_j^2 + r_k^2)(b D + c) + (e D + f) D + h) times the shared tile.
+
+    D = |Y_j - Y_k|^2; `constants` are b, c, e, f, h.
+    """
+    kind = gram.dtype.type
+    b, c = kind(constants[0]), kind(constants[1])
+    e, f, h = kind(constants[2]), kind(constants[3]), kind(constants[4])
+    two = kind(2.0)
+    total = 0.0
+    for j in range(gram.shape[0]):
+        here = left[j]
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            other = shared[j, start : start + RUN]
+            norms = right[start : start + RUN]
+            run = kind(0.0)
+            for k in range(line.size):
+                r = norms[k]
+                apart = (r + here) - two * line[k]
+                value = here * r - (r + here) * (b * apart + c) + (e * apart + f) * apart + h
+                run += value * other[k]
+            total += np.float64(run)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def stein(
+    gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
+) -> float:
+    """Sum of g phi + 2 phi' (D - d) - 4 D phi'', phi = (1 + s D)^(-1/2); `constants` are s, d."""
+    kind = gram.dtype.type
+    s, d = kind(constants[0]), kind(constants[1])
+    one, two, three, zero = kind(1.0), kind(2.0), kind(3.0), kind(0.0)
+    total = 0.0
+    for j in range(gram.shape[0]):
+        here = left[j]
+        for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
+            line = gram[j, start : start + RUN]
+            norms = right[start : start + RUN]
+            run = zero
+            for k in range(line.size):
+                apart = max((norms[k] + here) - two * line[k], zero)
+                w = one / (one + s * apart)
+                # phi' = -s phi w / 2 and phi'' = 3 s^2 phi w^2 / 4.
+                slope = s * w
+                inside = line[k] - slope * (apart - d) - three * slope * slope * apart
+                run += np.sqrt(w) * inside
             total += np.float64(run)
     return total

@@ -7,8 +7,11 @@ ranges their docstrings state. Tests compare them with mpmath-grade references.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 # For loops: reassociation lets sums vectorise; NaN and infinity keep their meaning.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
@@ -60,6 +63,35 @@ def exp_neg32(x: np.float32) -> np.float32:
     p = p * r + np.float32(1.0)
     scale = np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
     return p * scale if x > np.float32(-87.0) else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def exp64(x: float) -> float:
+    """exp(x) of a float64; 0 below -708, and exp(708) above 708."""
+    return exp_neg(min(x, 708.0))
+
+
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def exp32(x: np.float32) -> np.float32:
+    """exp(x) of a float32, relative error below 3e-7; 0 below -87, and exp(87) above 87."""
+    return exp_neg32(min(x, np.float32(87.0)))
+
+
+def exp_any(x: Any) -> Any:
+    """exp64 or exp32, by the type of x, in kernels that run in both precisions."""
+    return np.exp(x)
+
+
+@overload(exp_any)
+def _exp_any(x: Any) -> Any:
+    # numba wants the same annotations on both levels.
+    def single(x: Any) -> Any:
+        return exp32(x)
+
+    def double(x: Any) -> Any:
+        return exp64(x)
+
+    return single if x == types.float32 else double
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")

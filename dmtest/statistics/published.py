@@ -28,7 +28,7 @@ from dmtest.statistics.quadratic import (
     epps_pulley_known,
 )
 
-__all__ = ["PUBLISHED", "henze_zirkler", "why_not"]
+__all__ = ["PUBLISHED", "why_not"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -260,28 +260,6 @@ def watson_known(statistic: ArrayLike, n: int) -> Vector:
     return as_array(kolmogorov(np.pi * np.sqrt(np.maximum(modified, 0.0))))
 
 
-def henze_zirkler(statistic: ArrayLike, n: int, d: int, beta: float | None = None) -> Vector:
-    """Henze & Zirkler (1990): a lognormal law with the limit's exact mean and variance.
-
-    `beta` is Henze and Zirkler's bandwidth by default. An approximation even in the limit:
-    the true 1% point of n = 20, d = 2 gets .0149. Above d = 32 the statistic and these
-    moments round to 1 and the p-value is noise: use Monte Carlo. Equals pingouin and MVN.
-    """
-    b2 = 0.5 * ((2 * d + 1) * n / 4.0) ** (2.0 / (d + 4)) if beta is None else beta**2
-    a, w = 1.0 + 2.0 * b2, (1.0 + b2) * (1.0 + 3.0 * b2)
-    dd = d * (d + 2)
-    lost = a ** (-0.5 * d) * (1.0 + d * b2 / a + dd * b2**2 / (2.0 * a**2))
-    variance = (
-        2.0 * (1.0 + 4.0 * b2) ** (-0.5 * d)
-        + 2.0 * a**-d * (1.0 + 2.0 * d * b2**2 / a**2 + 3.0 * dd * b2**4 / (4.0 * a**4))
-        - 4.0 * w ** (-0.5 * d) * (1.0 + 3.0 * d * b2**2 / (2.0 * w) + dd * b2**4 / (2.0 * w**2))
-    )
-    x = np.maximum(as_array(statistic), 1e-300)
-    spread = np.log1p(variance / (1.0 - lost) ** 2)
-    centre = np.log1p(-lost) - 0.5 * spread
-    return as_array(ndtr((centre - np.log(x)) / np.sqrt(spread)))
-
-
 PUBLISHED: dict[tuple[str, str], Callable[[ArrayLike, int], Vector]] = {
     ("dagostino-pearson", "fitted"): dagostino_pearson,
     ("dagostino-pearson", "known"): chi_squared_2,
@@ -307,7 +285,6 @@ _WHY_NOT = {
     ("shapiro-francia", "known"): "Royston's formula is for the fitted statistic only",
     ("vasicek", "fitted"): "only simulated percentage points exist",
     ("vasicek", "known"): "only simulated percentage points exist",
-    ("henze-zirkler", "fitted"): "its law needs the dimension: published.henze_zirkler",
 }
 
 

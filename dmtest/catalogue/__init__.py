@@ -1,0 +1,1 @@
+"""One row for every test, by the hypothesis it is made for."""

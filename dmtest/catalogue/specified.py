@@ -1,0 +1,101 @@
+"""Tests for N(0, I), fully specified: statistics of the rows as they are."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dmtest.spec import Spec
+from dmtest.statistics import features, pairs, specified
+
+__all__ = ["ROWS"]
+
+_ROW = partial(
+    Spec,
+    space="normal",
+    needs="rows",
+    reduction="none",
+    cap=None,
+    targets=("normal", "uniform", "product"),
+)
+_SUMS = partial(_ROW, family="sums", work=lambda n, d: 2.0 * n * d * d)
+_OWN = ("normal", "product")
+
+ROWS = (
+    _ROW(
+        name="mmd",
+        family="pairs",
+        targets=_OWN,
+        statistic=pairs.mmd,
+        params={"beta": None},
+        features=features.mmd,
+        cost="n^2 d",
+        sees="location, scale and most joint shapes",
+        reference="Gretton et al. 2012",
+    ),
+    _ROW(
+        name="energy",
+        family="pairs",
+        targets=_OWN,
+        statistic=pairs.energy_known,
+        cost="n^2 d",
+        sees="location, scale and heavy tails in any dimension",
+        reference="Szekely & Rizzo 2005",
+    ),
+    _ROW(
+        name="stein",
+        family="pairs",
+        statistic=pairs.stein,
+        params={"length": None},
+        cost="n^2 d",
+        sees="location, scale and tails",
+        reference="Liu, Lee & Jordan 2016; Gorham & Mackey 2017",
+    ),
+    _SUMS(
+        name="mean",
+        statistic=specified.mean,
+        published=specified.mean_law,
+        exact="chi-squared",
+        cost="n d",
+        sees="a mean that is not 0",
+        reference="Hotelling 1931",
+    ),
+    _SUMS(
+        name="covariance-lrt",
+        statistic=specified.covariance_lrt,
+        published=specified.covariance_lrt_law,
+        cost="n d^2",
+        sees="a covariance that is not I; n > d",
+        reference="Anderson 2003, 10.8",
+    ),
+    _SUMS(
+        name="covariance-nagao",
+        statistic=specified.covariance_nagao,
+        published=specified.covariance_law,
+        cost="n d^2",
+        sees="a covariance that is not I",
+        reference="Nagao 1973",
+    ),
+    _SUMS(
+        name="covariance-ledoit-wolf",
+        statistic=specified.covariance_ledoit_wolf,
+        published=specified.covariance_law,
+        cost="n d^2",
+        sees="a covariance that is not I, also for d > n",
+        reference="Ledoit & Wolf 2002",
+    ),
+    _SUMS(
+        name="radius",
+        statistic=specified.radius,
+        work=lambda n, d: 4.0 * n * d + 500.0 * n,
+        cost="n d + n log n",
+        sees="row lengths: tails that all directions share, light and heavy; spheres",
+        reference="Anderson & Darling 1954",
+    ),
+    _SUMS(
+        name="direction",
+        statistic=specified.direction,
+        cost="n d^2",
+        sees="directions that are too full: a mean, few axes, low effective rank",
+        reference="Rayleigh 1919; Bingham 1974",
+    ),
+)

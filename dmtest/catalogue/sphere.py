@@ -1,0 +1,87 @@
+"""Tests for the uniform on the sphere: statistics of rows of length 1."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dmtest.spec import Spec
+from dmtest.statistics import sphere
+
+__all__ = ["ROWS"]
+
+_ROW = partial(Spec, space="sphere", needs="rows", reduction="none", cap=None, targets=("sphere",))
+_PAIRS = partial(_ROW, family="pairs", work=lambda n, d: n * n * (d + 600.0), cost="n^2 d")
+
+ROWS = (
+    _ROW(
+        name="rayleigh",
+        family="sums",
+        statistic=sphere.rayleigh,
+        published=sphere.rayleigh_law,
+        work=lambda n, d: 4.0 * n * d * d,
+        cost="n d",
+        sees="a mean direction",
+        reference="Rayleigh 1919",
+    ),
+    _ROW(
+        name="bingham",
+        family="sums",
+        statistic=sphere.bingham,
+        published=sphere.bingham_law,
+        work=lambda n, d: 4.0 * n * d * d,
+        cost="n d^2",
+        sees="axes and planes that are too full or too empty; low effective rank",
+        reference="Bingham 1974",
+    ),
+    _PAIRS(
+        name="ajne",
+        statistic=sphere.ajne,
+        sees="half-spheres that are too full; nothing symmetric about the origin",
+        reference="Ajne 1968; Prentice 1978",
+    ),
+    _PAIRS(
+        name="gine-gn",
+        statistic=sphere.gine_gn,
+        sees="shapes symmetric about the origin",
+        reference="Gine 1975",
+    ),
+    _PAIRS(
+        name="gine-fn",
+        statistic=sphere.gine_fn,
+        sees="every shape, a mean direction above all",
+        reference="Gine 1975",
+    ),
+    _PAIRS(
+        name="bakshaev",
+        statistic=sphere.bakshaev,
+        sees="every shape, a mean direction above all",
+        reference="Bakshaev 2010",
+    ),
+    _PAIRS(
+        name="pcvm",
+        statistic=sphere.pcvm,
+        sees="every shape, a mean direction above all",
+        reference="Garcia-Portugues, Navarro-Esteban & Cuesta-Albertos 2023",
+    ),
+    _PAIRS(
+        name="pad",
+        statistic=sphere.pad,
+        sees="every shape, clusters more than pcvm",
+        reference="Garcia-Portugues, Navarro-Esteban & Cuesta-Albertos 2023",
+    ),
+    _PAIRS(
+        name="cai-fan-jiang",
+        statistic=sphere.cai_fan_jiang,
+        tail="lower",
+        params={"regime": 3.0},
+        sees="near duplicates and opposites",
+        reference="Cai & Jiang 2012; Cai, Fan & Jiang 2013",
+    ),
+    _PAIRS(
+        name="sobolev",
+        statistic=sphere.sobolev,
+        params={"degree": 3.0, "upto": None},
+        sees="one degree of harmonics, or several",
+        reference="Gine 1975; Prentice 1978",
+    ),
+)

@@ -1,0 +1,137 @@
+"""Statistics of whole rows: what they are given, and how several are computed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.engines.pairs import PairSum, Precision, pair_sums
+from dmtest.parallel import Progress
+from dmtest.streams import stream
+from dmtest.transforms import mean_and_covariance
+
+__all__ = ["Asks", "PairSum", "RowView", "Values", "evaluate", "evaluate_all"]
+
+Vector: TypeAlias = NDArray[np.float64]
+# A statistic and the part of it that varies, which it is calibrated on.
+Values: TypeAlias = tuple[float, float]
+# What a statistic that needs sums over pairs is: it asks for them, and is told.
+Asks: TypeAlias = Generator["PairSum | tuple[PairSum, ...]", Any, Values]
+Function: TypeAlias = Callable[..., "Values | Asks"]
+
+
+class RowView:
+    """A sample in the space of a test, and what several statistics of it share.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+        Whitened residuals, rows on normal scale, in the unit cube or of length 1.
+    factor : ndarray, shape (d, d), optional
+        Lower Cholesky factor L of the 1/n covariance of the sample that residuals are of:
+        x - m = rows L'. None stands for the identity.
+    precision : {"auto", "double"}
+        Of the tiles of sums over pairs.
+    threads : bool
+        Whether more than one thread may be used.
+    progress : callable, optional
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[Any],
+        factor: Vector | None = None,
+        *,
+        precision: Precision = "auto",
+        threads: bool = True,
+        progress: Progress | None = None,
+    ) -> None:
+        self.rows = rows
+        self.factor = factor
+        self.precision = precision
+        self.threads = threads
+        self.progress = progress
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.rows.shape[0])
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return int(self.rows.shape[1])
+
+    @cached_property
+    def squared(self) -> Vector:
+        """Squared lengths of the rows: shape (n,)."""
+        return np.asarray(np.einsum("ij,ij->i", self.rows, self.rows, dtype=np.float64))
+
+    @property
+    def mean(self) -> Vector:
+        """Mean of the rows: shape (d,)."""
+        return self._moments[0]
+
+    @property
+    def covariance(self) -> Vector:
+        """Covariance (1/n) of the rows: shape (d, d)."""
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self) -> tuple[Vector, Vector]:
+        return mean_and_covariance(self.rows)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """Return the stream of a search: the same for every sample, so that it is calibrated."""
+        return stream(0, f"search/{name}")
+
+
+def evaluate_all(
+    view: RowView, functions: Sequence[Function], params: Sequence[Mapping[str, Any]]
+) -> list[Values]:
+    """Evaluate statistics of one sample, with one pass for all sums over pairs.
+
+    A statistic is a function of the view and its parameters. One that needs sums over pairs
+    is a generator: it yields a :class:`PairSum` (or a tuple of them), and is sent the sum
+    (or a tuple of sums).
+    """
+    done: dict[int, Values] = {}
+    asking: dict[int, tuple[Asks, tuple[PairSum, ...], bool]] = {}
+
+    def step(position: int, asks: Asks, answer: Any) -> None:
+        try:
+            wanted = asks.send(answer)
+        except StopIteration as stop:
+            done[position] = stop.value
+            return
+        several = isinstance(wanted, tuple)
+        asking[position] = (asks, wanted if isinstance(wanted, tuple) else (wanted,), several)
+
+    for position, (function, chosen) in enumerate(zip(functions, params, strict=True)):
+        result = function(view, **chosen)
+        if isinstance(result, Generator):
+            step(position, result, None)
+        else:
+            done[position] = result
+    while asking:
+        waiting, asking = asking, {}
+        sums = pair_sums(
+            view.rows,
+            [request for _, wanted, _ in waiting.values() for request in wanted],
+            precision=view.precision,
+            threads=view.threads,
+            progress=view.progress,
+        )
+        for position, (asks, wanted, several) in waiting.items():
+            answers = tuple(sums[request] for request in wanted)
+            step(position, asks, answers if several else answers[0])
+    return [done[position] for position in range(len(functions))]
+
+
+def evaluate(function: Function, view: RowView, **params: Any) -> Values:
+    """Evaluate one statistic."""
+    return evaluate_all(view, [function], [params])[0]

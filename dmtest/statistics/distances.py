@@ -1,0 +1,68 @@
+"""Mean distances to a standard normal point, for energy statistics."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.polynomial.chebyshev import chebinterpolate, chebval
+from numpy.typing import NDArray
+from scipy.special import gammaln, pdtr
+
+__all__ = ["mean_distance", "normal_distance"]
+
+Vector = NDArray[np.float64]
+
+DEGREE = 80
+
+
+def normal_distance(d: int) -> float:
+    """E|Z - Z'| = 2 Gamma((d+1)/2) / Gamma(d/2) of two N(0, I) points in d dimensions."""
+    return float(2.0 * np.exp(gammaln(0.5 * (d + 1)) - gammaln(0.5 * d)))
+
+
+def mean_distance(squared: Vector, d: int) -> Vector:
+    """E|y - Z| for Z from N(0, I) in d dimensions, as a function of |y|^2.
+
+    sqrt 2 Gamma((d+1)/2) / Gamma(d/2) 1F1(-1/2; d/2; -|y|^2 / 2), from an interpolant of
+    relative error below 1e-11 (scipy's hyp1f1 is infinite at d = 384, |y|^2 = 384).
+
+    Parameters
+    ----------
+    squared : ndarray
+        |y|^2.
+    d : int
+    """
+    top = float(squared.max(initial=0.0))
+    # Domains double, so that samples share interpolants.
+    reach = int(np.ceil(np.log2(max(1.0, np.log1p(top / d)))))
+    scale = 2.0**reach
+    v = np.log1p(squared / d) * (2.0 / scale) - 1.0
+    return np.asarray(np.sqrt(squared + d) * chebval(v, _interpolant(d, reach)))
+
+
+@lru_cache(maxsize=64)
+def _interpolant(d: int, reach: int) -> Vector:
+    scale = 2.0**reach
+
+    def ratio(v: Any) -> Any:
+        squared = d * np.expm1(0.5 * scale * (v + 1.0))
+        exact = np.array([_mean_distance(0.5 * s, d) for s in squared])
+        return exact / np.sqrt(squared + d)
+
+    return np.asarray(chebinterpolate(ratio, DEGREE))
+
+
+def _mean_distance(x: float, d: int) -> float:
+    """Sqrt 2 E[Gamma((d+1)/2 + K) / Gamma(d/2 + K)] over K from Poisson(x)."""
+    reach = 12.0 * np.sqrt(x) + 40.0
+    k = np.arange(max(0.0, np.floor(x - reach)), np.ceil(x + reach))
+    weight = (
+        np.diff(pdtr(k, x), prepend=0.0)
+        if x < 20.0
+        else np.exp(k * np.log(x) - x - gammaln(k + 1.0))
+    )
+    weight /= weight.sum()
+    ratio = np.exp(gammaln(0.5 * (d + 1) + k) - gammaln(0.5 * d + k))
+    return float(np.sqrt(2.0) * (weight @ ratio))
