@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.tables import write
+from dmtest.engines.rows import RowView, evaluate
 from dmtest.engines.slices import line_statistics, slice_statistics
 from dmtest.parallel import single_threaded_blas
 from dmtest.projections import random_directions
@@ -253,12 +254,13 @@ HZ_FIRST = """
 import time
 import numpy as np
 from dmtest.parallel import single_threaded_blas
+from dmtest.engines.rows import RowView, evaluate
 from dmtest.statistics.pairs import henze_zirkler
 from dmtest.transforms import mean_and_covariance, whiten
 {imports}
 def dmtest(x):
     with single_threaded_blas():
-        return henze_zirkler(whiten(x, *mean_and_covariance(x)))
+        return evaluate(henze_zirkler, RowView(whiten(x, *mean_and_covariance(x))))
 x = np.random.default_rng(0).standard_normal(({n}, {d}))
 dmtest(x[:4200].copy())
 {warm}
@@ -294,7 +296,7 @@ def henze(rng: np.random.Generator, n: int, d: int, runs: int) -> list[dict[str,
 
     def ours(data: Any) -> Any:
         with single_threaded_blas():
-            return henze_zirkler(whiten(data, *mean_and_covariance(data)))
+            return evaluate(henze_zirkler, RowView(whiten(data, *mean_and_covariance(data))))
 
     def theirs() -> Any:
         return pingouin.multivariate_normality(x)
@@ -318,7 +320,9 @@ def henze(rng: np.random.Generator, n: int, d: int, runs: int) -> list[dict[str,
         ),
     ]
     pipeline = (
-        "from dmtest.statistics.pairs import henze_zirkler as hz\nfrom dmtest.transforms import *"
+        "from dmtest.engines.rows import RowView, evaluate\n"
+        "from dmtest.statistics.pairs import henze_zirkler\nfrom dmtest.transforms import *\n"
+        "hz = lambda y: evaluate(henze_zirkler, RowView(y))"
     )
     mine = peak_memory(
         n, d, pipeline, "hz(x[:600].copy())", "hz(whiten(x, *mean_and_covariance(x)))"

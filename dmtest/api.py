@@ -52,7 +52,8 @@ def report(
         :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`, :class:`~dmtest.Product`;
         ``"sphere"`` (the unit sphere), or :class:`~dmtest.Sphere`.
     tests : str or iterable of str, optional
-        Names of tests (:func:`list_tests`) or ``"all"``. Default: Anderson-Darling,
+        Names of tests (:func:`list_tests`) or ``"all"`` (but those for few rows only,
+        `royston` and `henze-jimenez-gamero-meintanis`). Default: Anderson-Darling,
         D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices, and for
         any-normal with at most 2,000 rows Henze-Zirkler.
     alpha : float
@@ -217,7 +218,7 @@ def run_tests(
     Parameters
     ----------
     tests : str or iterable of str
-        Registered names, or ``"all"``.
+        Registered names, or ``"all"`` (but those for few rows only).
     target : optional
         Default: any-normal, the tests' own.
     params : mapping of test name to its parameters, optional

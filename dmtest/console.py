@@ -104,7 +104,7 @@ def _table(rows: Sequence[Spec], stacked: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     more = ("Sees, targets, reference",) if stacked else ("Sees", "Targets", "Reference")
     for name in ("Test", "Family", "Cost", *more):
-        table.add_column(name, no_wrap=not stacked)
+        table.add_column(name, no_wrap=not stacked or name == "Test")
     for row in rows:
         targets = "all targets" if set(row.targets) == set(ALL) else ", ".join(row.targets)
         about = (row.sees, targets, row.reference)

@@ -241,6 +241,7 @@ def _entry(
     null: SliceNull | RowNull, spec: Spec, params: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
     chosen = dict(spec.params) | dict(params.get(spec.name, {}))
+    chosen = {k: repr(v) if v == float("inf") else v for k, v in chosen.items()}
     return null.key() | {
         "test": spec.name,
         "params": chosen,

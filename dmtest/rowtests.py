@@ -68,7 +68,10 @@ def _run_space(
     n, d = rows.shape
     jobs: dict[tuple[str, int], list[tuple[Spec, Workload]]] = {}
     for spec in specs:
-        load = workload(spec, n, d, plan.replicates, plan.budget)
+        too_many = spec.most is not None and n > spec.most
+        # Its own refusal says why: a subsample that nobody asked for would hide it.
+        budget = None if too_many else plan.budget
+        load = workload(spec, n, d, plan.replicates, budget)
         if plan.calibration == "asymptotic":
             load = Workload("exact", n, n, 0)
         jobs.setdefault((load.mode, load.rows), []).append((spec, load))

@@ -59,6 +59,8 @@ class Spec:
         sample's own, which is exact given its mean and covariance.
     features : callable, optional
         The statistic in time linear in n, from random frequencies, for large n.
+    most : int or None
+        Rows that the statistic can be computed of at most: more are refused.
     work : callable, optional
         ``(n, d)`` to the work of one evaluation, in multiply-adds; by default that of the
         family.
@@ -85,6 +87,7 @@ class Spec:
     exact: str = ""
     coloured: bool = False
     features: Callable[..., Any] | None = None
+    most: int | None = None
     work: Callable[[int, int], float] | None = None
 
     @property

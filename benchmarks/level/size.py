@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tables import write
+from dmtest.engines.rows import RowView, evaluate
 from dmtest.engines.slices import slice_statistics
 from dmtest.multiplicity import min_p, rank_pvalues
-from dmtest.nulls import PairNull, SliceNull, replicates_of
+from dmtest.nulls import RowNull, SliceNull, replicates_of
 from dmtest.projections import random_directions
 from dmtest.registry import DEFAULT_BATTERY, TESTS, Spec
 from dmtest.sample import as_sample
@@ -64,7 +65,7 @@ def observe(target: str, n: int, d: int, index: int, specs: Sequence[Spec], pair
     if pairs:
         rows = canonical.rows
         rows = rows if canonical.fitted else whiten(rows, *mean_and_covariance(rows))
-        out[-1, 0] = HZ.statistic(rows, threads=False)[1]
+        out[-1, 0] = evaluate(HZ.statistic, RowView(rows, threads=False))[1]
     return out
 
 
@@ -86,7 +87,9 @@ def cell(
         for position, j in enumerate(members):
             null[:, j] = specs[j].sign * draws[:, position]
     if not large:
-        null[:, -1, :1] = replicates_of(PairNull(n, d), [HZ], {}, replicates, seed)[:, 0]
+        null[:, -1, :1] = replicates_of(RowNull("residuals", n, d), [HZ], {}, replicates, seed)[
+            :, 0
+        ]
     names = [s.name for s in specs] + ([] if large else [HZ.name])
     rows_out = []
     for j, name in enumerate(names):

@@ -187,9 +187,10 @@ class _Pass:
             for position in members:
                 request = self.requests[position]
                 if request.kernel is _fills()["mass"] and kind != "gram":
-                    total[position] += mass
-                    continue
-                part = request.kernel(gram, shared, left, right, diagonal, self.constants[position])
+                    part = mass
+                else:
+                    constants = self.constants[position]
+                    part = request.kernel(gram, shared, left, right, diagonal, constants)
                 if request.largest:
                     total[position] = max(total[position], part)
                 else:

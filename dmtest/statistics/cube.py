@@ -158,7 +158,7 @@ def _nodes(d: int) -> tuple[Vector, Vector, float]:
     # Products of d factors below sqrt(pi)/s are nothing beyond the end.
     end = np.log(np.sqrt(np.pi)) + 28.0 / (d + 1.0)
     low = np.log(start)
-    x, w = np.polynomial.legendre.leggauss(48 if d > 4 else 96)
+    x, w = np.polynomial.legendre.leggauss(64 if d > 4 else 320)
     at = np.exp(low + 0.5 * (end - low) * (x + 1.0))
     return at, 0.5 * (end - low) * w / at, float(np.exp(end))
 

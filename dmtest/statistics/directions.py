@@ -121,8 +121,8 @@ def pudelko(view: RowView, r: float = 2.0) -> Values:
         return value, value[:, None] * (slope - t / squared[:, None])
 
     def into_ball(t: Matrix) -> Matrix:
-        length = np.sqrt(np.square(t).sum(axis=1))[:, None]
-        return t * np.clip(1.0, 1e-4 / np.maximum(length, 1e-12), r / np.maximum(length, 1e-12))
+        length = np.maximum(np.sqrt(np.square(t).sum(axis=1))[:, None], 1e-12)
+        return np.asarray(t * np.clip(1.0, 1e-4 / length, r / length))
 
     rng = view.rng("pudelko")
     unit = _on_sphere(rng.standard_normal((RANDOM, view.d)))

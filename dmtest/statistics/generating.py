@@ -35,15 +35,18 @@ def henze_jimenez_gamero_meintanis(view: RowView, a: float = 1.5) -> Values:
     y = view.rows.astype(np.float64)
     scale = 1.0 / np.sqrt(2.0 * a)
     y = y * scale  # then exponents are |s|^2/2 - |q|^2/2 and angles s.q
+    of_s = np.exp(0.5 * np.square(y[:, None] + y[None]).sum(axis=2))
     upper = np.triu_indices(n)
     twice = np.where(upper[0] == upper[1], 1.0, 2.0)
-    s = y[upper[0]] + y[upper[1]]
-    q = np.concatenate([s, y[upper[0]] - y[upper[1]]])
-    of_s = twice * np.exp(0.5 * np.square(s).sum(axis=1))
+    q = np.concatenate([y[upper[0]] + y[upper[1]], y[upper[0]] - y[upper[1]]])
     of_q = 0.5 * np.tile(twice, 2) * np.exp(-0.5 * np.square(q).sum(axis=1))
     four = 0.0
-    for part in blocks(len(s), max(1, 2_000_000 // len(q))):
-        four += float(of_s[part] @ (np.cos(s[part] @ q.T) @ of_q))
+    for part in blocks(len(q), 4096):
+        # sum_jl of_s cos((Y_j + Y_l).q) is the real part of a quadratic form in exp(i Y_j.q).
+        angle = y @ q[part].T
+        cos, sin = np.cos(angle), np.sin(angle)
+        forms = (cos * (of_s @ cos) - sin * (of_s @ sin)).sum(axis=0)
+        four += float(forms @ of_q[part])
     r2 = np.square(y).sum(axis=1)
     two = float(np.exp(0.5 * r2) @ (np.cos(y @ y.T) @ np.exp(-0.5 * r2)))
     value = float(n * (four / n**4 - 2.0 * two / n**2 + 1.0))

@@ -39,7 +39,7 @@ def doornik_hansen(view: RowView) -> Values:
     matrix: not invariant under rotation. Doornik & Hansen (2008). MVN's own centring is
     wrong; with it repaired the values are equal.
     """
-    n, d = view.n, view.d
+    n = view.n
     if n < 8:
         raise InputError(f"data: doornik-hansen takes at least 8 rows; got n = {n}; add rows.")
     factor = _factor(view)
@@ -105,7 +105,7 @@ def royston(view: RowView) -> Values:
     Shapiro-Francia's W for long tails and r with its sign, so that there H changes when a
     column is negated.
     """
-    n, d = view.n, view.d
+    n = view.n
     if not 4 <= n <= 5000:
         raise InputError(
             f"data: royston's normalisation of W is for 4 to 5000 rows; got n = {n}; use "

@@ -218,4 +218,4 @@ def _slope(v: Vector, d: int, weighted: bool) -> Vector:
         # Where the tail underflows so does the density, by more.
         value = np.where(tail > 0.0, value / np.maximum(tail * (1.0 - tail), 1e-300), 0.0)
     inside = 2.0 * (value * jacobian).sum(axis=1) * (u[1] - u[0])
-    return -inside * v  # (1/2pi) d theta/dv = v
+    return np.asarray(-inside * v)  # (1/2pi) d theta/dv = v

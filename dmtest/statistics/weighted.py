@@ -21,11 +21,14 @@ __all__ = [
 ]
 
 
+LARGEST = float(np.finfo(np.float64).max)
+
+
 def henze_jimenez_gamero(view: RowView, a: float = 5.0) -> Asks:
     """a^(-d/2)/n sum exp(P/(4a)) + n (a-1)^(-d/2) - 2 (a-1/2)^(-d/2) sum exp(r^2/(4a-2)).
 
-    From the moment generating function. Henze & Jimenez-Gamero (2019); equals mnt's HJG. Above
-    1.8e308, for rows with r^2 > 700 a, the value is infinite.
+    From the moment generating function. Henze & Jimenez-Gamero (2019); equals mnt's HJG. Values
+    beyond 1.8e308, which rows with r^2 > 700 a give, are given as that.
     """
     from dmtest.kernels import pairs as kernels
 
@@ -36,7 +39,7 @@ def henze_jimenez_gamero(view: RowView, a: float = 5.0) -> Asks:
         alone = np.exp(view.squared / a).sum()
         single = np.exp(view.squared / (4.0 * a - 2.0)).sum()
     if np.isinf(alone):
-        return float(alone), float(alone)
+        return LARGEST, LARGEST
     varying = float(
         (2.0 * pairs + alone) / n
         + n * (a / (a - 1.0)) ** (0.5 * d)
@@ -65,7 +68,7 @@ def henze_visagie(view: RowView, a: float = 5.0) -> Asks:
     r2 = view.squared
     with np.errstate(over="ignore"):
         alone = (np.exp(r2 / a) * (r2 + 4.0 * of_norms * r2 + 0.5 * d / a)).sum()
-    value = float(16.0 * a**2 / n * (2.0 * pairs + alone))
+    value = min(float(16.0 * a**2 / n * (2.0 * pairs + alone)), LARGEST)
     return value, value
 
 
