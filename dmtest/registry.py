@@ -19,8 +19,9 @@ ROWS: tuple[Spec, ...] = (
     *sphere.ROWS,
 )
 # A name may have a row for each of several hypotheses: the first is its own.
-TESTS: dict[str, Spec] = {row.name: row for row in reversed(ROWS)}
-TESTS = {row.name: TESTS[row.name] for row in ROWS}
+TESTS: dict[str, Spec] = {}
+for _row in ROWS:
+    TESTS.setdefault(_row.name, _row)
 
 # Tails, shape and clusters, location and scale, and one number that a reader can picture.
 DEFAULT_BATTERY = ("anderson-darling", "dagostino-pearson", "epps-pulley", "kolmogorov-smirnov")

@@ -18,7 +18,7 @@ from dmtest.nulls import RowNull
 from dmtest.parallel import Progress
 from dmtest.spec import Space, Spec
 from dmtest.streams import stream
-from dmtest.transforms import cholesky, mean_and_covariance, whiten_independent
+from dmtest.transforms import cholesky, mean_and_covariance, unit_rows, whiten_independent
 from dmtest.workload import Workload, workload
 
 __all__ = ["RowPlan", "run_rows"]
@@ -71,7 +71,7 @@ def _run_space(
         too_many = spec.most is not None and n > spec.most
         # Its own refusal says why: a subsample that nobody asked for would hide it.
         budget = None if too_many else plan.budget
-        load = workload(spec, n, d, plan.replicates, budget)
+        load = workload(_finite(spec, plan.params), n, d, plan.replicates, budget)
         if plan.calibration == "asymptotic":
             load = Workload("exact", n, n, 0)
         jobs.setdefault((load.mode, load.rows), []).append((spec, load))
@@ -86,6 +86,13 @@ def _run_space(
         ):
             found[spec.name] = value[0], result
     return found
+
+
+def _finite(spec: Spec, params: Mapping[str, Any]) -> Spec:
+    """Take the random-feature form from a row whose parameter is at its limit: it has none there."""
+    chosen = params.get(spec.name, {})
+    at_limit = any(chosen.get(name) in values for name, values in spec.limits.items())
+    return replace(spec, features=None) if at_limit else spec
 
 
 def _ready(spec: Spec, mode: str, n: int, params: Mapping[str, Any]) -> tuple[Spec, dict[str, Any]]:
@@ -184,6 +191,4 @@ def _subsample(
 
 def _colour(view: RowView) -> Vector | None:
     """Return the factor of the correlations: what is coloured gets standardised."""
-    if view.factor is None:
-        return None
-    return np.asarray(view.factor / np.sqrt(np.square(view.factor).sum(axis=1))[:, None])
+    return None if view.factor is None else unit_rows(view.factor)

@@ -16,6 +16,7 @@ __all__ = [
     "independent_columns",
     "mean_and_covariance",
     "normal_scores",
+    "unit_rows",
     "varying_columns",
     "whiten",
     "whiten_independent",
@@ -45,6 +46,11 @@ def mean_and_covariance(x: NDArray[Any]) -> tuple[Matrix, Matrix]:
 def cholesky(covariance: NDArray[Any]) -> Matrix:
     """Return the lower Cholesky factor in float64."""
     return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+
+
+def unit_rows(x: NDArray[Any]) -> Matrix:
+    """Divide rows by their lengths; of a covariance's factor this gives the correlation's."""
+    return np.asarray(x / np.sqrt(np.square(x).sum(axis=1))[:, None])
 
 
 def independent_columns(covariance: Matrix, n: int, noise: float = 0.0) -> NDArray[np.intp]:

@@ -352,6 +352,17 @@ def test_more_columns_than_rows_where_a_test_claims_it() -> None:
         dmtest.run_test(x, "covariance-lrt")
 
 
+def test_a_parameter_at_its_limit_has_no_random_feature_form() -> None:
+    x = np.random.default_rng(0).standard_normal((6000, 4))
+    for a, words in ((1.0, "random frequencies"), (0.0, "rows drawn"), (np.inf, "rows drawn")):
+        out = dmtest.run_test(
+            x, "ebner-henze-strieder", params={"a": a}, budget=1e9, replicates=99, rng=0
+        )
+        assert words in out.method, a
+        assert np.isfinite(out.statistic)
+        assert out.pvalue > 0.01
+
+
 # Critical values
 
 

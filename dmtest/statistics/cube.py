@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -75,9 +76,7 @@ def _family(pvalue: float, axes: int) -> float:
     return float(-np.expm1(axes * np.log1p(-min(pvalue, 1.0)))) if pvalue < 1.0 else 1.0
 
 
-def _over_axes(view: RowView, function: object) -> Vector:
-    assert callable(function)
-
+def _over_axes(view: RowView, function: Callable[[Vector], Vector]) -> Vector:
     def task(part: slice) -> Vector:
         return np.asarray(function(np.sort(view.rows[:, part], axis=0).astype(np.float64)))
 
@@ -120,7 +119,7 @@ def mmd_beta(d: int) -> float:
 
 
 def mmd(view: RowView, beta: float | None = None) -> Asks:
-    """N times the squared maximum mean discrepancy, kernel exp(-b^2 |x-y|^2 / 2), b^2 = 12/d.
+    """Give n times the squared maximum mean discrepancy, kernel exp(-b^2 |x-y|^2 / 2), b^2 = 12/d.
 
     In closed form by products of error functions. Gretton et al. (2012).
     """
@@ -138,7 +137,7 @@ def mmd(view: RowView, beta: float | None = None) -> Asks:
 
 
 def energy(view: RowView) -> Asks:
-    """N (2 mean E|x - U| - E|U - U'| - mean |x_j - x_k|). Szekely & Rizzo (2005).
+    """Give n (2 mean E|x - U| - E|U - U'| - mean |x_j - x_k|). Szekely & Rizzo (2005).
 
     |z| = pi^(-1/2) int (1 - exp(-s^2 z^2)) s^(-2) ds over s > 0 makes the means products of
     error functions inside one integral.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dmtest.engines.rows import RowView, Values
 from dmtest.parallel import ROW_TILE, blocks
+from dmtest.transforms import unit_rows
 
 __all__ = ["cox_small", "malkovich_afifi_kurtosis", "malkovich_afifi_skewness", "pudelko"]
 
@@ -125,7 +126,7 @@ def pudelko(view: RowView, r: float = 2.0) -> Values:
         return np.asarray(t * np.clip(1.0, 1e-4 / length, r / length))
 
     rng = view.rng("pudelko")
-    unit = _on_sphere(rng.standard_normal((RANDOM, view.d)))
+    unit = unit_rows(rng.standard_normal((RANDOM, view.d)))
     starts = into_ball(unit * (r * rng.uniform(0.05, 1.0, RANDOM) ** (1.0 / view.d))[:, None])
     inner = into_ball(unit * rng.uniform(0.05, r, RANDOM)[:, None])
     far = _farthest(view)
@@ -134,16 +135,12 @@ def pudelko(view: RowView, r: float = 2.0) -> Values:
     return value, value
 
 
-def _on_sphere(u: Matrix) -> Matrix:
-    return np.asarray(u / np.sqrt(np.square(u).sum(axis=1))[:, None])
-
-
 def _farthest(view: RowView) -> Matrix:
     """Return the directions of the farthest rows."""
     count = min(FARTHEST, view.n)
     order = np.argpartition(view.squared, view.n - count)[view.n - count :]
     chosen = view.rows[np.sort(order)].astype(np.float64)
-    return _on_sphere(chosen[np.square(chosen).sum(axis=1) > 1e-12])
+    return unit_rows(chosen[np.square(chosen).sum(axis=1) > 1e-12])
 
 
 def _largest(view: RowView, screen: Callable[[Matrix], Matrix], objective: Objective) -> float:
@@ -151,8 +148,8 @@ def _largest(view: RowView, screen: Callable[[Matrix], Matrix], objective: Objec
     if view.d == 1:
         return float(screen(np.ones((1, 1)))[0])
     rng = view.rng("directions")
-    starts = np.concatenate([_on_sphere(rng.standard_normal((RANDOM, view.d))), _farthest(view)])
-    return _climb(starts, objective, _on_sphere, 0.3, screen)
+    starts = np.concatenate([unit_rows(rng.standard_normal((RANDOM, view.d))), _farthest(view)])
+    return _climb(starts, objective, unit_rows, 0.3, screen)
 
 
 def _climb(
@@ -169,7 +166,7 @@ def _climb(
     values, slopes = objective(points)
     steps = np.full(len(points), step)
     for _ in range(STEPS):
-        if project is _on_sphere:
+        if project is unit_rows:
             slopes = slopes - (slopes * points).sum(axis=1)[:, None] * points
         size = np.sqrt(np.square(slopes).sum(axis=1))[:, None]
         moved = project(points + steps[:, None] * slopes / np.maximum(size, 1e-300))

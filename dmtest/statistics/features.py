@@ -67,7 +67,7 @@ def _sums(view: RowView, variance: float, rows: bool = False) -> _Sums:
 
 
 def bhep(view: RowView, beta: float = 1.0, *, n: int = 0) -> Values:
-    """N times the mean of |phi_n(t) - exp(-|t|^2/2)|^2 over t from N(0, beta^2 I)."""
+    """Give n times the mean of |phi_n(t) - exp(-|t|^2/2)|^2 over t from N(0, beta^2 I)."""
     s = _sums(view, beta**2)
     gap = np.square(s.cos - np.exp(-0.5 * s.squared)) + np.square(s.sin)
     value = float(view.n * gap.mean())

@@ -14,7 +14,7 @@ MOST = 200
 
 
 def henze_jimenez_gamero_meintanis(view: RowView, a: float = 1.5) -> Values:
-    """N (a/pi)^(d/2) int (M_n(t) C_n(t) - 1)^2 exp(-a |t|^2) dt, M_n the mgf, C_n the cosines.
+    """Give n (a/pi)^(d/2) int (M_n(t) C_n(t) - 1)^2 exp(-a |t|^2) dt, M_n the mgf, C_n the cosines.
 
     A sum over quadruples of rows: M_n^2 is one over s = Y_j + Y_l, C_n^2 over q = Y_k + Y_m and
     Y_k - Y_m, and the integral of exp(t.s) cos(t.q) exp(-a |t|^2) is (pi/a)^(d/2)

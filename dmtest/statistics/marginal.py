@@ -11,6 +11,7 @@ from dmtest.engines.slices import SliceView
 from dmtest.errors import InputError
 from dmtest.statistics import published
 from dmtest.statistics.regression import shapiro_wilk
+from dmtest.transforms import unit_rows
 
 __all__ = [
     "doornik_hansen",
@@ -43,7 +44,7 @@ def doornik_hansen(view: RowView) -> Values:
     if n < 8:
         raise InputError(f"data: doornik-hansen takes at least 8 rows; got n = {n}; add rows.")
     factor = _factor(view)
-    unit = factor / np.sqrt(np.square(factor).sum(axis=1))[:, None]
+    unit = unit_rows(factor)
     y = view.rows.astype(np.float64) @ (unit.T @ _symmetric(unit @ unit.T))
     y -= y.mean(axis=0)
     m2 = np.square(y).mean(axis=0)
@@ -123,7 +124,7 @@ def _equivalent(factor: Vector, n: int) -> float:
     d = len(factor)
     if d == 1:
         return 1.0
-    unit = factor / np.sqrt(np.square(factor).sum(axis=1))[:, None]
+    unit = unit_rows(factor)
     r = np.minimum(np.abs(unit @ unit.T), 1.0)
     log = np.log(n)
     v = 0.21364 + 0.015124 * log**2 - 0.0018034 * log**3

@@ -69,7 +69,7 @@ def bhep(view: RowView, beta: float = 1.0) -> Asks:
 
 
 def mmd(view: RowView, beta: float | None = None) -> Asks:
-    """N times the squared maximum mean discrepancy from N(0, I), kernel exp(-b^2 |x-y|^2 / 2).
+    """Give n times the squared maximum mean discrepancy from N(0, I), kernel exp(-b^2 |x-y|^2 / 2).
 
     The formula of BHEP on the rows as they are; Gretton et al. (2012), in closed form.
     `beta` is :func:`mmd_beta` by default: 1 up to d = 5.
@@ -78,7 +78,7 @@ def mmd(view: RowView, beta: float | None = None) -> Asks:
 
 
 def energy_fitted(view: RowView) -> Asks:
-    """N times the energy distance of the residuals, scaled with the 1/(n-1) covariance.
+    """Give n times the energy distance of the residuals, scaled with the 1/(n-1) covariance.
 
     2 sum E|Y_j - Z| - n E|Z - Z'| - (1/n) sum |Y_j - Y_k|. Szekely & Rizzo (2005); equals
     energy's mvnorm.e (mnt's series fails in high dimension).
@@ -87,7 +87,7 @@ def energy_fitted(view: RowView) -> Asks:
 
 
 def energy_known(view: RowView) -> Asks:
-    """N times the energy distance from N(0, I): the same of the rows as they are."""
+    """Give n times the energy distance from N(0, I): the same of the rows as they are."""
     return (yield from _energy(view, 1.0))
 
 
@@ -102,7 +102,7 @@ def _energy(view: RowView, scale: float) -> Asks:
 
 
 def stein(view: RowView, length: float | None = None) -> Asks:
-    """N times the squared kernel Stein discrepancy from N(0, I).
+    """Give n times the squared kernel Stein discrepancy from N(0, I).
 
     (1/n) sum of u_jk = g phi + 2 phi' (D - d) - 4 D phi'' for the inverse multiquadric
     phi(D) = (1 + D/l^2)^(-1/2), l = sqrt d by default. Liu, Lee & Jordan (2016); Gorham &

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dmtest.engines.rows import Asks, PairSum, RowView, Values
 from dmtest.parallel import ROW_TILE, blocks
+from dmtest.statistics.distances import normal_distance
 
 __all__ = [
     "koziol_kurtosis",
@@ -60,7 +61,7 @@ def mori_rohatgi_szekely(view: RowView) -> Values:
 
 
 def manzotti_quiroz_1(view: RowView) -> Asks:
-    """N times the sum of squared means of the spherical harmonics of degree 1 to 4 of Y/|Y|.
+    """Give n times the sum of squared means of the spherical harmonics of degree 1 to 4 of Y/|Y|.
 
     Orthonormal harmonics on the unit sphere; by the addition theorem a sum over pairs of
     Gegenbauer polynomials of the cosine. Manzotti & Quiroz (2001); equals mnt's MQ1. The n
@@ -84,7 +85,7 @@ def manzotti_quiroz_1(view: RowView) -> Asks:
 
 
 def manzotti_quiroz_2(view: RowView) -> Values:
-    """N f' V^-1 f of the means f of |Y|^3 times harmonics of degree 1 and 2, |Y| and |Y|^3.
+    """Give n f' V^-1 f of the means f of |Y|^3 times harmonics of degree 1 and 2, |Y| and |Y|^3.
 
     The last two less their means under N(0, I); V is the covariance of the functions there.
     Manzotti & Quiroz (2001); equals mnt's MQ2.
@@ -96,19 +97,12 @@ def manzotti_quiroz_2(view: RowView) -> Values:
     centred = np.square(second).sum() - np.trace(second) ** 2 / d
     sixth = d * (d + 2.0) * (d + 4.0)
     angular = (d * (first @ first) + 0.5 * d * (d + 2.0) * centred) / sixth
-    fourth, mean = d * (d + 2.0), 0.5 * _length_moment(d)
+    fourth, mean = d * (d + 2.0), normal_distance(d) / np.sqrt(2.0)  # E|Z|^4, E|Z|
     gap = np.array([length.mean() - mean, (length**3).mean() - mean * (d + 1.0)])
     cross = fourth - mean**2 * (d + 1.0)
     spread = np.array([[d - mean**2, cross], [cross, sixth - (mean * (d + 1.0)) ** 2]])
     value = float(n * (angular + gap @ np.linalg.solve(spread, gap)))
     return value, value
-
-
-def _length_moment(d: int) -> float:
-    """Twice E|Z|: sqrt 2 times the mean distance of two normal points."""
-    from dmtest.statistics.distances import normal_distance
-
-    return float(np.sqrt(2.0) * normal_distance(d))
 
 
 def _weighted_mean(view: RowView, weights: Vector) -> Vector:

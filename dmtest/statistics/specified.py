@@ -26,7 +26,7 @@ Vector = NDArray[np.float64]
 
 
 def mean(view: RowView) -> Values:
-    """N |mean|^2."""
+    """Give n |mean|^2."""
     value = float(view.n * (view.mean @ view.mean))
     return value, value
 

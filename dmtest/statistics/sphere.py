@@ -36,7 +36,7 @@ NODES = 1024
 
 
 def rayleigh(view: RowView) -> Values:
-    """N d |mean|^2. Rayleigh (1919); Mardia & Jupp (2000)."""
+    """Give n d |mean|^2. Rayleigh (1919); Mardia & Jupp (2000)."""
     mean = np.asarray(view.mean)
     value = float(view.n * view.d * (mean @ mean))
     return value, value
@@ -48,7 +48,7 @@ def rayleigh_law(statistic: float, view: RowView) -> float:
 
 
 def bingham(view: RowView) -> Values:
-    """N d (d+2)/2 (tr T^2 - 1/d) for the mean T of x x'. Bingham (1974)."""
+    """Give n d (d+2)/2 (tr T^2 - 1/d) for the mean T of x x'. Bingham (1974)."""
     n, d = view.n, view.d
     scatter = view.covariance + np.outer(view.mean, view.mean)
     scatter = scatter - np.eye(d) / d
@@ -65,31 +65,40 @@ def ajne(view: RowView) -> Asks:
     """n/4 - (1/(n pi)) sum theta. Ajne (1968); Prentice (1978)."""
     from dmtest.kernels import sphere as kernels
 
-    right = yield PairSum(kernels.angle)
-    value = float(0.25 + right / (view.n * np.pi))
-    return value, value
+    return _ajne(view, (yield PairSum(kernels.angle)))
 
 
 def gine_gn(view: RowView) -> Asks:
     """n/2 - (d-1)/(2n) (Gamma((d-1)/2) / Gamma(d/2))^2 sum sin theta. Gine (1975)."""
     from dmtest.kernels import sphere as kernels
 
+    return _gine_gn(view, (yield PairSum(kernels.sine)))
+
+
+def gine_fn(view: RowView) -> Asks:
+    """4 Ajne + Gine's G_n. Gine (1975)."""
+    from dmtest.kernels import sphere as kernels
+
+    right, short = yield PairSum(kernels.angle), PairSum(kernels.sine)
+    first, _ = _ajne(view, right)
+    second, varying = _gine_gn(view, short)
+    return 4.0 * first + second, 4.0 * first + varying
+
+
+def _ajne(view: RowView, right: float) -> Values:
+    value = float(0.25 + right / (view.n * np.pi))
+    return value, value
+
+
+def _gine_gn(view: RowView, short: float) -> Values:
     n, d = view.n, view.d
-    short = yield PairSum(kernels.sine)
     factor = 0.5 * (d - 1.0) * np.exp(2.0 * (gammaln(0.5 * (d - 1)) - gammaln(0.5 * d)))
     varying = float(factor * short / n)
     return float(0.5 * n - factor * 0.5 * (n - 1.0)) + varying, varying
 
 
-def gine_fn(view: RowView) -> Asks:
-    """4 Ajne + Gine's G_n. Gine (1975)."""
-    first, _ = yield from ajne(view)
-    second, varying = yield from gine_gn(view)
-    return 4.0 * first + second, 4.0 * first + varying
-
-
 def bakshaev(view: RowView) -> Asks:
-    """N E|U - U'| - (2/n) sum |x_j - x_k|: energy on the sphere. Bakshaev (2010)."""
+    """Give n E|U - U'| - (2/n) sum |x_j - x_k|: energy on the sphere. Bakshaev (2010)."""
     from dmtest.kernels import sphere as kernels
 
     n, d = view.n, view.d
@@ -146,7 +155,7 @@ def cai_fan_jiang(view: RowView, regime: float = 3.0) -> Asks:
 
 
 def sobolev(view: RowView, degree: float = 3.0, upto: float | None = None) -> Asks:
-    """N times the squared means of the orthonormal harmonics of one degree, or of several.
+    """Give n times the squared means of the orthonormal harmonics of one degree, or of several.
 
     Degrees `degree` to `upto`, by default the first alone: degree 1 is Rayleigh's, 2 is
     Bingham's statistic. Gine (1975); Prentice (1978).

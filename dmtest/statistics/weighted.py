@@ -11,6 +11,7 @@ import numpy as np
 
 from dmtest.engines.rows import Asks, PairSum, RowView
 from dmtest.errors import InputError
+from dmtest.statistics.skewness import mardia_skewness, mori_rohatgi_szekely
 
 __all__ = [
     "doerr_ebner_henze_t",
@@ -55,12 +56,9 @@ def henze_visagie(view: RowView, a: float = 5.0) -> Asks:
     HV. At a = inf its limit, twice Mardia's skewness plus Mori, Rohatgi & Szekely's.
     """
     from dmtest.kernels import pairs as kernels
-    from dmtest.statistics.skewness import mardia_skewness, mori_rohatgi_szekely
 
     if np.isinf(a):
-        skewness, _ = yield from mardia_skewness(view)
-        value = 2.0 * skewness + mori_rohatgi_szekely(view)[0]
-        return value, value
+        return (yield from _skewness_limit(view))
     _above("henze-visagie", a, 1.0)
     n, d = view.n, view.d
     of_norms = 0.25 / a**2 - 0.5 / a
@@ -81,12 +79,9 @@ def ebner_henze_strieder(view: RowView, a: float = 1.0) -> Asks:
     d/2 - 2^(d/2+1) mean(r^2 exp(-r^2/2)).
     """
     from dmtest.kernels import pairs as kernels
-    from dmtest.statistics.skewness import mardia_skewness, mori_rohatgi_szekely
 
     if np.isinf(a):
-        skewness, _ = yield from mardia_skewness(view)
-        value = 2.0 * skewness + mori_rohatgi_szekely(view)[0]
-        return value, value
+        return (yield from _skewness_limit(view))
     n, d, r2 = view.n, view.d, view.squared
     if a == 0.0:
         value = float(0.5 * d - 2.0 ** (0.5 * d + 1.0) * (r2 * np.exp(-0.5 * r2)).mean())
@@ -139,6 +134,13 @@ def doerr_ebner_henze_u(view: RowView, a: float = 0.5) -> Asks:
     # |Y_j|^2 adds up to n d, so its term and h do not vary.
     varying = float((2.0 * pairs + np.square(r2).sum()) / n / d**2)
     return varying + (h - 2.0 * c * d) / d**2, varying
+
+
+def _skewness_limit(view: RowView) -> Asks:
+    """Give twice Mardia's skewness plus Mori, Rohatgi & Szekely's: where a is infinite."""
+    skewness, _ = yield from mardia_skewness(view)
+    value = 2.0 * skewness + mori_rohatgi_szekely(view)[0]
+    return value, value
 
 
 def _above(test: str, a: float, low: float) -> None:
