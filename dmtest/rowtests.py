@@ -21,7 +21,7 @@ from dmtest.streams import stream
 from dmtest.transforms import cholesky, mean_and_covariance, unit_rows, whiten_independent
 from dmtest.workload import Workload, workload
 
-__all__ = ["RowPlan", "run_rows"]
+__all__ = ["RowPlan", "rows_of", "run_rows"]
 
 Vector = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def run_rows(
 def _run_space(
     canonical: Canonical, space: Space, specs: Sequence[Spec], plan: RowPlan
 ) -> dict[str, tuple[float, Calibrated]]:
-    rows, factor = _rows_of(canonical, space, specs[0].name)
+    rows, factor = rows_of(canonical, space, specs[0].name)
     n, d = rows.shape
     jobs: dict[tuple[str, int], list[tuple[Spec, Workload]]] = {}
     for spec in specs:
@@ -89,7 +89,7 @@ def _run_space(
 
 
 def _finite(spec: Spec, params: Mapping[str, Any]) -> Spec:
-    """Take the random-feature form from a row whose parameter is at its limit: it has none there."""
+    """Leave out the random-feature form where a parameter is at its limit: it has none there."""
     chosen = params.get(spec.name, {})
     at_limit = any(chosen.get(name) in values for name, values in spec.limits.items())
     return replace(spec, features=None) if at_limit else spec
@@ -150,7 +150,7 @@ def _published(spec: Spec, statistic: float, view: RowView, plan: RowPlan) -> Ca
     return Calibrated(pvalue, method)
 
 
-def _rows_of(canonical: Canonical, space: Space, name: str) -> tuple[NDArray[Any], Vector | None]:
+def rows_of(canonical: Canonical, space: Space, name: str) -> tuple[NDArray[Any], Vector | None]:
     """Return the rows of a space, and the factor that residuals are whitened with."""
     if space == "normal":
         return canonical.rows, None

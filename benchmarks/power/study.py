@@ -1,0 +1,169 @@
+"""Power of every test at 5% against alternatives of the literature and of embeddings.
+
+    python -m benchmarks.power.study [--samples 400] [--null 2000] [--part review|embeddings]
+
+Statistics of null and alternative samples go to ``benchmarks/results/power/*.npz`` (badness of
+every view of every test; larger is worse); ``python -m benchmarks.power.table`` makes the
+tables and the plot from them, and weighs batteries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.power.alternatives import EMBEDDINGS, MOMENTS, REVIEW
+from dmtest.engines.rows import RowView, evaluate_all
+from dmtest.engines.slices import slice_statistics
+from dmtest.parallel import single_threaded_blas
+from dmtest.projections import random_directions
+from dmtest.registry import Spec, list_tests
+from dmtest.rowtests import rows_of
+from dmtest.sample import as_sample
+from dmtest.streams import stream
+from dmtest.targets import as_target
+
+FOLDER = Path(__file__).parents[1] / "results" / "power"
+SLICES = 64
+# Rows times columns above which tests that search are left out: seconds for every sample.
+SEARCHED = 150_000
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One target at one shape."""
+
+    target: str
+    n: int
+    d: int
+    alternatives: tuple[str, ...]
+    samples: int
+    null: int
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.target}-{self.n}-{self.d}.npz"
+
+
+def cells(part: str, samples: int, null: int) -> list[Cell]:
+    """Return the grid of one part of the study."""
+    if part == "review":
+        small = [(n, d) for n in (20, 40, 50, 100, 200) for d in (2, 3, 5)]
+        return [Cell("any-normal", n, d, tuple(REVIEW), samples, null) for n, d in small]
+    large = [(500, 64), (1000, 64), (2000, 64), (1000, 256), (2000, 256)]
+    few, fewer = max(samples // 4, 20), max(null // 4, 100)
+    found = []
+    for target in ("normal", "any-normal"):
+        names = tuple(EMBEDDINGS) + (tuple(MOMENTS) if target == "normal" else ())
+        found += [Cell(target, n, d, names, few, fewer) for n, d in large]
+        found += [Cell(target, n, 8, names, few, fewer) for n in (250, 500)]
+    return found
+
+
+def members(cell: Cell) -> tuple[list[Spec], list[Spec]]:
+    """Return the tests of slices and of rows that the cell's sample can be given."""
+    slices, rows = [], []
+    for spec in list_tests(cell.target):
+        if spec.family == "slices":
+            slices.append(spec)
+        elif spec.most is not None and cell.n * cell.d > 1000:
+            continue
+        elif spec.family != "search" or cell.n * cell.d <= SEARCHED:
+            rows.append(spec)
+    return slices, rows
+
+
+def columns(cell: Cell) -> list[str]:
+    """Name the views of the tests: mean and worst slice, or the sides of a statistic."""
+    slices, rows = members(cell)
+    names = [f"{s.name}: {view}" for s in slices for view in ("mean", "worst")]
+    return names + [f"{s.name}: {sign:+.0f}" for s in rows for sign in s.signs]
+
+
+def badness(cell: Cell, x: Vector, rng: np.random.Generator) -> Vector:
+    """Evaluate every view of every test on one sample; larger is worse."""
+    slices, rows = members(cell)
+    canonical = as_target(cell.target).canonical(as_sample(x))
+    directions = random_directions(SLICES, cell.d, rng)
+    values = slice_statistics(
+        canonical.rows, directions, canonical.parameters, {s.name: s.statistic for s in slices}
+    )
+    out = []
+    for j, spec in enumerate(slices):
+        bad = spec.sign * values[:, j]
+        out += [bad.mean(), bad.max()]
+    found: dict[str, float] = {}
+    for space in dict.fromkeys(spec.space for spec in rows):
+        group = [spec for spec in rows if spec.space == space]
+        its, factor = rows_of(canonical, space, group[0].name)
+        view = RowView(its, factor, threads=False)
+        results = evaluate_all(view, [s.statistic for s in group], [{} for _ in group])
+        found |= {s.name: varying for s, (_, varying) in zip(group, results, strict=True)}
+    for spec in rows:
+        out += [sign * found[spec.name] for sign in spec.signs]
+    return np.array(out)
+
+
+def _chunk(task: tuple[Cell, str, int, int]) -> Vector:
+    cell, name, first, last = task
+    draws: dict[str, Callable[..., Vector]] = {**REVIEW, **EMBEDDINGS, **MOMENTS}
+    draw = draws["normal" if name == "null" else name]
+    out = []
+    with single_threaded_blas():
+        for index in range(first, last):
+            rng = stream(index, f"power/{cell.target}/{cell.n}/{cell.d}/{name}")
+            out.append(badness(cell, draw(rng, cell.n, cell.d), rng))
+    return np.array(out)
+
+
+def run(cell: Cell, pool: Any) -> None:
+    """Evaluate a cell and write it."""
+    jobs = [("null", cell.null), *((name, cell.samples) for name in cell.alternatives)]
+    tasks = [
+        (cell, name, first, min(first + 25, count))
+        for name, count in jobs
+        for first in range(0, count, 25)
+    ]
+    parts: dict[str, list[Vector]] = {}
+    for task, values in zip(tasks, pool.map(_chunk, tasks), strict=True):
+        parts.setdefault(task[1], []).append(values)
+    arrays = {name: np.concatenate(values).astype(np.float64) for name, values in parts.items()}
+    np.savez_compressed(cell.path, columns=np.array(columns(cell)), **_safe(arrays))
+
+
+def _safe(arrays: dict[str, Vector]) -> dict[str, Any]:
+    return {f"values/{name}": values for name, values in arrays.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a part of the grid; cells that are there already are left alone."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--samples", type=int, default=400)
+    parser.add_argument("--null", type=int, default=2000)
+    parser.add_argument("--part", choices=("review", "embeddings"), default="review")
+    options = parser.parse_args(arguments)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    os.environ |= {"DMTEST_CACHE_DIR": "off", "DMTEST_THREADS": "1"}
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for cell in cells(options.part, options.samples, options.null):
+            if cell.path.exists():
+                continue
+            start = time.perf_counter()
+            run(cell, pool)
+            print(cell.target, cell.n, cell.d, f"{time.perf_counter() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
