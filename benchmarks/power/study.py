@@ -54,6 +54,7 @@ class Cell:
 
     @property
     def path(self) -> Path:
+        """Where its statistics are kept."""
         return FOLDER / f"{self.target}-{self.n}-{self.d}.npz"
 
 
