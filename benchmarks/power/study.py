@@ -61,15 +61,16 @@ class Cell:
 def cells(part: str, samples: int, null: int) -> list[Cell]:
     """Return the grid of one part of the study."""
     if part == "review":
-        small = [(n, d) for n in (20, 40, 50, 100, 200) for d in (2, 3, 5)]
-        return [Cell("any-normal", n, d, tuple(REVIEW), samples, null) for n, d in small]
-    large = [(500, 64), (1000, 64), (2000, 64), (1000, 256), (2000, 256)]
+        shapes = [(n, d) for d in (2, 5) for n in (20, 40, 50, 100, 200)]
+        shapes += [(n, 3) for n in (20, 50, 100)]
+        return [Cell("any-normal", n, d, tuple(REVIEW), samples, null) for n, d in shapes]
     few, fewer = max(samples // 4, 20), max(null // 4, 100)
+    shapes = [(250, 8), (500, 8), (1000, 64), (2000, 64), (1000, 256), (2000, 256)]
     found = []
-    for target in ("normal", "any-normal"):
-        names = tuple(EMBEDDINGS) + (tuple(MOMENTS) if target == "normal" else ())
-        found += [Cell(target, n, d, names, few, fewer) for n, d in large]
-        found += [Cell(target, n, 8, names, few, fewer) for n in (250, 500)]
+    for n, d in shapes:
+        for target in ("any-normal", "normal"):
+            names = tuple(EMBEDDINGS) + (tuple(MOMENTS) if target == "normal" else ())
+            found.append(Cell(target, n, d, names, few, fewer))
     return found
 
 
@@ -79,7 +80,7 @@ def members(cell: Cell) -> tuple[list[Spec], list[Spec]]:
     for spec in list_tests(cell.target):
         if spec.family == "slices":
             slices.append(spec)
-        elif spec.most is not None and cell.n * cell.d > 1000:
+        elif spec.most is not None and cell.n * cell.d > 500:
             continue
         elif spec.family != "search" or cell.n * cell.d <= SEARCHED:
             rows.append(spec)

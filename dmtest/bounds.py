@@ -1,0 +1,377 @@
+"""Capacities, Kullback-Leibler bounds and dual critics of noise-injected Deep InfoMax, in nats.
+
+Theorems 3.4, 3.5 and 4.1 of arXiv 2410.06993 and the lemmas behind them. f(X) is the
+embedding, Z noise independent of it, f(X') the embedding of an augmented view, and
+``information`` is I = I(f(X'); f(X) + Z), or a bound of it. All arguments but points are
+numbers or arrays that broadcast; ``docs/theory.md`` derives each formula and lists the errata.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmtest.errors import InputError
+
+__all__ = [
+    "epsilon_for_capacity",
+    "gaussian_capacity",
+    "gaussian_dual_critic",
+    "gaussian_kl_bound",
+    "gaussian_moment_correction",
+    "gaussian_smoothed_kl_bound",
+    "sigma_for_capacity",
+    "uniform_capacity",
+    "uniform_dual_critic",
+    "uniform_information",
+    "uniform_kl_bound",
+    "uniform_smoothed_kl_bound",
+]
+
+Numbers: TypeAlias = "float | NDArray[np.float64]"
+
+
+def gaussian_capacity(d: ArrayLike, sigma: ArrayLike) -> Numbers:
+    """Give C = d/2 log(1 + 1/sigma^2): the most that I can be with noise N(0, sigma^2 I).
+
+    Theorem 3.4: I <= C for centred embeddings of unit variance, with equality iff f is weakly
+    invariant and f(X) ~ N(0, I).
+
+    Parameters
+    ----------
+    d : int or array_like
+        Dimension, at least 1.
+    sigma : float or array_like
+        Standard deviation of the noise, positive.
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+
+    Raises
+    ------
+    InputError
+        If an argument is outside its domain.
+
+    Examples
+    --------
+    >>> round(gaussian_capacity(2, 1.0), 6)
+    0.693147
+    """
+    d, sigma = _dimension(d), _positive("sigma", sigma)
+    with np.errstate(over="ignore", divide="ignore"):
+        # For tiny sigma the square of its inverse overflows long before the logarithm.
+        log = np.where(sigma < 1e-8, -2.0 * np.log(sigma), np.log1p(1.0 / np.square(sigma)))
+    return _plain(0.5 * d * log)
+
+
+def uniform_capacity(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
+    """Give C_u = d log(1 + 1/(2 epsilon)): the most that I can be with noise U([-epsilon, epsilon]^d).
+
+    Theorem 3.5: I <= C_u for embeddings in the unit cube. Equality takes weak invariance, 1/(2
+    epsilon) in N, and f(X) uniform on the grid {0, 2 epsilon, ..., 1}^d (the paper says 1/epsilon
+    in N: an erratum). What a uniform f(X) reaches is :func:`uniform_information`.
+
+    Parameters
+    ----------
+    d : int or array_like
+    epsilon : float or array_like
+        Half width of the noise, positive.
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    d, epsilon = _dimension(d), _positive("epsilon", epsilon)
+    return _plain(d * np.log1p(0.5 / epsilon))
+
+
+def uniform_information(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
+    """Give I of a perfect encoder: f(X) ~ U([0, 1]^d), weakly invariant, noise U([-epsilon, epsilon]^d).
+
+    d (epsilon - log(2 epsilon)) for epsilon <= 1/2 (Remark 3.6), d / (4 epsilon) above (not in
+    the paper; the two agree at 1/2).
+
+    Parameters
+    ----------
+    d : int or array_like
+    epsilon : float or array_like
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    d, epsilon = _dimension(d), _positive("epsilon", epsilon)
+    inner = np.minimum(epsilon, 0.5)
+    one = np.where(epsilon <= 0.5, inner - np.log(2.0 * inner), 0.25 / epsilon)
+    return _plain(d * one)
+
+
+def gaussian_moment_correction(mean_square: ArrayLike, d: ArrayLike, sigma: ArrayLike) -> Numbers:
+    """Give (E|f|^2 - d) / (2 (1 + sigma^2)): what Lemma B.1 lacks when E|f|^2 is not d.
+
+    It enters through the cross-entropy, and is exact.
+
+    Parameters
+    ----------
+    mean_square : float or array_like
+        E|f(X)|^2, at least 0.
+    d : int or array_like
+    sigma : float or array_like
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    d, sigma = _dimension(d), _positive("sigma", sigma)
+    square = _number("mean_square", mean_square)
+    if np.any(square < 0.0):
+        raise InputError(f"mean_square: got {_shown(mean_square)}; a mean of squares is >= 0.")
+    return _plain(0.5 * (square - d) / (1.0 + np.square(sigma)))
+
+
+def gaussian_smoothed_kl_bound(
+    information: ArrayLike, d: ArrayLike, sigma: ArrayLike, mean_square: ArrayLike | None = None
+) -> Numbers:
+    """Bound KL(f(X) + Z || N(0, (1 + sigma^2) I)) by C - I (Lemma B.1).
+
+    With `mean_square` the moment correction is added, so that nothing is assumed of the
+    embeddings; without it E|f|^2 = d is. Equality iff f is weakly invariant. A lower bound of I
+    gives a valid (larger) bound. A negative value means that `information` is not a lower
+    bound of I, or that E|f|^2 is not d.
+
+    Parameters
+    ----------
+    information : float or array_like
+        I(f(X'); f(X) + Z) or a lower bound of it, nats.
+    d : int or array_like
+    sigma : float or array_like
+    mean_square : float or array_like, optional
+        E|f(X)|^2.
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    bound = np.asarray(gaussian_capacity(d, sigma)) - _number("information", information)
+    if mean_square is not None:
+        bound = bound + gaussian_moment_correction(mean_square, d, sigma)
+    return _plain(bound)
+
+
+def uniform_smoothed_kl_bound(information: ArrayLike, d: ArrayLike, epsilon: ArrayLike) -> Numbers:
+    """Bound KL(f(X) + Z || U([-epsilon, 1 + epsilon]^d)) by C_u - I (Lemma B.4).
+
+    Equality iff f is weakly invariant. It does not go to 0 for a uniform f(X), whose f(X) + Z
+    has trapezoid margins: what is left is ``uniform_capacity - uniform_information``.
+
+    Parameters
+    ----------
+    information : float or array_like
+        I(f(X'); f(X) + Z) or a lower bound of it, nats.
+    d : int or array_like
+    epsilon : float or array_like
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    return _plain(np.asarray(uniform_capacity(d, epsilon)) - _number("information", information))
+
+
+def gaussian_kl_bound(
+    noise_information: ArrayLike, information: ArrayLike, d: ArrayLike, sigma: ArrayLike
+) -> Numbers:
+    """Bound KL(f(X) || N(0, I)) by I(Z; f(X) + Z) - I - d log sigma (Theorem 3.4).
+
+    For centred embeddings of unit variance. I(Z; f + Z) = h(f + Z) - h(f) needs h(f), which no
+    sample bounds without assumptions: with a plug-in estimate this is an estimate of the
+    bound, not a certificate. Equality iff f is weakly invariant and f(X) + Z is normal.
+
+    Parameters
+    ----------
+    noise_information : float or array_like
+        I(Z; f(X) + Z), nats.
+    information : float or array_like
+        I(f(X'); f(X) + Z), nats.
+    d : int or array_like
+    sigma : float or array_like
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    d, sigma = _dimension(d), _positive("sigma", sigma)
+    noise = _number("noise_information", noise_information, infinite=True)
+    return _plain(noise - _number("information", information) - d * np.log(sigma))
+
+
+def uniform_kl_bound(
+    noise_information: ArrayLike, information: ArrayLike, d: ArrayLike, epsilon: ArrayLike
+) -> Numbers:
+    """Bound KL(f(X) || U([0, 1]^d)) by I(Z; f(X) + Z) - I - d log(2 epsilon) (Theorem 3.5).
+
+    Equality iff f is weakly invariant; what was said of I(Z; f + Z) for
+    :func:`gaussian_kl_bound` holds here too.
+
+    Parameters
+    ----------
+    noise_information : float or array_like
+        I(Z; f(X) + Z), nats.
+    information : float or array_like
+        I(f(X'); f(X) + Z), nats.
+    d : int or array_like
+    epsilon : float or array_like
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    d, epsilon = _dimension(d), _positive("epsilon", epsilon)
+    noise = _number("noise_information", noise_information, infinite=True)
+    return _plain(noise - _number("information", information) - d * np.log(2.0 * epsilon))
+
+
+def gaussian_dual_critic(x: ArrayLike, y: ArrayLike, sigma: float) -> Numbers:
+    """Give T*(x, y) = |y|^2 / (2 (1 + sigma^2)) - |y - x|^2 / (2 sigma^2) (Theorem 4.1).
+
+    I >= E_joint T* - log E_product exp T*, with equality iff f is weakly invariant and f(X) ~
+    N(0, I); T* + C is then the pointwise mutual information. Any lower bound of
+    :mod:`dmtest.information` may use it as a critic, with no network.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (..., d)
+        Points f(X') and f(X) + Z, which broadcast: ``x[None], y[:, None]`` gives the K x K
+        matrix of scores.
+    sigma : float
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+    """
+    left, right = _points(x, y)
+    s2 = float(_positive("sigma", sigma)) ** 2
+    gap = np.square(right - left).sum(axis=-1)
+    return _plain(0.5 * np.square(right).sum(axis=-1) / (1.0 + s2) - 0.5 * gap / s2)
+
+
+def uniform_dual_critic(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
+    """Give the pointwise mutual information of a perfect uniform encoder: our uniform dual.
+
+    sum_i (-log(2 epsilon) - log p(y_i)) where |y - x|_inf <= epsilon, -inf elsewhere; p is the
+    trapezoid density of U[0, 1] + U[-epsilon, epsilon]. The construction of Theorem 4.1, which
+    the paper leaves as future work for this target.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (..., d)
+        Points f(X') and f(X) + Z, which broadcast.
+    epsilon : float
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+    """
+    left, right = _points(x, y)
+    e = float(_positive("epsilon", epsilon))
+    # f(X) + Z is rounded: a pair at the very edge of the box is inside it.
+    slack = 4.0 * np.finfo(np.float64).eps * (1.0 + e)
+    inside = (np.abs(right - left) <= e + slack).all(axis=-1)
+    overlap = np.minimum(right + e, 1.0) - np.maximum(right - e, 0.0)
+    # The factors 1/(2 epsilon) of the noise's density and of the trapezoid's cancel.
+    with np.errstate(divide="ignore"):
+        value = -np.log(np.maximum(overlap, 0.0)).sum(axis=-1)
+    return _plain(np.where(inside, value, -np.inf))
+
+
+def sigma_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
+    """Give the sigma at which :func:`gaussian_capacity` is `capacity`.
+
+    Parameters
+    ----------
+    capacity : float or array_like
+        Nats, positive.
+    d : int or array_like
+
+    Returns
+    -------
+    float or ndarray
+    """
+    d, capacity = _dimension(d), _positive("capacity", capacity)
+    # 1 / sqrt(expm1(t)) for t = 2 C / d, without overflow.
+    t = 2.0 * capacity / d
+    return _plain(np.exp(-0.5 * t) / np.sqrt(-np.expm1(-t)))
+
+
+def epsilon_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
+    """Give the epsilon at which :func:`uniform_capacity` is `capacity`.
+
+    Parameters
+    ----------
+    capacity : float or array_like
+        Nats, positive.
+    d : int or array_like
+
+    Returns
+    -------
+    float or ndarray
+    """
+    d, capacity = _dimension(d), _positive("capacity", capacity)
+    t = capacity / d
+    return _plain(0.5 * np.exp(-t) / -np.expm1(-t))
+
+
+def _plain(value: Any) -> Numbers:
+    array = np.asarray(value, dtype=np.float64)
+    return float(array) if array.ndim == 0 else array
+
+
+def _shown(value: Any) -> str:
+    text = repr(value).replace("\n", " ")
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _number(name: str, value: ArrayLike, infinite: bool = False) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: got {_shown(value)}; give a number or an array.") from None
+    bad = np.isnan(array) if infinite else ~np.isfinite(array)
+    if bad.any():
+        raise InputError(f"{name}: got {_shown(value)}; give finite numbers.")
+    return array
+
+
+def _positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    array = _number(name, value)
+    if (array <= 0.0).any():
+        raise InputError(f"{name}: got {_shown(value)}; it must be positive.")
+    return array
+
+
+def _dimension(value: ArrayLike) -> NDArray[np.float64]:
+    array = _number("d", value)
+    if (array < 1.0).any() or (array != np.floor(array)).any():
+        raise InputError(f"d: got {_shown(value)}; a dimension is a whole number of at least 1.")
+    return array
+
+
+def _points(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    left, right = _number("x", x), _number("y", y)
+    if left.ndim == 0 or right.ndim == 0 or left.shape[-1] != right.shape[-1]:
+        raise InputError(
+            f"x, y: got shapes {left.shape} and {right.shape}; the last axis of both is the "
+            f"dimension d."
+        )
+    return left, right

@@ -1,0 +1,161 @@
+"""A two-sided bracket of I(f(X); f(X) + Z) from embeddings alone: the channel is known."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest import bounds
+from dmtest.arguments import level, positive, whole
+from dmtest.engines.channel import Densities, Noise, channel_densities
+from dmtest.errors import InputError
+from dmtest.information.estimate import confidence_bounds
+from dmtest.parallel import single_threaded_blas
+from dmtest.sample import as_sample
+from dmtest.streams import RngLike, entropy_of, stream
+
+__all__ = ["BATCHES", "Bracket", "batch_means", "batch_size", "channel_bracket", "shuffled"]
+
+Vector = NDArray[np.float64]
+
+# Batches, by default: fewer are larger, and a larger batch narrows the bracket.
+BATCHES = 8
+# Rows of the smallest batch that says anything.
+SMALLEST = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """A lower and an upper bound of mutual information, in nats.
+
+    Attributes
+    ----------
+    lower, upper : float
+        InfoNCE and leave-one-out values: below and above the information in expectation.
+    low, high : float
+        Confidence bounds: the information lies between them with probability `confidence`.
+    confidence : float
+    capacity : float
+        What the information cannot exceed for a normal (a uniform) embedding.
+    batch, batches : int
+    saturated : bool
+        The lower bound is above 0.8 log(batch), the most that it can show: it says little.
+    """
+
+    lower: float
+    upper: float
+    low: float
+    high: float
+    confidence: float
+    capacity: float
+    batch: int
+    batches: int
+    saturated: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain Python objects."""
+        return asdict(self)
+
+
+def channel_bracket(
+    data: Any,
+    *,
+    sigma: float | None = None,
+    epsilon: float | None = None,
+    batch: int | None = None,
+    confidence: float = 0.95,
+    rng: RngLike = None,
+) -> Bracket:
+    """Bracket I(f(X); f(X) + Z) from a sample of embeddings f(X).
+
+    The noise density is known, so InfoNCE with T_ij = log p(y_i | x_j) bounds the information
+    from below and the leave-one-out form from above (Poole et al. 2019). Disjoint batches give
+    independent values: their Student intervals are the confidence bounds. A larger batch
+    narrows the bracket, more batches narrow its error.
+
+    Parameters
+    ----------
+    data : array_like, frame, tensor or path, shape (n, d)
+    sigma : float, optional
+        Standard deviation of normal noise. Give this or `epsilon`.
+    epsilon : float, optional
+        Half width of uniform noise.
+    batch : int, optional
+        Rows of a batch; by default an eighth of the rows.
+    confidence : float
+    rng : None, int or numpy Generator
+
+    Returns
+    -------
+    Bracket
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((4000, 2))
+    >>> bracket = channel_bracket(x, sigma=1.0, rng=0)
+    >>> bracket.low < np.log(2.0) < bracket.high
+    True
+    """
+    noise, amount = _noise(sigma, epsilon)
+    confidence = level("confidence", confidence, 0.95)
+    rows = as_sample(data).x
+    seed = entropy_of(rng)
+    size = batch_size(batch, len(rows))
+    with single_threaded_blas():
+        levels = np.array([amount])
+        found = channel_densities(shuffled(rows, seed), noise, levels, size, seed)
+    lower = batch_means(found.alone - found.together, size)[0]
+    upper = batch_means(found.alone - found.others, size)[0]
+    low = confidence_bounds(lower, confidence, 2)[0]
+    high = confidence_bounds(upper, confidence, 2)[1]
+    capacity = (bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity)(
+        rows.shape[1], amount
+    )
+    return Bracket(
+        lower=float(lower.mean()),
+        upper=float(upper.mean()),
+        low=max(0.0, -np.inf if low is None else low),
+        high=np.inf if high is None else high,
+        confidence=confidence,
+        capacity=float(capacity),
+        batch=size,
+        batches=len(lower),
+        saturated=bool(lower.mean() > 0.8 * np.log(size)),
+    )
+
+
+def batch_size(batch: int | None, n: int) -> int:
+    """Return the rows of a batch, checked; by default so many that there are `BATCHES`."""
+    if batch is None:
+        if n < BATCHES * SMALLEST:
+            raise InputError(
+                f"data: {BATCHES} batches need at least {BATCHES * SMALLEST} rows; got n = {n}."
+            )
+        return n // BATCHES
+    batch = whole("batch", batch, SMALLEST)
+    if batch > n:
+        raise InputError(f"batch: got {batch}, more than the n = {n} rows; take fewer.")
+    return batch
+
+
+def shuffled(rows: NDArray[Any], seed: int) -> NDArray[Any]:
+    """Put rows in random order: files are often sorted, and batches must be alike."""
+    return np.asarray(rows[stream(seed, "channel/order").permutation(len(rows))])
+
+
+def batch_means(values: Vector, batch: int) -> Vector:
+    """Average (levels, n) over batches: (levels, batches)."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values.reshape(len(values), -1, batch).mean(axis=2))
+
+
+def _noise(sigma: float | None, epsilon: float | None) -> tuple[Noise, float]:
+    if (sigma is None) == (epsilon is None):
+        raise InputError("sigma, epsilon: give one of them, for normal or for uniform noise.")
+    if sigma is not None:
+        return "gaussian", positive("sigma", sigma)
+    return "uniform", positive("epsilon", epsilon)

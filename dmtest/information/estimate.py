@@ -1,0 +1,92 @@
+"""A number of nats that says what it is."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+__all__ = ["Estimate", "Kind", "confidence_bounds"]
+
+Kind: TypeAlias = Literal["lower bound", "upper bound", "estimate", "score"]
+
+
+class Estimate(float):
+    """A float that knows whether it bounds mutual information, and how well.
+
+    Attributes
+    ----------
+    kind : {"lower bound", "upper bound", "estimate", "score"}
+        Bounds hold in expectation; a score is monotone in information but not in nats.
+    method : str
+    low, high : float or None
+        One-sided confidence bounds of the expectation, each at `confidence`, from disjoint
+        batches; None with fewer than two.
+    confidence : float or None
+    batches, batch : int
+        Number of batches, and samples in each.
+    saturated : bool
+        The value is so close to the largest that the batch allows (log of its size) that
+        the information may be much larger.
+    """
+
+    kind: Kind
+    method: str
+    low: float | None
+    high: float | None
+    confidence: float | None
+    batches: int
+    batch: int
+    saturated: bool
+
+    def __new__(cls, value: float, **facts: Any) -> Estimate:
+        """Make one from its value and its facts."""
+        made = super().__new__(cls, value)
+        defaults: dict[str, Any] = {"low": None, "high": None, "confidence": None}
+        defaults |= {"batches": 1, "batch": 0, "saturated": False}
+        for name, fact in (defaults | facts).items():
+            setattr(made, name, fact)
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[float], dict[str, Any]]:
+        """Pickle and copy with the facts."""
+        return (float(self),), dict(self.__dict__)
+
+    def __repr__(self) -> str:
+        """Show the value, its kind and its interval."""
+        parts = [f"{float(self):.6g}" if self.kind == "score" else f"{float(self):.6g} nats"]
+        parts.append(f"{self.kind}, {self.method}")
+        if self.low is not None and self.high is not None:
+            parts.append(f"[{self.low:.4g}, {self.high:.4g}] at {self.confidence:g} on each side")
+        if self.saturated:
+            parts.append("saturated")
+        return f"<{'; '.join(parts)}>"
+
+
+def confidence_bounds(
+    values: NDArray[np.float64], confidence: float, comparisons: int = 1
+) -> tuple[float, float] | tuple[None, None]:
+    """One-sided bounds of a mean, each at `confidence`, from independent batches (Student's t).
+
+    Parameters
+    ----------
+    values : ndarray, shape (batches,)
+    confidence : float
+    comparisons : int
+        Bounds that shall hold together (Bonferroni).
+
+    Returns
+    -------
+    low, high : float, or None with fewer than two batches
+        An infinite batch leaves its own side unbounded.
+    """
+    count = len(values)
+    if count < 2:
+        return None, None
+    if not np.isfinite(values).all():
+        return -np.inf, np.inf
+    quantile = float(stdtrit(count - 1, 1.0 - (1.0 - confidence) / comparisons))
+    margin = quantile * float(values.std(ddof=1)) / np.sqrt(count)
+    return float(values.mean()) - margin, float(values.mean()) + margin

@@ -1,0 +1,160 @@
+"""Bounds of mutual information from critic scores.
+
+``scores[i, j] = T(x_j, y_i)``: the diagonal holds the pairs that belong together. A stack of
+matrices, shape (batches, K, K), of disjoint batches adds confidence bounds. All in nats.
+Formulas: Poole et al. (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logsumexp
+
+from dmtest.errors import InputError
+from dmtest.information.estimate import Estimate, Kind, confidence_bounds
+
+__all__ = ["donsker_varadhan", "infonce", "jsd", "leave_one_out", "nwj"]
+
+Vector = NDArray[np.float64]
+# Share of log K above which a bound that cannot exceed log K says little.
+FULL = 0.8
+
+
+def donsker_varadhan(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """mean T_ii - log mean_{i != j} exp T_ij: a lower bound, tight for pointwise information.
+
+    The logarithm of a mean biases it upwards in small batches. Donsker & Varadhan (1983).
+
+    Parameters
+    ----------
+    scores : array_like, shape (K, K) or (batches, K, K)
+    confidence : float
+        Of the bounds over batches.
+
+    Returns
+    -------
+    Estimate
+        A float with its kind.
+    """
+
+    def one(t: Vector) -> float:
+        return float(np.diagonal(t).mean() - _log_mean_exp(_off_diagonal(t)))
+
+    return _over_batches(one, scores, "lower bound", "Donsker-Varadhan", confidence)
+
+
+def nwj(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """mean T_ii - mean_{i != j} exp(T_ij - 1): an unbiased lower bound; T = 1 + PMI is tight.
+
+    Nguyen, Wainwright & Jordan (2010). Parameters and result as :func:`donsker_varadhan`.
+    """
+
+    def one(t: Vector) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.diagonal(t).mean() - np.exp(_off_diagonal(t) - 1.0).mean())
+
+    return _over_batches(one, scores, "lower bound", "NWJ", confidence)
+
+
+def infonce(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """mean_i (T_ii - log mean_j exp T_ij): a lower bound, never above log K.
+
+    van den Oord, Li & Vinyals (2018). `saturated` when it is above 0.8 log K. Parameters and
+    result as :func:`donsker_varadhan`.
+    """
+
+    def one(t: Vector) -> float:
+        return float(np.mean(np.diagonal(t) - logsumexp(t, axis=1) + np.log(len(t))))
+
+    return _over_batches(one, scores, "lower bound", "InfoNCE", confidence, limited=True)
+
+
+def leave_one_out(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """mean_i (T_ii - log mean_{j != i} exp T_ij): an upper bound when T is log p(y | x).
+
+    With any other critic it bounds nothing. Poole et al. (2019). Parameters and result as
+    :func:`donsker_varadhan`.
+    """
+
+    def one(t: Vector) -> float:
+        others = t.copy()
+        np.fill_diagonal(others, -np.inf)
+        return float(np.mean(np.diagonal(t) - logsumexp(others, axis=1) + np.log(len(t) - 1)))
+
+    return _over_batches(one, scores, "upper bound", "leave-one-out", confidence)
+
+
+def jsd(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """mean -softplus(-T_ii) - mean_{i != j} softplus(T_ij): monotone in information, not nats.
+
+    Deep InfoMax's objective (Hjelm et al. 2019), between -2 log 2 (independent) and 0. Its best
+    critic is the pointwise mutual information: give that to :func:`donsker_varadhan` for
+    nats. Parameters and result as :func:`donsker_varadhan`.
+    """
+
+    def one(t: Vector) -> float:
+        joint = np.logaddexp(0.0, -np.diagonal(t)).mean()
+        return float(-joint - np.logaddexp(0.0, _off_diagonal(t)).mean())
+
+    return _over_batches(one, scores, "score", "Jensen-Shannon", confidence)
+
+
+def _over_batches(
+    function: Callable[[Vector], float],
+    scores: ArrayLike,
+    kind: Kind,
+    method: str,
+    confidence: float,
+    limited: bool = False,
+) -> Estimate:
+    stack = _checked(scores)
+    if not 0.0 < confidence < 1.0:
+        raise InputError(f"confidence: got {confidence!r}; choose a number between 0 and 1.")
+    values = np.array([function(t) for t in stack])
+    low, high = confidence_bounds(values, confidence)
+    value, size = float(values.mean()), stack.shape[1]
+    return Estimate(
+        value,
+        kind=kind,
+        method=method,
+        low=low,
+        high=high,
+        confidence=None if low is None else confidence,
+        batches=len(stack),
+        batch=size,
+        saturated=limited and value > FULL * np.log(size),
+    )
+
+
+def _checked(scores: ArrayLike) -> Vector:
+    try:
+        stack = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"scores: got {type(scores).__name__}; give a matrix.") from None
+    stack = stack[None] if stack.ndim == 2 else stack
+    if stack.ndim != 3 or stack.shape[1] != stack.shape[2] or stack.shape[1] < 2:
+        raise InputError(
+            f"scores: got shape {np.shape(scores)}; give a square matrix of K x K scores with "
+            f"K >= 2, or a stack of them."
+        )
+    if not len(stack):
+        raise InputError("scores: got an empty stack; give at least one matrix.")
+    if np.isnan(stack).any() or np.isposinf(stack).any():
+        raise InputError("scores: got NaN or infinity; -inf is the only value beside numbers.")
+    if np.isneginf(np.diagonal(stack, axis1=1, axis2=2)).any():
+        raise InputError(
+            "scores: a diagonal score is -inf, so a pair that belongs together is called "
+            "impossible; check that scores[i, i] is the pair (x_i, y_i)."
+        )
+    return stack
+
+
+def _off_diagonal(t: Vector) -> Vector:
+    return t[~np.eye(len(t), dtype=bool)]
+
+
+def _log_mean_exp(values: Vector) -> float:
+    return float(logsumexp(values) - np.log(values.size))

@@ -1,0 +1,84 @@
+"""Densities of noisy rows under the mixture of the other rows: log-sum-exp over a tile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dmtest.kernels.special import FAST, exp_any
+
+Tile = NDArray[Any]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def gaussian(
+    gram: Tile,
+    noise: Tile,
+    left: Tile,
+    right: Tile,
+    own: Tile,
+    skip: int,
+    sigmas: Tile,
+    buffer: Tile,
+    top: Tile,
+    total: Tile,
+) -> None:
+    """Add a tile to log sum_{j != i} exp(-|y_i - x_j|^2 / (2 s^2)) for every level s.
+
+    y_i = x_i + s g_i, so the exponent is -(D_ij / (2 s^2) + (g_i.x_i - g_i.x_j) / s + |g_i|^2/2).
+    `gram` holds x_i.x_j and `noise` g_i.x_j; `left`, `right` hold |x|^2; `own` (2, rows) holds
+    g_i.x_i and |g_i|^2. Column j = i + skip of the tile is the row itself. `top`, `total`
+    (levels, rows): running maximum, and sum over exp(exponent - top).
+    """
+    kind = gram.dtype.type
+    half = kind(0.5)
+    width = gram.shape[1]
+    for level in range(len(sigmas)):
+        s = kind(sigmas[level])
+        near, cross = half / (s * s), kind(1.0) / s
+        for i in range(gram.shape[0]):
+            at_x, at_g = gram[i], noise[i]
+            here = -near * left[i] - cross * own[0, i] - half * own[1, i]
+            a, b = kind(2.0) * near, cross
+            best = kind(-1e30)
+            for j in range(width):
+                value = here + a * at_x[j] + b * at_g[j] - near * right[j]
+                buffer[j] = value
+            itself = i + skip
+            if 0 <= itself < width:
+                buffer[itself] = kind(-1e30)
+            for j in range(width):
+                best = max(best, buffer[j])
+            if best > top[level, i]:
+                total[level, i] *= np.exp(top[level, i] - best)
+                top[level, i] = best
+            shift = kind(top[level, i])
+            run = kind(0.0)
+            for j in range(width):
+                run += exp_any(max(buffer[j] - shift, kind(-80.0)))
+            # What was cut off at exp(-80) is left out with it.
+            total[level, i] += np.float64(run)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def uniform(
+    x: Tile, v: Tile, others: Tile, skip: int, epsilons: Tile, counts: NDArray[np.int64]
+) -> None:
+    """Count the rows j != i within epsilon of y_i = x_i + epsilon v_i in every coordinate."""
+    rows, d = x.shape
+    for i in range(rows):
+        for j in range(len(others)):
+            if j == i + skip:
+                continue
+            for level in range(len(epsilons)):
+                e = epsilons[level]
+                inside = True
+                for c in range(d):
+                    if abs(x[i, c] - others[j, c] + e * v[i, c]) > e:
+                        inside = False
+                        break
+                if inside:
+                    counts[level, i] += 1
