@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from dmtest import bounds, information
     from dmtest.api import list_tests, mean_pvalue, report, run_test, run_tests
     from dmtest.errors import DataWarning, DmtestError, InputError
     from dmtest.io import load
@@ -35,6 +36,8 @@ __all__ = [
     "Sphere",
     "Uniform",
     "__version__",
+    "bounds",
+    "information",
     "list_tests",
     "load",
     "mean_pvalue",
@@ -55,6 +58,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("bounds", "information"):
+        return importlib.import_module(f"dmtest.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'dmtest' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

@@ -69,10 +69,10 @@ def gaussian_capacity(d: ArrayLike, sigma: ArrayLike) -> Numbers:
 
 
 def uniform_capacity(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
-    """Give C_u = d log(1 + 1/(2 epsilon)): the most that I can be with noise U([-epsilon, epsilon]^d).
+    """Give C_u = d log(1 + 1/(2 epsilon)): the most that I can be with uniform noise.
 
-    Theorem 3.5: I <= C_u for embeddings in the unit cube. Equality takes weak invariance, 1/(2
-    epsilon) in N, and f(X) uniform on the grid {0, 2 epsilon, ..., 1}^d (the paper says 1/epsilon
+    Noise U([-epsilon, epsilon]^d). Theorem 3.5: I <= C_u for embeddings in the unit cube.
+    Equality takes weak invariance, 1/(2 epsilon) in N, and f(X) uniform on the grid {0, 2 epsilon, ..., 1}^d (the paper says 1/epsilon
     in N: an erratum). What a uniform f(X) reaches is :func:`uniform_information`.
 
     Parameters
@@ -91,10 +91,10 @@ def uniform_capacity(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
 
 
 def uniform_information(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
-    """Give I of a perfect encoder: f(X) ~ U([0, 1]^d), weakly invariant, noise U([-epsilon, epsilon]^d).
+    """Give I of a perfect encoder: f(X) ~ U([0, 1]^d) and weakly invariant.
 
-    d (epsilon - log(2 epsilon)) for epsilon <= 1/2 (Remark 3.6), d / (4 epsilon) above (not in
-    the paper; the two agree at 1/2).
+    Noise U([-epsilon, epsilon]^d): d (epsilon - log(2 epsilon)) for epsilon <= 1/2 (Remark
+    3.6), d / (4 epsilon) above (not in the paper; the two agree at 1/2).
 
     Parameters
     ----------

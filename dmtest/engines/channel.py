@@ -81,12 +81,11 @@ def channel_densities(
     else:
         job = _Uniform(rows[:n], draws, levels, batch)
     others = np.empty((len(levels), n))
-    done = 0
-    for (start, part), values in zip(parts, run_tasks(job, parts), strict=True):
+    for done, values in enumerate(run_tasks(job, parts)):
+        start, part = parts[done]
         others[:, start + part.start : start + part.stop] = values
-        done += 1
         if progress is not None:
-            progress("noise channel", done, len(parts))
+            progress("noise channel", done + 1, len(parts))
     return Densities(draws, job.alone(), others - np.log(batch - 1.0), batch)
 
 

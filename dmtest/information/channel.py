@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dmtest import bounds
 from dmtest.arguments import level, positive, whole
-from dmtest.engines.channel import Densities, Noise, channel_densities
+from dmtest.engines.channel import Noise, channel_densities
 from dmtest.errors import InputError
 from dmtest.information.estimate import confidence_bounds
 from dmtest.parallel import single_threaded_blas
@@ -118,8 +118,8 @@ def channel_bracket(
     return Bracket(
         lower=float(lower.mean()),
         upper=float(upper.mean()),
-        low=max(0.0, -np.inf if low is None else low),
-        high=np.inf if high is None else high,
+        low=0.0 if low is None else max(0.0, low),
+        high=float("inf") if high is None else high,
         confidence=confidence,
         capacity=float(capacity),
         batch=size,

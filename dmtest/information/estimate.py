@@ -88,5 +88,5 @@ def confidence_bounds(
     if not np.isfinite(values).all():
         return -np.inf, np.inf
     quantile = float(stdtrit(count - 1, 1.0 - (1.0 - confidence) / comparisons))
-    margin = quantile * float(values.std(ddof=1)) / np.sqrt(count)
+    margin = quantile * float(values.std(ddof=1)) / float(np.sqrt(count))
     return float(values.mean()) - margin, float(values.mean()) + margin

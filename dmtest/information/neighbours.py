@@ -42,7 +42,7 @@ def entropy_knn(x: ArrayLike, k: int = 3) -> Estimate:
     k = _neighbours(k, len(rows))
     from scipy.spatial import cKDTree
 
-    distances, _ = cKDTree(rows).query(rows, k=[k + 1], workers=workers())
+    distances = np.asarray(cKDTree(rows).query(rows, k=[k + 1], workers=workers())[0])
     if (distances == 0.0).any():
         raise InputError(
             f"x: {int((distances == 0.0).sum())} rows have {k} exact copies, so the entropy is "
@@ -78,7 +78,8 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3) -> Estimate:
 
     # The estimate does not change when a space is scaled; the joint neighbours do.
     joint = np.hstack([left, right])
-    distances, _ = cKDTree(joint).query(joint, k=[k + 1], p=np.inf, workers=workers())
+    tree = cKDTree(joint)
+    distances = np.asarray(tree.query(joint, k=[k + 1], p=np.inf, workers=workers())[0])
     if (distances == 0.0).any():
         raise InputError(
             f"x, y: {int((distances == 0.0).sum())} pairs of rows have {k} exact copies, which "

@@ -71,7 +71,7 @@ def mine(
         import torch
     except ImportError:
         raise ImportError(
-            "information.mine needs torch: run `pip install 'dmtest[train]'`, or use information.ksg"
+            "information.mine needs torch: run `pip install 'dmtest[train]'`, or use ksg"
         ) from None
     hidden, steps = whole("hidden", hidden, 1), whole("steps", steps, 1)
     seed = entropy_of(rng)

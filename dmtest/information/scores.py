@@ -24,7 +24,7 @@ FULL = 0.8
 
 
 def donsker_varadhan(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """mean T_ii - log mean_{i != j} exp T_ij: a lower bound, tight for pointwise information.
+    """Take mean T_ii - log mean_{i != j} exp T_ij: a lower bound, tight for pointwise information.
 
     The logarithm of a mean biases it upwards in small batches. Donsker & Varadhan (1983).
 
@@ -47,7 +47,7 @@ def donsker_varadhan(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate
 
 
 def nwj(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """mean T_ii - mean_{i != j} exp(T_ij - 1): an unbiased lower bound; T = 1 + PMI is tight.
+    """Take mean T_ii - mean_{i != j} exp(T_ij - 1): an unbiased lower bound; T = 1 + PMI is tight.
 
     Nguyen, Wainwright & Jordan (2010). Parameters and result as :func:`donsker_varadhan`.
     """
@@ -60,7 +60,7 @@ def nwj(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
 
 
 def infonce(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """mean_i (T_ii - log mean_j exp T_ij): a lower bound, never above log K.
+    """Take mean_i (T_ii - log mean_j exp T_ij): a lower bound, never above log K.
 
     van den Oord, Li & Vinyals (2018). `saturated` when it is above 0.8 log K. Parameters and
     result as :func:`donsker_varadhan`.
@@ -73,7 +73,7 @@ def infonce(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
 
 
 def leave_one_out(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """mean_i (T_ii - log mean_{j != i} exp T_ij): an upper bound when T is log p(y | x).
+    """Take mean_i (T_ii - log mean_{j != i} exp T_ij): an upper bound when T is log p(y | x).
 
     With any other critic it bounds nothing. Poole et al. (2019). Parameters and result as
     :func:`donsker_varadhan`.
@@ -88,7 +88,7 @@ def leave_one_out(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
 
 
 def jsd(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """mean -softplus(-T_ii) - mean_{i != j} softplus(T_ij): monotone in information, not nats.
+    """Take mean -softplus(-T_ii) - mean_{i != j} softplus(T_ij): monotone in information, not nats.
 
     Deep InfoMax's objective (Hjelm et al. 2019), between -2 log 2 (independent) and 0. Its best
     critic is the pointwise mutual information: give that to :func:`donsker_varadhan` for

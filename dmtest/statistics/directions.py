@@ -18,7 +18,7 @@ from dmtest.engines.rows import RowView, Values
 from dmtest.parallel import ROW_TILE, blocks
 from dmtest.transforms import unit_rows
 
-__all__ = ["cox_small", "malkovich_afifi_kurtosis", "malkovich_afifi_skewness", "pudelko"]
+__all__ = ["climb", "cox_small", "malkovich_afifi_kurtosis", "malkovich_afifi_skewness", "pudelko"]
 
 Matrix: TypeAlias = NDArray[np.float64]
 # From points (s, d) to values (s,) and gradients (s, d).
@@ -131,7 +131,7 @@ def pudelko(view: RowView, r: float = 2.0) -> Values:
     inner = into_ball(unit * rng.uniform(0.05, r, RANDOM)[:, None])
     far = _farthest(view)
     starts = np.concatenate([starts, inner, into_ball(r * far), into_ball(0.5 * r * far)])
-    value = float(np.sqrt(view.n) * _climb(starts, objective, into_ball, 0.2 * r))
+    value = float(np.sqrt(view.n) * climb(starts, objective, into_ball, 0.2 * r)[0])
     return value, value
 
 
@@ -149,17 +149,20 @@ def _largest(view: RowView, screen: Callable[[Matrix], Matrix], objective: Objec
         return float(screen(np.ones((1, 1)))[0])
     rng = view.rng("directions")
     starts = np.concatenate([unit_rows(rng.standard_normal((RANDOM, view.d))), _farthest(view)])
-    return _climb(starts, objective, unit_rows, 0.3, screen)
+    return climb(starts, objective, unit_rows, 0.3, screen)[0]
 
 
-def _climb(
+def climb(
     starts: Matrix,
     objective: Objective,
     project: Callable[[Matrix], Matrix],
     step: float,
     screen: Callable[[Matrix], Matrix] | None = None,
-) -> float:
-    """Climb from the best starts; a step that gains grows, one that does not is taken back."""
+) -> tuple[float, Matrix]:
+    """Climb from the best starts; a step that gains grows, one that does not is taken back.
+
+    Return the largest value and where it is.
+    """
     values = objective(starts)[0] if screen is None else screen(starts)
     best = np.argsort(values)[::-1][:CLIMBERS]
     points = starts[best]
@@ -178,4 +181,5 @@ def _climb(
         steps *= np.where(gained, 1.3, 0.4)
         if steps.max() < 1e-7:
             break
-    return float(values.max())
+    best_one = int(values.argmax())
+    return float(values[best_one]), points[best_one]

@@ -1,0 +1,171 @@
+"""KL(P || N(0, I)) in parts: mean, scale, correlation, margins' shape, residual dependence.
+
+The identity of the population: |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2 + sum J_i
++ D, with J_i the negentropy of coordinate i and D what is left of KL(P || N(m, S)).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, gammaln, ndtri
+
+from dmtest.canonical import Canonical
+from dmtest.effects.gaussian import gaussian_effects
+from dmtest.outcome import Effect
+from dmtest.parallel import run_tasks, workers
+from dmtest.streams import stream
+from dmtest.transforms import independent_columns, whiten_independent
+
+__all__ = ["decompose", "shape_parts"]
+
+Vector = NDArray[np.float64]
+
+# Rows that densities are estimated from at most, replicates that their bias is taken from.
+ROWS, REPLICATES, JOINT_REPLICATES = 20_000, 40, 12
+# Columns and nats of bias above which the joint density is not estimated.
+JOINT_COLUMNS, JOINT_BIAS, NEIGHBOURS = 12, 0.15, 5
+LOG_NORMAL = 0.5 * np.log(2.0 * np.pi)
+
+
+def decompose(canonical: Canonical, seed: int, confidence: float = 0.95) -> list[Effect]:
+    """Return the parts as effects, in nats: those of the fitted normal, then the shape."""
+    parts = [] if canonical.fitted else gaussian_effects(canonical, confidence)
+    return parts + shape_parts(canonical, seed, confidence)
+
+
+def shape_parts(canonical: Canonical, seed: int, confidence: float = 0.95) -> list[Effect]:
+    """Estimate the margins' negentropies and the residual dependence.
+
+    Margins: entropies from spacings. Jointly: entropy from nearest neighbours. The bias that
+    normal samples of this shape have is removed. Intervals join the bootstrap of rows'
+    contributions, by its normal limit, with the error that normal samples show.
+    """
+    n, d = canonical.rows.shape
+    rows = np.asarray(canonical.rows[:: -(-n // ROWS)], dtype=np.float64)
+    m = len(rows)
+    spread = rows.std(axis=0)
+    if m < 50 or not (spread > 0.0).all():
+        why = "it takes 50 rows" if m < 50 else "a column is constant"
+        return [_effect("kl-margins", None, None, confidence, f"not estimable: {why}")]
+    margins = (rows - rows.mean(axis=0)) / spread
+    ties = min(len(np.unique(column)) for column in margins.T) < 0.5 * m
+    if ties:
+        note = "not estimable: coordinates take few distinct values, so they have no density"
+        return [_effect("kl-margins", None, None, confidence, note)]
+    of_rows = _margin_ratios(margins)
+    bias, error = _margin_null(m, seed)
+    total = of_rows.sum(axis=1)
+    variance = total.var(ddof=1) / m + d * error**2
+    value = float(total.mean()) - d * bias
+    note = "shape of the coordinates one by one; spacings, bias of normal samples removed"
+    parts = [_effect("kl-margins", value, float(variance), confidence, note)]
+    if d == 1:
+        return parts
+    return [*parts, _residual(canonical, rows, total - d * bias, seed, confidence)]
+
+
+def _residual(
+    canonical: Canonical, rows: Vector, margins: Vector, seed: int, confidence: float
+) -> Effect:
+    """Estimate the joint negentropy less the margins'."""
+    m, d = rows.shape
+    bias, error = _joint_null(min(m, 4000) if d > JOINT_COLUMNS else m, d, seed)
+    if abs(bias) > JOINT_BIAS or d > JOINT_COLUMNS:
+        at = min(m, 4000) if d > JOINT_COLUMNS else m
+        wanted = np.log10(at) + 0.5 * d * np.log10(max(abs(bias), JOINT_BIAS) / JOINT_BIAS)
+        wanted_text = f"10^{wanted:.0f}" if wanted > 6 else f"{10.0**wanted:,.0f}"
+        note = (
+            f"not estimable: in d = {d} nearest neighbours of {at} rows are off by {bias:+.2g} "
+            f"nats for a normal; it would take about n = {wanted_text}"
+        )
+        return _effect("kl-dependence", None, None, confidence, note)
+    mean, covariance = rows.mean(axis=0), np.atleast_2d(np.cov(rows.T, bias=True))
+    if len(independent_columns(covariance, m)) < d:
+        note = "not estimable: the covariance is singular, so there is no density"
+        return _effect("kl-dependence", None, None, confidence, note)
+    whitened = np.asarray(whiten_independent(rows, mean, covariance)[0], dtype=np.float64)
+    ratios = _joint_ratios(whitened)
+    if ratios is None:
+        note = "not estimable: repeated rows, so there is no density"
+        return _effect("kl-dependence", None, None, confidence, note)
+    each = ratios - bias - margins
+    variance = float(each.var(ddof=1) / m + error**2)
+    note = "dependence beyond correlation; nearest neighbours, bias of normal samples removed"
+    return _effect("kl-dependence", float(each.mean()), variance, confidence, note)
+
+
+def _margin_ratios(z: Vector) -> Vector:
+    """Log of the density over the normal's, of every value of every column: (m, d)."""
+    m = len(z)
+    width = max(2, int(np.sqrt(m) / 2))
+
+    def column(values: Vector) -> Vector:
+        order = np.argsort(values, kind="stable")
+        x = values[order]
+        above = np.minimum(np.arange(m) + width, m - 1)
+        below = np.maximum(np.arange(m) - width, 0)
+        gap = np.maximum(x[above] - x[below], 1e-300)
+        log = np.log((above - below) / (m + 1.0)) - np.log(gap)
+        out = np.empty(m)
+        out[order] = log + 0.5 * x**2 + LOG_NORMAL
+        return out
+
+    return np.stack(list(run_tasks(column, list(z.T))), axis=1)
+
+
+def _margin_null(m: int, seed: int) -> tuple[float, float]:
+    """Mean and standard deviation of one margin's estimate for normal samples."""
+    draws = stream(seed, f"decomposition/margins/{m}").standard_normal((m, REPLICATES))
+    draws = (draws - draws.mean(axis=0)) / draws.std(axis=0)
+    values = _margin_ratios(draws).mean(axis=0)
+    return float(values.mean()), float(values.std(ddof=1))
+
+
+def _joint_ratios(y: Vector) -> Vector | None:
+    """Log of the nearest-neighbour density over the normal's, of every row."""
+    from scipy.spatial import cKDTree
+
+    m, d = y.shape
+    found = cKDTree(y).query(y, k=[NEIGHBOURS + 1], workers=workers())[0]
+    distances = np.asarray(found)[:, 0]
+    if (distances == 0.0).any():
+        return None
+    ball = 0.5 * d * np.log(np.pi) - gammaln(0.5 * d + 1.0)
+    log = digamma(NEIGHBOURS) - digamma(m) - ball - d * np.log(distances)
+    return np.asarray(log + 0.5 * np.square(y).sum(axis=1) + d * LOG_NORMAL)
+
+
+def _joint_null(m: int, d: int, seed: int) -> tuple[float, float]:
+    """Mean and standard deviation of the joint estimate for whitened normal samples."""
+    values = []
+    for b in range(JOINT_REPLICATES if d <= JOINT_COLUMNS else 1):
+        x = stream(seed, f"decomposition/joint/{m}/{d}", b).standard_normal((m, d))
+        mean, covariance = x.mean(axis=0), np.atleast_2d(np.cov(x.T, bias=True))
+        whitened, _ = whiten_independent(x, mean, covariance)
+        ratios = _joint_ratios(np.asarray(whitened))
+        assert ratios is not None  # draws of a density do not repeat
+        values.append(ratios.mean())
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else np.inf
+    return float(np.mean(values)), spread
+
+
+LABELS = {
+    "kl-margins": "Shape of the coordinates (sum of negentropies)",
+    "kl-dependence": "Dependence beyond correlation",
+}
+
+
+def _effect(
+    name: str, value: float | None, variance: float | None, confidence: float, note: str
+) -> Effect:
+    low = high = None
+    if value is not None and variance is not None:
+        margin = float(ndtri(0.5 + 0.5 * confidence) * np.sqrt(variance))
+        low, high = max(0.0, value - margin), max(0.0, value + margin)
+        value = max(0.0, value)
+    facts: dict[str, Any] = {"unit": "nats", "note": note}
+    facts["confidence"] = None if value is None else confidence
+    return Effect(name=name, label=LABELS[name], value=value, low=low, high=high, **facts)

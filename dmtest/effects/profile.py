@@ -1,0 +1,317 @@
+"""The KL profile: a two-sided bracket of the smoothed divergence from the target, in nats.
+
+Rows and target are both sent through the same noise; the divergence of what comes out is never
+more than that of the rows (data processing), and unlike it can be bounded from a sample on
+both sides: the mixture of the noise density over a batch, with and without a row itself, is on
+average above and below the density of the noisy row (Poole et al. 2019). With log q the
+density of the noisy target,
+
+    mean log p_without(y) - log q(y)  <=  KL(f(X) + Z || target + Z)  <=  mean log p_with(y) - log q(y)
+
+in expectation. For the normal this is C + correction - I with I bracketed as in
+:func:`dmtest.information.channel_bracket`, less noise of mean 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest import bounds
+from dmtest.canonical import Canonical
+from dmtest.engines.channel import Noise, channel_densities
+from dmtest.information.channel import BATCHES, batch_means, batch_size, shuffled
+from dmtest.information.estimate import confidence_bounds
+from dmtest.parallel import Progress
+from dmtest.projections import random_directions
+from dmtest.streams import stream
+
+__all__ = ["KLProfile", "ProfilePoint", "default_noise", "profile_of", "upper_bound"]
+
+Vector = NDArray[np.float64]
+
+# Rows that a default profile is computed of at most, and rows of a default batch.
+ROWS, BATCH = 1 << 18, 1 << 14
+# Nats of bias that a batch is let have at the default noise: exp(2 C) / K for a normal.
+BIAS = 0.02
+GRID = (0.25, 0.5, 1.0, 2.0)
+SLICES, SLICE_BATCH, SLICE_NOISE = 16, 1024, 0.5
+SUBSPACES = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilePoint:
+    """The smoothed divergence at one noise level, in nats.
+
+    Attributes
+    ----------
+    noise : float
+        Standard deviation of normal, half width of uniform noise.
+    d : int
+        Dimension of what is looked at.
+    lower, upper : float
+        Estimates that are below and above the divergence in expectation; cut off at 0.
+    low, high : float
+        Simultaneous confidence bounds over all points of the same view.
+    information_lower, information_upper : float
+        The bracket of I(f(X); f(X) + Z) that goes with it.
+    capacity : float
+        What the information cannot exceed.
+    resolution : float
+        Width of the bracket: smaller differences cannot be seen at this batch size.
+    informative : bool
+        False where the capacity is near the logarithm of the batch or above: the bracket
+        then says more about the batch than about the data, and is no finding.
+    label : str
+        Which slice or subspace.
+    """
+
+    noise: float
+    d: int
+    lower: float
+    upper: float
+    low: float
+    high: float
+    information_lower: float
+    information_upper: float
+    capacity: float
+    resolution: float
+    informative: bool
+    label: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain Python objects."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KLProfile:
+    """The smoothed divergence over noise levels, slices and subspaces.
+
+    Attributes
+    ----------
+    target : str
+    noise : {"gaussian", "uniform"}
+    n, d : int
+        Rows that were used, and columns.
+    batch, batches : int
+    confidence : float
+        Of each view's bounds together.
+    points : tuple of ProfilePoint
+        All dimensions, by noise level.
+    default : int
+        Index of the point at the default noise: the smallest, but at least 1 (uniform: 1/2),
+        that the batch resolves.
+    slices : tuple of ProfilePoint
+        Random directions (uniform: coordinates), where d > 1.
+    subspaces : tuple of ProfilePoint
+        The 1, 2, 4, 8 principal directions whose variance is farthest from 1, found on one half
+        of the rows and looked at on the other (not for uniform targets).
+    seed : int
+    """
+
+    target: str
+    noise: Noise
+    n: int
+    d: int
+    batch: int
+    batches: int
+    confidence: float
+    points: tuple[ProfilePoint, ...]
+    default: int
+    slices: tuple[ProfilePoint, ...]
+    subspaces: tuple[ProfilePoint, ...]
+    seed: int
+
+    @property
+    def point(self) -> ProfilePoint:
+        """The point at the default noise."""
+        return self.points[self.default]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python objects."""
+        return asdict(self)
+
+
+def profile_of(
+    canonical: Canonical,
+    target: str,
+    *,
+    noise: Vector | None = None,
+    batch: int | None = None,
+    confidence: float = 0.95,
+    views: bool = True,
+    seed: int,
+    progress: Progress | None = None,
+) -> KLProfile:
+    """Compute the profile of canonical rows."""
+    kind: Noise = "gaussian" if canonical.cube is None else "uniform"
+    rows = np.asarray(canonical.rows if canonical.cube is None else canonical.cube)
+    rows = shuffled(rows, seed)[:ROWS]
+    n, d = rows.shape
+    size = min(batch_size(batch, n), BATCH) if batch is None else batch_size(batch, n)
+    preferred = default_noise(kind, d, size)
+    if noise is None:
+        levels = np.array([f * preferred for f in GRID])
+        default = GRID.index(1.0)
+    else:
+        levels = np.atleast_1d(np.asarray(noise, dtype=np.float64))
+        default = int(np.abs(np.log(levels / preferred)).argmin())
+    points = _points(rows, kind, levels, size, confidence, seed, progress)
+    slices: tuple[ProfilePoint, ...] = ()
+    subspaces: tuple[ProfilePoint, ...] = ()
+    if views and d > 1:
+        slices = _slices(rows, kind, confidence, seed)
+        if kind == "gaussian" and n >= 4 * BATCHES * d:
+            subspaces = _subspaces(rows, confidence, seed)
+    return KLProfile(
+        target=target,
+        noise=kind,
+        n=(n // size) * size,
+        d=d,
+        batch=size,
+        batches=n // size,
+        confidence=confidence,
+        points=points,
+        default=default,
+        slices=slices,
+        subspaces=subspaces,
+        seed=seed,
+    )
+
+
+def default_noise(kind: Noise, d: int, batch: int) -> float:
+    """Return the noise at which a batch resolves `BIAS` nats, but no less than 1 (uniform: 1/2).
+
+    For a normal sample the bracket's bias is exp(2 C) / K at most.
+    """
+    capacity = max(0.5 * np.log(max(BIAS * batch, 1.5)), 0.1)
+    if kind == "gaussian":
+        return max(1.0, float(bounds.sigma_for_capacity(capacity, d)))
+    return max(0.5, float(bounds.epsilon_for_capacity(capacity, d)))
+
+
+def upper_bound(canonical: Canonical, noise: float, batch: int, alpha: float, seed: int) -> float:
+    """Return a one-sided confidence bound of the smoothed divergence, of level 1 - `alpha`."""
+    kind: Noise = "gaussian" if canonical.cube is None else "uniform"
+    rows = np.asarray(canonical.rows if canonical.cube is None else canonical.cube)
+    _, upper, _, _ = _brackets(shuffled(rows, seed)[:ROWS], kind, np.array([noise]), batch, seed)
+    high = confidence_bounds(upper[0], 1.0 - alpha)[1]
+    return np.inf if high is None else max(0.0, high)
+
+
+def _brackets(
+    rows: NDArray[Any],
+    kind: Noise,
+    levels: Vector,
+    batch: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[Vector, Vector, Vector, Vector]:
+    """Lower and upper divergence, lower and upper information: each (levels, batches)."""
+    found = channel_densities(rows, kind, levels, batch, seed, progress)
+    used = rows[: found.noise.shape[0]]
+    target = np.stack([_noisy_target(used + s * found.noise, kind, float(s)) for s in levels])
+    together = found.together
+    return (
+        batch_means(found.others - target, batch),
+        batch_means(together - target, batch),
+        batch_means(found.alone - together, batch),
+        batch_means(found.alone - found.others, batch),
+    )
+
+
+def _noisy_target(y: Vector, kind: Noise, s: float) -> Vector:
+    """Log density of the target after the noise, at every row."""
+    d = y.shape[1]
+    if kind == "gaussian":
+        variance = 1.0 + s * s
+        return np.asarray(
+            -0.5 * d * np.log(2.0 * np.pi * variance) - 0.5 * np.square(y).sum(axis=1) / variance
+        )
+    # At a corner the overlap is as small as rounding: the row is inside all the same.
+    overlap = np.maximum(np.minimum(y + s, 1.0) - np.maximum(y - s, 0.0), 1e-300)
+    return np.asarray(np.log(overlap / (2.0 * s)).sum(axis=1))
+
+
+def _points(
+    rows: NDArray[Any],
+    kind: Noise,
+    levels: Vector,
+    batch: int,
+    confidence: float,
+    seed: int,
+    progress: Progress | None = None,
+    comparisons: int | None = None,
+    label: str = "",
+) -> tuple[ProfilePoint, ...]:
+    brackets = _brackets(rows, kind, levels, batch, seed, progress)
+    sides = 2 * (comparisons or len(levels))
+    points = []
+    for s, lower, upper, least, most in zip(levels, *brackets, strict=True):
+        low = confidence_bounds(lower, confidence, sides)[0]
+        high = confidence_bounds(upper, confidence, sides)[1]
+        of = bounds.gaussian_capacity if kind == "gaussian" else bounds.uniform_capacity
+        capacity = float(of(rows.shape[1], s))
+        points.append(
+            ProfilePoint(
+                noise=float(s),
+                d=rows.shape[1],
+                lower=max(0.0, float(lower.mean())),
+                upper=max(0.0, float(upper.mean())),
+                low=0.0 if low is None else max(0.0, low),
+                high=np.inf if high is None else max(0.0, high),
+                information_lower=float(least.mean()),
+                information_upper=float(most.mean()),
+                capacity=capacity,
+                resolution=float(upper.mean() - lower.mean()),
+                informative=capacity <= np.log(batch) - 1.0,
+                label=label,
+            )
+        )
+    return tuple(points)
+
+
+def _slices(
+    rows: NDArray[Any], kind: Noise, confidence: float, seed: int
+) -> tuple[ProfilePoint, ...]:
+    """Single directions: in one dimension a bracket is narrow whatever d is."""
+    d = rows.shape[1]
+    if kind == "uniform":
+        chosen = np.arange(d) if d <= SLICES else stream(seed, "profile/axes").permutation(d)
+        lines = [(f"coordinate {j}", rows[:, [j]]) for j in sorted(chosen[:SLICES])]
+        level = 0.5 * SLICE_NOISE
+    else:
+        directions = random_directions(SLICES, d, stream(seed, "profile/directions"))
+        lines = [
+            (f"direction {j}", np.asarray(rows @ u.astype(rows.dtype))[:, None])
+            for j, u in enumerate(directions)
+        ]
+        level = SLICE_NOISE
+    size = min(len(rows) // BATCHES, SLICE_BATCH)
+    out: list[ProfilePoint] = []
+    for name, line in lines:
+        levels = np.array([level])
+        out += _points(line, kind, levels, size, confidence, seed, None, len(lines), name)
+    return tuple(out)
+
+
+def _subspaces(rows: NDArray[Any], confidence: float, seed: int) -> tuple[ProfilePoint, ...]:
+    """Principal directions of one half, on the other."""
+    half, d = len(rows) // 2, rows.shape[1]
+    first = np.asarray(rows[:half], dtype=np.float64)
+    values, vectors = np.linalg.eigh(first.T @ first / half)
+    values = np.maximum(values, 1e-300)
+    basis = vectors[:, np.argsort(-(values - 1.0 - np.log(values)))]
+    sizes = [r for r in SUBSPACES if r < d]
+    size = min((len(rows) - half) // BATCHES, BATCH)
+    out: list[ProfilePoint] = []
+    for r in sizes:
+        part = rows[half:] @ basis[:, :r].astype(rows.dtype)
+        levels = np.array([default_noise("gaussian", r, size)])
+        label = f"{r} principal direction{'s' if r > 1 else ''}"
+        out += _points(part, "gaussian", levels, size, confidence, seed, None, len(sizes), label)
+    return tuple(out)

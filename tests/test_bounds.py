@@ -1,0 +1,180 @@
+"""Bounds of the paper: closed forms, domains, equality cases and errata by simulation."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+import dmtest
+from dmtest import bounds
+from dmtest.errors import InputError
+
+DIMENSIONS = st.integers(1, 512)
+NOISES = st.floats(1e-3, 1e3)
+
+
+@given(DIMENSIONS, NOISES)
+def test_closed_forms(d: int, s: float) -> None:
+    assert bounds.gaussian_capacity(d, s) == pytest.approx(
+        0.5 * d * np.log((1 + s * s) / (s * s)), rel=1e-10
+    )
+    assert bounds.uniform_capacity(d, s) == pytest.approx(
+        d * np.log((1 + 2 * s) / (2 * s)), rel=1e-10
+    )
+    assert bounds.gaussian_smoothed_kl_bound(0.3, d, s, 1.5 * d) == pytest.approx(
+        bounds.gaussian_capacity(d, s) - 0.3 + 0.25 * d / (1 + s * s), rel=1e-12, abs=1e-12
+    )
+    assert bounds.gaussian_kl_bound(2.0, 0.5, d, s) == pytest.approx(1.5 - d * np.log(s), rel=1e-12)
+    assert bounds.uniform_kl_bound(2.0, 0.5, d, s) == pytest.approx(1.5 - d * np.log(2 * s), 1e-12)
+
+
+@given(DIMENSIONS, NOISES)
+def test_inverses(d: int, s: float) -> None:
+    capacity = bounds.gaussian_capacity(d, s)
+    assert bounds.sigma_for_capacity(capacity, d) == pytest.approx(s, rel=1e-9)
+    assert bounds.epsilon_for_capacity(bounds.uniform_capacity(d, s), d) == pytest.approx(s, 1e-9)
+
+
+def test_extremes_neither_overflow_nor_cancel() -> None:
+    assert bounds.gaussian_capacity(1, 1e-200) == pytest.approx(200 * np.log(10), rel=1e-12)
+    assert bounds.gaussian_capacity(1, 1e9) == pytest.approx(0.5e-18, rel=1e-12)
+    assert bounds.sigma_for_capacity(500.0, 1) == pytest.approx(np.exp(-500.0), rel=1e-12)
+    assert bounds.epsilon_for_capacity(1e-9, 1) == pytest.approx(0.5e9, rel=1e-8)
+
+
+def test_arguments_broadcast() -> None:
+    out = bounds.gaussian_capacity([1, 2, 4], np.array([[0.5], [1.0]]))
+    assert isinstance(out, np.ndarray)
+    assert out.shape == (2, 3)
+    assert isinstance(bounds.gaussian_capacity(2, 1.0), float)
+
+
+def test_uniform_information_is_continuous_and_below_capacity() -> None:
+    e = np.linspace(0.01, 3.0, 500)
+    information = np.asarray(bounds.uniform_information(3, e))
+    assert (information <= np.asarray(bounds.uniform_capacity(3, e))).all()
+    assert (np.diff(information) < 0).all()
+    assert bounds.uniform_information(1, 0.5) == pytest.approx(0.5, rel=1e-14)
+    assert bounds.uniform_information(1, np.nextafter(0.5, 1)) == pytest.approx(0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.3, 0.5, 0.8, 2.0])
+def test_uniform_information_is_the_entropy_of_the_trapezoid_less_the_noise_s(
+    epsilon: float,
+) -> None:
+    def density(y: float) -> float:
+        return max(0.0, min(y + epsilon, 1.0) - max(y - epsilon, 0.0)) / (2 * epsilon)
+
+    edges = sorted({-epsilon, epsilon, 1 - epsilon, 1 + epsilon})
+    entropy = sum(integrate.quad(lambda y: _plogp(density(y)), a, b)[0] for a, b in pairwise(edges))
+    expected = entropy - np.log(2 * epsilon)
+    assert bounds.uniform_information(1, epsilon) == pytest.approx(expected, abs=1e-7)
+    # Erratum: Remark 3.6's second form lacks a factor d, and its gap is O(epsilon).
+    if epsilon <= 0.5:
+        gap = bounds.uniform_capacity(4, epsilon) - bounds.uniform_information(4, epsilon)
+        assert gap == pytest.approx(4 * (np.log1p(2 * epsilon) - epsilon), rel=1e-12)
+
+
+def _plogp(p: float) -> float:
+    return -p * np.log(p) if p > 0 else 0.0
+
+
+@pytest.mark.parametrize(("epsilon", "attained"), [(0.25, True), (1 / 6, True), (1 / 3, False)])
+def test_theorem_35_takes_equality_on_the_grid_only_where_half_of_1_over_epsilon_is_whole(
+    epsilon: float, attained: bool
+) -> None:
+    """Erratum: 1/epsilon = 3 is whole, but the grid {0, 2/3, ...} has no point at 1."""
+    grid = np.arange(0.0, 1.0 + 1e-9, 2 * epsilon)
+    weights = np.full(len(grid), 1.0 / len(grid))
+    # The noisy law is piecewise constant: its entropy is a sum over the pieces.
+    edges = np.unique(np.round(np.concatenate([grid - epsilon, grid + epsilon]), 12))
+    middle, width = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    inside = np.abs(middle[:, None] - grid) <= epsilon
+    density = inside @ weights / (2 * epsilon)
+    entropy = sum(w * _plogp(p) for w, p in zip(width, density, strict=True))
+    information = entropy - np.log(2 * epsilon)
+    capacity = bounds.uniform_capacity(1, epsilon)
+    assert bool(abs(information - capacity) < 1e-9) is attained
+    assert information <= capacity + 1e-9
+
+
+def test_theorem_34_holds_with_equality_for_a_normal_and_strictly_for_others() -> None:
+    """KL by the closed form: f = N(m, v) with E f = 0, so only v = 1 is in the theorem."""
+    sigma = 0.7
+    for v in (0.5, 1.0, 2.0):
+        information = 0.5 * np.log1p(v / sigma**2)
+        smoothed = 0.5 * (
+            (v + sigma**2) / (1 + sigma**2) - 1 - np.log((v + sigma**2) / (1 + sigma**2))
+        )
+        bound = bounds.gaussian_smoothed_kl_bound(information, 1, sigma, v)
+        assert bound == pytest.approx(smoothed, rel=1e-12, abs=1e-15)
+        # Lemma B.2: adding I(Z; f + Z) - d/2 log(1 + s^2) gives KL(f || N(0, 1)).
+        noise = 0.5 * np.log1p(sigma**2 / v)
+        kl = 0.5 * (v - 1 - np.log(v))
+        assert smoothed + noise - 0.5 * np.log1p(sigma**2) == pytest.approx(
+            kl - 0.5 * (v - 1) * sigma**2 / (1 + sigma**2), abs=1e-12
+        )
+        if v == 1.0:
+            assert bounds.gaussian_kl_bound(noise, information, 1, sigma) == pytest.approx(kl)
+
+
+def test_dual_critics_are_the_pointwise_information_of_perfect_encoders() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 3))
+    y = x + 0.6 * rng.standard_normal((40, 3))
+    log_ratio = stats.norm.logpdf(y[:, None], x[None], 0.6).sum(-1) - stats.norm.logpdf(
+        y, 0, np.sqrt(1.36)
+    ).sum(-1, keepdims=True)
+    scores = bounds.gaussian_dual_critic(x[None], y[:, None], 0.6)
+    np.testing.assert_allclose(
+        np.asarray(scores) + bounds.gaussian_capacity(3, 0.6), log_ratio, atol=1e-12
+    )
+    u = rng.random((200, 2))
+    e = 0.2
+    v = u + rng.uniform(-e, e, u.shape)
+    found = np.asarray(bounds.uniform_dual_critic(u, v, e))
+    length = np.minimum(v + e, 1) - np.maximum(v - e, 0)
+    np.testing.assert_allclose(found, (-np.log(2 * e) - np.log(length / (2 * e))).sum(-1), 1e-12)
+    assert bounds.uniform_dual_critic([0.1], [0.5], 0.2) == -np.inf
+    assert isinstance(bounds.gaussian_dual_critic([0.0, 1.0], [1.0, 1.0], 1.0), float)
+
+
+def test_the_dual_attains_capacity_for_a_normal_encoder() -> None:
+    """Theorem 4.1 by simulation, with its Monte Carlo error."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((200_000, 2))
+    y = x + 0.8 * rng.standard_normal(x.shape)
+    joint = np.asarray(bounds.gaussian_dual_critic(x, y, 0.8))
+    product = np.exp(bounds.gaussian_dual_critic(np.roll(x, 1, axis=0), y, 0.8))
+    value = joint.mean() - np.log(product.mean())
+    error = np.hypot(joint.std(), product.std() / product.mean()) / np.sqrt(len(x))
+    assert abs(value - bounds.gaussian_capacity(2, 0.8)) < 4 * error
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: bounds.gaussian_capacity(0, 1.0), "d: got 0"),
+        (lambda: bounds.gaussian_capacity(1.5, 1.0), "whole number"),
+        (lambda: bounds.gaussian_capacity(2, -1.0), "sigma: got -1.0"),
+        (lambda: bounds.uniform_capacity(2, 0.0), "epsilon: got 0.0"),
+        (lambda: bounds.gaussian_kl_bound(1.0, np.nan, 2, 1.0), "information: got nan"),
+        (lambda: bounds.gaussian_smoothed_kl_bound(1.0, 2, 1.0, -3.0), "mean_square"),
+        (lambda: bounds.sigma_for_capacity("a lot", 2), "capacity: got 'a lot'"),
+        (lambda: bounds.gaussian_dual_critic([1.0], [1.0, 2.0], 1.0), "shapes"),
+    ],
+)
+def test_refusals(call: object, words: str) -> None:
+    assert callable(call)
+    with pytest.raises(InputError, match=words.replace("(", r"\(")):
+        call()
+
+
+def test_bounds_are_a_part_of_the_package() -> None:
+    assert dmtest.bounds is bounds
+    assert set(bounds.__all__) <= set(dir(bounds))
