@@ -72,8 +72,9 @@ def uniform_capacity(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
     """Give C_u = d log(1 + 1/(2 epsilon)): the most that I can be with uniform noise.
 
     Noise U([-epsilon, epsilon]^d). Theorem 3.5: I <= C_u for embeddings in the unit cube.
-    Equality takes weak invariance, 1/(2 epsilon) in N, and f(X) uniform on the grid {0, 2 epsilon, ..., 1}^d (the paper says 1/epsilon
-    in N: an erratum). What a uniform f(X) reaches is :func:`uniform_information`.
+    Equality takes weak invariance, 1/(2 epsilon) in N, and f(X) uniform on the grid
+    {0, 2 epsilon, ..., 1}^d (the paper says 1/epsilon in N: an erratum). What a
+    uniform f(X) reaches is :func:`uniform_information`.
 
     Parameters
     ----------

@@ -6,7 +6,8 @@ both sides: the mixture of the noise density over a batch, with and without a ro
 average above and below the density of the noisy row (Poole et al. 2019). With log q the
 density of the noisy target,
 
-    mean log p_without(y) - log q(y)  <=  KL(f(X) + Z || target + Z)  <=  mean log p_with(y) - log q(y)
+    mean log p_without(y) - log q(y)  <=  KL(f(X) + Z || target + Z)
+                                      <=  mean log p_with(y) - log q(y)
 
 in expectation. For the normal this is C + correction - I with I bracketed as in
 :func:`dmtest.information.channel_bracket`, less noise of mean 0.
@@ -268,7 +269,7 @@ def _points(
                 information_upper=float(most.mean()),
                 capacity=capacity,
                 resolution=float(upper.mean() - lower.mean()),
-                informative=capacity <= np.log(batch) - 1.0,
+                informative=bool(capacity <= np.log(batch) - 1.0),
                 label=label,
             )
         )

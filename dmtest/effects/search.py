@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from dmtest.calibration import monte_carlo_slices
 from dmtest.canonical import Canonical
+from dmtest.engines.slices import slice_statistics
 from dmtest.multiplicity import holm
+from dmtest.nulls import SliceNull
 from dmtest.parallel import ROW_TILE, blocks, run_tasks
+from dmtest.registry import TESTS
 from dmtest.statistics.directions import climb
 from dmtest.streams import stream
 from dmtest.transforms import cholesky, mean_and_covariance, unit_rows
@@ -21,6 +26,9 @@ Vector = NDArray[np.float64]
 
 # Rows that the search looks at, start points of each kind, coordinates and rows that are named.
 ROWS, STARTS, NAMED = 50_000, 24, 5
+# Rows times squared columns of one product with the operator of fourth moments, the eigenvectors
+# that are looked at on both ends of its spectrum, and its Lanczos vectors.
+PRODUCT, ENDS, LANCZOS = 400_000_000, 3, 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,24 +75,23 @@ def directions_of(canonical: Canonical, count: int, replicates: int, seed: int) 
 
     Along u the departure is n sum_k (mean He_k(u.x))^2 / k! over the Hermite polynomials of
     degree 1 to 4 (3 and 4 where mean and covariance are fitted): location, scale, skewness and
-    kurtosis, each with variance about 1 under the target. Ascent starts from random directions,
-    from the eigenvectors of the covariance and of the matrices of third and fourth moments,
-    which point at single directions that are not normal, and from the farthest rows.
+    kurtosis, each with variance about 1 under the target. What decides is where ascent starts:
+    see `_starts`.
     """
     n, d = canonical.rows.shape
     order = stream(seed, "directions/split").permutation(n)
     first, second = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
     train = np.asarray(canonical.rows[first[:ROWS]], dtype=np.float64)
     held = np.asarray(canonical.rows[second], dtype=np.float64)
-    back = np.eye(d)
+    back: Vector = np.eye(d)
     if canonical.fitted:
         mean, covariance = mean_and_covariance(train)
-        back = np.linalg.inv(cholesky(covariance)).T
+        back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
         train = (train - mean) @ back
+    starts = _starts(train, stream(seed, "directions/starts"))
     found: list[Vector] = []
-    for place in range(min(count, d)):
-        u = _search(train, canonical.fitted, found, seed, place)
-        found.append(u)
+    for _ in range(min(count, d)):
+        found.append(_search(train, canonical.fitted, found, starts))
     original = unit_rows(np.stack(found) @ back.T)
     lines = held @ original.T
     pvalues, statistics = _tested(lines, canonical.fitted, replicates, seed)
@@ -101,19 +108,12 @@ def _tested(
     lines: Vector, fitted: bool, replicates: int, seed: int
 ) -> tuple[list[float], list[float]]:
     """Anderson-Darling of every line by itself, as run_test would of one column."""
-    from dmtest.calibration import monte_carlo_slices
-    from dmtest.engines.slices import slice_statistics
-    from dmtest.nulls import SliceNull
-    from dmtest.registry import TESTS
-
     spec = TESTS["anderson-darling"]
-    parameters = "fitted" if fitted else "known"
     pvalues, statistics = [], []
     for line in lines.T:
         rows = np.ascontiguousarray(line)[:, None]
-        functions = {spec.name: spec.statistic}
-        values = slice_statistics(rows, np.ones((1, 1)), parameters, functions)
-        null = SliceNull.of(parameters, len(rows), 1, 1, None)
+        values = _anderson_darling(rows, np.ones((1, 1)), fitted)[:, None]
+        null = SliceNull.of("fitted" if fitted else "known", len(rows), 1, 1, None)
         (result,) = monte_carlo_slices(
             values, null, [spec], {}, replicates=replicates, seed=seed, thrifty=True
         )
@@ -123,7 +123,7 @@ def _tested(
 
 
 def _described(
-    u: Vector, line: Vector, statistic: float, pvalue: float, adjusted: float, rows: Vector
+    u: Vector, line: Vector, statistic: float, pvalue: float, adjusted: float, rows: NDArray[Any]
 ) -> Direction:
     mean, variance = float(line.mean()), float(line.var())
     z = (line - mean) / np.sqrt(variance or 1.0)
@@ -144,42 +144,55 @@ def _described(
     )
 
 
-def _search(x: Vector, fitted: bool, taken: list[Vector], seed: int, place: int) -> Vector:
+def _search(x: Vector, fitted: bool, taken: list[Vector], starts: Vector) -> Vector:
     """Climb within the directions orthogonal to those taken."""
-    d = x.shape[1]
-    basis = np.eye(d)
+    basis: Vector = np.eye(x.shape[1])
     if taken:
         basis = np.linalg.svd(np.stack(taken))[2][len(taken) :]
+    if len(basis) == 1:
+        return np.asarray(basis[0])
     y = x @ basis.T
-    if y.shape[1] == 1:
-        return basis[0]
-    starts = _starts(y, stream(seed, "directions/starts", place))
+    near = starts @ basis.T
+    # What is left of a start that was all but taken is noise.
+    near = unit_rows(near[np.square(near).sum(axis=1) > 0.1])
 
     def objective(u: Vector) -> tuple[Vector, Vector]:
         return _departure(y, u, fitted)
 
-    point = climb(starts, objective, unit_rows, 0.5)[1]
-    return np.asarray(point @ basis)
+    def distance(u: Vector) -> Vector:
+        return _anderson_darling(y, u, fitted)
+
+    tops = climb(near, objective, unit_rows, 0.5, distance)[1]
+    # A far row has a large fourth moment along its own direction and moves few of the other
+    # rows: moments lead uphill, the distance between distributions decides.
+    return np.asarray(tops[distance(tops).argmax()] @ basis)
+
+
+def _anderson_darling(y: Vector, u: Vector, fitted: bool) -> Vector:
+    spec = TESTS["anderson-darling"]
+    parameters: Literal["known", "fitted"] = "fitted" if fitted else "known"
+    return slice_statistics(y, u, parameters, {spec.name: spec.statistic})[:, 0]
 
 
 def _starts(y: Vector, rng: np.random.Generator) -> Vector:
+    """Give unit vectors that point at departures, and random ones.
+
+    The eigenvectors of the covariance and of the quadratic forms that `_forms` finds; the mean,
+    the mean of y |y|^2, the farthest rows, coordinates. In many dimensions a single bad
+    direction is in reach of the forms alone: the objective is flat but within a few degrees
+    of it, and what a random start finds is the direction of some far row.
+    """
     d = y.shape[1]
     length = np.square(y).sum(axis=1)
     centred = y - y.mean(axis=0)
     count = min(d, STARTS // 2)
-
-    def ends(matrix: Vector) -> Vector:
-        vectors = np.linalg.eigh(matrix)[1].T
-        return np.concatenate([vectors[:count], vectors[-count:]])
-
-    covariance = centred.T @ centred / len(y)
-    fourth = (centred * (length - length.mean())[:, None]).T @ centred / len(y)
-    third = centred.T @ (length - length.mean())
+    vectors = np.linalg.eigh(centred.T @ centred / len(y))[1].T
     far = y[np.argsort(-length, kind="stable")[:STARTS]]
     parts = [
-        ends(covariance),
-        ends(fourth),
-        third[None],
+        vectors[:count],
+        vectors[-count:],
+        *_forms(centred, rng),
+        (centred.T @ (length - length.mean()))[None],
         y.mean(axis=0)[None],
         far,
         np.eye(d)[: 4 * STARTS],
@@ -187,6 +200,69 @@ def _starts(y: Vector, rng: np.random.Generator) -> Vector:
     ]
     starts = np.concatenate(parts)
     return unit_rows(starts[np.square(starts).sum(axis=1) > 1e-20])
+
+
+def _forms(y: Vector, rng: np.random.Generator) -> list[Vector]:
+    """Return the leading eigenvectors of the extreme quadratic forms of fourth moments.
+
+    Those are eigenvectors, among symmetric matrices, of K(A) = mean (y'Ay - tr A) (yy' - I) / 2:
+    the identity for normal rows, and 1 + kurtosis / 2 at A = uu' for a direction u that is
+    independent of the rest. It stands out as a spike of a sample covariance in d(d+1)/2
+    dimensions does (Baik, Ben Arous & Peche 2005; Cardoso 1989 for the operator).
+    """
+    d = y.shape[1]
+    if d < 2:
+        return []
+    rows = y[: max(PRODUCT // d**2, 1)]
+    upper = np.triu_indices(d)
+    # With this scale the inner product of two vectors is that of the matrices.
+    scale = np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
+
+    def matrix(vector: Vector) -> Vector:
+        full = np.zeros((d, d))
+        full[upper] = vector / scale
+        return np.asarray(full + np.triu(full, 1).T)
+
+    def product(vector: Vector) -> Vector:
+        form = matrix(np.ravel(vector))
+
+        def tile(part: slice) -> tuple[Vector, float]:
+            x = rows[part]
+            q = ((x @ form) * x).sum(axis=1) - np.trace(form)
+            return x.T @ (x * q[:, None]), float(q.sum())
+
+        total, sums = np.zeros((d, d)), 0.0
+        for outer, plain in run_tasks(tile, blocks(len(rows), ROW_TILE)):
+            total += outer
+            sums += plain
+        total = (total - sums * np.eye(d)) / (2.0 * len(rows))
+        return np.asarray(total[upper] * scale)
+
+    size = len(scale)
+    if size <= LANCZOS:
+        dense = np.stack([product(unit) for unit in np.eye(size)])
+        extremes = np.linalg.eigh(0.5 * (dense + dense.T))[1]
+    else:
+        operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
+        try:
+            extremes = eigsh(
+                operator,
+                k=2 * ENDS,
+                which="BE",
+                v0=rng.standard_normal(size),
+                ncv=LANCZOS,
+                maxiter=8,
+                tol=1e-2,
+            )[1]
+        except ArpackNoConvergence as stopped:
+            # Nothing stands out; those that did converge are starts like others.
+            extremes = stopped.eigenvectors
+    order = np.arange(extremes.shape[1])
+    found = []
+    for j in [*order[:ENDS], *order[ENDS:][-ENDS:]]:
+        values, vectors = np.linalg.eigh(matrix(extremes[:, j]))
+        found.append(vectors.T[np.argsort(-np.abs(values))[:3]])
+    return found
 
 
 def _departure(y: Vector, u: Vector, fitted: bool) -> tuple[Vector, Vector]:

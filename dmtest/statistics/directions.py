@@ -131,7 +131,7 @@ def pudelko(view: RowView, r: float = 2.0) -> Values:
     inner = into_ball(unit * rng.uniform(0.05, r, RANDOM)[:, None])
     far = _farthest(view)
     starts = np.concatenate([starts, inner, into_ball(r * far), into_ball(0.5 * r * far)])
-    value = float(np.sqrt(view.n) * climb(starts, objective, into_ball, 0.2 * r)[0])
+    value = float(np.sqrt(view.n) * climb(starts, objective, into_ball, 0.2 * r)[0][0])
     return value, value
 
 
@@ -149,7 +149,7 @@ def _largest(view: RowView, screen: Callable[[Matrix], Matrix], objective: Objec
         return float(screen(np.ones((1, 1)))[0])
     rng = view.rng("directions")
     starts = np.concatenate([unit_rows(rng.standard_normal((RANDOM, view.d))), _farthest(view)])
-    return climb(starts, objective, unit_rows, 0.3, screen)[0]
+    return float(climb(starts, objective, unit_rows, 0.3, screen)[0][0])
 
 
 def climb(
@@ -158,10 +158,10 @@ def climb(
     project: Callable[[Matrix], Matrix],
     step: float,
     screen: Callable[[Matrix], Matrix] | None = None,
-) -> tuple[float, Matrix]:
+) -> tuple[Matrix, Matrix]:
     """Climb from the best starts; a step that gains grows, one that does not is taken back.
 
-    Return the largest value and where it is.
+    Return the values, largest first, and where they are.
     """
     values = objective(starts)[0] if screen is None else screen(starts)
     best = np.argsort(values)[::-1][:CLIMBERS]
@@ -181,5 +181,5 @@ def climb(
         steps *= np.where(gained, 1.3, 0.4)
         if steps.max() < 1e-7:
             break
-    best_one = int(values.argmax())
-    return float(values[best_one]), points[best_one]
+    order = np.argsort(-values, kind="stable")
+    return values[order], points[order]
