@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dmtest.api import list_tests, mean_pvalue, report, run_test, run_tests
     from dmtest.errors import DataWarning, DmtestError, InputError
     from dmtest.io import load
+    from dmtest.measures import detectability, kl_decomposition, kl_profile, worst_directions
     from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.reporting.model import Report
     from dmtest.targets import AnyNormal, Normal, Product, Sphere, Uniform
@@ -37,19 +38,24 @@ __all__ = [
     "Uniform",
     "__version__",
     "bounds",
+    "detectability",
     "information",
+    "kl_decomposition",
+    "kl_profile",
     "list_tests",
     "load",
     "mean_pvalue",
     "report",
     "run_test",
     "run_tests",
+    "worst_directions",
 ]
 
 _HOMES = {
     "dmtest.api": ("list_tests", "mean_pvalue", "report", "run_test", "run_tests"),
     "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
     "dmtest.io": ("load",),
+    "dmtest.measures": ("detectability", "kl_decomposition", "kl_profile", "worst_directions"),
     "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.reporting.model": ("Report",),
     "dmtest.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from dmtest import arguments
-from dmtest.battery import Plan, run_battery
+from dmtest.battery import Plan, chosen_tests, run_battery
 from dmtest.calibration import Calibration
 from dmtest.engines.pairs import Precision
 from dmtest.outcome import MeanPValue, Outcome
@@ -241,8 +241,8 @@ def run_tests(
 
     names = arguments.names_of(tests)
     goal = as_target(arguments.own_target(names) if target is None else target)
-    specs = as_tests(names, arguments.hypothesis(goal.name))
-    chosen = arguments.checked_params(specs, params)
+    hypothesis = arguments.hypothesis(goal.name)
+    chosen = arguments.checked_params(as_tests(names, hypothesis), params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
@@ -257,7 +257,9 @@ def run_tests(
             precision=precision,
             progress=step,
         )
-        return run_battery(announced(goal, sample), specs, plan).outcomes
+        canonical = announced(goal, sample)
+        specs = chosen_tests(names, hypothesis, canonical, plan)
+        return run_battery(canonical, specs, plan).outcomes
 
 
 def mean_pvalue(

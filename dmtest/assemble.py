@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import dmtest
 from dmtest.arguments import hypothesis
-from dmtest.battery import Battery, Plan, run_battery
+from dmtest.battery import Battery, Plan, chosen_tests, run_battery
 from dmtest.diagnosis import Evidence, diagnose
 from dmtest.effects.coordinates import Coordinates, describe_coordinates
 from dmtest.effects.gaussian import gaussian_effects
@@ -21,15 +21,12 @@ from dmtest.effects.shape import shape_effects
 from dmtest.effects.wasserstein import describe_slices, wasserstein_effects
 from dmtest.multiplicity import holm
 from dmtest.outcome import Effect, Outcome
-from dmtest.registry import DEFAULT_BATTERY, TESTS, Spec, as_tests
+from dmtest.registry import TESTS
 from dmtest.reporting.model import Report
 from dmtest.sample import Sample
 from dmtest.targets import Canonical, Target, Uniform
 
 __all__ = ["assemble"]
-
-# Henze-Zirkler joins the default battery while its replicates cost less than the slices'.
-PAIR_ROWS = 2000
 
 
 def assemble(
@@ -42,7 +39,7 @@ def assemble(
 ) -> Report:
     """Run everything a report needs, each computation once."""
     canonical = goal.canonical(sample)
-    specs = _specs(tests, goal, canonical)
+    specs = chosen_tests(tests, hypothesis(goal.name), canonical, plan)
     battery = run_battery(canonical, specs, plan, describe_slices())
     base = canonical.rows if not goal.fitted else sample.x
     coordinates = describe_coordinates(base, goal.fitted)
@@ -78,14 +75,6 @@ def assemble(
         computed=_computed(sample, battery, plan, coordinates, outcomes, started),
         pictures=pictures,
     )
-
-
-def _specs(
-    tests: str | Iterable[str] | None, goal: Target, canonical: Canonical
-) -> tuple[Spec, ...]:
-    if tests is None and canonical.fitted and len(canonical.rows) <= PAIR_ROWS:
-        tests = (*DEFAULT_BATTERY, "henze-zirkler")
-    return as_tests(tests, hypothesis(goal.name))
 
 
 def _effects(canonical: Canonical, battery: Battery, seed: int) -> dict[str, Effect]:

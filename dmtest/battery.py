@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,18 +24,22 @@ from dmtest.nulls import SliceNull
 from dmtest.outcome import Outcome
 from dmtest.parallel import Progress
 from dmtest.projections import as_directions, random_directions
+from dmtest.registry import as_tests
 from dmtest.rowtests import RowPlan, run_rows
 from dmtest.spec import Spec
 from dmtest.streams import stream
+from dmtest.tables import MOST_ROWS, RANKED, tabulated
 from dmtest.targets import Canonical
 from dmtest.workload import BUDGET
 
-__all__ = ["Battery", "Plan", "run_battery"]
+__all__ = ["Battery", "Plan", "chosen_tests", "run_battery"]
 
 Vector = NDArray[np.float64]
 Extras = Mapping[str, Callable[[SliceView], Vector]]
 
 DEFAULT_SLICES = 64
+# Rows up to which a default battery simulates the nulls that the package does not ship.
+SIMULATED_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,15 @@ class Plan:
             replicates=self.replicates,
             seed=self.seed,
             budget=(self.budget or BUDGET) if self.calibration == "auto" else None,
+            tables=self.tabulated,
             precision=self.precision,
             progress=self.progress,
         )
+
+    @property
+    def tabulated(self) -> bool:
+        """Whether shipped nulls will do: nothing was asked for that they cannot give."""
+        return self.calibration == "auto" and self.budget is None and self.replicates <= RANKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +115,31 @@ class Battery:
     null: SliceNull | None
 
 
+def chosen_tests(
+    tests: str | Iterable[str] | None, target: str, canonical: Canonical, plan: Plan
+) -> tuple[Spec, ...]:
+    """Resolve names; None stands for those of the default battery that suit n and d.
+
+    All of them do where the package ships their null, and up to 2,000 rows; what looks at
+    whitened rows takes two rows a column. Elsewhere it is left to slices.
+    """
+    specs = as_tests(tests, target)
+    if tests is not None or canonical.unit is not None:
+        return specs
+    n, d = canonical.rows.shape
+    few = n <= SIMULATED_ROWS
+    return tuple(
+        spec
+        for spec in specs
+        if spec.family == "slices"
+        or (
+            plan.tabulated
+            and tabulated(canonical.parameters, min(n, MOST_ROWS), d, [spec]) is not None
+        )
+        or (few and (spec.space != "residuals" or n >= 2 * d))
+    )
+
+
 def run_battery(
     canonical: Canonical, specs: Sequence[Spec], plan: Plan, extras: Extras | None = None
 ) -> Battery:
@@ -126,7 +161,8 @@ def run_battery(
     if sliced or extras:
         directions, null = _directions(canonical, plan)
         values, further = _slice_values(canonical, directions, sliced, plan, extras or {})
-        for spec, result in zip(sliced, _calibrate(values, null, sliced, plan), strict=True):
+        results = _calibrate(values, null, sliced, canonical.rows.shape[1], plan)
+        for spec, result in zip(sliced, results, strict=True):
             calibrated[spec.name] = result
         for j, spec in enumerate(sliced):
             facts[spec.name] = _slice_facts(values[:, j], spec)
@@ -184,7 +220,7 @@ def _bind(spec: Spec, params: Mapping[str, Any]) -> Callable[[SliceView], Vector
 
 
 def _calibrate(
-    values: Vector, null: SliceNull, specs: Sequence[Spec], plan: Plan
+    values: Vector, null: SliceNull, specs: Sequence[Spec], columns: int, plan: Plan
 ) -> list[Calibrated]:
     if plan.calibration == "asymptotic":
         return [
@@ -198,6 +234,7 @@ def _calibrate(
         replicates=plan.replicates,
         seed=plan.seed,
         thrifty=plan.calibration == "auto",
+        columns=columns if plan.tabulated else None,
         progress=plan.progress,
     )
 
@@ -240,13 +277,14 @@ def _outcome(
 
 def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
     """Combine all p-values: min-p within tests that share replicates, Bonferroni across."""
-    groups: dict[tuple[int, bool], list[Calibrated]] = {}
+    groups: dict[tuple[int, bool, bool], list[Calibrated]] = {}
     parts: list[float] = []
     for result in results:
         if result.rows is None:
             parts.append(result.pvalue)
         else:
-            groups.setdefault((result.rows, result.subsampled), []).append(result)
+            key = (result.rows, result.subsampled, result.tabulated)
+            groups.setdefault(key, []).append(result)
     fewest = 0
     for members in groups.values():
         # Replicate b is the same sample for all members, so a common number of them is a

@@ -14,9 +14,17 @@ from dmtest.multiplicity import bonferroni, min_p, rank_pvalues
 from dmtest.nulls import RowNull, SliceNull, replicates_of
 from dmtest.parallel import Progress
 from dmtest.spec import Spec
+from dmtest.tables import MOST_ROWS, RANKED, SLICES, tabulated
 from dmtest.workload import affordable
 
-__all__ = ["Calibrated", "Calibration", "asymptotic", "monte_carlo_rows", "monte_carlo_slices"]
+__all__ = [
+    "Calibrated",
+    "Calibration",
+    "asymptotic",
+    "monte_carlo_rows",
+    "monte_carlo_slices",
+    "slice_table",
+]
 
 Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
 Vector: TypeAlias = NDArray[np.float64]
@@ -31,8 +39,8 @@ class Calibrated:
 
     `badness` and `null` (larger is worse; shapes (m,) and (B, m)) are kept for joint
     calibration with other tests whose replicates are of the same `rows`: these are then
-    statistics of the same samples, unless they were `subsampled`. They are None for
-    published p-values.
+    statistics of the same samples, unless they were `subsampled`, or come from the table
+    that the package ships and others do not. They are None for published p-values.
     """
 
     pvalue: float
@@ -44,6 +52,7 @@ class Calibrated:
     null: Vector | None = None
     rows: int | None = None
     subsampled: bool = False
+    tabulated: bool = False
 
 
 def monte_carlo_slices(
@@ -55,6 +64,7 @@ def monte_carlo_slices(
     replicates: int,
     seed: int,
     thrifty: bool,
+    columns: int | None = None,
     progress: Progress | None = None,
 ) -> list[Calibrated]:
     """Calibrate slice tests by Monte Carlo, rerunning the pipeline on draws from the null.
@@ -67,34 +77,59 @@ def monte_carlo_slices(
         At the data's n; tests with a cap are calibrated at the cap above it.
     thrifty : bool
         Allow caps and fewer replicates where n is large (calibration "auto").
+    columns : int, optional
+        Columns of the data; where they are given, tests whose null the package ships are
+        calibrated with that.
     """
     groups: dict[tuple[int, int], list[int]] = {}
+    results: dict[int, Calibrated] = {}
+    known = null.parameters == "known"
     for j, spec in enumerate(specs):
+        if columns is not None and not params.get(spec.name):
+            most = min(null.n, MOST_ROWS)
+            table = slice_table(null, most, columns, spec, replicates)
+            if table is not None:
+                here = np.asarray(spec.at_rows(values[:, j], null.n, most, known))
+                results[j] = _compare(here, table, spec, null.n, most, tabulated=True)
+                continue
         rows = spec.rows(null.n, null.d) if thrifty else null.n
         count = affordable(replicates, rows * null.k, SLICE_BUDGET) if thrifty else replicates
         groups.setdefault((rows, count), []).append(j)
-    results: dict[int, Calibrated] = {}
     for (rows, count), members in groups.items():
         chosen = [specs[j] for j in members]
         at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
         draws = replicates_of(at, chosen, params, count, seed, progress)
         for position, j in enumerate(members):
-            known = null.parameters == "known"
             here = np.asarray(specs[j].at_rows(values[:, j], null.n, rows, known))
             results[j] = _compare(here, draws[:, position], specs[j], null.n, rows)
     return [results[j] for j in range(len(specs))]
 
 
-def _compare(values: Vector, draws: Vector, spec: Spec, n: int, rows: int) -> Calibrated:
+def slice_table(
+    null: SliceNull, rows: int, columns: int, spec: Spec, replicates: int
+) -> Vector | None:
+    """Return shipped replicates of a test of slices, if there are any of such slices."""
+    usual = null.basis is None and null.k == (1 if columns == 1 else SLICES)
+    if not usual or replicates > RANKED:
+        return None
+    found = tabulated(null.parameters, rows, columns, [spec])
+    return None if found is None else found[:, 0]
+
+
+def _compare(
+    values: Vector, draws: Vector, spec: Spec, n: int, rows: int, tabulated: bool = False
+) -> Calibrated:
     bad = spec.sign * values
     badness = np.array([bad.mean(), bad.max()])
     null = spec.sign * draws
     pvalue, worst = (float(rank_pvalues(b, draw)) for b, draw in zip(badness, null.T, strict=True))
-    method = f"monte carlo, {len(draws)} replicates"
+    method = f"monte carlo, {len(draws)} replicates" + (" (shipped)" if tabulated else "")
     if rows != n:
         method += f" at n = {rows}, where the null has settled"
     error = _error(pvalue, len(draws))
-    return Calibrated(pvalue, method, worst, len(draws), error, badness, null, rows)
+    return Calibrated(
+        pvalue, method, worst, len(draws), error, badness, null, rows, tabulated=tabulated
+    )
 
 
 def monte_carlo_rows(
@@ -105,13 +140,18 @@ def monte_carlo_rows(
     *,
     replicates: int,
     seed: int,
+    table: Vector | None = None,
     progress: Progress | None = None,
 ) -> list[Calibrated]:
     """Calibrate tests of rows by Monte Carlo on the part of their statistics that varies.
 
-    All are evaluated on the same replicates, and share one pass over the pairs of each.
+    All are evaluated on the same replicates, and share one pass over the pairs of each; or
+    they are compared with those of `table`, shape (replicates, tests).
     """
-    draws = replicates_of(null, specs, params, replicates, seed, progress)[:, :, 0]
+    draws = table
+    if draws is None:
+        draws = replicates_of(null, specs, params, replicates, seed, progress)[:, :, 0]
+    replicates = len(draws)
     results = []
     for value, column, spec in zip(varying, draws.T, specs, strict=True):
         signs = np.array(spec.signs)
@@ -122,7 +162,20 @@ def monte_carlo_rows(
             pvalue = min_p(badness, drawn)[0]
         error = _error(pvalue, replicates)
         method = f"monte carlo, {replicates} replicates"
-        results.append(Calibrated(pvalue, method, None, replicates, error, badness, drawn, null.n))
+        method += "" if table is None else " (shipped)"
+        results.append(
+            Calibrated(
+                pvalue,
+                method,
+                None,
+                replicates,
+                error,
+                badness,
+                drawn,
+                null.n,
+                tabulated=table is not None,
+            )
+        )
     return results
 
 

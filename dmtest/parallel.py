@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from dmtest.errors import InputError
@@ -32,6 +33,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _held = ContextVar("held", default=False)
+_worker = threading.local()
 
 
 def workers() -> int:
@@ -79,14 +81,28 @@ def blocks(total: int, size: int) -> list[slice]:
 
 
 def run_tasks(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
-    """Yield ``function(task)`` in the order of `tasks`, computed by :func:`workers` threads."""
+    """Yield ``function(task)`` in the order of `tasks`, computed by :func:`workers` threads.
+
+    Tasks of a task are computed by the thread it has: waiting for another of the same pool
+    would be waiting for ever once all of them wait.
+    """
     todo = list(tasks)
-    count = min(workers(), len(todo))
+    count = 1 if getattr(_worker, "busy", False) else min(workers(), len(todo))
     with single_threaded_blas():
         if count <= 1:
             yield from map(function, todo)
             return
-        yield from _pool(workers()).map(function, todo)
+        yield from _pool(workers()).map(partial(_as_worker, function), todo)
+
+
+def _as_worker(function: Callable[[T], R], task: T) -> R:
+    _worker.busy = True
+    # Whoever handed the task out holds BLAS to one thread until it is done.
+    _held.set(True)
+    try:
+        return function(task)
+    finally:
+        _worker.busy = False
 
 
 @lru_cache(maxsize=4)

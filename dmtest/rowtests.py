@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from dmtest.nulls import RowNull
 from dmtest.parallel import Progress
 from dmtest.spec import Space, Spec
 from dmtest.streams import stream
+from dmtest.tables import MOST_ROWS, tabulated
 from dmtest.transforms import cholesky, mean_and_covariance, unit_rows, whiten_independent
 from dmtest.workload import Workload, workload
 
@@ -37,6 +38,8 @@ class RowPlan:
     replicates, seed : int
     budget : float or None
         Multiply-adds that each test and its replicates may take; None for no limit.
+    tables : bool
+        Take the nulls that the package ships where it has them.
     precision : {"auto", "double"}
     progress : callable, optional
     """
@@ -46,6 +49,7 @@ class RowPlan:
     replicates: int
     seed: int
     budget: float | None
+    tables: bool = False
     precision: Precision = "auto"
     progress: Progress | None = None
 
@@ -72,6 +76,10 @@ def _run_space(
         # Its own refusal says why: a subsample that nobody asked for would hide it.
         budget = None if too_many else plan.budget
         load = workload(_finite(spec, plan.params), n, d, plan.replicates, budget)
+        if plan.tables and _table(canonical, [spec], min(n, MOST_ROWS), d, plan) is not None:
+            rows_used = min(n, MOST_ROWS)
+            whole: Literal["exact", "subsample"] = "exact" if rows_used == n else "subsample"
+            load = Workload(whole, rows_used, rows_used, plan.replicates, tabulated=True)
         if plan.calibration == "asymptotic":
             load = Workload("exact", n, n, 0)
         jobs.setdefault((load.mode, load.rows), []).append((spec, load))
@@ -82,7 +90,10 @@ def _run_space(
         ready = [_ready(spec, mode, n, plan.params) for spec, _ in members]
         values = evaluate_all(view, [s.statistic for s, _ in ready], [p for _, p in ready])
         for (spec, _), value, result in zip(
-            members, values, _calibrated(view, members, ready, values, n, plan), strict=True
+            members,
+            values,
+            _calibrated(canonical, view, members, ready, values, n, plan),
+            strict=True,
         ):
             found[spec.name] = value[0], result
     return found
@@ -103,7 +114,18 @@ def _ready(spec: Spec, mode: str, n: int, params: Mapping[str, Any]) -> tuple[Sp
     return replace(spec, name=f"{spec.name}/features", statistic=spec.features), chosen | {"n": n}
 
 
+def _table(
+    canonical: Canonical, specs: Sequence[Spec], rows: int, d: int, plan: RowPlan
+) -> Vector | None:
+    """Return shipped replicates, (replicates, tests), where all of these tests have them."""
+    if any(plan.params.get(spec.name) for spec in specs):
+        return None
+    found = tabulated(canonical.parameters, rows, d, specs)
+    return None if found is None else found[:, :, 0]
+
+
 def _calibrated(
+    canonical: Canonical,
     view: RowView,
     members: Sequence[tuple[Spec, Workload]],
     ready: Sequence[tuple[Spec, dict[str, Any]]],
@@ -112,15 +134,15 @@ def _calibrated(
     plan: RowPlan,
 ) -> list[Calibrated]:
     results: dict[int, Calibrated] = {}
-    groups: dict[tuple[int, int, bool], list[int]] = {}
+    groups: dict[tuple[int, int, bool, bool], list[int]] = {}
     for position, (spec, load) in enumerate(members):
         exact = bool(spec.exact) and plan.calibration == "auto"
         if exact or plan.calibration == "asymptotic":
             results[position] = _published(spec, values[position][0], view, plan)
         else:
-            key = (load.null_rows, load.replicates, spec.coloured)
+            key = (load.null_rows, load.replicates, spec.coloured, load.tabulated)
             groups.setdefault(key, []).append(position)
-    for (null_rows, count, coloured), positions in groups.items():
+    for (null_rows, count, coloured, shipped), positions in groups.items():
         space = members[positions[0]][0].space
         null = RowNull(space, null_rows, view.d, _colour(view) if coloured else None)
         calibrated = monte_carlo_rows(
@@ -130,6 +152,9 @@ def _calibrated(
             {ready[p][0].name: ready[p][1] for p in positions},
             replicates=count,
             seed=plan.seed,
+            table=_table(canonical, [members[p][0] for p in positions], null_rows, view.d, plan)
+            if shipped
+            else None,
             progress=plan.progress,
         )
         for p, result in zip(positions, calibrated, strict=True):

@@ -30,17 +30,20 @@ class Workload:
     null_rows : int
         Rows of a replicate.
     replicates : int
+    tabulated : bool
+        The null is the one that the package ships.
     """
 
     mode: Literal["exact", "features", "subsample"]
     rows: int
     null_rows: int
     replicates: int
+    tabulated: bool = False
 
     def said(self, n: int) -> str:
         """Say what a reader of the method has to know about it."""
         if self.mode == "subsample":
-            return f", of {self.rows} of {n} rows drawn at random (budget)"
+            return f", of {self.rows} of {n} rows drawn at random (budget=)"
         if self.mode == "features":
             at = f" at n = {self.null_rows}" if self.null_rows != n else ""
             return f"{at}, of its form from {FEATURES} random frequencies (budget)"

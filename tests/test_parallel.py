@@ -143,3 +143,17 @@ def test_threads_that_are_no_number_are_refused(
     monkeypatch.setenv("DMTEST_THREADS", value)
     with pytest.raises(InputError, match=r"DMTEST_THREADS: got '.+'; set it to a whole number"):
         workers()
+
+
+def test_tasks_of_tasks_end() -> None:
+    # Waiting on the pool from inside it would be for ever: in a process that can be killed.
+    code = (
+        "from dmtest.parallel import run_tasks\n"
+        "inner = lambda i: sum(run_tasks(lambda j: i * j, range(4)))\n"
+        "print(list(run_tasks(inner, range(6))))"
+    )
+    env = os.environ | {"DMTEST_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == str([6 * i for i in range(6)]), done.stderr

@@ -115,7 +115,7 @@ def _tested(
         values = _anderson_darling(rows, np.ones((1, 1)), fitted)[:, None]
         null = SliceNull.of("fitted" if fitted else "known", len(rows), 1, 1, None)
         (result,) = monte_carlo_slices(
-            values, null, [spec], {}, replicates=replicates, seed=seed, thrifty=True
+            values, null, [spec], {}, replicates=replicates, seed=seed, thrifty=True, columns=1
         )
         pvalues.append(result.pvalue)
         statistics.append(float(values[0, 0]))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.battery import Battery
+from dmtest.calibration import slice_table
 from dmtest.engines.slices import SliceView, project
 from dmtest.nulls import SliceNull, replicates_of
 from dmtest.outcome import Effect
@@ -59,7 +60,7 @@ def squared_wasserstein(view: SliceView) -> Vector:
     return np.maximum(2.0 - 2.0 * product / np.sqrt(view.central[:, 1]), 0.0)
 
 
-_SPEC = Spec(
+SPEC = Spec(
     name="squared-wasserstein",
     family="slices",
     statistic=squared_wasserstein,
@@ -90,7 +91,7 @@ def wasserstein_effects(
     assert battery.null is not None
     squared = battery.extras["squared-wasserstein"]
     n, k = battery.null.n, battery.null.k
-    null = _null(battery.null, seed)
+    null = _null(battery.null, canonical.rows.shape[1], seed)
     estimate = float(squared.mean() - null[:, 0].mean())
     sampling, skewness = _influence(canonical, battery.directions)
     sampling /= n
@@ -123,11 +124,13 @@ def wasserstein_effects(
     ]
 
 
-def _null(null: SliceNull, seed: int) -> Vector:
+def _null(null: SliceNull, columns: int, seed: int) -> Vector:
     """Mean and largest W2^2 over slices of null samples, brought to the data's n."""
     rows = min(null.n, NULL_ROWS)
-    at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
-    draws = replicates_of(at, [_SPEC], {}, NULL_REPLICATES, seed)[:, 0]
+    draws = slice_table(null, rows, columns, SPEC, NULL_REPLICATES)
+    if draws is None:
+        at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
+        draws = replicates_of(at, [SPEC], {}, NULL_REPLICATES, seed)[:, 0]
     return (draws * rows + growth(null.n)) / null.n
 
 

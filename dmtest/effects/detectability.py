@@ -1,0 +1,249 @@
+"""How many rows it takes to notice a departure: power of a test on subsamples of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from dmtest.battery import DEFAULT_SLICES
+from dmtest.calibration import slice_table
+from dmtest.canonical import Canonical
+from dmtest.engines.rows import RowView, evaluate_all
+from dmtest.engines.slices import slice_statistics
+from dmtest.errors import InputError
+from dmtest.multiplicity import min_p, rank_pvalues
+from dmtest.nulls import RowNull, SliceNull, replicates_of
+from dmtest.parallel import Progress
+from dmtest.projections import random_directions
+from dmtest.rowtests import rows_of
+from dmtest.spec import Spec
+from dmtest.streams import stream
+from dmtest.tables import RANKED, tabulated
+
+__all__ = ["Detectability", "Threshold", "detectability_of"]
+
+Vector = NDArray[np.float64]
+
+# Rows of the smallest subsample, of the largest by default; resamples behind an interval.
+SMALLEST, LARGEST, RESAMPLES = 20, 8192, 400
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The rows at which a test reaches a power, with a 95% interval.
+
+    Attributes
+    ----------
+    power : float
+    n : float or None
+        None when no size that was tried reaches it.
+    low, high : float or None
+        None where the sizes that were tried do not bound it.
+    """
+
+    power: float
+    n: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detectability:
+    """Power against subsample size.
+
+    Attributes
+    ----------
+    test, target : str
+    alpha : float
+    sizes : tuple of int
+        Rows of the subsamples, drawn without replacement; at most half of the data's.
+    rates, low, high : tuple of float
+        Share of subsamples that the test rejects, with Wilson's 95% interval.
+    mean_pvalues : tuple of float
+    draws : int
+        Subsamples of every size.
+    thresholds : tuple of Threshold
+        For powers of 50% and 90%.
+    seed : int
+    """
+
+    test: str
+    target: str
+    alpha: float
+    sizes: tuple[int, ...]
+    rates: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean_pvalues: tuple[float, ...]
+    draws: int
+    thresholds: tuple[Threshold, ...]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python objects."""
+        return asdict(self)
+
+
+def detectability_of(
+    take: Callable[[NDArray[np.intp]], Canonical],
+    n: int,
+    spec: Spec,
+    target: str,
+    *,
+    alpha: float,
+    sizes: tuple[int, ...] | None = None,
+    draws: int = 200,
+    replicates: int = 999,
+    seed: int,
+    progress: Progress | None = None,
+) -> Detectability:
+    """Test subsamples of halving sizes until next to none of them is rejected.
+
+    Parameters
+    ----------
+    take : callable
+        From indices of rows to these rows on normal scale.
+    n : int
+        Rows of the data.
+    """
+    if spec.coloured:
+        raise InputError(
+            f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
+            f"cannot be had this way; choose another test."
+        )
+    ladder = sizes or _halving(n)
+    found: dict[int, Vector] = {}
+    for place, m in enumerate(sorted(ladder, reverse=True)):
+        pvalues = _pvalues(take, n, m, spec, draws, replicates, seed)
+        found[m] = pvalues
+        if progress is not None:
+            progress("subsamples", place + 1, len(ladder))
+        # Smaller ones see less: the rest of the curve is the level.
+        if sizes is None and (pvalues <= alpha).mean() <= max(1.5 * alpha, 0.1):
+            break
+    at = tuple(sorted(found))
+    rates = np.array([(found[m] <= alpha).mean() for m in at])
+    low, high = _wilson(rates, draws)
+    return Detectability(
+        test=spec.name,
+        target=target,
+        alpha=alpha,
+        sizes=at,
+        rates=tuple(map(float, rates)),
+        low=tuple(map(float, low)),
+        high=tuple(map(float, high)),
+        mean_pvalues=tuple(float(found[m].mean()) for m in at),
+        draws=draws,
+        thresholds=tuple(_threshold(p, at, rates, draws, seed) for p in (0.5, 0.9)),
+        seed=seed,
+    )
+
+
+def _halving(n: int) -> tuple[int, ...]:
+    top = min(n // 2, LARGEST)
+    if top < SMALLEST:
+        raise InputError(
+            f"data: power on subsamples takes at least {2 * SMALLEST} rows; got n = {n}."
+        )
+    steps = int(np.log2(top / SMALLEST))
+    return tuple(top >> j for j in range(steps + 1))
+
+
+def _pvalues(
+    take: Callable[[NDArray[np.intp]], Canonical],
+    n: int,
+    m: int,
+    spec: Spec,
+    draws: int,
+    replicates: int,
+    seed: int,
+) -> Vector:
+    values, null = [], None
+    for i in range(draws):
+        rng = stream(seed, f"detectability/{m}", i)
+        canonical = take(np.sort(rng.choice(n, m, replace=False, shuffle=False)))
+        if null is None:
+            null = _null(canonical, m, spec, replicates, seed)
+        values.append(_statistic(canonical, spec, rng))
+    assert null is not None
+    signs = np.array(spec.signs if spec.family != "slices" else (spec.sign,))
+    observed, drawn = np.array(values)[:, None] * signs, null[:, None] * signs
+    if len(signs) == 1:
+        return np.asarray(rank_pvalues(observed[:, 0], drawn[:, 0]))
+    return np.array([min_p(one, drawn)[0] for one in observed])
+
+
+def _slices(d: int) -> int:
+    return 1 if d == 1 else DEFAULT_SLICES
+
+
+def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> float:
+    """Evaluate what varies of a test on one subsample."""
+    if spec.family == "slices":
+        d = canonical.rows.shape[1]
+        directions = random_directions(_slices(d), d, rng)
+        functions = {spec.name: spec.statistic}
+        found = slice_statistics(canonical.rows, directions, canonical.parameters, functions)
+        return float(found.mean())
+    rows, factor = rows_of(canonical, spec.space, spec.name)
+    return evaluate_all(RowView(rows, factor), [spec.statistic], [{}])[0][1]
+
+
+def _null(canonical: Canonical, m: int, spec: Spec, replicates: int, seed: int) -> Vector:
+    d = canonical.rows.shape[1]
+    if spec.family == "slices":
+        null = SliceNull.of(canonical.parameters, m, d, _slices(d), None)
+        table = slice_table(null, m, d, spec, replicates)
+        if table is None:
+            table = replicates_of(null, [spec], {}, replicates, seed)[:, 0]
+        return table[:, 0]
+    shipped = tabulated(canonical.parameters, m, d, [spec]) if replicates <= RANKED else None
+    if shipped is not None:
+        return shipped[:, 0, 0]
+    width = rows_of(canonical, spec.space, spec.name)[0].shape[1]
+    return replicates_of(RowNull(spec.space, m, width), [spec], {}, replicates, seed)[:, 0, 0]
+
+
+def _wilson(rates: Vector, draws: int) -> tuple[Vector, Vector]:
+    z2 = 1.959964**2
+    middle = (rates + 0.5 * z2 / draws) / (1.0 + z2 / draws)
+    reach = np.sqrt(z2 * (rates * (1.0 - rates) / draws + 0.25 * z2 / draws**2)) / (
+        1.0 + z2 / draws
+    )
+    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
+
+
+def _threshold(
+    power: float, sizes: tuple[int, ...], rates: Vector, draws: int, seed: int
+) -> Threshold:
+    """Interpolate the isotonic fit in log n; the interval is a parametric bootstrap's."""
+    logs = np.log(sizes)
+    fit = np.asarray(isotonic_regression(rates).x)
+    rng = stream(seed, f"detectability/bootstrap/{power}")
+    again = rng.binomial(draws, fit, size=(RESAMPLES, len(fit))) / draws
+    crossings = [_crossing(power, logs, np.asarray(isotonic_regression(r).x)) for r in again]
+    tail = 0.5 * (1.0 - CONFIDENCE)
+    low, high = np.quantile(crossings, [tail, 1.0 - tail], method="nearest")
+    middle = _crossing(power, logs, fit)
+
+    def rows(log: float) -> float | None:
+        return float(np.exp(log)) if np.isfinite(log) else None
+
+    return Threshold(power, rows(middle), rows(low), rows(high))
+
+
+def _crossing(power: float, logs: Vector, fit: Vector) -> float:
+    """Where the fit reaches a power: minus infinity below the sizes tried, infinity above."""
+    if fit[-1] < power:
+        return np.inf
+    if fit[0] >= power:
+        return -np.inf
+    right = int(np.argmax(fit >= power))
+    share = (power - fit[right - 1]) / (fit[right] - fit[right - 1])
+    return float(logs[right - 1] + share * (logs[right] - logs[right - 1]))

@@ -1,0 +1,119 @@
+"""Null tables that come with the package: the default battery's replicates without a simulation.
+
+A table holds, on a grid of n and d, place, scale and standardised quantiles of every
+statistic under the null, and for every d the joint ranks of all of them in one set of
+replicates. Replicates at other n and d are put together from these: quantiles by cubic
+interpolation in log n and log d, in the order of the ranks at the nearest d. They take part
+in all that simulated replicates do, min-p over tests included. ``benchmarks/nulls`` builds
+the file and measures what interpolation costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from dmtest.spec import Spec
+
+__all__ = ["LEVELS", "MOST_ROWS", "PATH", "RANKED", "SLICES", "column_names", "tabulated"]
+
+Vector = NDArray[np.float64]
+
+PATH = Path(__file__).parent / "data" / "nulls.npz"
+# Slices of the nulls in the table, replicates that their joint ranks make, rows it goes to.
+SLICES, RANKED, MOST_ROWS = 64, 2000, 10_000
+# Probabilities of the quantiles: denser in the tails.
+LEVELS = ndtr(np.linspace(-3.3, 3.3, 67))
+NEIGHBOURS = 4
+
+
+def column_names(slices: Sequence[Spec], rows: Sequence[Spec]) -> list[str]:
+    """Name the table's columns: reduction and worst slice of the first, one of the others."""
+    names = [f"{spec.name}/{view}" for spec in slices for view in ("slices", "worst")]
+    return names + [spec.name for spec in rows]
+
+
+def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector | None:
+    """Put replicates of tests together from the table.
+
+    Parameters
+    ----------
+    parameters : {"known", "fitted"}
+    n, d : int
+        Rows and columns of the data, or of what the null is calibrated at.
+    specs : sequence of Spec
+
+    Returns
+    -------
+    ndarray, shape (replicates, tests, 2), or None
+        Reduction and worst slice; the one statistic twice for tests of rows. None where n and d
+        are off the grid, or a test is not in the table.
+    """
+    table = _load()
+    names = table[f"{parameters}/columns"]
+    wanted = column_names([s for s in specs if s.family == "slices"], [])
+    wanted += [s.name for s in specs if s.family != "slices"]
+    at = _around(table["n"], n), _around(table["d"], d)
+    if at[0] is None or at[1] is None or any(name not in names for name in wanted):
+        return None
+    if any(spec.space in ("cube", "sphere") for spec in specs):
+        return None  # another test by the same name
+    (rows, by_row), (columns, by_column) = at[0], at[1]
+    chosen = [names.index(name) for name in wanted]
+    cell = np.ix_(rows, columns, chosen)
+    place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
+    quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)
+    if np.isnan(place).any():
+        return None
+    # The place is interpolated in units of the scale, which moves over powers of ten.
+    weights = by_row[:, None] * by_column[None, :]
+    log_scale = np.einsum("nd,ndc->c", weights, np.log(scale))
+    here = np.exp(log_scale)
+    middle = np.einsum("nd,ndc->c", weights, place / scale) * here
+    shape = np.einsum("nd,ndcq->cq", weights, quantiles)
+    order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, chosen]
+    probability = (np.arange(len(order)) + 0.5) / len(order)
+    drawn = np.stack([np.interp(probability, LEVELS, q) for q in shape])
+    values = middle + here * np.take_along_axis(drawn.T, order.astype(np.intp), axis=0)
+    out = np.empty((len(order), len(specs), 2))
+    position = {name: j for j, name in enumerate(wanted)}
+    for j, spec in enumerate(specs):
+        views = (f"{spec.name}/slices", f"{spec.name}/worst")
+        both = views if spec.family == "slices" else (spec.name, spec.name)
+        for side, name in enumerate(both):
+            out[:, j, side] = values[:, position[name]]
+    return out
+
+
+def _around(grid: NDArray[Any], value: int) -> tuple[NDArray[np.intp], Vector] | None:
+    """Return the grid points nearest to a value and their weights: Lagrange's, in logarithms."""
+    if not grid[0] <= value <= grid[-1]:
+        return None
+    exact = np.flatnonzero(grid == value)
+    if len(exact):
+        return exact, np.ones(1)
+    right = int(np.searchsorted(grid, value))
+    first = min(max(right - NEIGHBOURS // 2, 0), len(grid) - NEIGHBOURS)
+    points = np.arange(first, first + NEIGHBOURS)
+    x, at = np.log(grid[points].astype(np.float64)), np.log(value)
+    weights = np.ones(NEIGHBOURS)
+    for j in range(NEIGHBOURS):
+        others = np.delete(x, j)
+        weights[j] = np.prod((at - others) / (x[j] - others))
+    return points, weights
+
+
+@lru_cache(maxsize=1)
+def _load() -> dict[str, Any]:
+    with np.load(PATH, allow_pickle=False) as file:
+        table = {name: file[name] for name in file.files}
+    for parameters in ("known", "fitted"):
+        key = f"{parameters}/columns"
+        table[key] = [str(name) for name in table[key]]
+    return table
