@@ -11,16 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dmtest
+from dmtest import distance
 from dmtest.arguments import hypothesis
 from dmtest.battery import Battery, Plan, chosen_tests, run_battery
 from dmtest.diagnosis import Evidence, diagnose
 from dmtest.effects.coordinates import Coordinates, describe_coordinates
+from dmtest.effects.detectability import Detectability
 from dmtest.effects.gaussian import gaussian_effects
 from dmtest.effects.pictures import coordinate_pictures, slice_pictures, spectrum_picture
+from dmtest.effects.profile import KLProfile
+from dmtest.effects.search import Direction
 from dmtest.effects.shape import shape_effects
 from dmtest.effects.wasserstein import describe_slices, wasserstein_effects
-from dmtest.multiplicity import holm
-from dmtest.outcome import Effect, Outcome
+from dmtest.errors import InputError
+from dmtest.multiplicity import holm, weighted
+from dmtest.outcome import Effect, Finding, Outcome
 from dmtest.registry import TESTS
 from dmtest.reporting.model import Report
 from dmtest.sample import Sample
@@ -28,12 +33,16 @@ from dmtest.targets import Canonical, Target, Uniform
 
 __all__ = ["assemble"]
 
+# What the tests over all of the sample and the search over directions have of the level.
+WEIGHTS = (0.8, 0.2)
+
 
 def assemble(
     sample: Sample,
     goal: Target,
     tests: str | Iterable[str] | None,
     alpha: float,
+    tolerance: float | None,
     plan: Plan,
     started: float,
 ) -> Report:
@@ -43,9 +52,23 @@ def assemble(
     battery = run_battery(canonical, specs, plan, describe_slices())
     base = canonical.rows if not goal.fitted else sample.x
     coordinates = describe_coordinates(base, goal.fitted)
-    effects = _effects(canonical, battery, plan.seed)
+    found = distance.searched(canonical, plan.replicates, plan.seed) if tests is None else []
+    outcomes, pvalue, method = _together(battery, found, canonical, plan)
+    rejected = pvalue <= alpha or canonical.outside > 0
+    profile = distance.smoothed(canonical, goal.name, tolerance, plan.seed, plan.progress)
+    power = None
+    if rejected:
+        power = distance.noticed(sample, goal, battery.outcomes, alpha, plan.seed, plan.progress)
+    certificate = None
+    if tolerance is not None:
+        if profile is None:
+            raise InputError(
+                f"tolerance: nothing can be certified of n = {sample.n} rows for target "
+                f"{goal.name!r}; it takes 128 rows and a target other than the sphere."
+            )
+        certificate = distance.certify(canonical, profile, tolerance, alpha, plan.seed)
+    effects = _effects(canonical, battery, profile, power, plan.seed)
     norms = _norms(coordinates.values)
-    mismatch = battery.pvalue <= alpha or canonical.outside > 0
     evidence = Evidence(
         canonical,
         coordinates,
@@ -55,11 +78,16 @@ def assemble(
         battery.extras["kurtosis"],
         norms,
     )
-    diagnosis = diagnose(evidence) if mismatch else ()
     pictures = _pictures(sample, goal, canonical, battery, coordinates, plan.seed)
-    outcomes, pvalue, method = _with_support(battery, canonical, plan)
+    pictures["directions"] = distance.direction_pictures(found, canonical, sample.names)
+    pictures["profile"] = None if profile is None else profile.to_dict()
+    pictures["detectability"] = None if power is None else power.to_dict()
+    diagnosis: list[Finding] = []
+    if rejected:
+        direction = distance.direction_finding(pictures["directions"], alpha)
+        diagnosis = [*diagnose(evidence, direction)]
     return Report(
-        verdict="mismatch" if mismatch else "compatible",
+        verdict=_verdict(rejected, certificate),
         pvalue=pvalue,
         pvalue_method=method,
         alpha=alpha,
@@ -70,19 +98,46 @@ def assemble(
         outcomes=outcomes,
         adjusted=tuple(float(p) for p in holm([o.pvalue for o in outcomes])),
         effects=effects,
-        diagnosis=diagnosis,
+        diagnosis=tuple(diagnosis),
         warnings=(*sample.findings, *canonical.findings),
-        computed=_computed(sample, battery, plan, coordinates, outcomes, started),
+        computed=_computed(sample, battery, plan, coordinates, outcomes, started)
+        | _certified(certificate),
         pictures=pictures,
     )
 
 
-def _effects(canonical: Canonical, battery: Battery, seed: int) -> dict[str, Effect]:
-    distance, worst = wasserstein_effects(canonical, battery, seed)
-    effects = [distance]
+def _verdict(rejected: bool, certificate: distance.Certificate | None) -> str:
+    if certificate is not None and certificate.holds:
+        return "equivalent"
+    if rejected:
+        return "mismatch"
+    return "compatible" if certificate is None else "inconclusive"
+
+
+def _certified(certificate: distance.Certificate | None) -> dict[str, Any]:
+    if certificate is None:
+        return {}
+    return {
+        "tolerance": certificate.tolerance,
+        "certified_under": certificate.high,
+        "rows_needed": certificate.rows_needed(),
+    }
+
+
+def _effects(
+    canonical: Canonical,
+    battery: Battery,
+    profile: KLProfile | None,
+    power: Detectability | None,
+    seed: int,
+) -> dict[str, Effect]:
+    sliced, worst = wasserstein_effects(canonical, battery, seed)
+    effects = [] if profile is None else [distance.profile_effect(profile)]
     if not canonical.fitted:
         effects += gaussian_effects(canonical)
-    effects += [worst, *shape_effects(canonical)]
+    effects += [*distance.shapes(canonical, seed), sliced, worst, *shape_effects(canonical)]
+    if power is not None:
+        effects.append(distance.detectability_effect(power))
     return {effect.name: effect for effect in effects}
 
 
@@ -109,13 +164,21 @@ def _pictures(
     }
 
 
-def _with_support(
-    battery: Battery, canonical: Canonical, plan: Plan
+def _together(
+    battery: Battery, found: list[Direction], canonical: Canonical, plan: Plan
 ) -> tuple[tuple[Outcome, ...], float, str]:
-    """Add the exact test that values outside the support amount to."""
+    """Add the search, and the exact test that values outside the support amount to."""
     outcomes = tuple(battery.outcomes)
+    pvalue, method = battery.pvalue, battery.method
+    if found:
+        searched = distance.direction_outcome(found, canonical, plan.target)
+        outcomes = (*outcomes, searched)
+        pvalue = weighted([pvalue, searched.pvalue], WEIGHTS)
+        method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
+            *WEIGHTS
+        )
     if not canonical.outside:
-        return outcomes, battery.pvalue, battery.method
+        return outcomes, pvalue, method
     n, d = canonical.rows.shape
     support = Outcome(
         test="support",

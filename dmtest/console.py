@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -14,12 +15,24 @@ from dmtest.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from dmtest.information.pairs import PairBounds
     from dmtest.registry import Spec
 
-__all__ = ["as_options", "explain", "prepare", "put", "rendered", "say", "tests_table", "warn"]
+__all__ = [
+    "as_options",
+    "bounds_table",
+    "explain",
+    "prepare",
+    "put",
+    "rendered",
+    "say",
+    "tests_table",
+    "warn",
+]
 
 # What the API calls an argument, and what it is called here.
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
+OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
 _NAMES = "|".join(OPTIONS)
 # At the start of a message, or where it says what to pass; not within a path.
@@ -111,6 +124,52 @@ def _table(rows: Sequence[Spec], stacked: bool) -> Table:
         cells = (row.name, row.family, row.cost, *(("\n".join(about),) if stacked else about))
         table.add_row(*map(Text, cells))
     return table
+
+
+def bounds_table(found: PairBounds) -> str:
+    """Return the bounds of pairs as a table, and what they break."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from dmtest.reporting.words import number
+
+    name = "sigma" if found.noise == "gaussian" else "epsilon"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in ("Quantity", "Nats", "What it is"):
+        table.add_column(head, justify="right" if head == "Nats" else "left")
+    on_side = f"at {found.confidence:g}"
+    rows: list[tuple[str, float | None, str]] = [
+        ("Capacity", found.capacity, "the most that I(f(X'); f(X)+Z) can be"),
+        ("Moment correction", found.correction, "for E|f(X)|^2 that is not d"),
+    ]
+    for one in (found.donsker_varadhan, found.nwj, found.infonce):
+        full = ", saturated" if one.saturated else ""
+        interval = "" if one.low is None else f", [{one.low:.3g}, {one.high:.3g}] {on_side}"
+        rows.append((f"I(f(X'); f(X)+Z), {one.method}", float(one), f"lower bound{interval}{full}"))
+    channel = found.channel
+    within = f"between {channel.low:.3g} and {channel.high:.3g} {on_side}"
+    middle: float | None = 0.5 * (channel.lower + channel.upper)
+    if not math.isfinite(channel.upper):
+        middle, within = channel.lower, f"at least {channel.low:.3g} {on_side}"
+    rows += [
+        ("I(f(X); f(X)+Z)", middle, within),
+        ("Weak-invariance gap", found.invariance_gap, f"at most, {on_side}"),
+        ("KL after noise", found.smoothed_kl, f"at most, {on_side}: a certificate"),
+        ("I(Z; f(X)+Z)", found.noise_information, "estimate (nearest neighbours)"),
+        ("KL before noise", found.kl, "estimate of the theorem's bound: no certificate"),
+    ]
+    for quantity, nats, note in rows:
+        shown = "not estimable" if nats is None else number(nats, 4)
+        table.add_row(Text(quantity), Text(shown), Text(note))
+    theorem = "3.4" if found.noise == "gaussian" else "3.5"
+    title = Text(
+        f"Theorem {theorem} on {found.n:,} pairs in d = {found.d}, {name} = {found.level:g}: "
+        f"{found.capacity_used:.0%} of the capacity used at least"
+    )
+    notes = [Text(f"! {broken}", style="bold red") for broken in found.violations]
+    return rendered(Group(title, Text(""), table, *notes))
 
 
 def as_options(message: str) -> str:

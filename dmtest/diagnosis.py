@@ -43,7 +43,7 @@ class Evidence:
         return float(self.norms.std()) < 1e-3 * float(self.norms.mean())
 
 
-def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
+def diagnose(evidence: Evidence, direction: Finding | None = None) -> tuple[Finding, ...]:
     """Collect the sentences that the data support; the caller asks after a mismatch only."""
     found = [
         *_support(evidence),
@@ -54,6 +54,8 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
         *_lengths(evidence),
         *_margins(evidence),
     ]
+    if direction is not None:
+        found.append(direction)
     if found:
         return tuple(found)
     text = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,6 +19,11 @@ def _checked(pvalues: ArrayLike) -> Vector:
     if not p.size or not ((p >= 0.0) & (p <= 1.0)).all():
         raise InputError("pvalues: give at least one number, all between 0 and 1.")
     return p
+
+
+def weighted(pvalues: Sequence[float], weights: Sequence[float]) -> float:
+    """Combine p-values by Bonferroni with weights that sum to 1: min of p / weight, at most 1."""
+    return float(min(1.0, *(p / w for p, w in zip(pvalues, weights, strict=True))))
 
 
 def bonferroni(pvalues: ArrayLike) -> float:

@@ -16,6 +16,7 @@ class TargetName(StrEnum):
     normal = "normal"
     any_normal = "any-normal"
     uniform = "uniform"
+    sphere = "sphere"
 
 
 class OnNonfinite(StrEnum):
@@ -52,7 +53,10 @@ File = Annotated[
 ]
 Target = Annotated[
     TargetName,
-    _option(None, "The hypothesis: N(0, I), some normal N(m, S), or the uniform on a box."),
+    _option(
+        None,
+        "The hypothesis: N(0, I), some normal N(m, S), or the uniform on a box or the unit sphere.",
+    ),
 ]
 Low = Annotated[
     float | None, _option("NUMBER", "Lower end of the uniform's box in every column: 0 by default.")
@@ -63,6 +67,22 @@ High = Annotated[
 Alpha = Annotated[
     float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
 ]
+Tolerance = Annotated[
+    float | None,
+    _option(
+        "NATS",
+        "Divergence after noise that is near enough: the verdict is 'equivalent' if it is "
+        "certified to be smaller.",
+    ),
+]
+Sigma = Annotated[float | None, _option("NUMBER", "Standard deviation of normal noise.")]
+Epsilon = Annotated[float | None, _option("NUMBER", "Half width of uniform noise.")]
+Augmented = Annotated[
+    str,
+    _option("NAME", "The array, or the file, that holds f(X') row by row: 'augmented' by default."),
+]
+Confidence = Annotated[float, _option("LEVEL", "Confidence of every bound.")]
+Batch = Annotated[int | None, _option("INTEGER", "Rows of a batch.")]
 Seed = Annotated[
     int,
     _option(
@@ -120,9 +140,11 @@ Quiet = Annotated[
 ]
 Listed = Annotated[
     str | None,
-    _option("NAME", "Only the tests of this target: normal, any-normal, uniform or product."),
+    _option(
+        "NAME", "Only the tests of this target: normal, any-normal, uniform, product or sphere."
+    ),
 ]
-AsJson = Annotated[bool, _option(None, "Print a JSON list instead of a table.", "--json")]
+AsJson = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
 DemoPage = Annotated[str, _option("PATH", "Where to write the page.")]
 
 # A line that holds \b alone keeps the lines of the paragraph below it as they are.
@@ -142,8 +164,8 @@ error is one line, with exit code 2.
 """
 REPORT = """\b
 Exit codes:
-  0   no evidence against the target at this level
-  1   mismatch: the data do not follow the target
+  0   no evidence against the target at this level; with --tolerance: certified to be near
+  1   mismatch: the data do not follow the target; with --tolerance: not certified to be near
   2   bad usage or input: one line on standard error says what to do
 
 \b
@@ -154,7 +176,14 @@ Examples:
   dmtest report z.csv --columns 0:16 --nonfinite drop
   dmtest report u.parquet --target uniform --low -1 --high 1
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
+  dmtest report z.npy --tolerance 0.05
   dmtest report z.npy --quiet || echo 'not N(0, I)'
+"""
+BOUNDS = """\b
+Examples:
+  dmtest bounds run/embeddings.npz
+  dmtest bounds z.npz --key f --augmented g --sigma 0.3
+  dmtest bounds f.npy --augmented g.npy --epsilon 0.1 --json
 """
 TESTS = """\b
 Examples:

@@ -28,7 +28,7 @@ from dmtest.engines.slices import slice_statistics
 from dmtest.multiplicity import min_p, rank_pvalues
 from dmtest.nulls import RowNull, SliceNull, replicates_of
 from dmtest.projections import random_directions
-from dmtest.registry import TESTS, Spec
+from dmtest.registry import TESTS, Spec, default_battery
 from dmtest.sample import as_sample
 from dmtest.streams import stream
 from dmtest.targets import as_target
@@ -119,7 +119,7 @@ def overall(observed: Vector, null: Vector, names: list[str], joint: bool) -> Ve
 
     `joint`: with Henze-Zirkler, as reports do for any-normal at these n.
     """
-    battery = [names.index(name) for name in BATTERY]
+    battery = [names.index(name) for name in default_battery("any-normal")[:4]]
     out = np.empty(len(observed))
     size = min(BLOCK, len(null))
     for i, values in enumerate(observed):

@@ -36,7 +36,9 @@ def decompose(canonical: Canonical, seed: int, confidence: float = 0.95) -> list
     return parts + shape_parts(canonical, seed, confidence)
 
 
-def shape_parts(canonical: Canonical, seed: int, confidence: float = 0.95) -> list[Effect]:
+def shape_parts(
+    canonical: Canonical, seed: int, confidence: float = 0.95, rows: int = ROWS
+) -> list[Effect]:
     """Estimate the margins' negentropies and the residual dependence.
 
     Margins: entropies from spacings. Jointly: entropy from nearest neighbours. The bias that
@@ -44,13 +46,13 @@ def shape_parts(canonical: Canonical, seed: int, confidence: float = 0.95) -> li
     contributions, by its normal limit, with the error that normal samples show.
     """
     n, d = canonical.rows.shape
-    rows = np.asarray(canonical.rows[:: -(-n // ROWS)], dtype=np.float64)
-    m = len(rows)
-    spread = rows.std(axis=0)
+    used = np.asarray(canonical.rows[:: -(-n // rows)], dtype=np.float64)
+    m = len(used)
+    spread = used.std(axis=0)
     if m < 50 or not (spread > 0.0).all():
         why = "it takes 50 rows" if m < 50 else "a column is constant"
         return [_effect("kl-margins", None, None, confidence, f"not estimable: {why}")]
-    margins = (rows - rows.mean(axis=0)) / spread
+    margins = (used - used.mean(axis=0)) / spread
     ties = min(len(np.unique(column)) for column in margins.T) < 0.5 * m
     if ties:
         note = "not estimable: coordinates take few distinct values, so they have no density"
@@ -64,12 +66,10 @@ def shape_parts(canonical: Canonical, seed: int, confidence: float = 0.95) -> li
     parts = [_effect("kl-margins", value, float(variance), confidence, note)]
     if d == 1:
         return parts
-    return [*parts, _residual(canonical, rows, total - d * bias, seed, confidence)]
+    return [*parts, _residual(used, total - d * bias, seed, confidence)]
 
 
-def _residual(
-    canonical: Canonical, rows: Vector, margins: Vector, seed: int, confidence: float
-) -> Effect:
+def _residual(rows: Vector, margins: Vector, seed: int, confidence: float) -> Effect:
     """Estimate the joint negentropy less the margins'."""
     m, d = rows.shape
     bias, error = _joint_null(min(m, 4000) if d > JOINT_COLUMNS else m, d, seed)
@@ -87,12 +87,15 @@ def _residual(
         note = "not estimable: the covariance is singular, so there is no density"
         return _effect("kl-dependence", None, None, confidence, note)
     whitened = np.asarray(whiten_independent(rows, mean, covariance)[0], dtype=np.float64)
-    ratios = _joint_ratios(whitened)
-    if ratios is None:
+    ratios, smoother = _joint_ratios(whitened), _joint_ratios(whitened, 3 * NEIGHBOURS)
+    if ratios is None or smoother is None:
         note = "not estimable: repeated rows, so there is no density"
         return _effect("kl-dependence", None, None, confidence, note)
     each = ratios - bias - margins
-    variance = float(each.var(ddof=1) / m + error**2)
+    # How much the answer moves with the neighbourhood is bias that normal samples do not show.
+    coarse = float(smoother.mean()) - _joint_null(m, d, seed, 3 * NEIGHBOURS)[0]
+    moved = coarse - float((ratios - bias).mean())
+    variance = float(each.var(ddof=1) / m + error**2 + moved**2)
     note = "dependence beyond correlation; nearest neighbours, bias of normal samples removed"
     return _effect("kl-dependence", float(each.mean()), variance, confidence, note)
 
@@ -124,28 +127,28 @@ def _margin_null(m: int, seed: int) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1))
 
 
-def _joint_ratios(y: Vector) -> Vector | None:
+def _joint_ratios(y: Vector, neighbours: int = NEIGHBOURS) -> Vector | None:
     """Log of the nearest-neighbour density over the normal's, of every row."""
     from scipy.spatial import cKDTree
 
     m, d = y.shape
-    found = cKDTree(y).query(y, k=[NEIGHBOURS + 1], workers=workers())[0]
+    found = cKDTree(y).query(y, k=[neighbours + 1], workers=workers())[0]
     distances = np.asarray(found)[:, 0]
     if (distances == 0.0).any():
         return None
     ball = 0.5 * d * np.log(np.pi) - gammaln(0.5 * d + 1.0)
-    log = digamma(NEIGHBOURS) - digamma(m) - ball - d * np.log(distances)
+    log = digamma(neighbours) - digamma(m) - ball - d * np.log(distances)
     return np.asarray(log + 0.5 * np.square(y).sum(axis=1) + d * LOG_NORMAL)
 
 
-def _joint_null(m: int, d: int, seed: int) -> tuple[float, float]:
+def _joint_null(m: int, d: int, seed: int, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
     """Mean and standard deviation of the joint estimate for whitened normal samples."""
     values = []
     for b in range(JOINT_REPLICATES if d <= JOINT_COLUMNS else 1):
         x = stream(seed, f"decomposition/joint/{m}/{d}", b).standard_normal((m, d))
         mean, covariance = x.mean(axis=0), np.atleast_2d(np.cov(x.T, bias=True))
         whitened, _ = whiten_independent(x, mean, covariance)
-        ratios = _joint_ratios(np.asarray(whitened))
+        ratios = _joint_ratios(np.asarray(whitened), neighbours)
         assert ratios is not None  # draws of a density do not repeat
         values.append(ratios.mean())
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else np.inf

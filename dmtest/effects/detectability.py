@@ -98,6 +98,7 @@ def detectability_of(
     *,
     alpha: float,
     sizes: tuple[int, ...] | None = None,
+    top: int = LARGEST,
     draws: int = 200,
     replicates: int = 999,
     seed: int,
@@ -111,13 +112,15 @@ def detectability_of(
         From indices of rows to these rows on normal scale.
     n : int
         Rows of the data.
+    top : int
+        Rows of the largest subsample, where no `sizes` are given.
     """
     if spec.coloured:
         raise InputError(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be had this way; choose another test."
         )
-    ladder = sizes or _halving(n)
+    ladder = sizes or _halving(n, top)
     found: dict[int, Vector] = {}
     for place, m in enumerate(sorted(ladder, reverse=True)):
         pvalues = _pvalues(take, n, m, spec, draws, replicates, seed)
@@ -145,8 +148,8 @@ def detectability_of(
     )
 
 
-def _halving(n: int) -> tuple[int, ...]:
-    top = min(n // 2, LARGEST)
+def _halving(n: int, most: int) -> tuple[int, ...]:
+    top = min(n // 2, most)
     if top < SMALLEST:
         raise InputError(
             f"data: power on subsamples takes at least {2 * SMALLEST} rows; got n = {n}."

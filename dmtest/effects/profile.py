@@ -145,14 +145,15 @@ def profile_of(
     batch: int | None = None,
     confidence: float = 0.95,
     views: bool = True,
+    rows: int | None = None,
     seed: int,
     progress: Progress | None = None,
 ) -> KLProfile:
-    """Compute the profile of canonical rows."""
+    """Compute the profile of canonical rows, of `rows` of them at most."""
     kind: Noise = "gaussian" if canonical.cube is None else "uniform"
-    rows = np.asarray(canonical.rows if canonical.cube is None else canonical.cube)
-    rows = shuffled(rows, seed)[:ROWS]
-    n, d = rows.shape
+    every = np.asarray(canonical.rows if canonical.cube is None else canonical.cube)
+    used = shuffled(every, seed)[: rows or ROWS]
+    n, d = used.shape
     size = min(batch_size(batch, n), BATCH) if batch is None else batch_size(batch, n)
     preferred = default_noise(kind, d, size)
     if noise is None:
@@ -161,13 +162,13 @@ def profile_of(
     else:
         levels = np.atleast_1d(np.asarray(noise, dtype=np.float64))
         default = int(np.abs(np.log(levels / preferred)).argmin())
-    points = _points(rows, kind, levels, size, confidence, seed, progress)
+    points = _points(used, kind, levels, size, confidence, seed, progress)
     slices: tuple[ProfilePoint, ...] = ()
     subspaces: tuple[ProfilePoint, ...] = ()
     if views and d > 1:
-        slices = _slices(rows, kind, confidence, seed)
+        slices = _slices(used, kind, confidence, seed)
         if kind == "gaussian" and n >= 4 * BATCHES * d:
-            subspaces = _subspaces(rows, confidence, seed)
+            subspaces = _subspaces(used, confidence, seed)
     return KLProfile(
         target=target,
         noise=kind,

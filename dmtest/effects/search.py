@@ -70,7 +70,9 @@ class Direction:
         return asdict(self)
 
 
-def directions_of(canonical: Canonical, count: int, replicates: int, seed: int) -> list[Direction]:
+def directions_of(
+    canonical: Canonical, count: int, replicates: int, seed: int, rows: int = ROWS
+) -> list[Direction]:
     """Search one half of the rows, test on the other.
 
     Along u the departure is n sum_k (mean He_k(u.x))^2 / k! over the Hermite polynomials of
@@ -81,7 +83,7 @@ def directions_of(canonical: Canonical, count: int, replicates: int, seed: int) 
     n, d = canonical.rows.shape
     order = stream(seed, "directions/split").permutation(n)
     first, second = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
-    train = np.asarray(canonical.rows[first[:ROWS]], dtype=np.float64)
+    train = np.asarray(canonical.rows[first[: rows // 2]], dtype=np.float64)
     held = np.asarray(canonical.rows[second], dtype=np.float64)
     back: Vector = np.eye(d)
     if canonical.fitted:

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from dmtest.information.neighbours import entropy_knn, ksg
     from dmtest.information.network import mine
     from dmtest.information.normal import gaussian
+    from dmtest.information.pairs import PairBounds, pair_bounds
     from dmtest.information.scores import donsker_varadhan, infonce, jsd, leave_one_out, nwj
 
 __all__ = [
     "Bracket",
     "Estimate",
+    "PairBounds",
     "channel_bracket",
     "donsker_varadhan",
     "entropy_knn",
@@ -26,6 +28,7 @@ __all__ = [
     "leave_one_out",
     "mine",
     "nwj",
+    "pair_bounds",
 ]
 
 _HOMES = {
@@ -34,6 +37,7 @@ _HOMES = {
     "neighbours": ("entropy_knn", "ksg"),
     "network": ("mine",),
     "normal": ("gaussian",),
+    "pairs": ("PairBounds", "pair_bounds"),
     "scores": ("donsker_varadhan", "infonce", "jsd", "leave_one_out", "nwj"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -17,7 +17,15 @@ from dmtest.parallel import single_threaded_blas
 from dmtest.sample import as_sample
 from dmtest.streams import RngLike, entropy_of, stream
 
-__all__ = ["BATCHES", "Bracket", "batch_means", "batch_size", "channel_bracket", "shuffled"]
+__all__ = [
+    "BATCHES",
+    "Bracket",
+    "batch_means",
+    "batch_size",
+    "channel_bracket",
+    "noise_of",
+    "shuffled",
+]
 
 Vector = NDArray[np.float64]
 
@@ -100,7 +108,7 @@ def channel_bracket(
     >>> bracket.low < np.log(2.0) < bracket.high
     True
     """
-    noise, amount = _noise(sigma, epsilon)
+    noise, amount = noise_of(sigma, epsilon)
     confidence = level("confidence", confidence, 0.95)
     rows = as_sample(data).x
     seed = entropy_of(rng)
@@ -153,7 +161,8 @@ def batch_means(values: Vector, batch: int) -> Vector:
         return np.asarray(values.reshape(len(values), -1, batch).mean(axis=2))
 
 
-def _noise(sigma: float | None, epsilon: float | None) -> tuple[Noise, float]:
+def noise_of(sigma: float | None, epsilon: float | None) -> tuple[Noise, float]:
+    """Return the kind of noise and its level, from whichever of the two was given."""
     if (sigma is None) == (epsilon is None):
         raise InputError("sigma, epsilon: give one of them, for normal or for uniform noise.")
     if sigma is not None:

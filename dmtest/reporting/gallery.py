@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dmtest.reporting.model import Report
 
-__all__ = ["Plate", "coordinates", "slices", "spectrum"]
+__all__ = ["Plate", "coordinates", "detectability", "profile", "slices", "spectrum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +136,63 @@ def spectrum(report: Report) -> Plate | None:
     label = f"Covariance spectrum. {seen} {ends}"
     drawing = _panel(plots.spectrum, report, "s", label, size=(5.6, 2.9))
     return Plate("Covariance spectrum", f"{seen} {ends}", (drawing,))
+
+
+def profile(report: Report) -> Plate | None:
+    """Return the divergence after noise, or None when the report has none."""
+    if not report.pictures.get("profile"):
+        return None
+    found = pictures.profile(report)
+    point = found["points"][found["default"]]
+    noise = words.number(point["noise"])
+    high = "unbounded" if point["high"] is None else f"{words.number(point['high'])} nats"
+    seen = (
+        f"At noise {noise}, the default for {words.plural(found['batch'], 'row')} a batch, the "
+        f"divergence is between {words.number(point['low'])} and {high}, at "
+        f"{100 * found['confidence']:g}% for all levels together."
+    )
+    blind = sum(not one["informative"] for one in found["points"])
+    if blind:
+        seen += (
+            f" At {words.plural(blind, 'level')} (crosses) the noise is too small for a batch to "
+            f"resolve: there the upper end says nothing of the data."
+        )
+    details = []
+    if found["slices"]:
+        highest = max(found["slices"], key=lambda one: float(one["upper"] or 0.0))
+        lines = words.plural(len(found["slices"]), "single direction")
+        details.append(
+            (
+                f"Over {lines}, noise {words.number(highest['noise'])}",
+                f"the largest is {highest['label']} with {words.number(highest['lower'])} to "
+                f"{words.number(highest['upper'])} nats",
+            )
+        )
+    for one in found["subspaces"]:
+        text = f"{words.number(one['lower'])} to {words.number(one['upper'])} nats"
+        details.append((f"{one['label']}, noise {words.number(one['noise'])}".capitalize(), text))
+    label = f"Divergence from the target after noise, over noise levels. {seen}"
+    drawing = _panel(plots.profile, report, "p", label, size=(4.4, 2.9))
+    return Plate("Divergence after noise", seen, (drawing,), tuple(details))
+
+
+def detectability(report: Report) -> Plate | None:
+    """Return the power curve, or None when the report has none."""
+    if not report.pictures.get("detectability"):
+        return None
+    found = pictures.detectability(report)
+    parts = []
+    for one in found["thresholds"]:
+        power = f"{100 * one['power']:g}%"
+        if one["n"] is not None:
+            parts.append(f"{power} of the time with {words.number(one['n'], 4)} rows")
+    top = words.count(found["sizes"][-1])
+    seen = (
+        f"Somebody with {found['test']} notices " + ", ".join(parts) + "."
+        if parts
+        else f"Subsamples of up to {top} rows were not enough, or {found['sizes'][0]} were."
+    )
+    seen += " The dashed line is the mean p-value."
+    label = f"Power of {found['test']} against the number of rows. {seen}"
+    drawing = _panel(plots.detectability, report, "n", label, size=(4.4, 2.9))
+    return Plate("How many rows it takes to notice", seen, (drawing,))

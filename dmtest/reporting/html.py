@@ -96,6 +96,8 @@ def page(report: Report) -> str:
             slices=gallery.slices(report),
             coordinates=gallery.coordinates(report),
             spectrum=gallery.spectrum(report),
+            distance=[p for p in (gallery.profile(report), gallery.detectability(report)) if p],
+            directions=tables.direction_rows(report),
             warnings=[tables.warning_line(item) for item in report.warnings],
             facts=tables.facts(report),
             call=reuse.call(report),

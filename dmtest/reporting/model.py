@@ -72,8 +72,8 @@ class Report:
     computed : dict
         What was computed: source, slices, replicates, version, seconds, ...
     pictures : dict
-        The numbers behind the plots: ``"slices"``, ``"coordinates"`` and
-        ``"spectrum"``.
+        The numbers behind the plots: ``"slices"``, ``"coordinates"``, ``"spectrum"``,
+        ``"profile"``, ``"directions"`` and ``"detectability"``.
 
     Notes
     -----
@@ -228,7 +228,8 @@ class Report:
 
         Parameters
         ----------
-        panel : {"effects", "qq", "deviation", "coordinates", "spectrum"}, optional
+        panel : {"effects", "qq", "deviation", "coordinates", "spectrum", "profile", \
+"detectability"}, optional
             Draw this panel only. Without it, a page of all of them.
         ax : matplotlib Axes, optional
             Where to draw the panel.

@@ -21,12 +21,14 @@ __all__ = [
     "available",
     "closed",
     "coordinate_at",
+    "detectability",
     "eigenvalue_range",
     "heights",
     "inner",
     "limits",
     "numbers",
     "outside",
+    "profile",
     "reference",
     "slice_at",
     "spectrum",
@@ -73,11 +75,32 @@ def available(report: Report) -> list[tuple[str, dict[str, int]]]:
     jobs: list[tuple[str, dict[str, int]]] = []
     for which in range(min(len(report.pictures.get("slices") or []), 2)):
         jobs.append(("qq", {"which": which}))
-    if report.pictures.get("spectrum"):
-        jobs.append(("spectrum", {}))
+    jobs += [
+        (panel, {})
+        for panel in ("spectrum", "profile", "detectability")
+        if report.pictures.get(panel)
+    ]
     for which in range(min(len(report.pictures.get("coordinates") or []), 6)):
         jobs.append(("coordinates", {"which": which}))
     return jobs
+
+
+def profile(report: Report) -> dict[str, Any]:
+    """Return the numbers of the divergence over noise levels."""
+    found = report.pictures.get("profile")
+    if not found:
+        raise InputError("panel: this report has no profile of divergence; choose another panel")
+    return dict(found)
+
+
+def detectability(report: Report) -> dict[str, Any]:
+    """Return the numbers of power against subsample size."""
+    found = report.pictures.get("detectability")
+    if not found:
+        raise InputError(
+            "panel: this report has no power curve, since no test rejects; choose another panel"
+        )
+    return dict(found)
 
 
 def limits(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -28,10 +28,12 @@ __all__ = [
     "PANELS",
     "Palette",
     "coordinates",
+    "detectability",
     "deviation",
     "draw",
     "effects",
     "overview",
+    "profile",
     "qq",
     "spectrum",
 ]
@@ -228,12 +230,82 @@ def effects(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     return ax
 
 
+def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
+    """Draw the bracket of the divergence after noise, over noise levels, on logarithmic axes.
+
+    Parameters
+    ----------
+    ax, report, palette
+        As for `qq`; the numbers are in ``report.pictures["profile"]``.
+    """
+    found = pictures.profile(report)
+    points = sorted(found["points"], key=lambda point: float(point["noise"]))
+    x = np.array([point["noise"] for point in points])
+    low, lower, upper, high = (
+        pictures.numbers([point[name] for point in points])
+        for name in ("low", "lower", "upper", "high")
+    )
+    ends = np.concatenate([low, lower, upper, high])
+    positive = ends[np.isfinite(ends) & (ends > 0.0)]
+    floor = max(float(positive.min(initial=1.0)) / 2.0, 1e-5)
+    top = max(float(positive.max(initial=1.0)) * 2.0, 10.0 * floor)
+    ax.set(xscale="log", yscale="log", xlim=(0.9 * x[0], 1.1 * x[-1]), ylim=(floor, top))
+    ax.set(xlabel=f"noise ({'sd' if found['noise'] == 'gaussian' else 'half width'})")
+    ax.set(ylabel="KL after noise (nats)")
+    ax.fill_between(
+        x, np.fmax(low, floor), np.nan_to_num(high, nan=top), color=palette.band, linewidth=0
+    )
+    ax.fill_between(x, np.fmax(lower, floor), upper, color=palette.fill, linewidth=0)
+    ax.plot(x, upper, color=palette.data, linewidth=1.2)
+    shown = np.where(lower > floor, lower, np.nan)
+    ax.plot(x, shown, color=palette.data, linewidth=1.2)
+    blind = np.array([not point["informative"] for point in points])
+    ax.plot(x[blind], upper[blind], "x", color=palette.bad, markersize=5)
+    tolerance = report.computed.get("tolerance")
+    if tolerance:
+        ax.plot(x[[0, -1]], [tolerance, tolerance], "--", color=palette.bad, linewidth=1.0)
+    ax.set_xticks(x, [f"{value:.2g}" for value in x])
+    ax.minorticks_off()
+    _title(ax, "Divergence after noise", palette)
+    _frame(ax, palette)
+    return ax
+
+
+def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
+    """Draw the power of a test against the rows of subsamples, and the mean p-value.
+
+    Parameters
+    ----------
+    ax, report, palette
+        As for `qq`; the numbers are in ``report.pictures["detectability"]``.
+    """
+    found = pictures.detectability(report)
+    x = np.array(found["sizes"], dtype=np.float64)
+    rates, low, high, mean = (
+        pictures.numbers(found[name]) for name in ("rates", "low", "high", "mean_pvalues")
+    )
+    span = (0.9 * x[0], 1.1 * x[-1])
+    ax.set(xscale="log", xlim=span, ylim=(-0.03, 1.03), xlabel="rows")
+    ax.set(ylabel="share rejected, mean p")
+    ax.fill_between(x, low, high, color=palette.band, linewidth=0)
+    ax.plot(x, rates, "o-", color=palette.data, linewidth=1.2, markersize=3)
+    ax.plot(x, mean, "--", color=palette.muted, linewidth=1.0)
+    ax.plot(span, [0.5, 0.5], ":", color=palette.muted, linewidth=0.8)
+    ax.set_xticks(x, [f"{value:,.0f}" for value in x], rotation=30 if len(x) > 6 else 0)
+    ax.minorticks_off()
+    _title(ax, f"Power of {found['test']}", palette)
+    _frame(ax, palette)
+    return ax
+
+
 PANELS: dict[str, Callable[..., Axes]] = {
     "effects": effects,
     "qq": qq,
     "deviation": deviation,
     "coordinates": coordinates,
     "spectrum": spectrum,
+    "profile": profile,
+    "detectability": detectability,
 }
 
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from dmtest.reporting.model import Report
 
 __all__ = [
+    "DirectionRow",
     "EffectRow",
     "TestRow",
     "calibrations",
     "diagnosis",
+    "direction_rows",
     "effect_rows",
     "facts",
     "test_rows",
@@ -72,6 +74,40 @@ class TestRow:
     letter: str
     rejects: bool
     keys: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionRow:
+    """One direction that was searched for, in words."""
+
+    weights: str
+    variance: str
+    skewness: str
+    kurtosis: str
+    pvalue: str
+    adjusted: str
+    rows: str
+    rejects: bool
+
+
+def direction_rows(report: Report) -> list[DirectionRow]:
+    """Return the directions that were found on one half of the rows and tested on the other."""
+    return [
+        DirectionRow(
+            weights=", ".join(
+                f"{words.clean(name)}\N{NO-BREAK SPACE}{weight:+.2f}"
+                for name, weight in one["loadings"][:4]
+            ),
+            variance=words.number(one["variance"]),
+            skewness=f"{one['skewness']:+.2f}",
+            kurtosis=f"{one['kurtosis']:+.2f}",
+            pvalue=words.pvalue(one["pvalue"]),
+            adjusted=words.pvalue(one["adjusted"]),
+            rows=", ".join(map(str, one["rows"][:5])),
+            rejects=one["adjusted"] <= report.alpha,
+        )
+        for one in report.pictures.get("directions") or []
+    ]
 
 
 def effect_rows(report: Report) -> list[EffectRow]:

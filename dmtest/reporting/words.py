@@ -209,20 +209,34 @@ def _compatible(report: Report) -> Verdict:
 
 def _equivalent(report: Report) -> Verdict:
     tolerance = report.computed.get("tolerance")
-    under = "" if tolerance is None else f" ({clean(tolerance)})"
+    under = "" if tolerance is None else f" of {number(tolerance)} nats"
     return Verdict(
         "≈",
         "Equivalent within the tolerance",
         f"The distance of these data to {target(report.target)} is certified to be under the "
         f"tolerance{under}.",
+        "The distance is the divergence after noise, and the certificate a confidence bound at "
+        f"{1 - report.alpha:g}. A test may reject all the same: it says that there is a "
+        "departure, not that it matters.",
     )
 
 
 def _inconclusive(report: Report) -> Verdict:
+    tolerance = report.computed.get("tolerance")
+    needed = report.computed.get("rows_needed")
+    high = report.computed.get("certified_under")
+    found = "no finite distance" if high is None else f"only {number(high)} nats"
+    aside = ""
+    if tolerance is not None:
+        aside = f"No test rejects, but {found} can be certified, not {number(tolerance)}."
+        if needed:
+            aside += f" About {count(needed)} rows like these would do."
     return Verdict(
         "?",
         "Inconclusive",
-        f"{plural(report.n, 'row')} cannot tell whether these data follow {target(report.target)}.",
+        f"{plural(report.n, 'row')} cannot tell whether these data are near enough to "
+        f"{target(report.target)}.",
+        aside,
     )
 
 

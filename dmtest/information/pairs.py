@@ -1,0 +1,307 @@
+"""Theorems 3.4 and 3.5 on data: what pairs (f(X), f(X')) and a noise level certify, in nats."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest import bounds
+from dmtest.arguments import level
+from dmtest.errors import InputError
+from dmtest.information.channel import Bracket, batch_size, channel_bracket, noise_of
+from dmtest.information.estimate import Estimate, confidence_bounds
+from dmtest.information.neighbours import entropy_knn
+from dmtest.information.scores import donsker_varadhan, infonce, nwj
+from dmtest.parallel import single_threaded_blas
+from dmtest.sample import as_sample
+from dmtest.streams import RngLike, entropy_of, stream
+
+__all__ = ["PairBounds", "pair_bounds"]
+
+Vector = NDArray[np.float64]
+
+# Rows of a matrix of scores at most, rows of its tiles where coordinates are looked at one by one.
+BATCH, TILE = 2048, 64
+# Columns above which nearest neighbours say nothing of an entropy, rows they are given.
+ENTROPY_COLUMNS, ENTROPY_ROWS = 12, 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairBounds:
+    """What a file of pairs comes to.
+
+    Attributes
+    ----------
+    noise : {"gaussian", "uniform"}
+    level : float
+        sigma or epsilon.
+    n, d : int
+    confidence : float
+    capacity : float
+        The most that I(f(X'); f(X) + Z) can be for the target's moments (support).
+    correction : float
+        Moment correction of Lemma B.1: 0 for E|f|^2 = d, and for uniform noise.
+    donsker_varadhan, nwj, infonce : Estimate
+        Lower bounds of I(f(X'); f(X) + Z) with the dual critic.
+    channel : Bracket
+        Bracket of I(f(X); f(X) + Z).
+    information_low : float
+        The best lower confidence bound of I(f(X'); f(X) + Z).
+    capacity_used : float
+        `information_low` over capacity and correction.
+    smoothed_kl : float
+        Certificate: with probability `confidence` the divergence of f(X) + Z from the noisy
+        target is at most this (Lemma B.1, B.4).
+    invariance_gap : float
+        Most that I(f(X) + Z; f(X) | f(X')) is, at `confidence`; 0 for a weakly invariant f.
+    noise_information : float or None
+        Plug-in estimate of I(Z; f(X) + Z) by nearest neighbours.
+    kl : float or None
+        Plug-in estimate of the theorem's bound of KL(f(X) || target): no certificate. None
+        where entropies cannot be estimated.
+    violations : tuple of str
+        Inequalities of the theory that the numbers break, and what that means.
+    seed : int
+    """
+
+    noise: Literal["gaussian", "uniform"]
+    level: float
+    n: int
+    d: int
+    confidence: float
+    capacity: float
+    correction: float
+    donsker_varadhan: Estimate
+    nwj: Estimate
+    infonce: Estimate
+    channel: Bracket
+    information_low: float
+    capacity_used: float
+    smoothed_kl: float
+    invariance_gap: float
+    noise_information: float | None
+    kl: float | None
+    violations: tuple[str, ...]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python objects."""
+        plain = asdict(self)
+        for name in ("donsker_varadhan", "nwj", "infonce"):
+            made = getattr(self, name)
+            plain[name] = {"value": float(made)} | dict(made.__dict__)
+        return plain | {"violations": list(self.violations)}
+
+
+def pair_bounds(
+    data: Any,
+    augmented: Any,
+    *,
+    sigma: float | None = None,
+    epsilon: float | None = None,
+    batch: int | None = None,
+    confidence: float = 0.95,
+    rng: RngLike = None,
+) -> PairBounds:
+    """Evaluate the inequalities of Theorems 3.4 (normal) and 3.5 (uniform) on pairs.
+
+    I(f(X'); f(X) + Z) is bounded from below with the dual critic of Theorem 4.1 (uniform: our
+    extension), I(f(X); f(X) + Z) on both sides since the channel is known.
+
+    Parameters
+    ----------
+    data, augmented : array_like, frame, tensor or path, shape (n, d)
+        Embeddings f(X), and f(X') of augmentations, row by row.
+    sigma, epsilon : float
+        The noise of training, or any other: give one. Uniform noise takes embeddings in the
+        unit cube.
+    batch : int, optional
+        Rows of a batch: an eighth of them, at most 2,048.
+    confidence : float
+        Of every bound.
+    rng : None, int or numpy Generator
+
+    Returns
+    -------
+    PairBounds
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((8000, 2))
+    >>> found = pair_bounds(x, x, sigma=1.0, rng=0)
+    >>> found.smoothed_kl < 0.05 and found.invariance_gap < 0.05 and not found.violations
+    True
+    """
+    noise, amount = noise_of(sigma, epsilon)
+    confidence = level("confidence", confidence, 0.95)
+    x, other = as_sample(data).x, as_sample(augmented).x
+    if x.shape != other.shape:
+        raise InputError(
+            f"augmented: got shape {other.shape} for data of shape {x.shape}; give f(X') row by "
+            f"row beside f(X)."
+        )
+    if noise == "uniform" and (min(x.min(), other.min()) < 0.0 or max(x.max(), other.max()) > 1.0):
+        raise InputError(
+            "epsilon: with uniform noise embeddings lie in the unit cube, and some values do "
+            "not; rescale them, or give sigma for normal noise."
+        )
+    seed = entropy_of(rng)
+    n, d = x.shape
+    size = min(batch_size(batch, n), BATCH) if batch is None else batch_size(batch, n)
+    order = stream(seed, "pairs/order").permutation(n)[: n // size * size]
+    left = np.asarray(other[order], dtype=np.float64)
+    clean = np.asarray(x[order], dtype=np.float64)
+    rng_noise = stream(seed, "pairs/noise")
+    unit = (
+        rng_noise.standard_normal(clean.shape)
+        if noise == "gaussian"
+        else rng_noise.uniform(-1.0, 1.0, clean.shape)
+    )
+    noisy = clean + amount * unit
+    with single_threaded_blas():
+        values = _lower_bounds(left, noisy, noise, amount, size, confidence)
+    channel = channel_bracket(x, **_named(noise, amount), confidence=confidence, rng=seed)
+    correction, certificate = _certificate(clean, values, noise, amount, size, confidence)
+    capacity = float(
+        (bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity)(d, amount)
+    )
+    # The logarithm of a mean flatters Donsker-Varadhan: it has no part in what is certified.
+    low = max(0.0, *(one.low for one in values[1:] if one.low is not None))
+    # In the cube no more than the capacity gets through, whatever the channel's own bound.
+    most = channel.high if noise == "gaussian" else min(channel.high, capacity)
+    noise_information = _noise_information(clean, noisy)
+    middle = max(float(values[1]), float(values[2]), 0.0)
+    kl = None
+    if noise_information is not None:
+        of = bounds.gaussian_kl_bound if noise == "gaussian" else bounds.uniform_kl_bound
+        kl = float(of(noise_information, middle, d, amount))
+    return PairBounds(
+        noise=noise,
+        level=amount,
+        n=n,
+        d=d,
+        confidence=confidence,
+        capacity=capacity,
+        correction=correction,
+        donsker_varadhan=values[0],
+        nwj=values[1],
+        infonce=values[2],
+        channel=channel,
+        information_low=low,
+        capacity_used=low / (capacity + correction) if capacity + correction > 0.0 else 0.0,
+        smoothed_kl=certificate,
+        invariance_gap=max(0.0, most - low),
+        noise_information=noise_information,
+        kl=kl,
+        violations=_violations(low, capacity, correction, channel, noise),
+        seed=seed,
+    )
+
+
+def _named(noise: str, amount: float) -> dict[str, Any]:
+    return {"sigma" if noise == "gaussian" else "epsilon": amount}
+
+
+def _lower_bounds(
+    x: Vector, y: Vector, noise: str, amount: float, size: int, confidence: float
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Donsker-Varadhan, NWJ and InfoNCE of all batches, a batch of scores at a time."""
+    d = x.shape[1]
+    parts: list[tuple[float, float, float]] = []
+    of = bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity
+    # With this constant the critic is the pointwise information of a perfect match.
+    constant = float(of(d, amount)) if noise == "gaussian" else 0.0
+    for start in range(0, len(x), size):
+        scores = _scores(x[start : start + size], y[start : start + size], noise, amount) + constant
+        parts.append(
+            (
+                float(donsker_varadhan(scores)),
+                float(nwj(scores + 1.0)),
+                float(infonce(scores)),
+            )
+        )
+    each = np.array(parts)
+    names = ("Donsker-Varadhan", "NWJ", "InfoNCE")
+    out = []
+    for j, name in enumerate(names):
+        low, high = confidence_bounds(each[:, j], confidence, 2)
+        out.append(
+            Estimate(
+                float(each[:, j].mean()),
+                kind="lower bound",
+                method=name,
+                low=low,
+                high=high,
+                confidence=confidence,
+                batches=len(each),
+                batch=size,
+                saturated=bool(name == "InfoNCE" and each[:, j].mean() > 0.8 * np.log(size)),
+            )
+        )
+    return out[0], out[1], out[2]
+
+
+def _scores(x: Vector, y: Vector, noise: str, amount: float) -> Vector:
+    """Scores T(x_j, y_i): (K, K)."""
+    if noise == "gaussian":
+        s2 = amount**2
+        lengths = np.square(y).sum(axis=1)[:, None]
+        gaps = lengths + np.square(x).sum(axis=1)[None] - 2.0 * (y @ x.T)
+        return np.asarray(0.5 * lengths / (1.0 + s2) - 0.5 * np.maximum(gaps, 0.0) / s2)
+    tiles = [
+        np.asarray(bounds.uniform_dual_critic(x[None], y[part, None], amount))
+        for part in (slice(i, i + TILE) for i in range(0, len(y), TILE))
+    ]
+    return np.concatenate(tiles)
+
+
+def _certificate(
+    x: Vector,
+    values: tuple[Estimate, Estimate, Estimate],
+    noise: str,
+    amount: float,
+    size: int,
+    confidence: float,
+) -> tuple[float, float]:
+    """Moment correction, and the upper confidence bound of capacity + correction - I."""
+    d = x.shape[1]
+    low = max(one.low if one.low is not None else 0.0 for one in values[1:])
+    if noise == "uniform":
+        return 0.0, float(bounds.uniform_smoothed_kl_bound(max(low, 0.0), d, amount))
+    squares = np.square(x).sum(axis=1).reshape(-1, size).mean(axis=1)
+    high = confidence_bounds(squares, confidence, 2)[1]
+    correction = float(bounds.gaussian_moment_correction(float(squares.mean()), d, amount))
+    most = float(squares.mean()) if high is None else high
+    return correction, float(bounds.gaussian_smoothed_kl_bound(max(low, 0.0), d, amount, most))
+
+
+def _noise_information(x: Vector, y: Vector) -> float | None:
+    """Estimate I(Z; f(X) + Z) = h(f(X) + Z) - h(f(X)), where neighbours can."""
+    if x.shape[1] > ENTROPY_COLUMNS:
+        return None
+    x, y = x[:ENTROPY_ROWS], y[:ENTROPY_ROWS]
+    if len(np.unique(x, axis=0)) < len(x):
+        return None  # copies: h(f(X)) is minus infinity
+    return float(entropy_knn(y)) - float(entropy_knn(x))
+
+
+def _violations(
+    low: float, capacity: float, correction: float, channel: Bracket, noise: str
+) -> tuple[str, ...]:
+    found = []
+    if low > capacity + correction:
+        found.append(
+            f"I(f(X'); f(X) + Z) >= {low:.4g} exceeds the capacity {capacity + correction:.4g}: "
+            f"the embeddings do not keep the theorem's "
+            + ("moments" if noise == "gaussian" else "support")
+        )
+    if low > channel.high:
+        found.append(
+            f"I(f(X'); f(X) + Z) >= {low:.4g} exceeds I(f(X); f(X) + Z) <= {channel.high:.4g}: "
+            f"against data processing, so the rows of the two arrays are not pairs given f(X)"
+        )
+    return tuple(found)
