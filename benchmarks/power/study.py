@@ -1,9 +1,12 @@
 """Power of every test at 5% against alternatives of the literature and of embeddings.
 
-    python -m benchmarks.power.study [--samples 400] [--null 2000] [--part review|embeddings]
+    python -m benchmarks.power.study [--samples 250] [--null 1500] [--part review]
+    python -m benchmarks.power.study [--samples 240] [--null 1200] [--part embeddings]
+    python -m benchmarks.power.study [--samples 240] --part search
 
 Statistics of null and alternative samples go to ``benchmarks/results/power/*.npz`` (badness of
-every view of every test; larger is worse); ``python -m benchmarks.power.table`` makes the
+every view of every test; larger is worse), p-values of the search over directions to
+``search-*.npz``; ``python -m benchmarks.power.table`` makes the
 tables and the plot from them, and weighs batteries.
 """
 
@@ -23,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.power.alternatives import EMBEDDINGS, MOMENTS, REVIEW
+from dmtest.distance import DIRECTIONS, SEARCH_ROWS
+from dmtest.effects.search import directions_of
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import slice_statistics
 from dmtest.parallel import single_threaded_blas
@@ -130,7 +135,21 @@ def _chunk(task: tuple[Cell, str, int, int]) -> Vector:
     return np.array(out)
 
 
-def run(cell: Cell, pool: Any) -> None:
+def _search(task: tuple[Cell, str, int, int]) -> Vector:
+    cell, name, first, last = task
+    draw = {**REVIEW, **EMBEDDINGS, **MOMENTS}["normal" if name == "null" else name]
+    out = []
+    with single_threaded_blas():
+        for index in range(first, last):
+            rng = stream(index, f"power/{cell.target}/{cell.n}/{cell.d}/{name}")
+            sample = as_sample(draw(rng, cell.n, cell.d))
+            canonical = as_target(cell.target).canonical(sample)
+            found = directions_of(canonical, DIRECTIONS, 1999, index, rows=SEARCH_ROWS)
+            out.append(min(one.adjusted for one in found))
+    return np.array(out)
+
+
+def run(cell: Cell, pool: Any, work: Callable[..., Vector] = _chunk) -> None:
     """Evaluate a cell and write it."""
     jobs = [("null", cell.null), *((name, cell.samples) for name in cell.alternatives)]
     tasks = [
@@ -139,10 +158,13 @@ def run(cell: Cell, pool: Any) -> None:
         for first in range(0, count, 25)
     ]
     parts: dict[str, list[Vector]] = {}
-    for task, values in zip(tasks, pool.map(_chunk, tasks), strict=True):
+    for task, values in zip(tasks, pool.map(work, tasks), strict=True):
         parts.setdefault(task[1], []).append(values)
     arrays = {name: np.concatenate(values).astype(np.float64) for name, values in parts.items()}
-    np.savez_compressed(cell.path, columns=np.array(columns(cell)), **_safe(arrays))
+    if work is _search:
+        np.savez_compressed(cell.path.with_name(f"search-{cell.path.name}"), **_safe(arrays))
+    else:
+        np.savez_compressed(cell.path, columns=np.array(columns(cell)), **_safe(arrays))
 
 
 def _safe(arrays: dict[str, Vector]) -> dict[str, Any]:
@@ -154,16 +176,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--null", type=int, default=2000)
-    parser.add_argument("--part", choices=("review", "embeddings"), default="review")
+    parser.add_argument("--part", choices=("review", "embeddings", "search"), default="review")
     options = parser.parse_args(arguments)
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.environ |= {"DMTEST_CACHE_DIR": "off", "DMTEST_THREADS": "1"}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for cell in cells(options.part, options.samples, options.null):
-            if cell.path.exists():
+        search = options.part == "search"
+        part = "embeddings" if search else options.part
+        for cell in cells(part, options.samples, options.null):
+            path = cell.path.with_name(f"search-{cell.path.name}") if search else cell.path
+            # The search matters where its power is asked for: at twice the smaller n.
+            if path.exists() or (search and cell.n in (250, 1000)):
                 continue
             start = time.perf_counter()
-            run(cell, pool)
+            run(cell, pool, _search if search else _chunk)
             print(cell.target, cell.n, cell.d, f"{time.perf_counter() - start:.0f} s", flush=True)
 
 

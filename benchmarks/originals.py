@@ -1,0 +1,170 @@
+"""Tests of whole rows against the R and Python packages that have them, at two shapes.
+
+    python -m benchmarks.originals
+
+An original takes its time inside its own process, start-up and compilation left out; ours are
+timed around it, in turn. Those of R are timed where ``Rscript`` and the package are there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import qmc
+
+from benchmarks.peers import seconds
+from benchmarks.tables import write
+from dmtest.engines.rows import RowView, evaluate
+from dmtest.parallel import single_threaded_blas
+from dmtest.registry import find
+from dmtest.rowtests import rows_of
+from dmtest.sample import as_sample
+from dmtest.targets import as_target
+
+SHAPES = ((2000, 8, 10.0), (5000, 64, 20.0))
+
+R_TIMED = """
+x <- as.matrix(read.csv(commandArgs(TRUE)[1], header = FALSE))
+suppressMessages(library({package}))
+invisible({call_small})
+times <- sapply(1:{runs}, function(i) system.time({call})[["elapsed"]])
+cat(min(times))
+"""
+
+
+def r_seconds(package: str, call: str, x: np.ndarray[Any, Any], runs: int = 2) -> float | None:
+    """Time a call of R, which sees the sample as x; None where it cannot run."""
+    script = shutil.which("Rscript")
+    if script is None:
+        return None
+    small = call.replace("x", "x[1:200, ]", 1) if "(x" in call else call
+    with tempfile.TemporaryDirectory() as folder:
+        data, code = Path(folder) / "x.csv", Path(folder) / "code.R"
+        np.savetxt(data, x, delimiter=",")
+        text = R_TIMED.format(package=package, call=call, call_small=small, runs=runs)
+        code.write_text(text)
+        command = [script, str(code), str(data)]
+        out = subprocess.run(command, capture_output=True, text=True, check=False)
+    return float(out.stdout) if out.returncode == 0 else None
+
+
+def ours(name: str, target: str, x: np.ndarray[Any, Any]) -> Callable[[], Any]:
+    """Evaluate one statistic from the raw sample: whitening and all."""
+    spec = find(name, target)
+    assert spec is not None
+    goal = as_target(target)
+
+    def work() -> Any:
+        with single_threaded_blas():
+            canonical = goal.canonical(as_sample(x))
+            rows, factor = rows_of(canonical, spec.space, spec.name)
+            return evaluate(spec.statistic, RowView(rows, factor))
+
+    return work
+
+
+def row_of(
+    name: str, peer: str, x: np.ndarray[Any, Any], mine: float, theirs: float, wanted: float
+) -> dict[str, Any]:
+    """One line of the table."""
+    n, d = x.shape
+    row = {"test": name, "original": peer, "n": n, "d": d, "dmtest s": mine, "original s": theirs}
+    row |= {"original / dmtest": theirs / mine, "wanted": wanted}
+    print({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+    return row
+
+
+def main() -> None:
+    """Time what there is."""
+    import pingouin
+
+    rng = np.random.default_rng(0)
+    rows = []
+    for n, d, wanted in SHAPES:
+        x, u = rng.standard_normal((n, d)), rng.random((n, d))
+        from_r: list[tuple[str, str, str, str, Any]] = [
+            ("energy", "any-normal", "energy", "mvnorm.e(x)", x),
+            ("shapiro-wilk", "any-normal", "stats", "apply(x, 2, shapiro.test)", x),
+        ]
+        from_r += [
+            (name, "any-normal", "nortest", f"apply(x, 2, {call})", x)
+            for name, call in (
+                ("anderson-darling", "ad.test"),
+                ("cramer-von-mises", "cvm.test"),
+                ("kolmogorov-smirnov", "lillie.test"),
+                ("shapiro-francia", "sf.test"),
+            )
+        ]
+        for name, target, package, call, data in from_r:
+            theirs = r_seconds(package, call, data)
+            if theirs is None:
+                print(f"{name}: R or its package {package} is not there")
+                continue
+            if package == "energy":
+                work = ours(name, target, data)
+            else:
+                work = columns(name, data)
+            work()
+            mine = min(seconds(work) for _ in range(5))
+            rows.append(row_of(name, f"R {package} {call}", data, mine, theirs, wanted))
+        from_python: list[tuple[str, str, str, Any, Callable[[], Any]]] = [
+            (
+                "henze-zirkler",
+                "any-normal",
+                "pingouin",
+                x,
+                lambda x=x: pingouin.multivariate_normality(x),  # type: ignore[misc]
+            ),
+            (
+                "centred-discrepancy",
+                "uniform",
+                "scipy.stats.qmc.discrepancy",
+                u,
+                lambda u=u: qmc.discrepancy(u, method="CD"),  # type: ignore[misc]
+            ),
+            (
+                "wraparound-discrepancy",
+                "uniform",
+                "scipy.stats.qmc.discrepancy",
+                u,
+                lambda u=u: qmc.discrepancy(u, method="WD"),  # type: ignore[misc]
+            ),
+        ]
+        for name, target, peer, data, original in from_python:
+            if find(name, target) is None:
+                continue
+            work = ours(name, target, data)
+            work()
+            mine, theirs = np.inf, np.inf
+            for _ in range(3):
+                mine = min(mine, seconds(work), seconds(work))
+                theirs = min(theirs, seconds(original))
+            rows.append(row_of(name, peer, data, mine, theirs, wanted))
+    write(
+        "originals",
+        "Tests of whole rows against their originals",
+        rows,
+        "From the raw sample to the statistic (R and pingouin: and its p-value), fastest of "
+        "several interleaved runs; slice tests on the columns, as the originals take them. "
+        "mnt, MVN and sphunif are in no registry here.",
+    )
+
+
+def columns(name: str, x: np.ndarray[Any, Any]) -> Callable[[], Any]:
+    """Evaluate a slice test on every column."""
+    from dmtest.engines.slices import slice_statistics
+
+    spec = find(name, "any-normal")
+    assert spec is not None
+    directions = np.eye(x.shape[1])
+    return lambda: slice_statistics(x, directions, "fitted", {name: spec.statistic})
+
+
+if __name__ == "__main__":
+    main()
