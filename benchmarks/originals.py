@@ -106,10 +106,7 @@ def main() -> None:
             if theirs is None:
                 print(f"{name}: R or its package {package} is not there")
                 continue
-            if package == "energy":
-                work = ours(name, target, data)
-            else:
-                work = columns(name, data)
+            work = ours(name, target, data) if package == "energy" else columns(name, data)
             work()
             mine = min(seconds(work) for _ in range(5))
             rows.append(row_of(name, f"R {package} {call}", data, mine, theirs, wanted))

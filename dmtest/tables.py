@@ -30,7 +30,6 @@ PATH = Path(__file__).parent / "data" / "nulls.npz"
 SLICES, RANKED, MOST_ROWS = 64, 2000, 10_000
 # Probabilities of the quantiles: denser in the tails.
 LEVELS = ndtr(np.linspace(-3.3, 3.3, 67))
-NEIGHBOURS = 4
 
 
 def column_names(slices: Sequence[Spec], rows: Sequence[Spec]) -> list[str]:
@@ -59,23 +58,23 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
     names = table[f"{parameters}/columns"]
     wanted = column_names([s for s in specs if s.family == "slices"], [])
     wanted += [s.name for s in specs if s.family != "slices"]
-    at = _around(table["n"], n), _around(table["d"], d)
-    if at[0] is None or at[1] is None or any(name not in names for name in wanted):
+    if any(name not in names for name in wanted):
         return None
     if any(spec.space in ("cube", "sphere") for spec in specs):
         return None  # another test by the same name
-    (rows, by_row), (columns, by_column) = at[0], at[1]
+    known = ~np.isnan(table[f"{parameters}/place"][:, :, 0])
+    found = _neighbourhood(table["n"], table["d"], known, n, d)
+    if found is None:
+        return None
+    rows, columns = found
     chosen = [names.index(name) for name in wanted]
     cell = np.ix_(rows, columns, chosen)
     place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
     quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)
-    if np.isnan(place).any():
-        return None
-    # The place is interpolated in units of the scale, which moves over powers of ten.
-    weights = by_row[:, None] * by_column[None, :]
+    weights = np.outer(_lagrange(table["n"][rows], n), _lagrange(table["d"][columns], d))
     log_scale = np.einsum("nd,ndc->c", weights, np.log(scale))
     here = np.exp(log_scale)
-    middle = np.einsum("nd,ndc->c", weights, place / scale) * here
+    middle = _middle(place, scale, weights, here)
     shape = np.einsum("nd,ndcq->cq", weights, quantiles)
     order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, chosen]
     probability = (np.arange(len(order)) + 0.5) / len(order)
@@ -91,22 +90,54 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
     return out
 
 
-def _around(grid: NDArray[Any], value: int) -> tuple[NDArray[np.intp], Vector] | None:
-    """Return the grid points nearest to a value and their weights: Lagrange's, in logarithms."""
+def _middle(place: Vector, scale: Vector, weights: Vector, here: Vector) -> Vector:
+    """Interpolate the place where it is smooth: many scales from 0, a ratio would lose digits."""
+    ratio = np.einsum("nd,ndc->c", weights, place / scale) * here
+    with np.errstate(invalid="ignore", divide="ignore"):
+        positive = np.exp(np.einsum("nd,ndc->c", weights, np.log(place)))
+        below_one = 1.0 - np.exp(np.einsum("nd,ndc->c", weights, np.log1p(-place)))
+    least, most = place.min(axis=(0, 1)), place.max(axis=(0, 1))
+    middle = np.where(least > 0.0, positive, ratio)
+    return np.asarray(np.where((least > 0.5) & (most < 1.0), below_one, middle))
+
+
+def _neighbourhood(
+    ns: NDArray[Any], ds: NDArray[Any], known: NDArray[np.bool_], n: int, d: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Return grid points around (n, d): as many as the grid has there, in both directions."""
+    pairs = [(rows, columns) for rows in _stencils(ns, n) for columns in _stencils(ds, d)]
+    pairs.sort(key=lambda pair: -min(len(pair[0]), len(pair[1])) - 0.1 * len(pair[0]))
+    return next((pair for pair in pairs if known[np.ix_(*pair)].all()), None)
+
+
+def _stencils(grid: NDArray[Any], value: int) -> list[NDArray[np.intp]]:
+    """Return runs of up to four grid points with the value between its middle ones, if it can be.
+
+    The value itself, where it is on the grid; nothing where it is beyond its ends.
+    """
     if not grid[0] <= value <= grid[-1]:
-        return None
+        return []
     exact = np.flatnonzero(grid == value)
     if len(exact):
-        return exact, np.ones(1)
+        return [exact]
     right = int(np.searchsorted(grid, value))
-    first = min(max(right - NEIGHBOURS // 2, 0), len(grid) - NEIGHBOURS)
-    points = np.arange(first, first + NEIGHBOURS)
-    x, at = np.log(grid[points].astype(np.float64)), np.log(value)
-    weights = np.ones(NEIGHBOURS)
-    for j in range(NEIGHBOURS):
+    starts = ((right - 2, 4), (right - 1, 4), (right - 3, 4), (right - 1, 3), (right - 2, 3))
+    runs = [*starts, (right - 1, 2)]
+    return [
+        np.arange(first, first + size)
+        for first, size in runs
+        if first >= 0 and first + size <= len(grid)
+    ]
+
+
+def _lagrange(points: NDArray[Any], value: int) -> Vector:
+    """Weights of Lagrange's polynomial in logarithms."""
+    x, at = np.log(points.astype(np.float64)), np.log(value)
+    weights = np.ones(len(x))
+    for j in range(len(x)):
         others = np.delete(x, j)
         weights[j] = np.prod((at - others) / (x[j] - others))
-    return points, weights
+    return weights
 
 
 @lru_cache(maxsize=1)
