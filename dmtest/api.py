@@ -32,6 +32,7 @@ def report(
     tests: str | Iterable[str] | None = None,
     alpha: float = 0.05,
     tolerance: float | None = None,
+    augmented: Any = None,
     slices: int | None = None,
     directions: ArrayLike | None = None,
     replicates: int = 999,
@@ -66,6 +67,9 @@ def report(
         :func:`kl_profile` takes by default. With it the verdict is ``"equivalent"`` where a
         confidence bound of level 1 - alpha is below it, whatever the p-value;
         ``"inconclusive"`` where neither that holds nor a test rejects.
+    augmented : like `data`, optional
+        Embeddings f(X') of augmentations, row by row beside `data`: the report then describes
+        the pairs by alignment and uniformity. What they certify: :func:`information.pair_bounds`.
     slices : int, optional
         Random directions, 64 by default (1 for d = 1).
     directions : array_like, shape (k, d), optional
@@ -112,6 +116,7 @@ def report(
     if tolerance is not None:
         tolerance = arguments.positive("tolerance", tolerance)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
     goal = as_target(target)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
@@ -123,7 +128,9 @@ def report(
             budget=budget,
             progress=step,
         )
-        return assemble(sample, goal, arguments.names_of(tests), alpha, tolerance, plan, started)
+        return assemble(
+            sample, goal, arguments.names_of(tests), alpha, tolerance, pairs, plan, started
+        )
 
 
 def run_test(

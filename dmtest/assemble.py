@@ -15,6 +15,7 @@ from dmtest import distance
 from dmtest.arguments import hypothesis
 from dmtest.battery import Battery, Plan, chosen_tests, run_battery
 from dmtest.diagnosis import Evidence, diagnose
+from dmtest.effects.alignment import pair_effects
 from dmtest.effects.coordinates import Coordinates, describe_coordinates
 from dmtest.effects.detectability import Detectability
 from dmtest.effects.gaussian import gaussian_effects
@@ -43,6 +44,7 @@ def assemble(
     tests: str | Iterable[str] | None,
     alpha: float,
     tolerance: float | None,
+    augmented: Sample | None,
     plan: Plan,
     started: float,
 ) -> Report:
@@ -68,6 +70,9 @@ def assemble(
             )
         certificate = distance.certify(canonical, profile, tolerance, alpha, plan.seed)
     effects = _effects(canonical, battery, profile, power, plan.seed)
+    if augmented is not None:
+        pairs = pair_effects(sample.x, augmented.x, plan.seed)
+        effects |= {effect.name: effect for effect in pairs}
     norms = _norms(coordinates.values)
     evidence = Evidence(
         canonical,

@@ -90,6 +90,11 @@ class Spec:
     most: int | None = None
     work: Callable[[int, int], float] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no calibration handles."""
+        if self.family == "slices" and self.tail == "two-sided":
+            raise ValueError(f"{self.name}: a worst slice has one side; register one row a side")
+
     @property
     def sign(self) -> float:
         """Factor that makes larger values of a one-sided statistic the worse ones."""

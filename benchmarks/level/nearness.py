@@ -149,7 +149,7 @@ def equivalence(runs: int) -> list[dict[str, Any]]:
         rate = count / runs
         rows.append(
             {
-                "claim": f"'equivalent' at the tolerance of {tolerance} nats: N(0, {scale:.3f}^2 I)",
+                "claim": f"'equivalent' at the tolerance, {tolerance} nats: N(0, {scale:.3f}^2 I)",
                 "n": n,
                 "d": d,
                 "measured": rate,

@@ -10,9 +10,15 @@ from scipy.special import hyp0f1
 
 from dmtest.engines.pairs import PairSum, pair_sums
 from dmtest.errors import InputError
+from dmtest.outcome import Effect
 from dmtest.parallel import ROW_TILE, blocks
+from dmtest.streams import stream
+from dmtest.transforms import unit_rows
 
-__all__ = ["alignment", "expected_uniformity", "uniformity"]
+__all__ = ["alignment", "expected_uniformity", "pair_effects", "uniformity"]
+
+# Rows whose pairs are looked at for a description.
+ROWS = 8192
 
 
 def alignment(x: NDArray[Any], y: NDArray[Any], alpha: float = 2.0) -> float:
@@ -60,3 +66,48 @@ def expected_uniformity(d: int, t: float = 2.0) -> float:
     exp(-2t) 0F1(d/2; t^2), as the mean of exp(2t cos) is the confluent limit function.
     """
     return float(np.log(hyp0f1(0.5 * d, t * t)) - 2.0 * t)
+
+
+def pair_effects(x: NDArray[Any], y: NDArray[Any], seed: int) -> list[Effect]:
+    """Describe pairs f(X), f(X') by alignment and uniformity, of rows brought to length 1.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, rows have one column, or a row has length 0.
+    """
+    if x.shape != y.shape:
+        raise InputError(
+            f"augmented: got shape {y.shape} for data of shape {x.shape}; give f(X') row by row "
+            f"beside f(X)."
+        )
+    if x.shape[1] < 2:
+        raise InputError("augmented: alignment and uniformity take at least two columns.")
+    zero = sum(int((~np.asarray(part).any(axis=1)).sum()) for part in (x, y))
+    if zero:
+        raise InputError(f"augmented: {zero} rows have length 0 and no direction; leave them out.")
+    near = alignment(unit_rows(np.asarray(x, np.float64)), unit_rows(np.asarray(y, np.float64)))
+    rows = x
+    note = "log of the mean of exp(-2 |u - v|^2)"
+    if len(x) > ROWS:
+        order = stream(seed, "alignment/rows").choice(len(x), ROWS, replace=False, shuffle=False)
+        rows, note = x[np.sort(order)], f"{note}, of {ROWS} rows drawn at random"
+    even = uniformity(unit_rows(np.asarray(rows, np.float64)))
+    expected = expected_uniformity(x.shape[1])
+    source = "of rows of length 1; Wang & Isola (2020)"
+    return [
+        Effect(
+            name="alignment",
+            label="Alignment of pairs (0 is best)",
+            value=near,
+            unit="squared distance",
+            note=f"mean |f(X) - f(X')|^2 {source}",
+        ),
+        Effect(
+            name="uniformity",
+            label=f"Uniformity (uniform rows have {expected:.3f})",
+            value=even,
+            unit="log potential",
+            note=f"{note}, {source}",
+        ),
+    ]
