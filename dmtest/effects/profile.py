@@ -9,8 +9,9 @@ density of the noisy target,
     mean log p_without(y) - log q(y)  <=  KL(f(X) + Z || target + Z)
                                       <=  mean log p_with(y) - log q(y)
 
-in expectation. For the normal this is C + correction - I with I bracketed as in
-:func:`dmtest.information.channel_bracket`, less noise of mean 0.
+in expectation; p_without takes a share 1/K of q, which keeps it a bound. For the normal this is
+C + correction - I with I bracketed as in :func:`dmtest.information.channel_bracket`, less noise
+of mean 0.
 """
 
 from __future__ import annotations
@@ -218,11 +219,15 @@ def _brackets(
     used = rows[: found.noise.shape[0]]
     target = np.stack([_noisy_target(used + s * found.noise, kind, float(s)) for s in levels])
     together = found.together
+    # Any density bounds the entropy: with a share of the target's, no row that is far from all
+    # others (with uniform noise: out of their reach) makes the bound worthless.
+    share = 1.0 / batch
+    others = np.logaddexp(found.others + np.log1p(-share), target + np.log(share))
     return (
-        batch_means(found.others - target, batch),
+        batch_means(others - target, batch),
         batch_means(together - target, batch),
         batch_means(found.alone - together, batch),
-        batch_means(found.alone - found.others, batch),
+        batch_means(found.alone - others, batch),
     )
 
 

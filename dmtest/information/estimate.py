@@ -88,5 +88,7 @@ def confidence_bounds(
     if not np.isfinite(values).all():
         return -np.inf, np.inf
     quantile = float(stdtrit(count - 1, 1.0 - (1.0 - confidence) / comparisons))
-    margin = quantile * float(values.std(ddof=1)) / float(np.sqrt(count))
+    # A bound of exponentials may be so far down that its square overflows.
+    unit = max(float(np.abs(values).max()), 1e-300)
+    margin = quantile * float((values / unit).std(ddof=1)) * (unit / float(np.sqrt(count)))
     return float(values.mean()) - margin, float(values.mean()) + margin
