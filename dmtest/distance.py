@@ -22,6 +22,10 @@ from dmtest.spec import Spec
 from dmtest.targets import Target
 
 __all__ = [
+    "DIRECTIONS",
+    "FEWEST_SEARCH",
+    "ROWS_PER_COLUMN",
+    "SEARCH_ROWS",
     "Certificate",
     "certify",
     "detectability_effect",

@@ -138,7 +138,8 @@ class RowNull:
     def key(self) -> dict[str, Any]:
         """Everything that a replicate depends on, beside the seed."""
         factor = None if self.factor is None else hashlib.sha256(self.factor.tobytes()).hexdigest()
-        return {"null": self.space, "n": self.n, "d": self.d, "factor": factor}
+        key = {"null": self.space, "n": self.n, "d": self.d, "factor": factor}
+        return key | {"lengths": "double"} if self.space == "sphere" else key
 
     def batch(self) -> int:
         """Replicates in one task."""
@@ -153,7 +154,9 @@ class RowNull:
             # Phi in float64: float32 would round its upper tail to 1.
             return np.asarray(np.clip(ndtr(columns.astype(np.float64)), 0.0, 1.0))
         if self.space == "sphere":
-            return np.asarray(columns / np.sqrt(np.square(columns).sum(axis=0)))
+            # Of two near rows 1 - cos^2 is their rounding, in float32.
+            wide = columns.astype(np.float64)
+            return np.asarray(wide / np.sqrt(np.square(wide).sum(axis=0)))
         return columns
 
     def evaluate(self, specs: Sequence[Spec], params: Mapping[str, Any], lines: Lines) -> Vector:

@@ -254,7 +254,8 @@ class Sphere:
                 f"{length.min():.4g} to {length.max():.4g}); pass target=Sphere(normalise=True) "
                 f"to test their directions."
             )
-        unit = (x / length[:, None]).astype(x.dtype)
+        # float64 whatever came in: of two near rows 1 - cos^2 would be rounding.
+        unit = x / length[:, None]
         lengths = np.sqrt(stream(0, "sphere/lengths").chisquare(d, n))
         findings: tuple[Finding, ...] = ()
         if off.any():
