@@ -106,7 +106,8 @@ def assemble(
         diagnosis=tuple(diagnosis),
         warnings=(*sample.findings, *canonical.findings),
         computed=_computed(sample, battery, plan, coordinates, outcomes, started)
-        | _certified(certificate),
+        | _certified(certificate)
+        | {"arguments": _asked(tests, plan, tolerance)},
         pictures=pictures,
     )
 
@@ -117,6 +118,15 @@ def _verdict(rejected: bool, certificate: distance.Certificate | None) -> str:
     if rejected:
         return "mismatch"
     return "compatible" if certificate is None else "inconclusive"
+
+
+def _asked(
+    tests: str | Iterable[str] | None, plan: Plan, tolerance: float | None
+) -> dict[str, Any]:
+    """Keep what was asked for beside the defaults, so that the run can be repeated."""
+    names = tests if tests is None or isinstance(tests, str) else list(tests)
+    asked = {"tests": names, "tolerance": tolerance, "slices": plan.slices, "budget": plan.budget}
+    return asked | {"replicates": plan.replicates if plan.replicates != 999 else None}
 
 
 def _certified(certificate: distance.Certificate | None) -> dict[str, Any]:

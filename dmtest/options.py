@@ -164,8 +164,9 @@ error is one line, with exit code 2.
 """
 REPORT = """\b
 Exit codes:
-  0   no evidence against the target at this level; with --tolerance: certified to be near
-  1   mismatch: the data do not follow the target; with --tolerance: not certified to be near
+  0   no evidence against the target at this level
+  1   mismatch: the data do not follow the target
+      (with --tolerance, 0: certified to be near it, 1: not certified)
   2   bad usage or input: one line on standard error says what to do
 
 \b

@@ -155,6 +155,59 @@ def pictures(x: NDArray[Any], names: list[str]) -> dict[str, Any]:
         ],
         "coordinates": coordinate_pictures(x, names),
         "spectrum": spectrum_picture(x),
+        "profile": profile_picture(),
+        "directions": [
+            {
+                "loadings": ahead,
+                "rows": [17, 4, 3998],
+                "statistic": 41.0,
+                "pvalue": 0.0005,
+                "adjusted": 0.0015,
+                "mean": 0.5,
+                "variance": 1.9,
+                "skewness": 1.1,
+                "kurtosis": 2.0,
+            }
+        ],
+        "detectability": {
+            "test": "anderson-darling",
+            "alpha": 0.05,
+            "sizes": [32, 64, 128, 256],
+            "rates": [0.1, 0.42, 0.9, 1.0],
+            "low": [0.04, 0.29, 0.79, 0.93],
+            "high": [0.21, 0.56, 0.96, 1.0],
+            "mean_pvalues": [0.41, 0.2, 0.03, 0.001],
+            "draws": 50,
+            "thresholds": [
+                {"power": 0.5, "n": 70.2, "low": 58.0, "high": 88.0},
+                {"power": 0.9, "n": 128.0, "low": 110.0, "high": None},
+            ],
+        },
+    }
+
+
+def profile_picture() -> dict[str, Any]:
+    """Give a bracket at four noise levels, the smallest beyond what a batch resolves."""
+
+    def point(noise: float, ends: tuple[float, float, float, float], **more: Any) -> Any:
+        names = ("low", "lower", "upper", "high")
+        made: dict[str, Any] = {"noise": noise, "informative": True, "label": ""}
+        return made | dict(zip(names, ends, strict=True)) | more
+
+    return {
+        "noise": "gaussian",
+        "batch": 500,
+        "batches": 8,
+        "confidence": 0.95,
+        "default": 2,
+        "points": [
+            point(0.5, (0.0, 0.0, 9.0, math.inf), informative=False),
+            point(1.0, (0.2, 0.25, 0.9, 0.95)),
+            point(2.0, (0.11, 0.12, 0.2, 0.21)),
+            point(4.0, (0.03, 0.04, 0.05, 0.06)),
+        ],
+        "slices": [point(0.5, (0.0, 0.01, 0.05, 0.06), label="direction 3")],
+        "subspaces": [point(1.0, (0.2, 0.3, 0.4, 0.5), label="1 principal direction")],
     }
 
 

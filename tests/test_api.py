@@ -21,9 +21,10 @@ from numpy.testing import assert_array_equal
 import dmtest
 from dmtest.errors import InputError
 from dmtest.outcome import Outcome
-from dmtest.registry import DEFAULT_BATTERY, ROWS, TESTS, find
+from dmtest.registry import ROWS, TESTS, default_battery, find
 from dmtest.reporting.model import Report
 from dmtest.statistics.published import PUBLISHED
+from dmtest.tables import RANKED
 
 X = np.random.default_rng(11).standard_normal((60, 3))
 ALL = tuple(TESTS)
@@ -251,8 +252,11 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
         assert made.replicates is None
         assert made.pvalue_error is None
     else:
-        assert made.method == "monte carlo, 99 replicates"
-        assert made.replicates == 99
+        shipped = calibration == "auto" and test in default_battery(target)
+        shipped &= spec.family != "slices"  # which here are of 4 directions, not of 64
+        count = RANKED if shipped else 99
+        assert made.method == f"monte carlo, {count} replicates" + (" (shipped)" if shipped else "")
+        assert made.replicates == count
         assert made.pvalue_error is not None
     if spec.family == "slices":
         assert made.slices == 4
@@ -285,7 +289,7 @@ def test_names_may_come_in_any_form() -> None:
     assert run_many(tests=np.array(["kuiper", "watson"])) == wanted
     every = [row.name for row in dmtest.list_tests("any-normal") if row.most is None]
     assert [one.test for one in run_many(tests="all", target="any-normal")] == every
-    assert [one.test for one in run_many(tests=None)] == list(DEFAULT_BATTERY)
+    assert [one.test for one in run_many(tests=None)] == list(default_battery("any-normal"))
     assert run_many(tests="kuiper") == wanted[:1]
     generated = report(tests=(name for name in ["kuiper", "watson"]))
     assert content(generated) == content(report(tests="kuiper,watson"))
@@ -305,9 +309,16 @@ def test_one_test_is_the_same_alone_and_among_others() -> None:
 
 
 def test_the_default_battery() -> None:
-    assert [one.test for one in report().outcomes] == list(DEFAULT_BATTERY)
+    assert [one.test for one in report().outcomes] == list(default_battery("normal"))
     fitted = [one.test for one in report(X, "any-normal").outcomes]
-    assert fitted == [*DEFAULT_BATTERY, "henze-zirkler"]
+    assert fitted == list(default_battery("any-normal"))
+    wide = np.random.default_rng(0).standard_normal((30, 20))
+    few = [one.test for one in report(wide).outcomes]
+    # Two rows a column are the fewest for what looks at whitened rows.
+    assert few == [*default_battery("normal")[:4], *default_battery("normal")[-3:]]
+    many = np.random.default_rng(0).standard_normal((400, 3))
+    assert report(many).outcomes[-1].test == "worst-direction"
+    assert report(many, tests="kuiper").outcomes[-1].test == "kuiper"
     assert report().computed["slices"] == 4
     assert report(slices=None).computed["slices"] == 64
     assert report(X[:, 0], slices=None).computed["slices"] == 1

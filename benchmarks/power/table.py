@@ -205,9 +205,10 @@ def main() -> None:
         "power",
         "Power at 5%",
         rows,
-        "Default: the report's battery ; the search over directions was run at n = 500 in d = 8 "
-        "and n = 2,000 in d = 64, elsewhere only its share of alpha is taken off. Beside it the three tests with the most power. 250 samples and 1,500 null "
-        "samples a cell in d <= 5: standard error at most 0.032; 60 and 300 in d >= 8: 0.065.",
+        "Default: the report's battery; the search over directions was run at n = 500 in d = 8 "
+        "and n = 2,000 in d = 64, elsewhere only its share of alpha is taken off. Beside it the "
+        "three tests with the most power. 250 samples and 1,500 null samples a cell in d <= 5: "
+        "standard error at most 0.032; 60 and 300 in d >= 8: 0.065.",
     )
     compared = unseen(every)
     missed = [row for row in compared if row["default at 2n"] < SEES]

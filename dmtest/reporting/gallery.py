@@ -185,7 +185,7 @@ def detectability(report: Report) -> Plate | None:
     for one in found["thresholds"]:
         power = f"{100 * one['power']:g}%"
         if one["n"] is not None:
-            parts.append(f"{power} of the time with {words.number(one['n'], 4)} rows")
+            parts.append(f"{power} of the time with {words.count(round(one['n']))} rows")
     top = words.count(found["sizes"][-1])
     seen = (
         f"Somebody with {found['test']} notices " + ", ".join(parts) + "."

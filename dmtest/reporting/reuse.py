@@ -40,21 +40,29 @@ def call(report: Report) -> list[str]:
     if isinstance(said, str):
         return [words.clean(line) for line in said.splitlines()]
     source = str(report.computed.get("source") or "data")
+    asked = report.computed.get("arguments")
+    if isinstance(asked, dict):
+        given = [f"{name}={value!r}," for name, value in asked.items() if value is not None]
+        return _lines(report, source, [part for text in given for part in _wrapped(text)])
     tests = report.computed.get("tests")
     names = tests if isinstance(tests, list) else [o.test for o in report.outcomes]
-    listed = (
-        textwrap.wrap(f"tests={names!r},", 84, subsequent_indent=" " * 7, break_on_hyphens=False)
-        if names
-        else []
-    )
+    listed = _wrapped(f"tests={names!r},") if names else []
+    counts = [f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)]
+    return _lines(report, source, [*listed, *counts])
+
+
+def _wrapped(argument: str) -> list[str]:
+    return textwrap.wrap(argument, 84, subsequent_indent=" " * 7, break_on_hyphens=False)
+
+
+def _lines(report: Report, source: str, more: list[str]) -> list[str]:
     arguments = [
         f"{source!r}," if _is_file(source) else "data,",
         f"target={report.target!r},"
         if report.target in words.TARGETS
         else f"target={_target_object(report.target)},",
-        *listed,
         f"alpha={report.alpha!r},",
-        *(f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)),
+        *more,
         f"rng={report.seed},",
     ]
     return ["dmtest.report(", *("    " + words.clean(line) for line in arguments), ")"]

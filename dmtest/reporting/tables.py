@@ -240,7 +240,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         "seed": str(report.seed),
     }
     for key, value in report.computed.items():
-        if key not in ("tests", "call", "command") and value is not None:
+        if key not in ("tests", "arguments", "call", "command") and value is not None:
             shown[NAMES.get(key, key)] = _fact(key, value)
     return [(words.clean(key), words.clean(value)) for key, value in shown.items()]
 
