@@ -129,7 +129,7 @@ def test_nothing_is_loaded_from_elsewhere(build: Any, texts: dict[str, str]) -> 
     assert set(re.findall(r"url\((.)", text)) <= {"#"}
 
 
-SVG_TAGS = {"path", "use", "text", "g", "rect", "circle", "line"}
+SVG_TAGS = {"path", "tspan", "use", "text", "g", "rect", "circle", "line"}
 
 
 @every
@@ -158,13 +158,14 @@ def test_first_screen_order(texts: dict[str, str]) -> None:
         *(item.message for item in report.diagnosis),
         "How large it is",
         "Sliced Wasserstein-2 distance 0.412 sd 0.401 to 0.424",
-        "Slices",
+        "How far, and who would notice",
+        "Worst directions",
         "Worst slice (17)",
         "Typical slice (203)",
         "Coordinates",
         "Covariance spectrum",
         "Tests",
-        "anderson-darling",
+        "henze-zirkler",
         "Data warnings",
         "exact copies of other rows. (37)",
         "What was computed",
@@ -222,7 +223,7 @@ def test_page_ignores_the_users_plot_style(texts: dict[str, str]) -> None:
 
 def test_drawings_take_their_colours_from_the_page(texts: dict[str, str]) -> None:
     drawings = re.findall(r"<svg role.*?</svg>", texts["mismatch"], re.DOTALL)
-    assert len(drawings) == 17
+    assert len(drawings) == 19
     for drawing in drawings:
         assert not re.search(r"#[0-9a-f]{6}\b", drawing)
         assert "font-family" not in drawing
