@@ -67,7 +67,7 @@ def main() -> None:
     kinds: tuple[Parameters, ...] = ("fitted", "known")
     for parameters in kinds:
         for n, d in POINTS:
-            found = point(parameters, n, d, min(samples, 20_000_000 // (n * max(d, 8))))
+            found = point(parameters, n, d, min(samples, 300_000_000 // (n * max(d, 8))))
             rows += found
             if found:
                 worst = max(found, key=lambda row: abs(row["largest z"]))
