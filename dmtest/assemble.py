@@ -107,7 +107,9 @@ def assemble(
         warnings=(*sample.findings, *canonical.findings),
         computed=_computed(sample, battery, plan, coordinates, outcomes, started)
         | _certified(certificate)
-        | {"arguments": _asked(tests, plan, tolerance)},
+        | {
+            "arguments": _asked(None if tests is None else [s.name for s in specs], plan, tolerance)
+        },
         pictures=pictures,
     )
 
@@ -120,11 +122,8 @@ def _verdict(rejected: bool, certificate: distance.Certificate | None) -> str:
     return "compatible" if certificate is None else "inconclusive"
 
 
-def _asked(
-    tests: str | Iterable[str] | None, plan: Plan, tolerance: float | None
-) -> dict[str, Any]:
+def _asked(names: list[str] | None, plan: Plan, tolerance: float | None) -> dict[str, Any]:
     """Keep what was asked for beside the defaults, so that the run can be repeated."""
-    names = tests if tests is None or isinstance(tests, str) else list(tests)
     asked = {"tests": names, "tolerance": tolerance, "slices": plan.slices, "budget": plan.budget}
     return asked | {"replicates": plan.replicates if plan.replicates != 999 else None}
 
@@ -209,6 +208,14 @@ def _together(
     return (support, *outcomes), 0.0, support.method
 
 
+def _floor(battery: Battery, outcomes: tuple[Outcome, ...]) -> float | None:
+    """Smallest global p-value there can be; the search has its own, which is smaller here."""
+    if battery.floor is None:
+        return None
+    searched = any(one.test == "worst-direction" for one in outcomes)
+    return battery.floor / (WEIGHTS[0] if searched else 1.0)
+
+
 def _computed(
     sample: Sample,
     battery: Battery,
@@ -225,6 +232,7 @@ def _computed(
         "slices": len(battery.directions) if battery.directions is not None else 0,
         "replicates": min((o.replicates or 0 for o in tested), default=0),
         "pvalue_error": battery.error,
+        "pvalue_floor": _floor(battery, outcomes),
         "rows_in_pictures": coordinates.m,
         "version": dmtest.__version__,
         "numpy": np.__version__,

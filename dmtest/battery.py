@@ -104,6 +104,8 @@ class Battery:
     extras : dict of str to ndarray (k,)
         Further statistics of the slices.
     null : SliceNull or None
+    floor : float or None
+        The smallest global p-value that the replicates can give.
     """
 
     outcomes: list[Outcome]
@@ -113,6 +115,7 @@ class Battery:
     directions: Vector | None
     extras: dict[str, Vector]
     null: SliceNull | None
+    floor: float | None = None
 
 
 def chosen_tests(
@@ -170,7 +173,7 @@ def run_battery(
     for name, (statistic, result) in run_rows(canonical, others, plan.of_rows()).items():
         facts[name], calibrated[name] = {"statistic": statistic}, result
     outcomes = [_outcome(spec, calibrated[spec.name], facts, canonical, plan) for spec in specs]
-    pvalue, error, method = _together(list(calibrated.values()))
+    pvalue, error, method, floor = _together(list(calibrated.values()))
     return Battery(
         outcomes=outcomes,
         pvalue=pvalue,
@@ -179,6 +182,7 @@ def run_battery(
         directions=directions,
         extras=further,
         null=null,
+        floor=floor,
     )
 
 
@@ -275,10 +279,11 @@ def _outcome(
     )
 
 
-def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
+def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str, float | None]:
     """Combine all p-values: min-p within tests that share replicates, Bonferroni across."""
     groups: dict[tuple[int, bool, bool], list[Calibrated]] = {}
     parts: list[float] = []
+    floors: list[float] = []
     for result in results:
         if result.rows is None:
             parts.append(result.pvalue)
@@ -293,6 +298,7 @@ def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
         badness = np.concatenate([np.asarray(m.badness) for m in members])
         null = np.concatenate([np.asarray(m.null)[:common] for m in members], axis=1)
         parts.append(min_p(badness, null)[0])
+        floors.append(1.0 / (common + 1.0))
         fewest = min(fewest or common, common)
     pvalue = bonferroni(parts)
     smallest = min(parts)
@@ -300,4 +306,4 @@ def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str]:
     method = "min-p over tests and slices, monte carlo" if groups else "published p-values"
     if len(parts) > 1:
         method += f"; Bonferroni over {len(parts)} groups"
-    return pvalue, error, method
+    return pvalue, error, method, len(parts) * min(floors) if floors else None

@@ -27,6 +27,8 @@ Vector = NDArray[np.float64]
 ROWS, REPLICATES, JOINT_REPLICATES = 20_000, 40, 12
 # Columns and nats of bias above which the joint density is not estimated.
 JOINT_COLUMNS, JOINT_BIAS, NEIGHBOURS = 12, 0.15, 5
+# Rows that tell how hopeless it is in more columns than that.
+REFUSED_ROWS = 500
 LOG_NORMAL = 0.5 * np.log(2.0 * np.pi)
 
 
@@ -72,9 +74,12 @@ def shape_parts(
 def _residual(rows: Vector, margins: Vector, seed: int, confidence: float) -> Effect:
     """Estimate the joint negentropy less the margins'."""
     m, d = rows.shape
-    bias, error = _joint_null(min(m, 4000) if d > JOINT_COLUMNS else m, d, seed)
+    at = min(m, max(REFUSED_ROWS, d + 2)) if d > JOINT_COLUMNS else m
+    if m <= d:
+        note = f"not estimable: n = {m} rows are no more than the d = {d} columns"
+        return _effect("kl-dependence", None, None, confidence, note)
+    bias, error = _joint_null(at, d, seed)
     if abs(bias) > JOINT_BIAS or d > JOINT_COLUMNS:
-        at = min(m, 4000) if d > JOINT_COLUMNS else m
         wanted = np.log10(at) + 0.5 * d * np.log10(max(abs(bias), JOINT_BIAS) / JOINT_BIAS)
         wanted_text = f"10^{wanted:.0f}" if wanted > 6 else f"{10.0**wanted:,.0f}"
         note = (

@@ -30,6 +30,7 @@ __all__ = [
 NAMES = {
     "seconds": "time",
     "pvalue_error": "standard error of global p",
+    "pvalue_floor": "smallest global p there can be",
     "rows_in_pictures": "rows in pictures",
 }
 UNITS = {"standard deviations": "sd"}  # where a column has no room
@@ -193,10 +194,10 @@ def _test_row(outcome: Outcome, adjusted: float, alpha: float, letter: str) -> T
     worst = outcome.worst_pvalue
     return TestRow(
         test=words.clean(outcome.test),
-        statistic=words.number(outcome.statistic, 5),
+        statistic=words.number(outcome.statistic, 4),
         reduction="" if outcome.reduction is None else words.clean(outcome.reduction),
         pvalue=words.pvalue(outcome.pvalue, outcome.replicates),
-        error=f"{error:.1g}" if shown else "",
+        error=_error(error) if error is not None and shown else "",
         adjusted=f"≤ {adjusted:.2g}" if floored and adjusted < 1 else corrected,
         worst_slice="" if outcome.worst_slice is None else str(outcome.worst_slice),
         worst_pvalue="" if worst is None else words.pvalue(worst, outcome.replicates),
@@ -205,6 +206,11 @@ def _test_row(outcome: Outcome, adjusted: float, alpha: float, letter: str) -> T
         rejects=adjusted <= alpha,
         keys=(outcome.test, outcome.statistic, outcome.pvalue, adjusted, worst),
     )
+
+
+def _error(value: float) -> str:
+    """Return one digit, and as few characters as it takes: 0.02, 7e-4."""
+    return f"{value:.1g}" if value >= 0.00095 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def diagnosis(report: Report) -> list[str]:

@@ -131,6 +131,10 @@ def evidence(report: Report) -> tuple[str, str]:
     if at_floor(report.pvalue, replicates):
         note = f"the smallest that {count(replicates or 0)} replicates can give"
         return equals(pvalue(report.pvalue, replicates)), note
+    floor = report.computed.get("pvalue_floor")
+    if isinstance(floor, float) and math.isclose(report.pvalue, floor, rel_tol=1e-9):
+        note = f"the smallest that {count(replicates or 0)} replicates can give"
+        return equals(f"≤ {report.pvalue:.2g}"), note
     # A Holm-type global p-value has its floor at the smallest adjusted one.
     for raw, outcome in adjusted_floors(report):
         if math.isclose(report.pvalue, raw, rel_tol=1e-9):
