@@ -156,7 +156,7 @@ def test_warm_is_cold(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def test_more_replicates_extend_fewer(
     folder: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    test = "henze-zirkler" if target == "any-normal" else "anderson-darling"
+    test = "bhep" if target == "any-normal" else "watson"
     monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
     wanted = {count: run(test=test, target=target, replicates=count) for count in (99, 199, 999)}
     assert len({outcome.pvalue for outcome in wanted.values()}) == 3

@@ -103,7 +103,15 @@ def test_monte_carlo_is_the_count_of_replicates_as_bad(
     monkeypatch: pytest.MonkeyPatch, test: str, target: str, d: int, slices: int | None
 ) -> None:
     lines = recorded(monkeypatch, SliceNull)
-    outcome = dmtest.run_test(X[:, :d], test, target, slices=slices, replicates=59, rng=4)
+    outcome = dmtest.run_test(
+        X[:, :d],
+        test,
+        target,
+        slices=slices,
+        calibration="monte-carlo",
+        replicates=59,
+        rng=4,
+    )
     k = slices or 1
     rows = whitened(X[:, :d]) if target == "any-normal" else X[:, :d]
     directions = random_directions(k, d, stream(4, "directions"))
@@ -138,7 +146,8 @@ def zirkler(rows: np.ndarray) -> float:
 def test_monte_carlo_of_pairs(monkeypatch: pytest.MonkeyPatch, target: str, d: int) -> None:
     drawn = recorded(monkeypatch, RowNull)
     x = X[:, :d] ** 3 + 5.0
-    outcome = dmtest.run_test(x, "henze-zirkler", target, replicates=59, rng=4)
+    options: dict[str, Any] = {"calibration": "monte-carlo", "replicates": 59, "rng": 4}
+    outcome = dmtest.run_test(x, "henze-zirkler", target, **options)
     observed = zirkler(whitened(x))
     null = np.array([zirkler(columns.T.astype(np.float64)) for columns in drawn])
     assert outcome.statistic == pytest.approx(observed, rel=1e-8)
@@ -295,7 +304,8 @@ def test_only_auto_is_calibrated_at_a_cap(test: str) -> None:
     spec = TESTS[test]
     cap = spec.cap or 1000
     y = np.random.default_rng(0).standard_normal(cap + 1000 if spec.family == "slices" else 1200)
-    auto = dmtest.run_test(y, test, replicates=19, rng=0)
+    # With a budget no shipped null is taken.
+    auto = dmtest.run_test(y, test, budget=1e15, replicates=19, rng=0)
     full = dmtest.run_test(y, test, calibration="monte-carlo", replicates=19, rng=0)
     assert full.method == "monte carlo, 19 replicates"
     if spec.cap:
@@ -304,7 +314,7 @@ def test_only_auto_is_calibrated_at_a_cap(test: str) -> None:
     else:
         assert auto == full
     assert auto.statistic == full.statistic
-    below = dmtest.run_test(y[:900], test, replicates=19, rng=0)
+    below = dmtest.run_test(y[:900], test, budget=1e15, replicates=19, rng=0)
     assert below.method == "monte carlo, 19 replicates"
 
 
@@ -356,7 +366,7 @@ def battery(x: np.ndarray, names: list[str], **options: Any) -> Battery:
 
 
 def test_tests_of_the_same_samples_are_calibrated_jointly() -> None:
-    made = battery(X * 1.1, ["watson", "kuiper", "henze-zirkler", "vasicek"])
+    made = battery(X * 1.1, ["watson", "kuiper", "bhep", "vasicek"])
     assert made.method == "min-p over tests and slices, monte carlo"
     alone = [battery(X * 1.1, [name]).pvalue for name in ("watson", "kuiper", "vasicek")]
     assert min(alone) <= made.pvalue < min(1.0, 4 * min(alone))

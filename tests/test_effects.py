@@ -225,7 +225,10 @@ DISTANCES: dict[str, tuple[Sampler, float, int, str]] = {
 
 @pytest.mark.parametrize("case", DISTANCES)
 def test_distance_interval_covers(case: str) -> None:
-    """In at least 92 % of 200 samples of 300 rows, in fresh directions each time."""
+    """In 90 % of 200 samples of 300 rows, in fresh directions each time.
+
+    The least over the cases is 93.3 % of 2,000 samples ("scale, d=1"); 200 have an error of 1.8.
+    """
     draw, exact, slices, target = DISTANCES[case]
     covers = 0
     values = []
@@ -233,7 +236,7 @@ def test_distance_interval_covers(case: str) -> None:
         effect = distance(draw(np.random.default_rng([run, 7]), 300), run, slices, target)
         covers += effect.low <= exact <= effect.high
         values.append(effect.value)
-    assert covers >= 0.92 * 200
+    assert covers >= 0.90 * 200
     # The root of the mean square is close, too; near 0 under the null: sampling alone gives 0.1.
     assert abs(np.sqrt(np.mean(np.square(values))) - exact) < max(0.05, 0.05 * exact)
 
@@ -323,7 +326,7 @@ def test_null_mean_grows() -> None:
     assert growth(50) == growth(2000) == 0.0
     for n, slack in ((20_000, 1e-4), (50_000, 3e-3), (10**6, 1e-4), (10**7, 1e-4)):
         assert_allclose(growth(n), null_mean(n, 400) - start, atol=slack)
-    simulated = 20_000 * wasserstein._null(SliceNull("known", 20_000, 16, 64), 0)[:, 0]
+    simulated = 20_000 * wasserstein._null(SliceNull("known", 20_000, 16, 64), 16, 0)[:, 0]
     error = simulated.std() / np.sqrt(len(simulated))
     assert error < 0.06
     assert abs(simulated.mean() - null_mean(20_000, 400)) < 4.0 * error
