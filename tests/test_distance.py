@@ -352,3 +352,37 @@ def test_a_tolerance_on_the_command_line(tmp_path: Path) -> None:
     np.save(path, normal(2000, 2))
     assert cli.main(["report", str(path), "--tolerance", "0.2", "--quiet"]) == 0
     assert cli.main(["report", str(path), "--tolerance", "0.00001", "--quiet"]) == 1
+
+
+# Small versions of benchmarks/level/nearness
+
+
+def test_the_bracket_covers() -> None:
+    """The 95% bracket of a normal sample holds the truth in 92 of 100 runs."""
+    sigma, held = 0.7, 0
+    ratio = (1.3**2 + sigma**2) / (1.0 + sigma**2)
+    truth = ratio - 1.0 - np.log(ratio)
+    for seed in range(100):
+        point = dmtest.kl_profile(
+            1.3 * normal(1600, 2, seed), noise=[sigma], views=False, rng=seed
+        ).points[0]
+        held += point.low <= truth <= point.high
+    assert held >= 92
+
+
+def test_equivalence_keeps_its_level() -> None:
+    """Exactly at the tolerance the certificate is given in at most alpha of runs."""
+    from dmtest.distance import certify, smoothed
+    from dmtest.sample import as_sample
+    from dmtest.targets import as_target
+
+    given = 0
+    for seed in range(100):
+        canonical = as_target("normal").canonical(as_sample(1.3 * normal(1600, 2, seed)))
+        profile = smoothed(canonical, "normal", 0.1, seed, None)
+        assert profile is not None
+        ratio = (1.3**2 + profile.point.noise**2) / (1.0 + profile.point.noise**2)
+        tolerance = float(ratio - 1.0 - np.log(ratio))
+        given += certify(canonical, profile, tolerance, 0.05, seed).holds
+    # Three standard errors above the level.
+    assert given <= 100 * 0.05 + 3.0 * np.sqrt(100 * 0.05 * 0.95)
