@@ -152,7 +152,8 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         unit=words.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
         interval=words.interval(effect),
         confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
-        note=words.clean(effect.note),
+        # The value says that much.
+        note=words.clean(effect.note).removeprefix("not estimable: "),
         zero=place(0.0) or 0.0,
         start=start,
         end=end,
