@@ -114,7 +114,8 @@ def kl_decomposition(
 ) -> dict[str, Effect]:
     """Split KL(f(X) || N(0, I)) into mean, scale, correlation, margins' shape and dependence.
 
-    Nats, with intervals and the finite-sample bias removed. The shape takes density estimates:
+    Nats, with bootstrap intervals and the finite-sample bias removed (reports take the delta
+    method for the parts of the fitted normal). The shape takes density estimates:
     what n does not support in d has value None, and its note says which n would do.
 
     Parameters

@@ -6,18 +6,19 @@ The identity of the population: |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log de
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln, ndtri
+from scipy.special import digamma, gammaln
 
 from dmtest.canonical import Canonical
-from dmtest.effects.gaussian import gaussian_effects
+from dmtest.effects.gaussian import gaussian_effects, unbiased_parts
 from dmtest.outcome import Effect
 from dmtest.parallel import run_tasks, workers
 from dmtest.streams import stream
-from dmtest.transforms import independent_columns, whiten_independent
+from dmtest.transforms import independent_columns, mean_and_covariance, whiten_independent
 
 __all__ = ["decompose", "shape_parts"]
 
@@ -27,6 +28,7 @@ Vector = NDArray[np.float64]
 ROWS, REPLICATES, JOINT_REPLICATES = 20_000, 40, 12
 # Columns and nats of bias above which the joint density is not estimated.
 JOINT_COLUMNS, JOINT_BIAS, NEIGHBOURS = 12, 0.15, 5
+RESAMPLES = 400
 # Rows that tell how hopeless it is in more columns than that.
 REFUSED_ROWS = 500
 LOG_NORMAL = 0.5 * np.log(2.0 * np.pi)
@@ -34,8 +36,56 @@ LOG_NORMAL = 0.5 * np.log(2.0 * np.pi)
 
 def decompose(canonical: Canonical, seed: int, confidence: float = 0.95) -> list[Effect]:
     """Return the parts as effects, in nats: those of the fitted normal, then the shape."""
-    parts = [] if canonical.fitted else gaussian_effects(canonical, confidence)
+    parts = [] if canonical.fitted else _resampled(canonical, seed, confidence)
     return parts + shape_parts(canonical, seed, confidence)
+
+
+def _resampled(canonical: Canonical, seed: int, confidence: float) -> list[Effect]:
+    """Give the fitted normal's parts intervals by resampling rows (basic bootstrap).
+
+    A resample's unbiased parts are compared with the parts of the sample's own moments, which
+    are the truth that it was drawn from.
+    """
+    effects = gaussian_effects(canonical, confidence)
+    if effects[0].value is None:
+        return effects
+    rows, (n, d) = canonical.rows, canonical.rows.shape
+    truth = _plain_parts(canonical.mean, canonical.covariance)
+    estimate = unbiased_parts(canonical.mean, canonical.covariance, n)
+
+    def task(b: int) -> Vector | None:
+        weights = stream(seed, "decomposition/rows", b).multinomial(n, np.full(n, 1.0 / n))
+        chosen = rows[np.repeat(np.arange(n), weights)]
+        mean, covariance = mean_and_covariance(chosen)
+        if len(independent_columns(covariance, n)) < d:
+            return None  # few rows, many of them more than once
+        return unbiased_parts(mean, covariance, n)
+
+    drawn = [one for one in run_tasks(task, range(RESAMPLES)) if one is not None]
+    if len(drawn) < RESAMPLES // 2:
+        return effects
+    tail = 0.5 * (1.0 - confidence)
+    low, high = np.quantile(np.array(drawn) - truth, [1.0 - tail, tail], axis=0)
+    order = (3, 0, 1, 2)
+    return [
+        replace(
+            effect,
+            low=float(max(0.0, estimate[j] - low[j])),
+            high=float(max(0.0, estimate[j] - high[j])),
+            note=f"{effect.note}; interval from {len(drawn)} resamples of the rows",
+        )
+        for effect, j in zip(effects, order, strict=True)
+    ]
+
+
+def _plain_parts(mean: Vector, covariance: Vector) -> Vector:
+    """Mean, scale, correlation and whole of N(mean, covariance): shape (4,)."""
+    variances = np.diagonal(covariance)
+    location = 0.5 * float(mean @ mean)
+    scale = 0.5 * float((variances - 1.0 - np.log(variances)).sum())
+    logdet = float(np.linalg.slogdet(covariance)[1])
+    correlation = 0.5 * (float(np.log(variances).sum()) - logdet)
+    return np.array([location, scale, correlation, location + scale + correlation])
 
 
 def shape_parts(
@@ -45,7 +95,7 @@ def shape_parts(
 
     Margins: entropies from spacings. Jointly: entropy from nearest neighbours. The bias that
     normal samples of this shape have is removed. Intervals join the bootstrap of rows'
-    contributions, by its normal limit, with the error that normal samples show.
+    contributions with the error that normal samples show.
     """
     n, d = canonical.rows.shape
     used = np.asarray(canonical.rows[:: -(-n // rows)], dtype=np.float64)
@@ -62,10 +112,10 @@ def shape_parts(
     of_rows = _margin_ratios(margins)
     bias, error = _margin_null(m, seed)
     total = of_rows.sum(axis=1)
-    variance = total.var(ddof=1) / m + d * error**2
     value = float(total.mean()) - d * bias
+    errors = _bootstrap(total, np.sqrt(d) * error, seed)
     note = "shape of the coordinates one by one; spacings, bias of normal samples removed"
-    parts = [_effect("kl-margins", value, float(variance), confidence, note)]
+    parts = [_effect("kl-margins", value, errors, confidence, note)]
     if d == 1:
         return parts
     return [*parts, _residual(used, total - d * bias, seed, confidence)]
@@ -100,9 +150,18 @@ def _residual(rows: Vector, margins: Vector, seed: int, confidence: float) -> Ef
     # How much the answer moves with the neighbourhood is bias that normal samples do not show.
     coarse = float(smoother.mean()) - _joint_null(m, d, seed, 3 * NEIGHBOURS)[0]
     moved = coarse - float((ratios - bias).mean())
-    variance = float(each.var(ddof=1) / m + error**2 + moved**2)
+    errors = _bootstrap(each, float(np.hypot(error, moved)), seed)
     note = "dependence beyond correlation; nearest neighbours, bias of normal samples removed"
-    return _effect("kl-dependence", float(each.mean()), variance, confidence, note)
+    return _effect("kl-dependence", float(each.mean()), errors, confidence, note)
+
+
+def _bootstrap(each: Vector, spread: float, seed: int) -> Vector:
+    """Errors of the mean of rows' contributions, resampled, with the estimator's own spread."""
+    m = len(each)
+    rng = stream(seed, "decomposition/contributions")
+    centred = each - each.mean()
+    means = np.array([centred[rng.integers(m, size=m)].mean() for _ in range(RESAMPLES)])
+    return np.asarray(means + spread * rng.standard_normal(RESAMPLES))
 
 
 def _margin_ratios(z: Vector) -> Vector:
@@ -167,12 +226,13 @@ LABELS = {
 
 
 def _effect(
-    name: str, value: float | None, variance: float | None, confidence: float, note: str
+    name: str, value: float | None, errors: Vector | None, confidence: float, note: str
 ) -> Effect:
     low = high = None
-    if value is not None and variance is not None:
-        margin = float(ndtri(0.5 + 0.5 * confidence) * np.sqrt(variance))
-        low, high = max(0.0, value - margin), max(0.0, value + margin)
+    if value is not None and errors is not None:
+        tail = 0.5 * (1.0 - confidence)
+        below, above = np.quantile(errors, [1.0 - tail, tail])
+        low, high = float(max(0.0, value - below)), float(max(0.0, value - above))
         value = max(0.0, value)
     facts: dict[str, Any] = {"unit": "nats", "note": note}
     facts["confidence"] = None if value is None else confidence
