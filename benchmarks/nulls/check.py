@@ -1,6 +1,6 @@
 """Size of the default battery with the shipped nulls, between and on the grid's points.
 
-    DMTEST_CACHE_DIR=off python -m benchmarks.nulls.check [--samples 4000]
+    DMTEST_CACHE_DIR=off python -m benchmarks.nulls.check [--samples 2500]
 
 Samples are drawn as replicates are, from other streams, and ranked among the table's. A
 frozen table of 2,000 replicates has an error of its own, which all users share: it counts as a
@@ -61,17 +61,22 @@ def point(parameters: Parameters, n: int, d: int, samples: int) -> list[dict[str
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--samples", type=int, default=4000)
+    parser.add_argument("--samples", type=int, default=2500)
     samples = parser.parse_args().samples
     rows: list[dict[str, Any]] = []
     kinds: tuple[Parameters, ...] = ("fitted", "known")
     for parameters in kinds:
         for n, d in POINTS:
-            found = point(parameters, n, d, min(samples, 300_000_000 // (n * max(d, 8))))
+            found = point(parameters, n, d, min(samples, 120_000_000 // (n * max(d, 8))))
             rows += found
             if found:
                 worst = max(found, key=lambda row: abs(row["largest z"]))
                 print(parameters, n, d, worst, flush=True)
+                save(rows)
+
+
+def save(rows: list[dict[str, Any]]) -> None:
+    """Write what there is so far."""
     beyond = sum(abs(row["largest z"]) > 3.0 for row in rows)
     write(
         "level-shipped",
