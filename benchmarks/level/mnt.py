@@ -111,8 +111,8 @@ def save(rows: list[dict[str, Any]]) -> None:
         "Null rates at mnt's published critical values",
         rows,
         f"z in standard errors of both simulations. Of {len(equal)} that should be equal "
-        f"{len(beyond)} are beyond 3 (chance gives {0.0027 * len(equal):.1f}), of these statistics: "
-        f"{', '.join(sorted({row['mnt'] for row in beyond})) or 'none'}; of "
+        f"{len(beyond)} are beyond 3 (chance gives {0.0027 * len(equal):.1f}), of these "
+        f"statistics: {', '.join(sorted({row['mnt'] for row in beyond})) or 'none'}; of "
         f"{len(rows) - len(equal)} whose maximum is at least mnt's, {below} are below -3. "
         "HJG's value on data equals that of mnt's own function to 1e-6 "
         "(tests/references/values.csv, a = 1.5 and 5), so its published table, which is smaller, "
