@@ -62,24 +62,20 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
         return None
     if any(spec.space in ("cube", "sphere") for spec in specs):
         return None  # another test by the same name
-    known = ~np.isnan(table[f"{parameters}/place"][:, :, 0])
-    found = _neighbourhood(table["n"], table["d"], known, n, d)
-    if found is None:
+    # From SLICES columns on slices are so many independent columns, whatever d is.
+    flat = [name for name in wanted if "/" in name]
+    parts = [
+        _interpolated(parameters, n, min(d, SLICES), flat),
+        _interpolated(parameters, n, d, wanted[len(flat) :]),
+    ]
+    if parts[0] is None or parts[1] is None:
         return None
-    rows, columns = found
+    place, scale, shape = (np.concatenate(pair) for pair in zip(*parts, strict=True))
     chosen = [names.index(name) for name in wanted]
-    cell = np.ix_(rows, columns, chosen)
-    place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
-    quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)
-    weights = np.outer(_lagrange(table["n"][rows], n), _lagrange(table["d"][columns], d))
-    log_scale = np.einsum("nd,ndc->c", weights, np.log(scale))
-    here = np.exp(log_scale)
-    middle = _middle(place, scale, weights, here)
-    shape = np.einsum("nd,ndcq->cq", weights, quantiles)
     order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, chosen]
     probability = (np.arange(len(order)) + 0.5) / len(order)
     drawn = np.stack([np.interp(probability, LEVELS, q) for q in shape])
-    values = middle + here * np.take_along_axis(drawn.T, order.astype(np.intp), axis=0)
+    values = place + scale * np.take_along_axis(drawn.T, order.astype(np.intp), axis=0)
     out = np.empty((len(order), len(specs), 2))
     position = {name: j for j, name in enumerate(wanted)}
     for j, spec in enumerate(specs):
@@ -88,6 +84,37 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
         for side, name in enumerate(both):
             out[:, j, side] = values[:, position[name]]
     return out
+
+
+def _interpolated(
+    parameters: str, n: int, d: int, wanted: list[str]
+) -> tuple[Vector, Vector, Vector] | None:
+    """Place, scale and standardised quantiles of some columns; None off the grid."""
+    table = _load()
+    known = ~np.isnan(table[f"{parameters}/place"][:, :, 0])
+    found = _neighbourhood(table["n"], table["d"], known, n, d)
+    if found is None:
+        return None
+    rows, columns = found
+    cell = np.ix_(rows, columns, [table[f"{parameters}/columns"].index(name) for name in wanted])
+    place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
+    quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)
+    ns, ds = table["n"][rows], table["d"][columns]
+    weights = np.outer(_lagrange(ns, n), _lagrange(ds, d))
+    here = np.exp(np.einsum("nd,ndc->c", weights, np.log(scale)))
+    middle = _middle(place, scale, weights, here)
+    exact = [_exact_mean(name, n, d) for name in wanted]
+    middle = np.array([m if one is None else one for m, one in zip(middle, exact, strict=True)])
+    return middle, here, np.einsum("nd,ndcq->cq", weights, quantiles)
+
+
+def _exact_mean(name: str, n: int, d: int) -> float | None:
+    """Mean of Mardia's statistics under normality (Mardia 1970, 1974): many scales from 0."""
+    if name == "mardia-kurtosis":
+        return d * (d + 2.0) * (n - 1.0) / (n + 1.0)
+    if name == "mardia-skewness":
+        return d * (d + 2.0) * ((n + 1.0) * (d + 1.0) - 6.0) / ((n + 1.0) * (n + 3.0))
+    return None
 
 
 def _middle(place: Vector, scale: Vector, weights: Vector, here: Vector) -> Vector:
