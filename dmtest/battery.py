@@ -28,7 +28,7 @@ from dmtest.registry import as_tests
 from dmtest.rowtests import RowPlan, run_rows
 from dmtest.spec import Spec
 from dmtest.streams import stream
-from dmtest.tables import MOST_ROWS, RANKED, tabulated
+from dmtest.tables import MOST_ROWS, RANKED, SLICES, holds
 from dmtest.targets import Canonical
 from dmtest.workload import BUDGET
 
@@ -37,7 +37,7 @@ __all__ = ["Battery", "Plan", "chosen_tests", "run_battery"]
 Vector = NDArray[np.float64]
 Extras = Mapping[str, Callable[[SliceView], Vector]]
 
-DEFAULT_SLICES = 64
+DEFAULT_SLICES = SLICES
 # Rows up to which a default battery simulates the nulls that the package does not ship.
 SIMULATED_ROWS = 2000
 
@@ -135,10 +135,7 @@ def chosen_tests(
         spec
         for spec in specs
         if spec.family == "slices"
-        or (
-            plan.tabulated
-            and tabulated(canonical.parameters, min(n, MOST_ROWS), d, [spec]) is not None
-        )
+        or (plan.tabulated and holds(canonical.parameters, min(n, MOST_ROWS), d, [spec]))
         or (few and (spec.space != "residuals" or n >= 2 * d))
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dmtest.canonical import Canonical
 from dmtest.effects.decomposition import shape_parts
-from dmtest.effects.detectability import LARGEST, Detectability, detectability_of
+from dmtest.effects.detectability import Detectability, detectability_of
 from dmtest.effects.pictures import loadings
 from dmtest.effects.profile import KLProfile, profile_of, upper_bound
 from dmtest.effects.search import Direction, directions_of
@@ -215,12 +215,11 @@ def noticed(
     spec = specs[min(usable, key=lambda one: one.pvalue).test]
     assert spec is not None
     return detectability_of(
-        lambda rows: goal.canonical(replace(sample, x=sample.x[rows])),
-        sample.n,
+        sample,
+        goal,
         spec,
-        goal.name,
         alpha=alpha,
-        top=min(TOP, LARGEST),
+        top=TOP,
         draws=DRAWS,
         replicates=199,
         seed=seed,

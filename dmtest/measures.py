@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -239,10 +238,9 @@ def detectability(
             )
     with reporter(progress) as step, single_threaded_blas():
         return detectability_of(
-            lambda rows: goal.canonical(replace(sample, x=sample.x[rows])),
-            sample.n,
+            sample,
+            goal,
             spec,
-            goal.name,
             alpha=alpha,
             sizes=chosen,
             draws=arguments.whole("draws", draws, 10),

@@ -18,7 +18,7 @@ from dmtest.nulls import RowNull
 from dmtest.parallel import Progress
 from dmtest.spec import Space, Spec
 from dmtest.streams import stream
-from dmtest.tables import MOST_ROWS, tabulated
+from dmtest.tables import MOST_ROWS, holds, tabulated
 from dmtest.transforms import cholesky, mean_and_covariance, unit_rows, whiten_independent
 from dmtest.workload import Workload, workload
 
@@ -76,8 +76,9 @@ def _run_space(
         # Its own refusal says why: a subsample that nobody asked for would hide it.
         budget = None if too_many else plan.budget
         load = workload(_finite(spec, plan.params), n, d, plan.replicates, budget)
-        if plan.tables and _table(canonical, [spec], min(n, MOST_ROWS), d, plan) is not None:
-            rows_used = min(n, MOST_ROWS)
+        rows_used = min(n, MOST_ROWS)
+        plain = plan.tables and not plan.params.get(spec.name)
+        if plain and holds(canonical.parameters, rows_used, d, [spec]):
             whole: Literal["exact", "subsample"] = "exact" if rows_used == n else "subsample"
             load = Workload(whole, rows_used, rows_used, plan.replicates, tabulated=True)
         if plan.calibration == "asymptotic":
@@ -114,16 +115,6 @@ def _ready(spec: Spec, mode: str, n: int, params: Mapping[str, Any]) -> tuple[Sp
     return replace(spec, name=f"{spec.name}/features", statistic=spec.features), chosen | {"n": n}
 
 
-def _table(
-    canonical: Canonical, specs: Sequence[Spec], rows: int, d: int, plan: RowPlan
-) -> Vector | None:
-    """Return shipped replicates, (replicates, tests), where all of these tests have them."""
-    if any(plan.params.get(spec.name) for spec in specs):
-        return None
-    found = tabulated(canonical.parameters, rows, d, specs)
-    return None if found is None else found[:, :, 0]
-
-
 def _calibrated(
     canonical: Canonical,
     view: RowView,
@@ -145,6 +136,10 @@ def _calibrated(
     for (null_rows, count, coloured, shipped), positions in groups.items():
         space = members[positions[0]][0].space
         null = RowNull(space, null_rows, view.d, _colour(view) if coloured else None)
+        table = None
+        if shipped:
+            chosen = [members[p][0] for p in positions]
+            table = tabulated(canonical.parameters, null_rows, view.d, chosen)
         calibrated = monte_carlo_rows(
             [values[p][1] for p in positions],
             null,
@@ -152,9 +147,7 @@ def _calibrated(
             {ready[p][0].name: ready[p][1] for p in positions},
             replicates=count,
             seed=plan.seed,
-            table=_table(canonical, [members[p][0] for p in positions], null_rows, view.d, plan)
-            if shipped
-            else None,
+            table=None if table is None else table[:, :, 0],
             progress=plan.progress,
         )
         for p, result in zip(positions, calibrated, strict=True):

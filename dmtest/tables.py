@@ -21,7 +21,7 @@ from scipy.special import ndtr
 
 from dmtest.spec import Spec
 
-__all__ = ["LEVELS", "MOST_ROWS", "PATH", "RANKED", "SLICES", "column_names", "tabulated"]
+__all__ = ["LEVELS", "MOST_ROWS", "PATH", "RANKED", "SLICES", "column_names", "holds", "tabulated"]
 
 Vector = NDArray[np.float64]
 
@@ -36,6 +36,21 @@ def column_names(slices: Sequence[Spec], rows: Sequence[Spec]) -> list[str]:
     """Name the table's columns: reduction and worst slice of the first, one of the others."""
     names = [f"{spec.name}/{view}" for spec in slices for view in ("slices", "worst")]
     return names + [spec.name for spec in rows]
+
+
+def holds(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> bool:
+    """Whether the table has all of these tests at this n and d."""
+    if any(spec.space in ("cube", "sphere") for spec in specs):
+        return False  # another test by the same name
+    if not set(_wanted(specs)) <= set(_load()[f"{parameters}/columns"]):
+        return False
+    return all(_neighbourhood(parameters, n, at) is not None for at in (min(d, SLICES), d))
+
+
+def _wanted(specs: Sequence[Spec]) -> list[str]:
+    """Name the columns of tests: slices first."""
+    slices = [spec for spec in specs if spec.family == "slices"]
+    return column_names(slices, [spec for spec in specs if spec.family != "slices"])
 
 
 def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector | None:
@@ -54,22 +69,16 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
         Reduction and worst slice; the one statistic twice for tests of rows. None where n and d
         are off the grid, or a test is not in the table.
     """
-    table = _load()
-    names = table[f"{parameters}/columns"]
-    wanted = column_names([s for s in specs if s.family == "slices"], [])
-    wanted += [s.name for s in specs if s.family != "slices"]
-    if any(name not in names for name in wanted):
+    if not holds(parameters, n, d, specs):
         return None
-    if any(spec.space in ("cube", "sphere") for spec in specs):
-        return None  # another test by the same name
+    table, wanted = _load(), _wanted(specs)
+    names = table[f"{parameters}/columns"]
     # From SLICES columns on slices are so many independent columns, whatever d is.
     flat = [name for name in wanted if "/" in name]
-    parts = [
+    parts = (
         _interpolated(parameters, n, min(d, SLICES), flat),
         _interpolated(parameters, n, d, wanted[len(flat) :]),
-    ]
-    if parts[0] is None or parts[1] is None:
-        return None
+    )
     place, scale, shape = (np.concatenate(pair) for pair in zip(*parts, strict=True))
     chosen = [names.index(name) for name in wanted]
     order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, chosen]
@@ -88,13 +97,10 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
 
 def _interpolated(
     parameters: str, n: int, d: int, wanted: list[str]
-) -> tuple[Vector, Vector, Vector] | None:
-    """Place, scale and standardised quantiles of some columns; None off the grid."""
-    table = _load()
-    known = ~np.isnan(table[f"{parameters}/place"][:, :, 0])
-    found = _neighbourhood(table["n"], table["d"], known, n, d)
-    if found is None:
-        return None
+) -> tuple[Vector, Vector, Vector]:
+    """Place, scale and standardised quantiles of some columns, on the grid."""
+    table, found = _load(), _neighbourhood(parameters, n, d)
+    assert found is not None
     rows, columns = found
     cell = np.ix_(rows, columns, [table[f"{parameters}/columns"].index(name) for name in wanted])
     place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
@@ -129,10 +135,13 @@ def _middle(place: Vector, scale: Vector, weights: Vector, here: Vector) -> Vect
 
 
 def _neighbourhood(
-    ns: NDArray[Any], ds: NDArray[Any], known: NDArray[np.bool_], n: int, d: int
+    parameters: str, n: int, d: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
     """Return grid points around (n, d): as many as the grid has there, in both directions."""
-    pairs = [(rows, columns) for rows in _stencils(ns, n) for columns in _stencils(ds, d)]
+    table = _load()
+    known = ~np.isnan(table[f"{parameters}/place"][:, :, 0])
+    stencils = _stencils(table["n"], n), _stencils(table["d"], d)
+    pairs = [(rows, columns) for rows in stencils[0] for columns in stencils[1]]
     pairs.sort(key=lambda pair: -min(len(pair[0]), len(pair[1])) - 0.1 * len(pair[0]))
     return next((pair for pair in pairs if known[np.ix_(*pair)].all()), None)
 

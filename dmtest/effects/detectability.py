@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,11 @@ from dmtest.nulls import RowNull, SliceNull, replicates_of
 from dmtest.parallel import Progress
 from dmtest.projections import random_directions
 from dmtest.rowtests import rows_of
+from dmtest.sample import Sample
 from dmtest.spec import Spec
 from dmtest.streams import stream
 from dmtest.tables import RANKED, tabulated
+from dmtest.targets import Target
 
 __all__ = ["Detectability", "Threshold", "detectability_of"]
 
@@ -91,10 +92,9 @@ class Detectability:
 
 
 def detectability_of(
-    take: Callable[[NDArray[np.intp]], Canonical],
-    n: int,
+    sample: Sample,
+    goal: Target,
     spec: Spec,
-    target: str,
     *,
     alpha: float,
     sizes: tuple[int, ...] | None = None,
@@ -108,10 +108,10 @@ def detectability_of(
 
     Parameters
     ----------
-    take : callable
-        From indices of rows to these rows on normal scale.
-    n : int
-        Rows of the data.
+    sample : Sample
+    goal : Target
+        Brings every subsample to normal scale by itself.
+    spec : Spec
     top : int
         Rows of the largest subsample, where no `sizes` are given.
     """
@@ -120,10 +120,10 @@ def detectability_of(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be had this way; choose another test."
         )
-    ladder = sizes or _halving(n, top)
+    ladder = sizes or _halving(sample.n, top)
     found: dict[int, Vector] = {}
     for place, m in enumerate(sorted(ladder, reverse=True)):
-        pvalues = _pvalues(take, n, m, spec, draws, replicates, seed)
+        pvalues = _pvalues(sample, goal, m, spec, draws, replicates, seed)
         found[m] = pvalues
         if progress is not None:
             progress("subsamples", place + 1, len(ladder))
@@ -135,7 +135,7 @@ def detectability_of(
     low, high = _wilson(rates, draws)
     return Detectability(
         test=spec.name,
-        target=target,
+        target=goal.name,
         alpha=alpha,
         sizes=at,
         rates=tuple(map(float, rates)),
@@ -159,8 +159,8 @@ def _halving(n: int, most: int) -> tuple[int, ...]:
 
 
 def _pvalues(
-    take: Callable[[NDArray[np.intp]], Canonical],
-    n: int,
+    sample: Sample,
+    goal: Target,
     m: int,
     spec: Spec,
     draws: int,
@@ -170,7 +170,8 @@ def _pvalues(
     values, null = [], None
     for i in range(draws):
         rng = stream(seed, f"detectability/{m}", i)
-        canonical = take(np.sort(rng.choice(n, m, replace=False, shuffle=False)))
+        rows = np.sort(rng.choice(sample.n, m, replace=False, shuffle=False))
+        canonical = goal.canonical(replace(sample, x=sample.x[rows]))
         if null is None:
             null = _null(canonical, m, spec, replicates, seed)
         values.append(_statistic(canonical, spec, rng))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from dmtest import bounds
 from dmtest.canonical import Canonical
 from dmtest.engines.channel import Noise, channel_densities
-from dmtest.information.channel import BATCHES, batch_means, batch_size, shuffled
+from dmtest.information.channel import BATCHES, batch_means, batch_size, capacity_of, shuffled
 from dmtest.information.estimate import confidence_bounds
 from dmtest.parallel import Progress
 from dmtest.projections import random_directions
@@ -261,8 +261,7 @@ def _points(
     for s, lower, upper, least, most in zip(levels, *brackets, strict=True):
         low = confidence_bounds(lower, confidence, sides)[0]
         high = confidence_bounds(upper, confidence, sides)[1]
-        of = bounds.gaussian_capacity if kind == "gaussian" else bounds.uniform_capacity
-        capacity = float(of(rows.shape[1], s))
+        capacity = capacity_of(kind, rows.shape[1], float(s))
         points.append(
             ProfilePoint(
                 noise=float(s),

@@ -13,6 +13,7 @@ from dmtest.arguments import level, positive, whole
 from dmtest.engines.channel import Noise, channel_densities
 from dmtest.errors import InputError
 from dmtest.information.estimate import confidence_bounds
+from dmtest.information.scores import FULL
 from dmtest.parallel import single_threaded_blas
 from dmtest.sample import as_sample
 from dmtest.streams import RngLike, entropy_of, stream
@@ -22,6 +23,7 @@ __all__ = [
     "Bracket",
     "batch_means",
     "batch_size",
+    "capacity_of",
     "channel_bracket",
     "noise_of",
     "shuffled",
@@ -120,20 +122,23 @@ def channel_bracket(
     upper = batch_means(found.alone - found.others, size)[0]
     low = confidence_bounds(lower, confidence, 2)[0]
     high = confidence_bounds(upper, confidence, 2)[1]
-    capacity = (bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity)(
-        rows.shape[1], amount
-    )
     return Bracket(
         lower=float(lower.mean()),
         upper=float(upper.mean()),
         low=0.0 if low is None else max(0.0, low),
         high=float("inf") if high is None else high,
         confidence=confidence,
-        capacity=float(capacity),
+        capacity=capacity_of(noise, rows.shape[1], amount),
         batch=size,
         batches=len(lower),
-        saturated=bool(lower.mean() > 0.8 * np.log(size)),
+        saturated=bool(lower.mean() > FULL * np.log(size)),
     )
+
+
+def capacity_of(noise: Noise, d: int, amount: float) -> float:
+    """Return the capacity of d columns under either kind of noise, in nats."""
+    of = bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity
+    return float(of(d, amount))
 
 
 def batch_size(batch: int | None, n: int) -> int:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from dmtest import bounds
 from dmtest.arguments import level
+from dmtest.engines.channel import Noise
 from dmtest.errors import InputError
-from dmtest.information.channel import Bracket, batch_size, channel_bracket, noise_of
+from dmtest.information.channel import Bracket, batch_size, capacity_of, channel_bracket, noise_of
 from dmtest.information.estimate import Estimate, confidence_bounds
 from dmtest.information.neighbours import entropy_knn
-from dmtest.information.scores import donsker_varadhan, infonce, nwj
+from dmtest.information.scores import FULL, donsker_varadhan, infonce, nwj
 from dmtest.parallel import single_threaded_blas
 from dmtest.sample import as_sample
 from dmtest.streams import RngLike, entropy_of, stream
@@ -165,12 +166,10 @@ def pair_bounds(
     with single_threaded_blas():
         values = _lower_bounds(left, noisy, noise, amount, size, confidence)
     channel = channel_bracket(x, **_named(noise, amount), confidence=confidence, rng=seed)
-    correction, certificate = _certificate(clean, values, noise, amount, size, confidence)
-    capacity = float(
-        (bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity)(d, amount)
-    )
+    capacity = capacity_of(noise, d, amount)
     # The logarithm of a mean flatters Donsker-Varadhan: it has no part in what is certified.
     low = max(0.0, *(one.low for one in values[1:] if one.low is not None))
+    correction, certificate = _certificate(clean, low, noise, amount, size, confidence)
     # In the cube no more than the capacity gets through, whatever the channel's own bound.
     most = channel.high if noise == "gaussian" else min(channel.high, capacity)
     noise_information = _noise_information(clean, noisy)
@@ -207,14 +206,13 @@ def _named(noise: str, amount: float) -> dict[str, Any]:
 
 
 def _lower_bounds(
-    x: Vector, y: Vector, noise: str, amount: float, size: int, confidence: float
+    x: Vector, y: Vector, noise: Noise, amount: float, size: int, confidence: float
 ) -> tuple[Estimate, Estimate, Estimate]:
     """Donsker-Varadhan, NWJ and InfoNCE of all batches, a batch of scores at a time."""
     d = x.shape[1]
     parts: list[tuple[float, float, float]] = []
-    of = bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity
     # With this constant the critic is the pointwise information of a perfect match.
-    constant = float(of(d, amount)) if noise == "gaussian" else 0.0
+    constant = capacity_of(noise, d, amount) if noise == "gaussian" else 0.0
     for start in range(0, len(x), size):
         scores = _scores(x[start : start + size], y[start : start + size], noise, amount) + constant
         parts.append(
@@ -239,7 +237,7 @@ def _lower_bounds(
                 confidence=confidence,
                 batches=len(each),
                 batch=size,
-                saturated=bool(name == "InfoNCE" and each[:, j].mean() > 0.8 * np.log(size)),
+                saturated=bool(name == "InfoNCE" and each[:, j].mean() > FULL * np.log(size)),
             )
         )
     return out[0], out[1], out[2]
@@ -261,22 +259,21 @@ def _scores(x: Vector, y: Vector, noise: str, amount: float) -> Vector:
 
 def _certificate(
     x: Vector,
-    values: tuple[Estimate, Estimate, Estimate],
-    noise: str,
+    low: float,
+    noise: Noise,
     amount: float,
     size: int,
     confidence: float,
 ) -> tuple[float, float]:
     """Moment correction, and the upper confidence bound of capacity + correction - I."""
     d = x.shape[1]
-    low = max(one.low if one.low is not None else 0.0 for one in values[1:])
     if noise == "uniform":
-        return 0.0, float(bounds.uniform_smoothed_kl_bound(max(low, 0.0), d, amount))
+        return 0.0, float(bounds.uniform_smoothed_kl_bound(low, d, amount))
     squares = np.square(x).sum(axis=1).reshape(-1, size).mean(axis=1)
     high = confidence_bounds(squares, confidence, 2)[1]
     correction = float(bounds.gaussian_moment_correction(float(squares.mean()), d, amount))
     most = float(squares.mean()) if high is None else high
-    return correction, float(bounds.gaussian_smoothed_kl_bound(max(low, 0.0), d, amount, most))
+    return correction, float(bounds.gaussian_smoothed_kl_bound(low, d, amount, most))
 
 
 def _noise_information(x: Vector, y: Vector) -> float | None:
