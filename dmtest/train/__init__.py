@@ -1,0 +1,60 @@
+"""The reference trainer for noise-injected Deep InfoMax, and what training loops need.
+
+The only part of dmtest that imports torch, and only when one of its names is used. Install it
+with ``pip install "dmtest[train]"``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dmtest.train.downstream import Downstream, downstream
+    from dmtest.train.encoders import Encoder, build_encoder
+    from dmtest.train.fit import Fit, fit
+    from dmtest.train.settings import Settings
+    from dmtest.train.verify import Verification, verify
+
+__all__ = [
+    "Downstream",
+    "Encoder",
+    "Fit",
+    "Settings",
+    "Verification",
+    "build_encoder",
+    "downstream",
+    "fit",
+    "load_encoder",
+    "verify",
+]
+
+_HOMES = {
+    "downstream": ("Downstream", "downstream"),
+    "encoders": ("Encoder", "build_encoder"),
+    "export": ("load_encoder",),
+    "fit": ("Fit", "fit"),
+    "settings": ("Settings",),
+    "verify": ("Verification", "verify"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'dmtest.train' has no attribute {name!r}")
+    try:
+        module = importlib.import_module(f"dmtest.train.{_HOME[name]}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "lightning", "torchmetrics"):
+            raise
+        raise ImportError(
+            f'dmtest.train.{name} needs {error.name}: run `pip install "dmtest[train]"`'
+        ) from None
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

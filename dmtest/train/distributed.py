@@ -1,0 +1,58 @@
+"""What several processes share: gathered rows and sums, with gradients that are used."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn import functional as differentiable
+
+__all__ = [
+    "gather_rows",
+    "max_over_processes",
+    "mean_over_processes",
+    "process",
+    "processes",
+    "sum_over_processes",
+]
+
+
+def processes() -> int:
+    """Return how many processes train together: 1 when there is no process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def process() -> int:
+    """Return which of them this one is."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def gather_rows(x: Tensor) -> Tensor:
+    """Return the rows of all processes, in their order; every process holds as many.
+
+    The gradient of a row goes back to the process that made it, summed over those that used it.
+    """
+    return x if processes() == 1 else torch.cat(differentiable.all_gather(x.contiguous()))
+
+
+def sum_over_processes(x: Tensor) -> Tensor:
+    """Return the sum over processes, with its gradient."""
+    return x if processes() == 1 else differentiable.all_reduce(x.contiguous())
+
+
+def mean_over_processes(x: Tensor) -> Tensor:
+    """Return the mean over processes of a number that needs no gradient."""
+    if processes() == 1:
+        return x.detach()
+    total = x.detach().clone()
+    dist.all_reduce(total)
+    return total / processes()
+
+
+def max_over_processes(x: Tensor) -> Tensor:
+    """Return the largest of the processes' numbers, without a gradient."""
+    if processes() == 1:
+        return x.detach()
+    most = x.detach().clone()
+    dist.all_reduce(most, dist.ReduceOp.MAX)
+    return most
