@@ -1,0 +1,1 @@
+"""The reference trainer: distribution matching by injected noise. Needs the extra ``train``."""
