@@ -111,7 +111,10 @@ IDX_FAULTS = {
     "cut": (change("images", lambda b: b[:-1]), "144 bytes, but there are only 143"),
     "too long": (change("images", lambda b: b + b"\0"), "144 bytes, but there are more"),
     "cut in the header": (change("images", lambda b: b[:9]), "ends within its header"),
-    "huge sizes": (change("images", lambda b: b[:4] + b"\xff" * 12), "but there are only 144"),
+    "huge sizes": (
+        change("images", lambda b: b[:4] + b"\xff" * 12 + b[16:]),
+        "but there are only 144",
+    ),
     "no images": (change("images", lambda b: idx(np.zeros((0, 4, 3)))), "holds no images"),
     "fewer labels": (change("labels", lambda b: idx(np.arange(10))), "10 labels for the 12 images"),
     "label outside": (
