@@ -10,11 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmtest.train.downstream import Downstream, downstream
+    from dmtest.train.scoring import Downstream, downstream
     from dmtest.train.encoders import Encoder, build_encoder
-    from dmtest.train.fit import Fit, fit
+    from dmtest.train.fitting import Fit, fit
     from dmtest.train.settings import Settings
-    from dmtest.train.verify import Verification, verify
+    from dmtest.train.verification import Verification, verify
 
 __all__ = [
     "Downstream",
@@ -30,12 +30,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "downstream": ("Downstream", "downstream"),
+    "scoring": ("Downstream", "downstream"),
     "encoders": ("Encoder", "build_encoder"),
     "export": ("load_encoder",),
-    "fit": ("Fit", "fit"),
+    "fitting": ("Fit", "fit"),
     "settings": ("Settings",),
-    "verify": ("Verification", "verify"),
+    "verification": ("Verification", "verify"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -70,7 +70,9 @@ class Residual(nn.Module):
         self.short = (
             nn.Identity()
             if same
-            else nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), BatchNorm(outside))
+            else nn.Sequential(
+                nn.Conv2d(inside, outside, 1, stride, bias=False), BatchNorm(outside)
+            )
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,9 +90,7 @@ def resnet18(shape: Shape, dim: int, width: int = 64) -> nn.Sequential:
         outside = width << stage
         layers += [Residual(inside, outside, 1 if stage == 0 else 2), Residual(outside, outside, 1)]
         inside = outside
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, dim)
-    )
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, dim))
 
 
 # What it is, whether it takes images only, and how it is made.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +84,33 @@ def train(
         start = folder / LAST
     if resume and (start is None or not start.is_file()):
         raise InputError(f"resume: there is no checkpoint {str(start)!r}; train without resume.")
-    trainer = lightning.Trainer(
+    with _quiet():
+        trainer = _trainer(settings, device, callbacks, folder)
+    module.train()  # Lightning leaves in evaluation mode what it finds there
+    with _quiet():
+        trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
+    return module.to("cpu")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice on loaders and loggers, and its tips, to itself."""
+    log = logging.getLogger("lightning.pytorch")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", module="torch")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _trainer(
+    settings: Settings, device: str, callbacks: list[Callback], folder: Path | None
+) -> lightning.Trainer:
+    return lightning.Trainer(
         max_epochs=settings.epochs,
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=settings.devices,
@@ -95,12 +124,6 @@ def train(
         use_distributed_sampler=False,
         reload_dataloaders_every_n_epochs=1,
     )
-    with warnings.catch_warnings():
-        # Lightning advises on loaders and loggers; batches of row numbers need neither.
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", module="torch")
-        trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
-    return module.to("cpu")
 
 
 def _strategy(settings: Settings, device: str) -> Any:

@@ -156,7 +156,11 @@ class InfoMax(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam, its rate a cosine of the step."""
-        optimiser = torch.optim.Adam(self.parameters(), lr=self.settings.learning_rate)
+        peak = self.settings.learning_rate
+        groups = [{"params": list(self.encoder.parameters()), "lr": peak}]
+        if self.critic is not None and (learned := list(self.critic.parameters())):
+            groups.append({"params": learned, "lr": peak * self.critic.rate})
+        optimiser = torch.optim.Adam(groups, lr=peak)
         if self.settings.schedule == "constant":
             return optimiser
         steps = len(self.train_dataloader()) * self.settings.epochs

@@ -14,7 +14,7 @@ __all__ = ["Penalty", "build_penalty"]
 Penalty = Callable[[Tensor, Tensor, int, int], Tensor]
 
 
-def build_penalty(name: str | None, dim: int, target: str, alone: bool) -> nn.Module | None:
+def build_penalty(name: str | None, dim: int, target: str) -> nn.Module | None:
     """Return the penalty `name`; None for none."""
     if name is None:
         return None

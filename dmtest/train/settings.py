@@ -35,6 +35,9 @@ class Settings:
         "infonce", "donsker-varadhan", "nwj" or "jsd"; "none" trains on `matching` alone.
     augment : str
         "noise" (the paper's), "image", "shift" or "none".
+    augment_scale : float or None
+        Standard deviation of "noise": 0.6 (the paper's) for images of 22 pixels and more, 0.3 for
+        smaller data, by default.
     matching : str or None
         A loss that matches the distribution by other means, for comparisons: "sigreg",
         "covariance" or "adversarial".
@@ -67,6 +70,7 @@ class Settings:
     critic: str = "calibrated"
     objective: str = "infonce"
     augment: str = "noise"
+    augment_scale: float | None = None
     matching: str | None = None
     matching_weight: float = 1.0
     epochs: int = 20
@@ -88,6 +92,8 @@ class Settings:
         for name in ("crop", "size", "patience"):
             if getattr(self, name) is not None:
                 whole(name, getattr(self, name), 1)
+        if self.augment_scale is not None:
+            positive("augment_scale", self.augment_scale)
         positive("learning_rate", self.learning_rate)
         positive("matching_weight", self.matching_weight)
         for name, known in (
