@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dmtest import options
+from dmtest import cli_train, options
 from dmtest.console import bounds_table, explain, prepare, put, rendered, say, tests_table, warn
 from dmtest.errors import InputError
 from dmtest.options import OnNonfinite, TargetName
@@ -181,6 +181,9 @@ def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
     put(f"{INTRODUCTION}\n\n")
     _deliver(digits_report(), html, None, quiet=False)
     return FINE
+
+
+app.command(name="train", epilog=cli_train.EPILOG)(cli_train.train)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
