@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ TRAIN, VALIDATE = 0.5, 0.25
 BATCHES = 8
 # Every held-out row is compared with so many rows of shuffled coordinates.
 SHUFFLES = 16
-CHECK = 50
+# Training looks at the validation rows every so many steps.
+CHECK, CHECK_SHUFFLES = 50, 4
 # Share of the largest value that a mean of exponentials can show, above which it says little.
 FULL = 0.8
 
@@ -91,12 +93,13 @@ def neural_dependence(
     first, second = round(TRAIN * n), round((TRAIN + VALIDATE) * n)
     spread = rows[:first].std(axis=0)
     rows = (rows - rows[:first].mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
-    score = _trained(rows[:first], rows[first:second], hidden, steps, batch, rate, seed, device)
     held = rows[second:]
     size = len(held) // BATCHES
-    cuts = [slice(k * size, (k + 1) * size) for k in range(BATCHES)]
     draw = stream(seed, "dependence/held-out")
-    values = np.array([_bound(score, held[cut], draw) for cut in cuts])
+    with _one_thread():
+        score = _trained(rows[:first], rows[first:second], hidden, steps, batch, rate, seed, device)
+        cuts = (held[k * size : (k + 1) * size] for k in range(BATCHES))
+        values = np.array([_bound(score, cut, draw) for cut in cuts])
     low, high = confidence_bounds(values, confidence)
     return Estimate(
         float(values.mean()),
@@ -111,14 +114,21 @@ def neural_dependence(
     )
 
 
-def _shuffled(rows: Vector, draw: np.random.Generator) -> Vector:
-    """Shuffle every column by itself."""
-    return np.asarray(draw.permuted(rows, axis=0))
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hold torch to one thread: the network is small, and results are the same on any machine."""
+    torch = _torch()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
-def _bound(score: Any, rows: Vector, draw: np.random.Generator) -> float:
-    """Donsker-Varadhan from rows and shuffled ones."""
-    others = np.concatenate([_shuffled(rows, draw) for _ in range(SHUFFLES)])
+def _bound(score: Any, rows: Vector, draw: np.random.Generator, shuffles: int = SHUFFLES) -> float:
+    """Donsker-Varadhan from rows, and from rows with every column shuffled by itself."""
+    others = np.concatenate([draw.permuted(rows, axis=0) for _ in range(shuffles)])
     return float(score(rows).mean() - logsumexp(score(others)) + math.log(len(others)))
 
 
@@ -163,7 +173,8 @@ def _trained(
         schedule.step()
         if step % CHECK == 0 or step == steps:
             # The same shuffles at every step, so that steps differ by the network alone.
-            found = _bound(score, validation, stream(seed, "dependence/validation"))
+            same = stream(seed, "dependence/validation")
+            found = _bound(score, validation, same, CHECK_SHUFFLES)
             if found > best:
                 best, kept = found, copy.deepcopy(network.state_dict())
     network.load_state_dict(kept)
