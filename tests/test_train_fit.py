@@ -174,6 +174,14 @@ def test_other_objectives_train(objective: str) -> None:
     assert made.history["loss"][-1] < made.history["loss"][0]
 
 
+@pytest.mark.parametrize("matching", ["sigreg", "covariance", "adversarial"])
+@pytest.mark.parametrize("objective", ["none", "infonce"])
+def test_other_ways_of_matching_train(matching: str, objective: str) -> None:
+    made = train.fit(**QUICK, objective=objective, matching=matching)
+    assert made.history["loss"][-1] < made.history["loss"][0]
+    assert np.isfinite(made.embeddings).all()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -185,6 +193,7 @@ def test_other_objectives_train(objective: str) -> None:
         ({"batch": 9, "devices": 2}, "take a multiple"),
         ({"crop": 10}, "leave crop out"),
         ({"sigma": 0.0, "critic": "dual"}, "sigma is 0"),
+        ({"matching": "adversarial", "devices": 2}, "one device"),
         ({"schedule": "step"}, "'cosine', 'constant'"),
         ({"encoder": "convnet"}, "at least 22"),
     ],

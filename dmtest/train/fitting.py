@@ -260,7 +260,7 @@ def _module(
         shape = training.images.shape[1:]
         made = build_encoder(encoder, shape, settings.dim, noise.target, settings.head)
         critic = None if objective is None else build_critic(settings.critic, settings.dim, noise)
-        penalty = build_penalty(settings.matching, settings.dim, noise.target)
+        penalty = build_penalty(settings, noise.target, seed)
     if len(shape) == 3:
         made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pool = torch.from_numpy(np.ascontiguousarray(training.images))

@@ -137,8 +137,7 @@ class InfoMax(lightning.LightningModule):
             loss, bound = self.objective(self.critic(gather_rows(g), y), offset)
         if self.penalty is not None:
             everywhere = gather_rows(f)
-            term = self.penalty(everywhere, gather_rows(g), self.seed, self.global_step)
-            loss = loss + self.settings.matching_weight * term
+            loss = loss + self.penalty(everywhere, gather_rows(g), self.seed, self.global_step)
         return loss, bound
 
     def on_train_epoch_end(self) -> None:

@@ -4,18 +4,98 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dmtest.errors import InputError
+from dmtest.train.matching import AdversarialPrior, random_directions, sigreg, vicreg
+from dmtest.train.settings import Settings
 
-__all__ = ["Penalty", "build_penalty"]
+__all__ = ["PENALTIES", "Penalty", "build_penalty"]
 
-# f(X), f(X'), seed and step to a number.
-Penalty = Callable[[Tensor, Tensor, int, int], Tensor]
+DIRECTIONS = 64
 
 
-def build_penalty(name: str | None, dim: int, target: str) -> nn.Module | None:
-    """Return the penalty `name`; None for none."""
-    if name is None:
+class Penalty(nn.Module):
+    """A term of the loss; f(X), f(X') of all processes, seed and step to a number.
+
+    Parameters
+    ----------
+    settings : Settings
+    target : {"normal", "uniform"}
+    seed : int
+    """
+
+    def __init__(self, settings: Settings, target: str, seed: int) -> None:
+        super().__init__()
+        self.weight, self.alone = settings.matching_weight, settings.objective == "none"
+
+    def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
+        """Return how far the rows are from the target."""
+        raise TypeError("a Penalty is one of PENALTIES")
+
+    def forward(self, f: Tensor, g: Tensor, seed: int, step: int) -> Tensor:
+        """Return the term; without an objective, with the invariance that it would bring."""
+        term = self.weight * self.matching(f, step, seed)
+        return term + functional.mse_loss(f, g) if self.alone else term
+
+
+class SigReg(Penalty):
+    """LeJEPA's regulariser over n: sliced Epps-Pulley on new directions in every step."""
+
+    def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
+        """Return the statistic of f over its rows."""
+        directions = random_directions(f.shape[1], DIRECTIONS, seed, step, f.device)
+        return sigreg(f, directions) / len(f)
+
+
+class Covariance(Penalty):
+    """VICReg's variance and covariance terms: second moments and nothing beyond."""
+
+    def forward(self, f: Tensor, g: Tensor, seed: int, step: int) -> Tensor:
+        """Return the loss of VICReg, over its weight of invariance."""
+        invariance = 25.0 if self.alone else 0.0
+        return self.weight * vicreg(f, g, invariance) / 25.0
+
+
+class Adversarial(Penalty):
+    """The discriminator of adversarial autoencoders; it is trained one step before each use."""
+
+    def __init__(self, settings: Settings, target: str, seed: int) -> None:
+        super().__init__(settings, target, seed)
+        if settings.devices > 1:
+            raise InputError("matching: 'adversarial' trains on one device; set devices=1.")
+        prior = "uniform" if target == "uniform" else "normal"
+        self.prior = AdversarialPrior(settings.dim, prior, seed=seed)  # type: ignore[arg-type]
+
+    def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
+        """Return the encoder's loss."""
+        self.prior.step(f, step)
+        return self.prior.loss(f)
+
+
+PENALTIES: dict[str, tuple[tuple[str, ...], Callable[[Settings, str, int], Penalty]]] = {
+    "sigreg": (("normal",), SigReg),
+    "covariance": (("normal",), Covariance),
+    "adversarial": (("normal", "uniform"), Adversarial),
+}
+
+
+def build_penalty(settings: Settings, target: str, seed: int) -> Penalty | None:
+    """Return the penalty of the settings, or None.
+
+    Raises
+    ------
+    InputError
+        If it is for the other target.
+    """
+    if settings.matching is None:
         return None
-    raise InputError(f"matching: {name!r} is not there yet.")
+    targets, make = PENALTIES[settings.matching]
+    if target not in targets:
+        raise InputError(
+            f"matching: {settings.matching!r} is for target {targets[0]!r}; got {target!r}."
+        )
+    with torch.random.fork_rng(devices=[]):
+        return make(settings, target, seed)
