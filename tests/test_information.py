@@ -289,3 +289,17 @@ def test_mine_on_a_correlated_normal() -> None:
     assert float(information.mine(x[:200], y[:200], rng=0, steps=20)) == float(
         information.mine(x[:200], y[:200], rng=0, steps=20)
     )
+
+
+def test_uniform_pairs_that_are_apart_leave_a_bound() -> None:
+    """The exact dual calls such pairs impossible; mixed with a constant it still bounds."""
+    rng = np.random.default_rng(0)
+    x = rng.random((4000, 1))
+    other = np.clip(x + rng.normal(0.0, 0.05, x.shape), 0.0, 1.0)
+    found = information.pair_bounds(x, other, epsilon=0.1, rng=0)
+    assert 0.1 < found.outside < 0.5
+    assert 0.2 < float(found.infonce) < found.channel.high
+    far = information.pair_bounds(x, 1.0 - x, epsilon=0.01, rng=0)
+    assert far.outside > 0.9
+    assert np.isfinite(float(far.infonce))
+    assert information.pair_bounds(x, x, epsilon=0.1, rng=0).outside == 0.0

@@ -47,6 +47,10 @@ class PairBounds:
         Moment correction of Lemma B.1: 0 for E|f|^2 = d, and for uniform noise.
     donsker_varadhan, nwj, infonce : Estimate
         Lower bounds of I(f(X'); f(X) + Z) with the dual critic.
+    outside : float
+        Share of the pairs that the dual critic calls impossible: with uniform noise those
+        further apart than epsilon, where f is not invariant. The critic is then mixed with a constant
+        of that weight, or its bounds would be minus infinity.
     channel : Bracket
         Bracket of I(f(X); f(X) + Z).
     information_low : float
@@ -78,6 +82,7 @@ class PairBounds:
     donsker_varadhan: Estimate
     nwj: Estimate
     infonce: Estimate
+    outside: float
     channel: Bracket
     information_low: float
     capacity_used: float
@@ -163,8 +168,11 @@ def pair_bounds(
         else rng_noise.uniform(-1.0, 1.0, clean.shape)
     )
     noisy = clean + amount * unit
+    outside = 0.0
+    if noise == "uniform":
+        outside = float((np.abs(left - noisy) > amount).any(axis=1).mean())
     with single_threaded_blas():
-        values = _lower_bounds(left, noisy, noise, amount, size, confidence)
+        values = _lower_bounds(left, noisy, noise, amount, size, confidence, outside)
     channel = channel_bracket(x, **_named(noise, amount), confidence=confidence, rng=seed)
     capacity = capacity_of(noise, d, amount)
     # The logarithm of a mean flatters Donsker-Varadhan: it has no part in what is certified.
@@ -189,6 +197,7 @@ def pair_bounds(
         donsker_varadhan=values[0],
         nwj=values[1],
         infonce=values[2],
+        outside=outside,
         channel=channel,
         information_low=low,
         capacity_used=low / (capacity + correction) if capacity + correction > 0.0 else 0.0,
@@ -206,7 +215,13 @@ def _named(noise: str, amount: float) -> dict[str, Any]:
 
 
 def _lower_bounds(
-    x: Vector, y: Vector, noise: Noise, amount: float, size: int, confidence: float
+    x: Vector,
+    y: Vector,
+    noise: Noise,
+    amount: float,
+    size: int,
+    confidence: float,
+    outside: float,
 ) -> tuple[Estimate, Estimate, Estimate]:
     """Donsker-Varadhan, NWJ and InfoNCE of all batches, a batch of scores at a time."""
     d = x.shape[1]
@@ -215,6 +230,9 @@ def _lower_bounds(
     constant = capacity_of(noise, d, amount) if noise == "gaussian" else 0.0
     for start in range(0, len(x), size):
         scores = _scores(x[start : start + size], y[start : start + size], noise, amount) + constant
+        if outside > 0.0:
+            share = min(outside, 1.0 - 1.0 / len(x))
+            scores = np.logaddexp(np.log1p(-share) + scores, np.log(share))
         parts.append(
             (
                 float(donsker_varadhan(scores)),

@@ -96,6 +96,7 @@ def resnet18(shape: Shape, dim: int, width: int = 64) -> nn.Sequential:
 # What it is, whether it takes images only, and how it is made.
 BACKBONES: dict[str, tuple[bool, Callable[[Shape, int], nn.Sequential]]] = {
     "mlp": (False, mlp),
+    "mlp-wide": (False, lambda shape, dim: mlp(shape, dim, 1024)),
     "convnet": (True, convnet),
     "convnet-half": (True, lambda shape, dim: convnet(shape, dim, 16)),
     "resnet18": (True, resnet18),
@@ -165,7 +166,7 @@ def build_encoder(
     Parameters
     ----------
     name : str or torch module
-        "mlp", "convnet" (Table 2), "convnet-half", "resnet18", "resnet18-narrow", or a module
+        "mlp", "mlp-wide", "convnet" (Table 2), "convnet-half", "resnet18", "resnet18-narrow", or a module
         that maps (n, *shape) to (n, dim).
     shape : tuple of int
         (channels, height, width) of images, (columns,) of features.

@@ -26,7 +26,7 @@ class Settings:
         Columns of the embedding.
     encoder : str
         "auto" (a half-width ConvNet for images of 22 pixels and more, else a small MLP), "mlp",
-        "convnet" (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow".
+        "mlp-wide", "convnet" (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow".
     head : str or None
         Outlet: "normal", "cube", "sigmoid" or "free"; the target's own by default.
     critic : str

@@ -168,7 +168,7 @@ def verify(
         smoothed_kl=smoothed,
         kl=kl,
         invariance_gap=gap,
-        kolmogorov=_kolmogorov(x, noise),
+        kolmogorov=kolmogorov(x, noise),
         mean_pvalues=_mean_pvalues(x, noise, seed),
         inequalities=found,
         violations=tuple(one.sentence for one in found if not one.holds),
@@ -228,7 +228,7 @@ def _kl(x: Vector, noise: Noise) -> float | None:
     return float(cross - float(entropy_knn(x)))
 
 
-def _kolmogorov(x: Vector, noise: Noise) -> tuple[float, ...]:
+def kolmogorov(x: Vector, noise: Noise) -> tuple[float, ...]:
     u = np.sort(special.ndtr(x) if noise.target == "normal" else np.clip(x, 0.0, 1.0), axis=0)
     steps = np.arange(len(u))[:, None] / len(u)
     above, below = (steps + 1.0 / len(u) - u).max(axis=0), (u - steps).max(axis=0)

@@ -1,0 +1,57 @@
+"""Run the experiments; interrupted ones go on where they stopped.
+
+python -m benchmarks.paper figure1 --data MNIST_FOLDER [--seeds 3]
+python -m benchmarks.paper best --which normal-2 --data MNIST_FOLDER
+python -m benchmarks.paper cost --data MNIST_FOLDER
+python -m benchmarks.paper headtohead --data MNIST_FOLDER
+python -m benchmarks.paper table1 --data FASHION_MNIST_FOLDER
+python -m benchmarks.paper pictures
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core a run: run two at a time on two
+
+import torch  # noqa: E402
+
+
+def main() -> None:
+    """Run one experiment."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = ("figure1", "best", "cost", "headtohead", "table1", "pictures")
+    parser.add_argument("experiment", choices=names)
+    parser.add_argument("--data", help="folder with idx files")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--which", default="normal-2", help="of best: normal-2, normal-8, uniform-2"
+    )
+    said = parser.parse_args()
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if said.experiment == "pictures":
+        from benchmarks.paper.pictures import pictures
+
+        return pictures()
+    if said.data is None:
+        parser.error("--data: name the folder with the idx files")
+    if said.experiment == "table1":
+        from benchmarks.paper.ssl import table1
+
+        return table1(said.data, said.seeds)
+    if said.experiment == "headtohead":
+        from benchmarks.paper.headtohead import headtohead
+
+        return headtohead(said.data, said.seeds)
+    from benchmarks.paper.mnist import best, cost, figure1
+
+    if said.experiment == "figure1":
+        return figure1(said.data, said.seeds)
+    if said.experiment == "best":
+        return best(said.data, said.seeds, said.which)
+    return cost(said.data)
+
+
+if __name__ == "__main__":
+    main()

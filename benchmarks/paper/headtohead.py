@@ -1,0 +1,87 @@
+"""Ways to make an embedding follow N(0, I): one encoder, the same data, the same epochs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.paper.runs import fitted, run
+from dmtest import train
+
+EPOCHS = 20
+COMMON: dict[str, Any] = {"crop": 24, "encoder": "mlp", "epochs": EPOCHS}
+NONE = {"objective": "none"}
+METHODS: dict[str, dict[str, Any]] = {
+    "noise-injected DIM": {"sigma": 0.1},
+    "plain DIM": {"sigma": 0.0, "critic": "separable"},
+    "adversarial prior": {"sigma": 0.0, "critic": "separable", "matching": "adversarial"},
+    "SIGReg": {"sigma": 0.0, "matching": "sigreg", "matching_weight": 50.0, **NONE},
+    "covariance only": {"sigma": 0.0, "matching": "covariance", **NONE},
+}
+DIMS = (2, 8)
+# What the noisy divergence is measured at, whatever the training had.
+SIGMA = {2: 0.1, 8: 0.5}
+
+
+def headtohead(data: str, seeds: int) -> None:
+    """Run all methods, the untrained encoder and post-hoc Gaussianisation."""
+    for seed in range(seeds):
+        for d in DIMS:
+            for name, options in METHODS.items():
+                more = dict(options)
+                if more.get("sigma"):
+                    more["sigma"] = SIGMA[d]
+                slug = name.lower().replace(" ", "-")
+                run(
+                    "headtohead",
+                    f"{slug}-{d}-{seed}",
+                    lambda name=name, more=more, d=d, seed=seed: _one(  # type: ignore[misc]
+                        data, name, more, d, seed
+                    ),
+                )
+
+
+def _one(data: str, name: str, options: dict[str, Any], d: int, seed: int) -> dict[str, Any]:
+    import resource
+
+    made = train.fit(data, dim=d, rng=seed, **COMMON | options)
+    kept = fitted(made) | {"method": name}
+    kept["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    kept["common"] = _measured(made.embeddings, made.augmented, d, seed)
+    if name == "plain DIM":
+        kept["gaussianised"] = _gaussianised(made, d, seed)
+    return kept
+
+
+def _measured(x: Any, augmented: Any, d: int, seed: int) -> dict[str, Any]:
+    """Measure at one noise whatever the training had."""
+    from dmtest.train.noise import Noise
+    from dmtest.train.verification import verify
+
+    found = verify(x, augmented, Noise("normal", SIGMA[d]), rng=seed)
+    return {
+        "information": None if found.information is None else float(found.information),
+        "smoothed_kl": found.smoothed_kl,
+        "kl": found.kl,
+        "kolmogorov": found.kolmogorov,
+        "mean_pvalues": {key: one.mean for key, one in found.mean_pvalues.items()},
+    }
+
+
+def _gaussianised(made: Any, d: int, seed: int) -> dict[str, Any]:
+    """Map the embeddings of plain Deep InfoMax to N(0, I) after the fact, fitted on training rows."""
+    from dmtest.train.matching import gaussianise
+
+    began = time.process_time()
+    to_normal = gaussianise(made.train_embeddings, rng=seed)
+    x, other, rows = (
+        np.asarray(to_normal(z)) for z in (made.embeddings, made.augmented, made.train_embeddings)
+    )
+    scored = train.downstream(rows, made.train_labels, x, made.labels, rng=seed)
+    return {
+        "cpu_seconds": time.process_time() - began,
+        "common": _measured(x, other, d, seed),
+        "downstream": dict(scored.values),
+    }
