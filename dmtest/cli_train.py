@@ -45,8 +45,8 @@ Data = Annotated[
     str,
     _option(
         "SOURCE",
-        "'digits' (comes with scikit-learn), an array file, or a folder: idx files (MNIST), CIFAR's "
-        "binary version, or images in a subfolder for each class.",
+        "'digits' (comes with scikit-learn), an array file, or a folder: idx files (MNIST), "
+        "CIFAR's binary version, or images in a subfolder for each class.",
     ),
 ]
 Target = Annotated[TrainTarget, _option(None, "What embeddings shall follow.")]

@@ -1,1 +1,1 @@
-"""The experiments of arXiv 2410.06993 and what goes beyond them; see ``python -m benchmarks.paper``."""
+"""The experiments of arXiv 2410.06993, and beyond; see ``python -m benchmarks.paper``."""

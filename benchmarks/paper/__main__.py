@@ -15,7 +15,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core a run: run two at a time on two
 
-import torch  # noqa: E402
+import torch
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def figure1(data: str, seeds: int) -> None:
 
 
 def best(data: str, seeds: int, which: str) -> None:
-    """The runs of `BEST`, their points kept for Figure 2."""
+    """Run those of `BEST`, their points kept for Figure 2."""
     target, options = BEST[which]
     for seed in range(seeds):
         run(

@@ -1,4 +1,4 @@
-"""Table 1's question on Fashion-MNIST: does noise at the outlet harm SimCLR and VICReg?"""
+"""Table 1's question on Fashion-MNIST: what noise does to SimCLR and VICReg."""
 
 from __future__ import annotations
 

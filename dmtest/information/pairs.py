@@ -49,8 +49,8 @@ class PairBounds:
         Lower bounds of I(f(X'); f(X) + Z) with the dual critic.
     outside : float
         Share of the pairs that the dual critic calls impossible: with uniform noise those
-        further apart than epsilon, where f is not invariant. The critic is then mixed with a constant
-        of that weight, or its bounds would be minus infinity.
+        further apart than epsilon, where f is not invariant. The critic is then mixed with a
+        constant of that weight, or its bounds would be minus infinity.
     channel : Bracket
         Bracket of I(f(X); f(X) + Z).
     information_low : float

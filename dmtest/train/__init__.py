@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmtest.train.scoring import Downstream, downstream
     from dmtest.train.encoders import Encoder, build_encoder
     from dmtest.train.fitting import Fit, fit
+    from dmtest.train.scoring import Downstream, downstream
     from dmtest.train.settings import Settings
     from dmtest.train.verification import Verification, verify
 

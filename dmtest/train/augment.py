@@ -20,8 +20,8 @@ Augmentation = Callable[[Tensor, Draws], Tensor]
 # Share of rows that stay as they are: Lemma 3.3 asks for P(X = X' | X) > 0, which no
 # continuous augmentation has.
 CLEAN = 0.1
-# Standard deviation of the noise: appendix C of the paper, and for data of few values, which average
-# less of it out.
+# Standard deviation of the noise: appendix C of the paper, and for data of few values, which
+# average less of it out.
 NOISE, LITTLE_NOISE, LARGE = 0.6, 0.3, 22
 GREY = (0.299, 0.587, 0.114)
 

@@ -16,7 +16,7 @@ __all__ = ["CRITICS", "Critic", "build_critic"]
 
 # Pairs whose hidden layers a learned critic holds at once.
 PAIRS = 1 << 16
-# Invariance error that the calibrated critic begins with, and how much faster its few numbers learn.
+# Invariance error that the calibrated critic begins with; how much faster its few numbers learn.
 START, FASTER = 0.5, 10.0
 # Softness of the uniform dual, as a share of epsilon: the exact one has no gradient at a distance.
 SOFTNESS = 0.125

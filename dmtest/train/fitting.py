@@ -19,7 +19,6 @@ from dmtest.streams import RngLike, entropy_of, stream
 from dmtest.train.augment import Augmentation, build_augmentation
 from dmtest.train.critics import Critic, build_critic
 from dmtest.train.data import load_images
-from dmtest.train.scoring import Downstream, downstream
 from dmtest.train.embed import augmented_embeddings, embeddings, pair_batches
 from dmtest.train.encoders import Encoder, build_encoder, recalibrate
 from dmtest.train.images import Images
@@ -28,6 +27,7 @@ from dmtest.train.module import HISTORY, InfoMax
 from dmtest.train.noise import Noise, as_noise
 from dmtest.train.objectives import build_objective
 from dmtest.train.penalties import build_penalty
+from dmtest.train.scoring import Downstream, downstream
 from dmtest.train.settings import Settings
 from dmtest.train.verification import Verification, verify
 

@@ -12,7 +12,7 @@ from dmtest.train.noise import Noise
 
 __all__ = ["Inequality", "inequalities"]
 
-# Error of nearest-neighbour numbers that no interval covers: bias at these n and d, in nats a column.
+# What nearest neighbours are off beyond any interval: bias in nats a column.
 NEIGHBOUR_BIAS = 0.03
 
 

@@ -215,7 +215,7 @@ def _ksg(x: Vector, other: Vector, noise: Noise, seed: int) -> float | None:
 
 def _kl(x: Vector, noise: Noise) -> float | None:
     """KL by the entropy of nearest neighbours, on normal scores: they do not change it."""
-    n, d = x.shape
+    d = x.shape[1]
     if d > ENTROPY_COLUMNS:
         return None
     if noise.target == "uniform":

@@ -1,0 +1,276 @@
+"""Tables (benchmarks/results/paper) and pictures (docs/pictures) of the runs there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy import stats
+
+from benchmarks.paper.runs import RESULTS, read
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+TESTS = {
+    "dagostino-pearson": "D'Agostino-Pearson",
+    "shapiro-wilk": "Shapiro-Wilk",
+    "henze-zirkler": "Henze-Zirkler",
+}
+CLASSES = 10
+
+Run = dict[str, Any]
+
+
+def pictures() -> None:
+    """Make everything that has runs."""
+    for name, make in (
+        ("figure1", figure1),
+        ("best", best),
+        ("cost", cost),
+        ("headtohead", headtohead),
+        ("table1", table1),
+    ):
+        runs = list(read(name))
+        if runs:
+            make(runs)
+            print(f"{name}: {len(runs)} runs")
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return mean and half width of the 99% interval (Student's t over runs)."""
+    x = np.asarray(values, dtype=float)
+    if len(x) < 2:
+        return float(x.mean()), float("nan")
+    half = stats.t.ppf(0.995, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return float(x.mean()), float(half)
+
+
+def shown(values: Sequence[float], digits: int = 3) -> str:
+    """Return mean and half width as text."""
+    mean, half = interval(values)
+    return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
+
+
+def write(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: str) -> None:
+    """Write a table in Markdown."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(notes + "\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def grouped(runs: Sequence[Run], key: Callable[[Run], Any]) -> dict[Any, list[Run]]:
+    """Group runs, in the order of the keys."""
+    found: dict[Any, list[Run]] = defaultdict(list)
+    for run in runs:
+        found[key(run)].append(run)
+    return dict(sorted(found.items()))
+
+
+def figure1(runs: list[Run]) -> None:
+    """Draw capacity against information, mean p-values, scores; write the numbers."""
+    figure = Figure(figsize=(11.0, 8.0), layout="constrained")
+    axes = figure.subplots(3, 2, sharex=True)
+    rows: list[list[str]] = []
+    for column, target in enumerate(("normal", "uniform")):
+        points = grouped(
+            [r for r in runs if r["target"] == target], lambda r: round(r["capacity"], 2)
+        )
+        if not points:
+            continue
+        x = list(points)
+        _figure1_column(axes[:, column], x, points, target)
+        rows += [_figure1_row(target, c, points[c]) for c in x]
+    figure.savefig(PICTURES / "paper-figure1.png", dpi=110)
+    head = ["target", "C", "runs", "I", "D'Agostino-Pearson", "Shapiro-Wilk", "Henze-Zirkler"]
+    head += ["KS, worst axis", "GNB AUC", "k-NN accuracy", "MLP AUC", "silhouette", "broken"]
+    write("figure1", head, rows, "MNIST, d = 2: mean over runs ± half width of the 99% interval.")
+
+
+def _figure1_column(axes: Any, x: list[float], points: dict[Any, list[Run]], target: str) -> None:
+    def line(axis: Any, of: Callable[[Run], float], label: str) -> None:
+        made = [interval([of(run) for run in points[c]]) for c in x]
+        axis.errorbar(x, [m for m, _ in made], yerr=[h for _, h in made], label=label, capsize=2)
+
+    top, middle, bottom = axes
+    line(top, lambda r: r["information"], "best lower bound of I")
+    line(top, lambda r: r["ksg"], "nearest neighbours (KSG)")
+    top.plot(x, x, "k--", lw=1, label="capacity")
+    matched = [points[c][0]["matched_information"] for c in x]
+    if target == "uniform":
+        top.plot(x, matched, "k:", lw=1, label="a match (Remark 3.6)")
+    top.axhline(np.log(CLASSES), color="0.6", lw=1)
+    top.set(ylabel="nats", title=f"{target} target", ylim=(-0.5, 8))
+    top.legend(frameon=False, fontsize=8)
+    for name, label in TESTS.items():
+        line(middle, lambda r, name=name: r["mean_pvalues"][name]["mean"], label)  # type: ignore[misc]
+    middle.axhline(0.5, color="0.6", lw=1)
+    middle.set(ylabel="mean p-value", ylim=(0, 0.6))
+    middle.legend(frameon=False, fontsize=8)
+    for name, label in (("gnb-auc", "GNB, AUC"), ("mlp-auc", "MLP, AUC")):
+        line(bottom, lambda r, name=name: r["downstream"][name], label)  # type: ignore[misc]
+    line(bottom, lambda r: r["downstream"]["knn-accuracy"], "k-NN, accuracy")
+    line(bottom, lambda r: r["downstream"]["silhouette"], "silhouette")
+    bottom.set(xlabel="capacity, nats", ylabel="score")
+    bottom.legend(frameon=False, fontsize=8)
+
+
+def _figure1_row(target: str, capacity: float, runs: list[Run]) -> list[str]:
+    cells = [target, f"{capacity:g}", str(len(runs)), shown([r["information"] for r in runs], 2)]
+    cells += [shown([r["mean_pvalues"][name]["mean"] for r in runs], 2) for name in TESTS]
+    cells.append(shown([max(r["kolmogorov"]) for r in runs]))
+    for name in ("gnb-auc", "knn-accuracy", "mlp-auc", "silhouette"):
+        cells.append(shown([r["downstream"][name] for r in runs]))
+    return [*cells, str(sum(len(r["violations"]) for r in runs))]
+
+
+def best(runs: list[Run]) -> None:
+    """Write the table of the long runs; draw Figure 2 from the first of each kind in d = 2."""
+    head = ["run", "seed", "CPU s", "I (C)", "KS per axis", "KS, training rows", "mean p DP SW HZ"]
+    head += ["KL after noise", "KL before", "GNB AUC", "k-NN", "MLP AUC", "verdict", "broken"]
+    rows = []
+    for run in sorted(runs, key=lambda r: (r["target"], r["d"], r["seed"])):
+        low, high = run["smoothed_kl"]
+        down, p = run["downstream"], run["mean_pvalues"]
+        worst = run["kolmogorov"] if run["d"] < 4 else [max(run["kolmogorov"])]
+        train_ks = run["kolmogorov_train"] if run["d"] < 4 else [max(run["kolmogorov_train"])]
+        rows.append(
+            [
+                f"{run['target']}, d = {run['d']}, {run['level']:g}",
+                str(run["seed"]),
+                f"{run['cpu_seconds']:.0f}",
+                f"{run['information']:.2f} ({run['capacity']:.2f})",
+                " ".join(f"{v:.3f}" for v in worst),
+                " ".join(f"{v:.3f}" for v in train_ks),
+                " ".join(f"{p[name]['mean']:.2f}" for name in TESTS),
+                f"{low:.3f} to {high:.3f}",
+                "-" if run["kl"] is None else f"{run['kl']:.3f}",
+                f"{down['gnb-auc']:.3f}",
+                f"{down['knn-accuracy']:.3f}",
+                f"{down['mlp-auc']:.3f}",
+                run["verdict"],
+                str(len(run["violations"])),
+            ]
+        )
+    write("best", head, rows, "MNIST, 10,000 held-out images; a run uses one core.")
+    for target in ("normal", "uniform"):
+        flat = [r for r in runs if r["target"] == target and r["d"] == 2 and "points" in r]
+        if flat:
+            _figure2(flat[0])
+
+
+def _figure2(run: Run) -> None:
+    """Draw the embedding by class, with its marginals and the target's contours."""
+    z, labels = np.asarray(run["points"]), np.asarray(run["labels"])
+    normal = run["target"] == "normal"
+    figure = Figure(figsize=(6.4, 6.4), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4))
+    main = figure.add_subplot(grid[1, 0])
+    above, right = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 1])
+    low, high = (-3.6, 3.6) if normal else (-0.03, 1.03)
+    for label in np.unique(labels):
+        own = labels == label
+        main.plot(*z[own].T, ".", ms=2.5, alpha=0.7, label=str(label))
+    if normal:
+        angle = np.linspace(0, 2 * np.pi, 200)
+        for share in (0.5, 0.9, 0.99):
+            radius = np.sqrt(stats.chi2.ppf(share, 2))
+            main.plot(radius * np.cos(angle), radius * np.sin(angle), "k-", lw=0.7)
+    else:
+        main.plot([0, 1, 1, 0, 0], [0, 0, 1, 1, 0], "k-", lw=0.7)
+    main.set(xlim=(low, high), ylim=(low, high), xlabel="x0", ylabel="x1")
+    main.legend(frameon=False, fontsize=7, markerscale=3, ncols=2, loc="upper right")
+    t = np.linspace(low, high, 300)
+    density = stats.norm.pdf(t) if normal else stats.uniform.pdf(t)
+    for axis, column, across in ((above, 0, False), (right, 1, True)):
+        axis.hist(
+            z[:, column],
+            bins=50,
+            density=True,
+            color="0.75",
+            orientation="horizontal" if across else "vertical",
+        )
+        axis.plot(*((density, t) if across else (t, density)), "k-", lw=0.8)
+        (axis.set_ylim if across else axis.set_xlim)(low, high)
+        axis.set_axis_off()
+    name = "sigma" if normal else "epsilon"
+    figure.suptitle(f"MNIST, held-out images: {run['target']} target, {name} = {run['level']:g}")
+    figure.savefig(PICTURES / f"paper-figure2-{run['target']}.png", dpi=110)
+
+
+def cost(runs: list[Run]) -> None:
+    """Write seconds an epoch, and the share of the paper's recipe."""
+    seconds = runs[0]["cpu_seconds_per_epoch"]
+    paper = seconds["paper"]
+    rows = [[name, f"{value:.1f}", f"1/{paper / value:.0f}"] for name, value in seconds.items()]
+    notes = "CPU seconds of an epoch of 60,000 images of 24 x 24, batch 1,024, one thread."
+    write("cost", ["recipe", "CPU s", "share of the paper's"], rows, notes)
+
+
+def headtohead(runs: list[Run]) -> None:
+    """Write the comparison of ways to match."""
+    head = ["d", "method", "runs", "KS, worst axis", "KL after noise, at most", "KL before"]
+    head += ["HZ mean p", "k-NN", "GNB AUC", "MLP AUC", "training s", "MiB"]
+    rows = []
+    for (d, method), own in grouped(runs, lambda r: (r["d"], r["method"])).items():
+        rows.append(_method_row(d, method, own, lambda r: r["common"], lambda r: r["downstream"]))
+        if "gaussianised" in own[0]:
+            mapped = [
+                r["gaussianised"] | {"seconds": r["gaussianised"]["cpu_seconds"]} for r in own
+            ]
+            name = "plain DIM, Gaussianised after"
+            rows.append(
+                _method_row(d, name, mapped, lambda r: r["common"], lambda r: r["downstream"])
+            )
+        if method == "plain DIM":
+            plain = [r["untrained"] | {"seconds": 0.0} for r in own]
+            rows.append(_method_row(d, "untrained", plain, lambda r: r, lambda r: r["downstream"]))
+    notes = "MNIST, the same MLP, data and epochs; divergences at sigma = 0.1 (d = 2), 0.5 (d = 8)."
+    write("headtohead", head, rows, notes)
+
+
+def _method_row(
+    d: int,
+    method: str,
+    runs: list[Run],
+    of: Callable[[Run], Run],
+    down: Callable[[Run], Run],
+) -> list[str]:
+    scores = [of(run) for run in runs]
+    smoothed = [s["smoothed_kl"][1] for s in scores if s.get("smoothed_kl")]
+    kl = [s["kl"] for s in scores if s["kl"] is not None]
+
+    def hz(score: Run) -> float:
+        value = score["mean_pvalues"]["henze-zirkler"]
+        return float(value["mean"] if isinstance(value, dict) else value)
+
+    cells = [str(d), method, str(len(runs)), shown([max(s["kolmogorov"]) for s in scores])]
+    cells += [shown(smoothed) if smoothed else "-", shown(kl) if kl else "-"]
+    cells.append(shown([hz(score) for score in scores], 2))
+    cells += [
+        shown([down(r)[name] for r in runs]) for name in ("knn-accuracy", "gnb-auc", "mlp-auc")
+    ]
+    cells.append(f"{np.mean([r['seconds'] for r in runs]):.0f}")
+    peaks = [r["peak_mib"] for r in runs if "peak_mib" in r]
+    return [*cells, f"{np.mean(peaks):.0f}" if peaks else "-"]
+
+
+def table1(runs: list[Run]) -> None:
+    """Write linear probes by method and noise."""
+    rows = []
+    for (method, sigma), own in grouped(runs, lambda r: (r["method"], r["sigma"])).items():
+        effects = [r["outlet"]["effects"] for r in own]
+        row = [method, f"{sigma:g}", str(len(own))]
+        for score in ("probe-top1", "probe-top5", "knn-accuracy"):
+            row.append(shown([100 * r["probe"][score] for r in own], 2))
+        row.append(shown([100 * r["untrained"]["probe-top1"] for r in own], 2))
+        row.append(shown([e["sliced-wasserstein-2"]["value"] for e in effects]))
+        row.append(", ".join(sorted({r["outlet"]["verdict"] for r in own})))
+        rows.append(row)
+    head = ["method", "sigma", "runs", "top-1", "top-5", "k-NN", "untrained top-1"]
+    head += ["sliced W2 of the outlet from N(0, I)", "verdict"]
+    notes = "Fashion-MNIST, per cent, a narrow ResNet-18; mean over runs ± 99% half width."
+    write("table1", head, rows, notes)
