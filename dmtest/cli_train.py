@@ -149,6 +149,7 @@ def train(
         progress=False if quiet else None,
     )
     found = made.verification
+    assert found is not None  # fit evaluates unless told not to
     if json:
         from dmtest.reporting.serial import dumps, plain
 

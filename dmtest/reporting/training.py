@@ -51,7 +51,7 @@ def training_table(made: Any) -> RenderableType:
     return Group(title, Text(""), table, Text(""), *_closing(made))
 
 
-def _rows(found: Any, before: Any) -> list[tuple[str, tuple[str, str, str]]]:
+def _rows(found: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
     perfect = number(found.matched_information, 3) if math.isfinite(found.capacity) else "no limit"
     rows = [
         (
@@ -73,7 +73,7 @@ def _rows(found: Any, before: Any) -> list[tuple[str, tuple[str, str, str]]]:
     return rows
 
 
-def _downstream(made: Any) -> list[tuple[str, tuple[str, str, str]]]:
+def _downstream(made: Any) -> list[tuple[str, tuple[str, ...]]]:
     if made.downstream is None:
         return []
     after, before = made.downstream.values, made.baseline_downstream.values

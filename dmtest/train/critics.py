@@ -144,7 +144,8 @@ class Learned(Critic):
         size = max(1, PAIRS // len(x))
 
         def block(part: Tensor) -> Tensor:
-            return self.rest(part[:, None] + left).squeeze(-1)
+            scores: Tensor = self.rest(part[:, None] + left).squeeze(-1)
+            return scores
 
         parts = right.split(size)
         if len(parts) == 1:
@@ -172,7 +173,8 @@ class Separable(Critic):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Score all pairs."""
         products = self.of_y(y) @ self.of_x(x).T
-        return products * torch.exp(-self.log_temperature) + self.of_y_alone(y)
+        alone: Tensor = self.of_y_alone(y)
+        return products * torch.exp(-self.log_temperature) + alone
 
 
 CRITICS: dict[str, dict[str, type[Critic]]] = {

@@ -32,12 +32,17 @@ def gather_rows(x: Tensor) -> Tensor:
 
     The gradient of a row goes back to the process that made it, summed over those that used it.
     """
-    return x if processes() == 1 else torch.cat(differentiable.all_gather(x.contiguous()))
+    if processes() == 1:
+        return x
+    return torch.cat(differentiable.all_gather(x.contiguous()))  # type: ignore[no-untyped-call]
 
 
 def sum_over_processes(x: Tensor) -> Tensor:
     """Return the sum over processes, with its gradient."""
-    return x if processes() == 1 else differentiable.all_reduce(x.contiguous())
+    if processes() == 1:
+        return x
+    total: Tensor = differentiable.all_reduce(x.contiguous())  # type: ignore[no-untyped-call]
+    return total
 
 
 def mean_over_processes(x: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ def pair_batches(
 def embeddings(encoder: Encoder, images: Tensor) -> NDArray[np.float32]:
     """Return f(X): shape (n, dim)."""
     encoder.eval()
-    parts = [encoder(as_float(part)) for part in images.split(ROWS)]
+    parts = [encoder(as_float(part)) for part in torch.split(images, ROWS)]
     return np.asarray(torch.cat(parts).cpu().numpy(), dtype=np.float32)
 
 
@@ -46,7 +46,7 @@ def augmented_embeddings(
     """Return f(X') with one augmentation a row: shape (n, dim)."""
     encoder.eval()
     parts = []
-    for step, part in enumerate(images.split(ROWS)):
+    for step, part in enumerate(torch.split(images, ROWS)):
         clean = as_float(part)
         draws = Draws(seed, step, len(clean), slice(0, len(clean)), clean.device)
         parts.append(encoder(augment(clean, draws)))

@@ -136,7 +136,8 @@ class Encoder(nn.Module):
         # Under mixed precision the outlet and all that is measured stay in single precision.
         h = self.backbone(x)
         with torch.autocast(h.device.type, enabled=False):
-            return self.head(h.float(), reference)
+            out: Tensor = self.head(h.float(), reference)
+        return out
 
     def pair(self, clean: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Encode both views in one pass; the outlet takes the clean view's moments."""

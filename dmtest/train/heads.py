@@ -96,7 +96,8 @@ class NormalHead(nn.Module):
 
     def forward(self, h: Tensor, reference: int | None = None) -> Tensor:
         """Map (n, dim) to (n, dim)."""
-        return self.norm(h, reference)
+        out: Tensor = self.norm(h, reference)
+        return out
 
 
 class SigmoidHead(nn.Module):
@@ -119,7 +120,8 @@ class CubeHead(nn.Module):
 
     def forward(self, h: Tensor, reference: int | None = None) -> Tensor:
         """Map (n, dim) to (n, dim)."""
-        return torch.special.ndtr(self.norm(h, reference))
+        out: Tensor = torch.special.ndtr(self.norm(h, reference))
+        return out
 
 
 class FreeHead(nn.Module):
