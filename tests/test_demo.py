@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dmtest import cli
-from dmtest.demo import INTRODUCTION, whitened_digits
+from dmtest.demo import INTRODUCTION, trained_digits, whitened_digits
 
 
 def test_digits_are_whitened() -> None:
@@ -35,6 +35,18 @@ def test_signs_do_not_depend_on_lapack() -> None:
     assert (loadings[np.arange(3), largest] > 0.0).all()
 
 
+def test_trained_digits_are_what_the_introduction_says() -> None:
+    """500 rows in 8 columns whose neighbours name the digit; held out, so not exactly N(0, I)."""
+    from sklearn.model_selection import cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+
+    stored = trained_digits()
+    x, labels = stored["embeddings"], stored["labels"]
+    assert x.shape == stored["augmented"].shape == (500, 8)
+    assert_allclose(x.var(axis=0), 1.0, atol=0.2)
+    assert cross_val_score(KNeighborsClassifier(5), x, labels, cv=5).mean() > 0.85
+
+
 def test_demo_prints_and_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,8 +59,8 @@ def test_demo_prints_and_writes(
     assert "Mismatch" in out
     assert out.endswith("HTML page written to dmtest-demo.html\n")
     page = (tmp_path / "dmtest-demo.html").read_text(encoding="utf-8")
-    assert "scikit-learn digits, 16 whitened principal components" in page
-    assert "PC1" in page
+    assert "held-out digits, trained embeddings" in page
+    assert "z1" in page
     assert [path.name for path in tmp_path.iterdir()] == ["dmtest-demo.html"]
     other = tmp_path / "other.html"
     assert cli.main(["demo", "--html", str(other)]) == 0

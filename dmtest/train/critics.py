@@ -173,8 +173,8 @@ class Separable(Critic):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Score all pairs."""
         products = self.of_y(y) @ self.of_x(x).T
-        alone: Tensor = self.of_y_alone(y)
-        return products * torch.exp(-self.log_temperature) + alone
+        scores: Tensor = products * torch.exp(-self.log_temperature) + self.of_y_alone(y)
+        return scores
 
 
 CRITICS: dict[str, dict[str, type[Critic]]] = {
