@@ -27,8 +27,6 @@ extensions = [
 ]
 exclude_patterns = ["data/README.md"]
 templates_path = ["templates"]
-# Entries with a star are pages that need not be there.
-suppress_warnings = ["toc.empty_glob"]
 
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3

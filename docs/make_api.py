@@ -46,6 +46,7 @@ def groups(page: str) -> dict[str, list[str]]:
         # What is no object of a module, such as __version__ or a submodule, has a page elsewhere.
         home = getattr(value, "__module__", None)
         if home is not None:
+            home = getattr(package, "_HOME", {}).get(name, home) if page == "dmtest" else page
             found.setdefault(home, []).append(f"{page}.{name}")
     if page == "dmtest":
         for module, names in RESULTS.items():

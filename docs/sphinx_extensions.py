@@ -1,7 +1,9 @@
-"""What Sphinx lacks for these pages: formulas as MathML, and the help of the command line."""
+"""What Sphinx lacks here: formulas as MathML, help of the command line, pages that may be there."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -64,8 +66,19 @@ class CommandHelp(SphinxDirective):
         return made
 
 
+def only_pages_that_are_there(app: Sphinx, page: str, source: list[str]) -> None:
+    """Drop the entries ``name?`` of a table of contents that have no page, and keep the others."""
+
+    def entry(found: re.Match[str]) -> str:
+        there = any((Path(app.srcdir) / f"{found[1]}{end}").exists() for end in (".md", ".ipynb"))
+        return found[1] + "\n" if there else ""
+
+    source[0] = re.sub(r"^([\w/-]+)\?\n", entry, source[0], flags=re.MULTILINE)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register both."""
+    """Register all of it."""
+    app.connect("source-read", only_pages_that_are_there)
     app.add_directive("dmtest-help", CommandHelp)
     app.add_html_math_renderer("mathml", (math_inline, None), (math_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
