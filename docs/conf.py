@@ -10,7 +10,7 @@ import dmtest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside this one
 
-import make_api  # noqa: E402
+import make_api
 
 project = "dmtest"
 author = "The dmtest developers"
