@@ -1,4 +1,4 @@
-"""The documentation: builds without a warning, holds the whole API, and its links lead somewhere."""
+"""The documentation: builds without a warning, holds the API, and its links lead somewhere."""
 
 # The name of a test is its docstring.
 # ruff: noqa: D103

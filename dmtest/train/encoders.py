@@ -166,7 +166,7 @@ def build_encoder(
     ----------
     name : str or torch module
         "mlp", "convnet" (Table 2), "convnet-half", "resnet18", "resnet18-narrow", or a module
-        that maps (n, *shape) to (n, dim).
+        that maps ``(n, *shape)`` to (n, dim).
     shape : tuple of int
         (channels, height, width) of images, (columns,) of features.
     dim : int
