@@ -66,19 +66,23 @@ class CommandHelp(SphinxDirective):
         return made
 
 
-def only_pages_that_are_there(app: Sphinx, page: str, source: list[str]) -> None:
-    """Drop the entries ``name?`` of a table of contents that have no page, and keep the others."""
+def prepare(app: Sphinx, page: str, source: list[str]) -> None:
+    """Drop entries ``name?`` of a table of contents that have no page; trim blocks of code.
+
+    doctest wants an empty line after the last output, and a reader does not.
+    """
 
     def entry(found: re.Match[str]) -> str:
         there = any((Path(app.srcdir) / f"{found[1]}{end}").exists() for end in (".md", ".ipynb"))
         return found[1] + "\n" if there else ""
 
-    source[0] = re.sub(r"^([\w/-]+)\?\n", entry, source[0], flags=re.MULTILINE)
+    text = re.sub(r"^([\w/-]+)\?\n", entry, source[0], flags=re.MULTILINE)
+    source[0] = text.replace("\n\n```\n", "\n```\n")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register all of it."""
-    app.connect("source-read", only_pages_that_are_there)
+    app.connect("source-read", prepare)
     app.add_directive("dmtest-help", CommandHelp)
     app.add_html_math_renderer("mathml", (math_inline, None), (math_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
