@@ -102,7 +102,7 @@ def test_help_of_every_command_is_in_the_site(
 
 def test_manual_page(site: Path, source: Path) -> None:
     text = (build(source, "man") / "dmtest.1").read_text(encoding="utf-8")
-    assert ".SH Name" in text
+    assert '.TH "DMTEST" "1"' in text
     for word in ("dmtest report", "DMTEST_CACHE_DIR", "Exit codes"):
         assert word in text
 
