@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ PAGES = sorted(path for path in DOCS.glob("*.md"))
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy what the pages are made of: a build writes the API's pages beside the others."""
     for module in ("sphinx", "myst_nb", "numpydoc", "pydata_sphinx_theme"):
-        pytest.importorskip(module)
+        if find_spec(module) is None:
+            pytest.skip(f"{module} is not installed: pip install --group docs")
     folder = tmp_path_factory.mktemp("source")
     left_out = shutil.ignore_patterns("generated", "__pycache__")
     shutil.copytree(DOCS, folder / "docs", ignore=left_out)
