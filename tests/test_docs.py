@@ -33,8 +33,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("source")
     left_out = shutil.ignore_patterns("generated", "__pycache__")
     shutil.copytree(DOCS, folder / "docs", ignore=left_out)
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, folder)
+    # Pages include parts of these.
+    shutil.copy(ROOT / "CONTRIBUTING.md", folder)
+    tables = folder / "benchmarks" / "results"
+    tables.mkdir(parents=True)
+    for table in (ROOT / "benchmarks" / "results").glob("*.md"):
+        shutil.copy(table, tables)
     return folder
 
 
