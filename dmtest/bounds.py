@@ -244,8 +244,9 @@ def uniform_kl_bound(
 
 
 def gaussian_dual_critic(x: ArrayLike, y: ArrayLike, sigma: float) -> Numbers:
-    """Give T*(x, y) = |y|^2 / (2 (1 + sigma^2)) - |y - x|^2 / (2 sigma^2) (Theorem 4.1).
+    """Give the dual critic T*(x, y) of the normal target (Theorem 4.1).
 
+    ``T*(x, y) = |y|^2 / (2 (1 + sigma^2)) - |y - x|^2 / (2 sigma^2)``.
     I >= E_joint T* - log E_product exp T*, with equality iff f is weakly invariant and f(X) ~
     N(0, I); T* + C is then the pointwise mutual information. Any lower bound of
     :mod:`dmtest.information` may use it as a critic, with no network.
@@ -270,8 +271,8 @@ def gaussian_dual_critic(x: ArrayLike, y: ArrayLike, sigma: float) -> Numbers:
 def uniform_dual_critic(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
     """Give the pointwise mutual information of a perfect uniform encoder: our uniform dual.
 
-    sum_i (-log(2 epsilon) - log p(y_i)) where |y - x|_inf <= epsilon, -inf elsewhere; p is the
-    trapezoid density of U[0, 1] + U[-epsilon, epsilon]. The construction of Theorem 4.1, which
+    sum_i (-log(2 epsilon) - log p(y_i)) where ``|y - x|_inf <= epsilon``, -inf elsewhere; p is
+    the trapezoid density of U[0, 1] + U[-epsilon, epsilon]. The construction of Theorem 4.1, which
     the paper leaves as future work for this target.
 
     Parameters

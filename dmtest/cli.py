@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 FINE, MISMATCH, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+COMPLETION = {"--install-completion", "--show-completion"}
 MOST_COLUMNS = 1_000_000  # in one range, so that a slip of the finger does not fill the memory
 
 app = typer.Typer(
     name="dmtest",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -116,12 +116,11 @@ def bounds(
     seed: options.Seed = 0,
     json: options.AsJson = False,
 ) -> int:
-    """Say what pairs (f(X), f(X')) and a noise level certify: Theorems 3.4 and 3.5 on data.
+    """Say what pairs (f(X), f(X')) and a noise level certify.
 
-    FILE is an archive with both arrays ('embeddings' and 'augmented' by default), and with 'sigma'
-    or 'epsilon' where no option gives the noise; or a file of f(X), with --augmented FILE.
-
-    The exit code is 1 if the numbers break an inequality of the theory.
+    Theorems 3.4 and 3.5 of arXiv 2410.06993 on data. FILE is an archive with both arrays
+    ('embeddings' and 'augmented' by default), and with 'sigma' or 'epsilon' where no option gives
+    the noise; or a file of f(X), with --augmented FILE.
     """
     from dmtest.information.pairs import pair_bounds
     from dmtest.pairs_io import read_pairs
@@ -172,7 +171,7 @@ def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
 
     Embeddings of 500 handwritten digits by an encoder that 'dmtest train' trained to make them
     N(0, I). The report says how far it came, and what is still wrong. It is printed and written as
-    an HTML page. The exit code is 0 whatever the verdict.
+    an HTML page.
     """
     _check_outputs(None, html, None)
     from dmtest.demo import INTRODUCTION, digits_report
@@ -205,6 +204,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = warn
             arguments = list(sys.argv[1:] if argv is None else argv)
             code = app(arguments, prog_name="dmtest", standalone_mode=False)
+            if code and COMPLETION.intersection(arguments):
+                code = BAD_INPUT  # a shell that Typer cannot complete for, which it has said
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except SystemExit:  # how Rich leaves when the reader of a page of help has gone away

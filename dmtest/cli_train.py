@@ -113,7 +113,7 @@ def train(
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Train an encoder whose embeddings follow a target, and check them against the theory.
+    """Train an encoder whose embeddings follow a target.
 
     Noise-injected Deep InfoMax (arXiv 2410.06993): noise is added to the outlet of the encoder,
     and a bound of the information that an augmented view has of it is maximised. What comes

@@ -30,6 +30,21 @@ def _option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, metavar=metavar, help=help, **more)
 
 
+def _tests_like(incomplete: str) -> list[str]:
+    """Complete the last of names with commas between them."""
+    from dmtest.registry import TESTS
+
+    done, comma, start = incomplete.rpartition(",")
+    names = (*TESTS, "all") if not comma else tuple(TESTS)
+    return [f"{done}{comma}{name}" for name in names if name.startswith(start)]
+
+
+def _targets_like(incomplete: str) -> list[str]:
+    from dmtest.registry import TARGETS
+
+    return [name for name in TARGETS if name.startswith(incomplete)]
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from dmtest import __version__
@@ -75,14 +90,20 @@ Tolerance = Annotated[
         "certified to be smaller.",
     ),
 ]
-Sigma = Annotated[float | None, _option("NUMBER", "Standard deviation of normal noise.")]
-Epsilon = Annotated[float | None, _option("NUMBER", "Half width of uniform noise.")]
+Sigma = Annotated[
+    float | None, _option("NUMBER", "Standard deviation of normal noise: FILE's by default.")
+]
+Epsilon = Annotated[
+    float | None, _option("NUMBER", "Half width of uniform noise: FILE's by default.")
+]
 Augmented = Annotated[
     str,
-    _option("NAME", "The array, or the file, that holds f(X') row by row: 'augmented' by default."),
+    _option("NAME", "The array, or the file, that holds f(X') row by row."),
 ]
 Confidence = Annotated[float, _option("LEVEL", "Confidence of every bound.")]
-Batch = Annotated[int | None, _option("INTEGER", "Rows of a batch.")]
+Batch = Annotated[
+    int | None, _option("INTEGER", "Rows of a batch: an eighth of them by default, at most 2048.")
+]
 Seed = Annotated[
     int,
     _option(
@@ -97,6 +118,7 @@ Tests = Annotated[
         "NAMES",
         "Tests to run, with commas between them, or 'all'; 'dmtest tests' lists them. By "
         "default a few that complement one another.",
+        autocompletion=_tests_like,
     ),
 ]
 Html = Annotated[
@@ -141,7 +163,9 @@ Quiet = Annotated[
 Listed = Annotated[
     str | None,
     _option(
-        "NAME", "Only the tests of this target: normal, any-normal, uniform, product or sphere."
+        "NAME",
+        "Only the tests of this target: normal, any-normal, uniform, product or sphere.",
+        autocompletion=_targets_like,
     ),
 ]
 AsJson = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
@@ -156,8 +180,12 @@ Start here:
 
 \b
 Environment:
-  DMTEST_CACHE_DIR   where null replicates are kept between runs; 'off': nowhere
+  DMTEST_CACHE_DIR   where null replicates are kept; 'off': nowhere
   DMTEST_THREADS     how many threads compute; by default one a core
+
+\b
+Completion of commands, options and names of tests:
+  dmtest --install-completion    for bash, zsh, fish or PowerShell
 
 Results go to standard output; progress, on a terminal only, and errors to standard error. An
 error is one line, with exit code 2.
@@ -181,18 +209,34 @@ Examples:
   dmtest report z.npy --quiet || echo 'not N(0, I)'
 """
 BOUNDS = """\b
+Exit codes:
+  0   the bounds were computed
+  1   the numbers break an inequality of the theory
+  2   bad usage or input: one line on standard error says what to do
+
+\b
 Examples:
   dmtest bounds run/embeddings.npz
   dmtest bounds z.npz --key f --augmented g --sigma 0.3
   dmtest bounds f.npy --augmented g.npy --epsilon 0.1 --json
 """
 TESTS = """\b
+Exit codes:
+  0   the tests were listed
+  2   bad usage: one line on standard error says what to do
+
+\b
 Examples:
   dmtest tests
   dmtest tests --target any-normal
   dmtest tests --json | jq -r '.[].name'
 """
 DEMO = """\b
+Exit codes:
+  0   the report was printed and the page written, whatever the verdict
+  2   bad usage, or a page that cannot be written
+
+\b
 Examples:
   dmtest demo
   dmtest demo --html /tmp/digits.html

@@ -221,6 +221,17 @@ def test_what_detectability_refuses() -> None:
         dmtest.detectability(normal(30, 2))
 
 
+def test_power_for_a_fitted_normal_keeps_rows_for_the_covariance() -> None:
+    """Subsamples have two rows a column, and a wide report for some normal goes through."""
+    x = np.random.default_rng(0).standard_t(3, (400, 60))
+    found = dmtest.detectability(x, "mardia-kurtosis", "any-normal", draws=20, replicates=99, rng=0)
+    assert min(found.sizes) >= 120
+    report = dmtest.report(x, "any-normal", tests="mardia-kurtosis", replicates=99, rng=0)
+    assert "detectable-n" in report.effects
+    with pytest.raises(InputError, match="takes at least 240 rows"):
+        dmtest.detectability(x[:200], "mardia-kurtosis", "any-normal", draws=20)
+
+
 # Reports
 
 

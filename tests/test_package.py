@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -65,19 +67,32 @@ def test_typed() -> None:
     assert (Path(dmtest.__file__).parent / "py.typed").is_file()
 
 
-def test_the_wheel_holds_what_the_package_reads(tmp_path: Path) -> None:
-    """A wheel built from this tree has the templates, the schema and the mark of its types."""
-    for tool in ("build", "hatchling"):
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist, and the wheel from what is in the sdist alone."""
+    for tool in ("build", "hatchling", "twine"):
         pytest.importorskip(tool)
-    arguments = ["--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    folder = tmp_path_factory.mktemp("dist")
+    arguments = ["--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run([sys.executable, "-m", "build", *arguments], check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    held = set(zipfile.ZipFile(wheel).namelist())
-    source = {
+    return folder
+
+
+def files_of(folder: Path) -> set[str]:
+    """Return the files of a folder of this tree, without what running and building leaves."""
+    left = {"__pycache__", "generated", ".pytest_cache", ".ipynb_checkpoints", "jupyter_execute"}
+    return {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "dmtest").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        for path in folder.rglob("*")
+        if path.is_file() and not left & set(path.parts)
     }
+
+
+def test_the_wheel_holds_what_the_package_reads(built: Path) -> None:
+    """A wheel built from this tree has the templates, the schema and the mark of its types."""
+    (wheel,) = built.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    source = files_of(ROOT / "dmtest")
     assert {"dmtest/py.typed", "dmtest/reporting/schema.json"} <= source
     assert any(name.endswith("page.html.j2") for name in source)
     assert source <= held
@@ -85,6 +100,49 @@ def test_the_wheel_holds_what_the_package_reads(tmp_path: Path) -> None:
     assert folders == {"dmtest", f"dmtest-{dmtest.__version__}.dist-info"}
     entry = zipfile.ZipFile(wheel).read(f"dmtest-{dmtest.__version__}.dist-info/entry_points.txt")
     assert b"dmtest = dmtest.cli:main" in entry
+
+
+def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:
+    """References, the tutorials' data and the tables of results travel with the source."""
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    for folder in ("tests", "docs"):
+        assert files_of(ROOT / folder) <= held
+    assert {"pyproject.toml", "constraints.txt", "conftest.py", "CHANGELOG.md"} <= held
+    assert {"docs/data/sentences.npy", "docs/data/mnist.npz"} <= held
+
+
+def test_the_index_would_take_both(built: Path) -> None:
+    """``twine check --strict``: the metadata is valid and the README renders."""
+    files = [str(path) for path in built.iterdir()]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_the_wheel_runs_alone(built: Path, tmp_path: Path) -> None:
+    """Installed somewhere, run from elsewhere: nothing is taken from this tree."""
+    (wheel,) = built.glob("*.whl")
+    place = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place)]
+    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
+    env = os.environ | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        )
+        assert done.stderr == ""
+        return done.stdout
+
+    assert Path(run("-c", "import dmtest; print(dmtest.__file__, end='')")).is_relative_to(place)
+    assert run("-m", "dmtest", "--version") == f"dmtest {dmtest.__version__}\n"
+    assert "henze-zirkler" in run("-m", "dmtest", "tests")
+    script = next(path for path in (place / "bin").iterdir() if path.stem == "dmtest")
+    assert run(str(script), "--version") == f"dmtest {dmtest.__version__}\n"
 
 
 def test_extras_name_each_other() -> None:

@@ -120,7 +120,9 @@ def detectability_of(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be had this way; choose another test."
         )
-    ladder = sizes or _halving(sample.n, top)
+    # A fitted covariance takes rows: as whole-row tests do, two for every column.
+    least = max(SMALLEST, 2 * sample.d) if goal.fitted else SMALLEST
+    ladder = sizes or _halving(sample.n, top, least)
     found: dict[int, Vector] = {}
     for place, m in enumerate(sorted(ladder, reverse=True)):
         pvalues = _pvalues(sample, goal, m, spec, draws, replicates, seed)
@@ -148,13 +150,11 @@ def detectability_of(
     )
 
 
-def _halving(n: int, most: int) -> tuple[int, ...]:
-    top = min(n // 2, most)
-    if top < SMALLEST:
-        raise InputError(
-            f"data: power on subsamples takes at least {2 * SMALLEST} rows; got n = {n}."
-        )
-    steps = int(np.log2(top / SMALLEST))
+def _halving(n: int, most: int, least: int) -> tuple[int, ...]:
+    top = min(n // 2, max(most, least))
+    if top < least:
+        raise InputError(f"data: power on subsamples takes at least {2 * least} rows; got n = {n}.")
+    steps = int(np.log2(top / least))
     return tuple(top >> j for j in range(steps + 1))
 
 

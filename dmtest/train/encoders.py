@@ -168,7 +168,7 @@ def build_encoder(
     ----------
     name : str or torch module
         "mlp", "mlp-wide", "convnet" (Table 2), "convnet-half", "resnet18",
-        "resnet18-narrow", or a module that maps (n, *shape) to (n, dim).
+        "resnet18-narrow", or a module that maps ``(n, *shape)`` to (n, dim).
     shape : tuple of int
         (channels, height, width) of images, (columns,) of features.
     dim : int

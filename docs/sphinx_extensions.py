@@ -1,0 +1,88 @@
+"""What Sphinx lacks here: formulas as MathML, help of the command line, pages that may be there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math import latex2mathml
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+def math_inline(writer: Any, node: nodes.math) -> None:
+    """Write a formula as MathML, which browsers show with no script and no network."""
+    writer.body.append(latex2mathml.tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def math_block(writer: Any, node: nodes.math_block) -> None:
+    """Write a displayed formula as MathML."""
+    formula = latex2mathml.tex2mathml(node.astext(), as_block=True)
+    writer.body.append(f'<div class="formula">{formula}</div>\n')
+    raise nodes.SkipNode
+
+
+def helps() -> dict[str, str]:
+    """Return {command: its --help at 80 columns}, "dmtest" itself first."""
+    import typer
+
+    from dmtest.cli import app
+
+    command = typer.main.get_command(app)
+    names = [""]
+    names += list(command.commands)  # type: ignore[attr-defined]
+    return {f"dmtest {name}".strip(): help_of(name) for name in names}
+
+
+def help_of(name: str) -> str:
+    """Return what a command's --help prints on a terminal of 80 columns."""
+    import contextlib
+    import io
+    import os
+    from unittest import mock
+
+    from dmtest.cli import main
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), mock.patch.dict(os.environ, {"COLUMNS": "80"}):
+        main([*name.split(), "--help"])
+    return printed.getvalue()
+
+
+class CommandHelp(SphinxDirective):
+    """``dmtest-help``: a section for every command, with its --help as it is printed."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sections."""
+        made: list[nodes.Node] = []
+        for title, text in helps().items():
+            section = nodes.section(ids=[nodes.make_id(title)], names=[title])
+            section += nodes.title(title, title)
+            section += nodes.literal_block(text, text, language="text")
+            made.append(section)
+        return made
+
+
+def prepare(app: Sphinx, page: str, source: list[str]) -> None:
+    """Drop entries ``name?`` of a table of contents that have no page; trim blocks of code.
+
+    doctest wants an empty line after the last output, and a reader does not.
+    """
+
+    def entry(found: re.Match[str]) -> str:
+        there = any((Path(app.srcdir) / f"{found[1]}{end}").exists() for end in (".md", ".ipynb"))
+        return found[1] + "\n" if there else ""
+
+    text = re.sub(r"^([\w/-]+)\?\n", entry, source[0], flags=re.MULTILINE)
+    source[0] = text.replace("\n\n```\n", "\n```\n")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register all of it."""
+    app.connect("source-read", prepare)
+    app.add_directive("dmtest-help", CommandHelp)
+    app.add_html_math_renderer("mathml", (math_inline, None), (math_block, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
