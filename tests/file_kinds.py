@@ -128,22 +128,26 @@ def one(arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 def save_npy(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """NumPy array."""
-    np.save(path.open("wb"), one(arrays))
+    with path.open("wb") as stream:  # a name would get a suffix
+        np.save(stream, one(arrays))
 
 
 def hostile_npy(path: Path, trap: Path) -> None:
     """NumPy array of objects."""
-    np.save(path.open("wb"), np.array([Payload(trap)] * 9, dtype=object))
+    with path.open("wb") as stream:  # a name would get a suffix
+        np.save(stream, np.array([Payload(trap)] * 9, dtype=object))
 
 
 def save_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """NumPy archive."""
-    np.savez(path.open("wb"), **arrays)
+    with path.open("wb") as stream:  # a name would get a suffix
+        np.savez(stream, **arrays)
 
 
 def hostile_npz(path: Path, trap: Path) -> None:
     """NumPy archive of objects."""
-    np.savez(path.open("wb"), embeddings=np.array([Payload(trap)] * 9, dtype=object))
+    with path.open("wb") as stream:  # a name would get a suffix
+        np.savez(stream, embeddings=np.array([Payload(trap)] * 9, dtype=object))
 
 
 def save_text(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -201,6 +205,11 @@ def hostile_arrow(path: Path, trap: Path) -> None:
     """Arrow file with pickles."""
     with path.open("wb") as raw, ipc.new_stream(raw, objects(trap).schema) as writer:
         writer.write_table(objects(trap))
+
+
+def break_schema(path: Path) -> None:
+    """Damage the schema that counts: the one at the end, or at the start of a stream."""
+    overwrite(8 if path.suffix.lower() == ".ipc" else -40, b"\xff" * 34)(path)
 
 
 def save_dataset(path: Path, arrays: dict[str, np.ndarray], shards: int = 2) -> None:
@@ -371,7 +380,7 @@ KINDS = {
     "parquet": Kind(
         save_parquet, hostile_parquet, "not numbers", keep(0.9), overwrite(-30, b"\xff" * 20)
     ),
-    "arrow": Kind(save_arrow, hostile_arrow, "not numbers", keep(0.7), overwrite(8, b"\xff" * 64)),
+    "arrow": Kind(save_arrow, hostile_arrow, "not numbers", keep(0.7), break_schema),
     "dataset": Kind(
         save_dataset,
         hostile_dataset,

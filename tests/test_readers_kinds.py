@@ -20,6 +20,7 @@ from file_kinds import KINDS, X
 from numpy.testing import assert_array_equal
 
 from dmtest.cli import main
+from dmtest.console import as_options
 from dmtest.errors import InputError
 from dmtest.io import load, read
 from dmtest.options import FILE_HELP
@@ -183,7 +184,7 @@ def test_damage_is_one_sentence(
     out, err = capfd.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert sentence in err
+    assert as_options(sentence) in err
 
 
 @pytest.mark.parametrize(("row", "suffix"), suffixes(lambda row: row.suffixes))

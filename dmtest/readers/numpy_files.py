@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,13 @@ def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     if stream.peek(1)[:1] == b"\x80":
         return (), np.dtype(object)
     version = npy_format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = npy_format.read_array_header_1_0(stream)
-    else:
-        shape, _, dtype = npy_format.read_array_header_2_0(stream)
+    try:  # the header is a Python literal, so that a damaged one is bad syntax
+        if version == (1, 0):
+            shape, _, dtype = npy_format.read_array_header_1_0(stream)
+        else:
+            shape, _, dtype = npy_format.read_array_header_2_0(stream)
+    except (SyntaxError, TokenError) as problem:
+        raise ValueError("its header is no description of an array") from problem
     return shape, dtype
 
 
