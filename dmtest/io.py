@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dmtest.errors import InputError
 from dmtest.readers.columns import Columns, Loaded
 from dmtest.readers.extras import require
-from dmtest.readers.formats import FORMATS, Format, find
+from dmtest.readers.formats import Format, identify
 from dmtest.readers.remote import fetched, is_url, shown
 
 __all__ = ["load", "read"]
@@ -81,17 +81,8 @@ def read(
 def _read(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     if not os.path.exists(path):  # Path's own raises for long names
         raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
-    row = find(path)
-    if row is None and path.is_dir():
-        raise InputError(
-            f"{path}: this is a directory, neither a Zarr store nor one of Hugging Face datasets; "
-            "pass one file"
-        )
-    if row is None:
-        known = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
-        raise InputError(f"{path}: unknown kind of file; save it as one of {known}")
-    if path.is_dir() and not row.markers:
-        raise InputError(f"{path}: this is a directory, not {row.note}; pass one file")
+    members = set(os.listdir(path)) if path.is_dir() else None
+    row = identify(path.name, members, str(path))
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); write it again")
     if key is not None and not row.key:

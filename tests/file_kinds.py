@@ -181,7 +181,7 @@ class Registered(pa.ExtensionType):
 
 
 def objects(trap: Path) -> pa.Table:
-    """A column of an extension type that holds a pickle, and one of pickles."""
+    """Put a pickle into the metadata of an extension type, and pickles into a column."""
     values = pa.ExtensionArray.from_storage(Registered(pickled(trap)), pa.array([1.0] * 9, "f4"))
     return pa.table({"a": values, "b": [pickled(trap)] * 9})
 
@@ -331,7 +331,7 @@ def save_torch(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def hostile_torch(path: Path, trap: Path) -> None:
-    """An object beside a tensor."""
+    """Object beside a tensor."""
     import torch
 
     torch.save({"embeddings": torch.zeros(9, 3), "extra": Payload(trap)}, path)

@@ -24,8 +24,9 @@ from numpy.testing import assert_array_equal
 from pyarrow import parquet
 
 from dmtest.errors import InputError
-from dmtest.io import FORMATS, load, read
+from dmtest.io import load, read
 from dmtest.readers.columns import EXACT
+from dmtest.readers.formats import FORMATS
 from dmtest.sample import as_sample
 
 X = np.random.default_rng(5).normal(size=(12, 3))

@@ -17,7 +17,7 @@ __all__ = ["MARKERS", "read_arrow", "read_dataset"]
 
 MARKERS = ("state.json", "dataset_dict.json")
 FILE, OLD_FEATHER = b"ARROW1", b"FEA1"
-END = (b"\xff\xff\xff\xff\0\0\0\0", b"\0\0\0\0")  # of a stream; the second up to Arrow 0.14
+END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream, since Arrow 0.15
 
 
 def read_arrow(path: Path, key: str | None, columns: Columns | None) -> Loaded:
@@ -52,7 +52,7 @@ def _stream(path: Path) -> Any:
 
     with path.open("rb") as raw:
         raw.seek(-min(8, path.stat().st_size), 2)
-        if not raw.read().endswith(END):
+        if raw.read() != END:
             raise ValueError("the mark at the end of the stream is not there")
     return ipc.open_stream(pa.memory_map(str(path))).read_all()
 

@@ -40,7 +40,9 @@ def choose(
     wanted = DEFAULT if key is None else key if key in held else key.strip("/")
     found = [wanted] if wanted in held else [n for n in held if n.rpartition("/")[2] == wanted]
     if len(found) > 1:
-        raise InputError(f"key: {where} has several {wanted!r}; choose from {listing(found)}")
+        raise InputError(
+            f"key: {where} has several {wanted!r}; choose from {listing(map(repr, found))}"
+        )
     if not found and key is None:
         raise InputError(f"{where}: name one of its arrays with key=: {kept or 'it has none'}")
     if not found:

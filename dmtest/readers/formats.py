@@ -6,11 +6,12 @@ To add a kind, write its function in a module beside this one, a row here, and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from dmtest.errors import InputError
 from dmtest.readers import arrow_files, zarr_store
 from dmtest.readers.arrow import read_parquet
 from dmtest.readers.arrow_files import read_arrow, read_dataset
@@ -25,7 +26,7 @@ from dmtest.readers.vectors import read_bin, read_vecs
 from dmtest.readers.words import read_word_text, read_words_binary
 from dmtest.readers.zarr_store import read_zarr
 
-__all__ = ["FORMATS", "Format", "find"]
+__all__ = ["FORMATS", "Format", "by_suffix", "identify"]
 
 NAMED, PLACED = "names or positions", "positions"
 ARRAY = "the name of an array"
@@ -173,10 +174,33 @@ FORMATS = (
 )
 
 
-def find(path: Path) -> Format | None:
-    """Return the kind of a file, by its suffix, or of a folder, by what lies in it."""
-    if path.is_dir():
-        for row in FORMATS:
-            if any((path / marker).is_file() for marker in row.markers):
-                return row
-    return next((row for row in FORMATS if path.name.lower().endswith(row.suffixes or "\0")), None)
+def identify(name: str, members: Set[str] | None, where: str) -> Format:
+    """Return the kind of a file, by its suffix, or of a folder, by what lies in it.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    members : set of str or None
+        Names in the folder; None for a file.
+    where : str
+        What to call it in the refusal of what is no such kind.
+    """
+    row = by_suffix(name)
+    if members is None and row is None:
+        known = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
+        raise InputError(f"{where}: unknown kind of file; save it as one of {known}")
+    if members is not None and not (row and row.markers):
+        row = next((row for row in FORMATS if not members.isdisjoint(row.markers)), None)
+    if row is None:
+        raise InputError(
+            f"{where}: this is a directory, neither a Zarr store nor one of Hugging Face datasets; "
+            "pass one file"
+        )
+    return row
+
+
+def by_suffix(name: str) -> Format | None:
+    """Return the kind of files that are called like this."""
+    rows = (row for row in FORMATS if row.suffixes and name.lower().endswith(row.suffixes))
+    return next(rows, None)

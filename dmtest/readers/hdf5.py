@@ -78,7 +78,7 @@ def _matrices(file: Any) -> dict[str, Any]:
     """Everything in an .h5ad file that has one row an observation and may be dense."""
     import h5py
 
-    found = {}
+    found: dict[str, Any] = {}
     for place in ("X", "obsm", "layers"):
         link = file.get(place, getlink=True)
         if not isinstance(link, h5py.HardLink):
@@ -120,6 +120,8 @@ def _values(
     dataset: Any, path: Path, columns: Columns | None, names: tuple[str, ...] | None
 ) -> NDArray[Any]:
     where = f"{path}[{dataset.name.strip('/')!r}]"
+    if dataset.shape is None:
+        raise InputError(f"{where}: is empty; choose another dataset")
     only_numbers(dataset.dtype, where)
     _stored(dataset, where)
     offset = _offset(dataset)

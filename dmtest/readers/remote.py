@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from dmtest.errors import InputError
 from dmtest.readers.extras import Extra, require
+from dmtest.readers.formats import by_suffix, identify
 
 __all__ = ["FSSPEC", "PACKAGES", "fetched", "is_url", "shown"]
 
@@ -58,7 +59,7 @@ def fetched(url: str) -> Iterator[Path]:
         name = PurePosixPath(urlsplit(url).path if "http" in url[:5] else place).name
         target = Path(folder, name or "data")
         with _failures(url):
-            _copy(system, place, target)
+            _copy(system, place, target, shown(url))
         yield target
 
 
@@ -68,7 +69,8 @@ def _resolve(url: str) -> tuple[Any, str]:
     protocol = re.split("::|://", url)[0].lower()
     with _failures(url):
         try:
-            return url_to_fs(url)
+            system, place = url_to_fs(url)
+            return system, str(place)
         except ImportError as problem:
             package = next((PACKAGES[p] for p in PACKAGES if f"{p}:" in f"{url}:"), "")
             cure = f"run: pip install {package}" if package else str(problem).rstrip(".")
@@ -94,17 +96,21 @@ def _failures(url: str) -> Iterator[None]:
         ) from problem
 
 
-def _copy(system: Any, place: str, target: Path) -> None:
-    """Copy a file, or all files of a folder, none of them to outside of the target."""
-    if not system.isdir(place):
+def _copy(system: Any, place: str, target: Path, where: str) -> None:
+    """Copy a file or a folder of a known kind; nothing is fetched only to be refused."""
+    row = by_suffix(target.name)
+    # Asked about a file, some stores would read all of it to see whether it lists others.
+    if (row and not row.markers) or not system.isdir(place):
+        identify(target.name, None, where)
         system.get_file(place, str(target))
         return
     root = place.rstrip("/") + "/"
+    inner = {file: PurePosixPath(file.removeprefix(root)) for file in system.find(place)}
+    identify(target.name, {path.parts[0] for path in inner.values()}, where)
     target.mkdir()
-    for file in system.find(place):
-        inner = PurePosixPath(file.removeprefix(root))
-        if inner.is_absolute() or ".." in inner.parts:
+    for file, path in inner.items():
+        if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{file!r} leads out of its folder")
-        local = target.joinpath(*inner.parts)
+        local = target.joinpath(*path.parts)
         local.parent.mkdir(parents=True, exist_ok=True)
         system.get_file(file, str(local))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dmtest.errors import InputError
+from dmtest.outcome import Finding
 from dmtest.readers.choice import choose
 from dmtest.readers.columns import Columns, Loaded, pick
 from dmtest.readers.objects import from_torch
@@ -39,10 +40,11 @@ def read_torch(path: Path, key: str | None, columns: Columns | None) -> Loaded:
             f"{path}: holds pickled Python objects, which are not read because unpickling can run "
             "any code; save the tensors alone with torch.save"
         ) from problem
+    findings: tuple[Finding, ...] = ()
     if isinstance(content, torch.Tensor):
         if key is not None:
             raise InputError(f"key: {path} holds one tensor without a name; leave out key={key!r}")
-        name, findings, tensor = "", (), content
+        name, tensor = "", content
     else:
         held = dict(_tensors(content, ""))
         shapes = {name: tuple(tensor.shape) for name, tensor in held.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import reprlib
 from array import array as packed
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,8 +51,8 @@ def read_word_text(path: Path, key: str | None, columns: Columns | None) -> Load
     values = _parse(path, at)
     if at.n is not None and len(values) != at.n:
         raise InputError(
-            f"{path}: line 1 says {at.n} words of {at.d} numbers but {len(values)} follow, so it is "
-            "truncated or no such file; copy it again"
+            f"{path}: line 1 says {at.n} words of {at.d} numbers but {len(values)} follow, so it "
+            "is truncated or no such file; copy it again"
         )
     return Loaded(pick(values, columns), source=str(path))
 
@@ -155,7 +154,7 @@ def read_words_binary(path: Path, key: str | None, columns: Columns | None) -> L
             "hold, so it is truncated or corrupt; copy it again"
         )
     room((n, d), 4, str(path))
-    values = _vectors(memoryview(raw).cast("B"), len(first), n, d, path)
+    values = _vectors(raw.data, len(first), n, d, path)
     return Loaded(pick(values, columns), source=str(path))
 
 

@@ -22,11 +22,11 @@ from dmtest.readers.columns import Columns, Loaded, listing
 __all__ = ["MARKERS", "read_zarr"]
 
 MARKERS = ("zarr.json", ".zarray", ".zgroup")
-PLAIN = frozenset(
-    "adler32 astype bitround blosc bytes bz2 crc32 crc32c delta fixedscaleoffset fletcher32 gzip "
-    "jenkins_lookup3 lz4 lzma packbits pcodec quantize sharding_indexed shuffle transpose zfpy "
-    "zlib zstd endian".split()
-)
+LAYOUT = {"bytes", "endian", "sharding_indexed", "transpose"}
+CHECKSUMS = {"adler32", "crc32", "crc32c", "fletcher32", "jenkins_lookup3"}
+PACKING = {"blosc", "bz2", "gzip", "lz4", "lzma", "packbits", "pcodec", "zfpy", "zlib", "zstd"}
+ROUNDING = {"astype", "bitround", "delta", "fixedscaleoffset", "quantize", "shuffle"}
+PLAIN = LAYOUT | CHECKSUMS | PACKING | ROUNDING
 
 
 def read_zarr(path: Path, key: str | None, columns: Columns | None) -> Loaded:
