@@ -1,50 +1,32 @@
 """Files in, one array out; nothing found in a file is ever executed.
 
-A format is one row of `FORMATS`; what reads it is a module of :mod:`dmtest.readers`.
+Which kinds of files there are is said in :mod:`dmtest.readers.formats`, one row each.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from numpy.typing import NDArray
 
 from dmtest.errors import InputError
-from dmtest.readers.arrow import read_parquet
 from dmtest.readers.columns import Columns, Loaded
-from dmtest.readers.numpy_files import read_npy, read_npz
-from dmtest.readers.text import read_text
+from dmtest.readers.extras import require
+from dmtest.readers.formats import Format, identify
+from dmtest.readers.remote import fetched, is_url, shown
 
 __all__ = ["load", "read"]
 
-UNREADABLE = (  # RuntimeError is what zipfile raises for passwords and unknown compressions
-    *(OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError),
-    *(csv.Error, zipfile.BadZipFile, zlib.error),
-)
-
-
-class Format(NamedTuple):
-    """A row of the registry: which files, how to read them, whether `key` means something."""
-
-    suffixes: tuple[str, ...]
-    load: Callable[[Path, str | None, Columns | None], Loaded]
-    note: str
-    keyed: bool = False
-
-
-FORMATS = (
-    Format((".npy",), read_npy, "a NumPy array"),
-    Format((".npz",), read_npz, "a NumPy archive", keyed=True),
-    Format((".csv", ".csv.gz"), read_text, "comma-separated text"),
-    Format((".tsv", ".tsv.gz"), partial(read_text, delimiter="\t"), "tab-separated text"),
-    Format((".parquet",), read_parquet, "a Parquet table", keyed=True),
+UNREADABLE = (  # what the libraries raise for files that are not what they should be
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, struct.error),
 )
 
 
@@ -56,24 +38,28 @@ def load(
     Parameters
     ----------
     path : str or path-like
-        A ``.npy`` (mapped, not read), ``.npz``, ``.csv``, ``.tsv`` (either may end in ``.gz``)
-        or ``.parquet`` file. Missing cells become NaN. The first line of a text file is a
-        header unless all of it is numeric.
+        A file or folder of one of the kinds that ``docs/files.md`` lists, told apart by suffix
+        (``.npy .npz .csv .tsv .parquet .arrow .feather .h5 .h5ad .zarr .safetensors .pt .fvecs
+        .fbin .vec .txt .bin`` and others) or, if it is a folder, by what is in it; or a URL of
+        one, such as ``s3://bucket/file.npy``, which fsspec fetches. Missing cells become NaN. The
+        first line of a ``.csv`` or ``.tsv`` is a header unless all of it is numeric.
     key : str, optional
-        Which array of an ``.npz``, or which column of a ``.parquet`` file holds the rows.
-        Default: the only array, or the one called ``embeddings``; the only column of lists.
+        Which array of a file that holds several (levels are joined by ``/``; the last part of a
+        name will do if no other has it), or which column of a table holds the rows. Default: the
+        only array, or the one called ``embeddings``; the only column of lists.
     columns : str, int or iterable of them, optional
         Names or 0-based positions of the columns to keep.
 
     Returns
     -------
     ndarray
-        The array as stored; a table becomes (n, d) of float32 or float64.
+        The array as stored, mapped from the file where its kind permits; a table becomes (n, d)
+        of float32 or float64, and bfloat16 becomes float32.
 
     Raises
     ------
     InputError
-        If the file cannot be read as an array of numbers.
+        If the file cannot be read as an array of numbers, or an optional library is missing.
     """
     return read(path, key, columns).array
 
@@ -81,29 +67,45 @@ def load(
 def read(
     path: str | os.PathLike[str], key: str | None = None, columns: Columns | None = None
 ) -> Loaded:
-    """Read a file with the loader that its suffix names."""
-    path = Path(os.path.expanduser(path))  # Path's own raises for unknown users
-    row = next((row for row in FORMATS if path.name.lower().endswith(row.suffixes)), None)
+    """Read a file, or what a URL names, with the loader of its kind."""
+    if not is_url(path):
+        return _read(Path(os.path.expanduser(path)), key, columns)  # Path's own raises
+    url = str(path)
+    with fetched(url) as local:
+        try:
+            return replace(_read(local, key, columns), source=shown(url))
+        except InputError as problem:
+            raise InputError(str(problem).replace(str(local), shown(url))) from problem
+
+
+def _read(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     if not os.path.exists(path):  # Path's own raises for long names
         raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
-    if path.is_dir():
-        raise InputError(f"{path}: this is a directory; pass one file")
-    if row is None:
-        known = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
-        raise InputError(f"{path}: unknown kind of file; save it as one of {known}")
-    if path.stat().st_size == 0:
+    members = set(os.listdir(path)) if path.is_dir() else None
+    row = identify(path.name, members, str(path))
+    if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); write it again")
-    if key is not None and not row.keyed:
+    if key is not None and not row.key:
         raise InputError(f"key: {path} is {row.note} and has no keys; leave out key={key!r}")
+    if row.needs:
+        require(row.needs, f"{path}: {row.note}")
+    return _load(row, path, key, columns)
+
+
+def _load(row: Format, path: Path, key: str | None, columns: Columns | None) -> Loaded:
     try:
         return row.load(path, key, columns)
     except InputError:
         raise
     except PermissionError as problem:
         raise InputError(f"{path}: may not be read by this user; change its mode") from problem
+    except MemoryError as problem:
+        raise InputError(f"{path}: does not fit into memory; save it as .npy or in parts") from (
+            problem
+        )
     except UNREADABLE as problem:
-        reason = str(problem).strip().partition("\n")[0]
+        reason = str(problem).strip().partition("\n")[0][:200]
         raise InputError(
             f"{path}: cannot be read as {row.note}, so it is truncated, corrupt or misnamed "
-            f"({reason}); write it again"
+            f"({reason or type(problem).__name__}); write it again"
         ) from problem

@@ -53,6 +53,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+FILE_HELP = (
+    "Arrays (.npy .npz .h5 .hdf5 .h5ad .zarr .safetensors .pt .pth), tables (.csv .tsv .parquet "
+    ".arrow .feather .ipc), vectors (.fvecs .ivecs .bvecs .fbin .ibin .u8bin .i8bin), words (.vec "
+    ".txt .bin), a folder of Hugging Face datasets, or a URL of one (s3://...). Text may end in "
+    ".gz. A row is an observation. Nothing in a file is ever executed."
+)
 Version = Annotated[
     bool,
     _option(None, "Print the version and exit.", "--version", callback=_version, is_eager=True),
@@ -61,8 +67,7 @@ File = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="A .npy, .npz, .csv, .tsv (either may end in .gz) or .parquet file. A row is an "
-        "observation. Nothing in a file is ever executed.",
+        help=FILE_HELP,
         show_default=False,
     ),
 ]

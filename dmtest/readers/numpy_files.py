@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from dmtest.errors import InputError
-from dmtest.outcome import Finding
-from dmtest.readers.columns import Columns, Loaded, listing, pick
+from dmtest.readers.choice import choose, room
+from dmtest.readers.columns import Columns, Loaded, pick
 
 __all__ = ["read_npy", "read_npz"]
 
@@ -21,10 +22,13 @@ def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     if stream.peek(1)[:1] == b"\x80":
         return (), np.dtype(object)
     version = npy_format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = npy_format.read_array_header_1_0(stream)
-    else:
-        shape, _, dtype = npy_format.read_array_header_2_0(stream)
+    try:  # the header is a Python literal, so that a damaged one is bad syntax
+        if version == (1, 0):
+            shape, _, dtype = npy_format.read_array_header_1_0(stream)
+        else:
+            shape, _, dtype = npy_format.read_array_header_2_0(stream)
+    except (SyntaxError, TokenError) as problem:
+        raise ValueError("its header is no description of an array") from problem
     return shape, dtype
 
 
@@ -51,19 +55,11 @@ def read_npz(path: Path, key: str | None, columns: Columns | None) -> Loaded:
         for member in archive.namelist():
             with archive.open(member) as stream:
                 headers[member.removesuffix(".npy")] = _header(stream)
-        kept = listing(f"{name!r} {shape}" for name, (shape, _) in headers.items())
-        chosen = key if key is not None else "embeddings"
-        if key is None and len(headers) == 1:
-            chosen = next(iter(headers))
-        if chosen not in headers:
-            if key is not None:
-                raise InputError(f"key: {path} has no {key!r}; it holds {kept or 'nothing'}")
-            raise InputError(f"{path}: name one of its arrays with key=: {kept or 'it has none'}")
-        _refuse_pickle(headers[chosen][1], f"{path}[{chosen!r}]")
+        shapes = {name: shape for name, (shape, _) in headers.items()}
+        chosen, findings = choose(shapes, key, str(path))
+        shape, dtype = headers[chosen]
+        _refuse_pickle(dtype, f"{path}[{chosen!r}]")
+        room(shape, dtype.itemsize, f"{path}[{chosen!r}]")
         with archive.open(f"{chosen}.npy") as stream:
             values = npy_format.read_array(stream, allow_pickle=False)
-    findings: tuple[Finding, ...] = ()
-    if key is None and len(headers) > 1:
-        message = f"The file holds {len(headers)} arrays ({kept}) and {chosen!r} was read."
-        findings = (Finding("archive-key", message, len(headers)),)
     return Loaded(pick(values, columns), None, findings, str(path))

@@ -12,7 +12,7 @@ from dmtest.errors import InputError
 from dmtest.readers.arrow import from_arrow
 from dmtest.readers.columns import Columns, Loaded, pick, positions, unique_names
 
-__all__ = ["LOW_PRECISION", "from_object"]
+__all__ = ["LOW_PRECISION", "from_object", "from_torch"]
 
 LOW_PRECISION = ("float16", "bfloat16", "float8")
 
@@ -22,7 +22,7 @@ def from_object(data: Any, key: str | None, columns: Columns | None) -> Loaded:
     roots = {base.__module__.partition(".")[0] for base in type(data).__mro__}
     what = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
     if "torch" in roots:
-        loaded = _from_torch(data)
+        loaded = from_torch(data)
     elif frame := _from_frame(data, key, columns, roots):
         return frame
     else:
@@ -84,10 +84,11 @@ def _from_pandas(data: Any, key: str | None, columns: Columns | None) -> Loaded:
     return Loaded(loaded.array, kept, findings + loaded.findings, "", loaded.dtype)
 
 
-def _from_torch(tensor: Any) -> Loaded:
+def from_torch(tensor: Any, what: str = "data") -> Loaded:
+    """Turn a tensor into an array that shares its memory where it can; `what` is for messages."""
     dtype = str(tensor.dtype).removeprefix("torch.")
     if str(tensor.layout) != "torch.strided":
-        raise InputError(f"data: a tensor of layout {tensor.layout}; pass data.to_dense()")
+        raise InputError(f"{what}: a tensor of layout {tensor.layout}; pass it as x.to_dense()")
     try:
         tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
         if dtype.startswith(LOW_PRECISION):  # NumPy has no such types
@@ -95,8 +96,8 @@ def _from_torch(tensor: Any) -> Loaded:
         return Loaded(tensor.numpy(), dtype=dtype)
     except (RuntimeError, TypeError) as problem:
         raise InputError(
-            f"data: a {dtype} tensor on {tensor.device} has no values NumPy can read; pass "
-            "data.float().cpu()"
+            f"{what}: a {dtype} tensor on {tensor.device} has no values NumPy can read; pass it as "
+            "x.float().cpu()"
         ) from problem
 
 

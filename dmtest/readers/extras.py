@@ -1,0 +1,39 @@
+"""Optional libraries: one sentence with the command that installs one that is missing."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import NamedTuple
+
+from dmtest.errors import InputError
+
+__all__ = ["Extra", "require"]
+
+
+class Extra(NamedTuple):
+    """A library that reads one kind of file, and the oldest version that does it well."""
+
+    module: str
+    oldest: tuple[int, int]
+
+    @property
+    def command(self) -> str:
+        """What installs it."""
+        return f"pip install '{self.module}>={'.'.join(map(str, self.oldest))}'"
+
+
+def require(extra: Extra, what: str) -> None:
+    """Import a library, or say how to install it."""
+    try:
+        module = importlib.import_module(extra.module)
+    except ImportError as problem:
+        raise InputError(
+            f"{what} is read with {extra.module}, which is not installed; run: {extra.command}"
+        ) from problem
+    version = re.match(r"(\d+)\.(\d+)", str(getattr(module, "__version__", "")))
+    if version and (int(version[1]), int(version[2])) < extra.oldest:
+        raise InputError(
+            f"{what} is not read with {extra.module} {module.__version__}, which is too old; "
+            f"run: {extra.command}"
+        )
