@@ -166,7 +166,8 @@ class Page:
 
     def pdf(self) -> bytes:
         """Return what printing on A4 gives."""
-        found = self.send("Page.printToPDF", preferCSSPageSize=True, paperWidth=8.27, paperHeight=11.7)
+        self.send("Emulation.setEmulatedMedia", media="print")
+        found = self.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.7)
         return base64.b64decode(found["data"])
 
     def requests(self) -> list[str]:
@@ -206,7 +207,7 @@ def opened(binary: str, profile: Path) -> Iterator[Browser]:
     """Start a browser with an empty profile in a folder, and end it."""
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
-    # Duplicates above 4, so that neither end is overwritten before it has been moved.
+    # Numbers are given out in order, so that neither end is overwritten before it is moved.
     shell = f'exec 3<&{theirs_in} 4>&{theirs_out} && exec "$@"'
     process = subprocess.Popen(
         ["bash", "-c", shell, "bash", binary, *FLAGS[:-1], f"--user-data-dir={profile}", FLAGS[-1]],

@@ -70,7 +70,14 @@ def _line(fields: dict[str, str]) -> str:
     authors = fields["author"].replace(" and ", "; ")
     parts = [f"{authors} ({fields['year']})", fields["title"], where.strip(), identifier]
     line = " ".join(f"{part.rstrip('.')}." for part in parts if part)
-    for mark, shown in (("\\sqrt", "√"), ("--", "–"), ("$", ""), ("_", ""), ("{", ""), ("}", "")):
+    for mark, shown in (
+        ("\\sqrt", "√"),
+        ("--", "\N{EN DASH}"),
+        ("$", ""),
+        ("_", ""),
+        ("{", ""),
+        ("}", ""),
+    ):
         line = line.replace(mark, shown)
     return line
 
