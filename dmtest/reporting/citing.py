@@ -70,16 +70,8 @@ def _line(fields: dict[str, str]) -> str:
     authors = fields["author"].replace(" and ", "; ")
     parts = [f"{authors} ({fields['year']})", fields["title"], where.strip(), identifier]
     line = " ".join(f"{part.rstrip('.')}." for part in parts if part)
-    for mark, shown in (
-        ("\\sqrt", "√"),
-        ("--", "\N{EN DASH}"),
-        ("$", ""),
-        ("_", ""),
-        ("{", ""),
-        ("}", ""),
-    ):
-        line = line.replace(mark, shown)
-    return line
+    line = line.replace("\\sqrt", "√").replace("--", "\N{EN DASH}")
+    return re.sub(r"[${}_]", "", line)
 
 
 def software(report: Report) -> Entry:

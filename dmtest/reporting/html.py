@@ -7,7 +7,7 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from dmtest.reporting import reuse, tables, words
+from dmtest.reporting import citing, reading, reuse, tables, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -62,6 +62,8 @@ def _shared(report: Report) -> dict[str, Any]:
         "count": words.count,
         "plural": words.plural,
         "scope_of": words.scope(report),
+        "method_of": words.method,
+        "magnitude": reading.magnitude(report),
     }
 
 
@@ -96,14 +98,16 @@ def page(report: Report) -> str:
             slices=gallery.slices(report),
             coordinates=gallery.coordinates(report),
             spectrum=gallery.spectrum(report),
-            distance=[p for p in (gallery.profile(report), gallery.detectability(report)) if p],
+            distance=[plate for draw in (gallery.profile, gallery.decomposition, gallery.detectability) if (plate := draw(report))],
+            glossary=reading.glossary(report),
             directions=tables.direction_rows(report),
             warnings=[tables.warning_line(item) for item in report.warnings],
             facts=tables.facts(report),
             call=reuse.call(report),
             command=reuse.command(report),
             method=reuse.method(report),
-            citation=reuse.citation(report),
+            citation=[entry.text for entry in citing.cited(report)],
+            bibtex=citing.bibtex(report).splitlines(),
             newline=Markup("\n"),
             source=report.computed.get("source") or "",
             created=report.computed.get("created") or "",
