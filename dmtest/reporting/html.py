@@ -98,7 +98,12 @@ def page(report: Report) -> str:
             slices=gallery.slices(report),
             coordinates=gallery.coordinates(report),
             spectrum=gallery.spectrum(report),
-            distance=[plate for draw in (gallery.profile, gallery.decomposition, gallery.detectability) if (plate := draw(report))],
+            distance=[
+                plate
+                for draw in (gallery.profile, gallery.decomposition, gallery.detectability)
+                if (plate := draw(report))
+            ],
+            notes=tables.notes(report),
             glossary=reading.glossary(report),
             directions=tables.direction_rows(report),
             warnings=[tables.warning_line(item) for item in report.warnings],
@@ -116,6 +121,23 @@ def page(report: Report) -> str:
     )
 
 
+# How JupyterLab, VS Code, Colab and pages of Sphinx say that they are dark. The reader's system
+# does not count: a light notebook stays light on a dark desktop.
+DARK = (
+    '[data-jp-theme-light="false"]',
+    ".vscode-dark",
+    ".vscode-high-contrast:not(.vscode-high-contrast-light)",
+    'html[theme="dark"]',
+    'html[data-theme="dark"]',
+)
+
+
+def _scoped(style: str, scope: str) -> str:
+    """Write a style sheet's SCOPE and DARK as selectors of one fragment."""
+    dark = f":is({', '.join(DARK)}) {scope}"
+    return style.replace("DARK", dark).replace("SCOPE", scope)
+
+
 def fragment(report: Report) -> str:
     """Return the compact HTML that a notebook shows, with its style scoped to it.
 
@@ -128,7 +150,7 @@ def fragment(report: Report) -> str:
 
     digest = hashlib.sha256(report.to_json().encode()).hexdigest()
     scope = f"dmtest-{digest[:10]}"
-    style = _source("fragment.css.j2").replace("SCOPE", f".{scope}.{scope}")
+    style = _scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
     return (
         _environment()
         .get_template("fragment.html.j2")

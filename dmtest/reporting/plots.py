@@ -29,8 +29,8 @@ PANELS: dict[str, Callable[..., Axes]] = {
     "detectability": sizes.detectability,
     "qq": panels.qq,
     "deviation": panels.deviation,
-    "coordinates": panels.coordinates,
     "spectrum": panels.spectrum,
+    "coordinates": panels.coordinates,
 }
 
 
@@ -74,7 +74,7 @@ def _check(wanted: Sequence[str], report: Report, ax: Axes | None) -> None:
         if panel not in there:
             raise InputError(
                 f"panels: this report has no numbers for {panel!r}; it has them for "
-                f"{', '.join(there)}"
+                f"{', '.join(there) or 'none'}"
             )
     if not wanted or (ax is not None and len(wanted) > 1):
         raise InputError(

@@ -87,9 +87,11 @@ def magnitude(report: Report) -> str:
     said = []
     effect = report.effects.get("sliced-wasserstein-2")
     if effect is not None and effect.value is not None and words.interval(effect):
-        level = "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"
+        level = (
+            "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"
+        )
         said.append(
-            f"Seen from an average direction the data are {words.number(effect.value)} standard "
+            f"Averaged over directions the data are {words.number(effect.value)} standard "
             f"deviations off ({words.interval(effect)}{level})."
         )
     if report.pictures.get("detectability"):

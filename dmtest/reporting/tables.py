@@ -23,6 +23,7 @@ __all__ = [
     "direction_rows",
     "effect_rows",
     "facts",
+    "notes",
     "test_rows",
     "warning_line",
 ]
@@ -128,6 +129,15 @@ def effect_rows(report: Report) -> list[EffectRow]:
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
+def notes(report: Report) -> list[tuple[str, str]]:
+    """Return how the effects were computed; those computed alike are named together."""
+    found: dict[str, list[str]] = {}
+    for row in effect_rows(report):
+        if row.note:
+            found.setdefault(row.note, []).append(row.label)
+    return [("; ".join(labels), note) for note, labels in found.items()]
+
+
 def _scale(effects: Sequence[Effect]) -> tuple[float, float] | None:
     """Return the range from what the target gives to the farthest limit on either side.
 
@@ -227,7 +237,9 @@ def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) ->
 
 
 def _param(value: Any) -> str:
-    return words.number(value) if isinstance(value, float) else words.clean(value)
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else words.number(value)
+    return words.clean(value)
 
 
 def _error(value: float) -> str:
