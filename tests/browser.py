@@ -18,7 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["REQUIRED", "Browser", "Page", "find", "opened"]
+import pytest
+
+__all__ = ["REQUIRED", "Browser", "Page", "find", "needed", "opened"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Set where a missing browser is a failure, not a reason to skip.
@@ -51,6 +53,17 @@ FLAGS = (
 def find() -> str | None:
     """Return the path of a Chromium or Chrome, or None."""
     return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def needed() -> str:
+    """Return the path of a browser; skip the test without one, or fail where it is required."""
+    binary = find()
+    if binary is None:
+        missing = f"no browser: install chromium (looked for {', '.join(NAMES)})"
+        if os.environ.get(REQUIRED):
+            pytest.fail(f"{missing}; {REQUIRED} is set")
+        pytest.skip(missing)
+    return binary
 
 
 class Browser:
@@ -184,7 +197,7 @@ class Page:
         """Return role and name of everything that a screen reader is told, in order."""
         nodes = self.send("Accessibility.getFullAXTree")["nodes"]
         return [
-            (str(node["role"]["value"]), str(node.get("name", {}).get("value", "")))
+            (str(node["role"]["value"]), str(node.get("name", {}).get("value", "")).strip())
             for node in nodes
             if not node["ignored"]
         ]

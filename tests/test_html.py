@@ -114,7 +114,8 @@ def test_pictures_have_words_and_tables_have_heads(build: Any, texts: dict[str, 
     for attributes in page.all("div", "pre"):
         if "scroll" in attributes.get("class", ""):
             assert attributes["tabindex"] == "0"
-            assert attributes["role"] == "region"
+            assert attributes["role"] == "group"
+            assert attributes.get("aria-label") or attributes["aria-labelledby"]
 
 
 @every
