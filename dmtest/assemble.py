@@ -27,7 +27,7 @@ from dmtest.effects.wasserstein import describe_slices, wasserstein_effects
 from dmtest.errors import InputError
 from dmtest.multiplicity import holm, weighted
 from dmtest.outcome import Effect, Finding, Outcome
-from dmtest.registry import TESTS
+from dmtest.registry import TESTS, describe
 from dmtest.reporting.model import Report
 from dmtest.sample import Sample
 from dmtest.targets import Canonical, Target, Uniform
@@ -87,6 +87,7 @@ def assemble(
     pictures["directions"] = distance.direction_pictures(found, canonical, sample.names)
     pictures["profile"] = None if profile is None else profile.to_dict()
     pictures["detectability"] = None if power is None else power.to_dict()
+    asked = None if tests is None else [s.name for s in specs]
     diagnosis: list[Finding] = []
     if rejected:
         direction = distance.direction_finding(pictures["directions"], alpha)
@@ -108,7 +109,8 @@ def assemble(
         computed=_computed(sample, battery, plan, coordinates, outcomes, started)
         | _certified(certificate)
         | {
-            "arguments": _asked(None if tests is None else [s.name for s in specs], plan, tolerance)
+            "arguments": _asked(asked, plan, tolerance),
+            "described": describe((o.test for o in outcomes), hypothesis(goal.name)),
         },
         pictures=pictures,
     )

@@ -8,7 +8,17 @@ from dmtest.catalogue import cube, fitted, slices, specified, sphere
 from dmtest.errors import InputError
 from dmtest.spec import ALL, Spec
 
-__all__ = ["ROWS", "TARGETS", "TESTS", "Spec", "as_tests", "default_battery", "find", "list_tests"]
+__all__ = [
+    "ROWS",
+    "TARGETS",
+    "TESTS",
+    "Spec",
+    "as_tests",
+    "default_battery",
+    "describe",
+    "find",
+    "list_tests",
+]
 
 TARGETS = (*ALL, "sphere")
 ROWS: tuple[Spec, ...] = (
@@ -32,6 +42,14 @@ _SHAPES = ("henze-zirkler", "mardia-skewness", "mardia-kurtosis", "generalised-s
 _MOMENTS = ("radius", "covariance-ledoit-wolf", "energy")
 # A mean direction, axes, and two that see the rest.
 _SPHERE = ("rayleigh", "bingham", "bakshaev", "gine-gn")
+# What reports add to the tests that have rows: what they see, and their reference.
+_ADDED = {
+    "worst-direction": (
+        "one direction that is off, wherever it points",
+        "Anderson & Darling 1954",
+    ),
+    "support": ("values that the target never gives", ""),
+}
 
 
 def default_battery(target: str) -> tuple[str, ...]:
@@ -48,6 +66,18 @@ def default_battery(target: str) -> tuple[str, ...]:
 def find(name: str, target: str) -> Spec | None:
     """Return the row of a name for a target."""
     return next((row for row in ROWS if row.name == name and target in row.targets), None)
+
+
+def describe(names: Iterable[str], target: str) -> dict[str, dict[str, str]]:
+    """Return what the tests of these names see, and their references, for a report to keep."""
+    found = {}
+    for name in names:
+        row = find(name, target)
+        if row is not None:
+            found[name] = {"sees": row.sees, "reference": row.reference}
+        elif name in _ADDED:
+            found[name] = dict(zip(("sees", "reference"), _ADDED[name], strict=True))
+    return found
 
 
 def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]:

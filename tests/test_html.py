@@ -16,7 +16,7 @@ from typing import Any
 import fake_report
 import pytest
 
-from dmtest.reporting import Report, reuse
+from dmtest.reporting import Report, citing, html, reading, reuse
 
 BUILDERS = [
     fake_report.mismatch,
@@ -114,7 +114,8 @@ def test_pictures_have_words_and_tables_have_heads(build: Any, texts: dict[str, 
     for attributes in page.all("div", "pre"):
         if "scroll" in attributes.get("class", ""):
             assert attributes["tabindex"] == "0"
-            assert attributes["role"] == "region"
+            assert attributes["role"] == "group"
+            assert attributes.get("aria-label") or attributes["aria-labelledby"]
 
 
 @every
@@ -144,11 +145,13 @@ def test_policy_allows_only_our_script(build: Any, texts: dict[str, str]) -> Non
 
 
 def test_first_screen_order(texts: dict[str, str]) -> None:
-    said = Page(texts["mismatch"]).text.split("Method", 1)[1]
+    said = Page(texts["mismatch"]).text.split("Words", 1)[1]
     report = fake_report.mismatch()
     parts = [
         "Mismatch",
         "These data do not follow the standard normal N(0, I).",
+        "Averaged over directions the data are 0.412 standard deviations off (0.401 to 0.424,",
+        "notices 50% of the time with 70 rows, 90% of the time with 128 rows.",
         "p ≤ 0.001",
         "the smallest that 999 replicates can give",
         "alpha = 0.05",
@@ -159,13 +162,17 @@ def test_first_screen_order(texts: dict[str, str]) -> None:
         "How large it is",
         "Sliced Wasserstein-2 distance 0.412 sd 0.401 to 0.424",
         "How far, and who would notice",
+        "The largest part is that of the variances, 14.3 nats.",
         "Worst directions",
         "Worst slice (17)",
         "Typical slice (203)",
         "Coordinates",
         "Covariance spectrum",
         "Tests",
+        "What it sees",
         "henze-zirkler",
+        "most joint shapes",
+        "How the p-values were calibrated: a Lognormal approximation",
         "Data warnings",
         "exact copies of other rows. (37)",
         "What was computed",
@@ -173,8 +180,13 @@ def test_first_screen_order(texts: dict[str, str]) -> None:
         "rng=20241018",
         "dmtest report embeddings.npy --target normal --alpha 0.05 --seed 20241018",
         "For a methods section",
+        "henze-zirkler (Henze & Zirkler 1990)",
         "Cite",
         "arXiv:2410.06993",
+        "Communications in Statistics \N{EN DASH} Theory and Methods 19(10), 3595\N{EN DASH}3617.",
+        "@misc{dmtest,",
+        "@article{henze1990,",
+        "What the words mean",
     ]
     places = [said.find(part) for part in parts]
     assert -1 not in places, parts[places.index(-1)]
@@ -223,7 +235,7 @@ def test_page_ignores_the_users_plot_style(texts: dict[str, str]) -> None:
 
 def test_drawings_take_their_colours_from_the_page(texts: dict[str, str]) -> None:
     drawings = re.findall(r"<svg role.*?</svg>", texts["mismatch"], re.DOTALL)
-    assert len(drawings) == 19
+    assert len(drawings) == 20
     for drawing in drawings:
         assert not re.search(r"#[0-9a-f]{6}\b", drawing)
         assert "font-family" not in drawing
@@ -274,6 +286,7 @@ def test_fragment_is_scoped(build: Any) -> None:
     scope = page.all("div")[0]["class"].split()[0]
     assert re.fullmatch("dmtest-[0-9a-f]{10}", scope)
     style = text.split("<style>")[1].split("</style>")[0]
+    style = style.replace(f":is({', '.join(html.DARK)}) ", "")
     for selector in re.findall(r"([^{}]+)\{", style):
         assert all(part.strip().startswith(f".{scope}.{scope}") for part in selector.split(","))
     assert not page.all("script", "img", "link", "iframe")
@@ -300,3 +313,71 @@ def test_fragments_of_two_reports_do_not_share_a_scope() -> None:
 def test_call_of_a_target_object_is_python() -> None:
     report = replace(fake_report.mismatch(), target="uniform(-1, 1)")
     assert "    target=dmtest.Uniform(-1, 1)," in reuse.call(report)
+
+
+def test_references_are_complete_and_used() -> None:
+    """Whatever the catalogue cites is there as BibTeX, and nothing else is."""
+    from dmtest.registry import ROWS
+
+    own = {citing.PAPER, "Phipson & Smyth 2010", "Westfall & Young 1993", "Holm 1979"}
+    own |= {"Aldor-Noiman et al. 2013", "Anderson & Darling 1954"}
+    assert set(citing.library()) == own | {
+        label for row in ROWS for label in row.reference.split("; ")
+    }
+    entries = [entry for found in citing.library().values() for entry in found]
+    assert len({entry.key for entry in entries}) == len(entries)
+    for entry in entries:
+        assert entry.bibtex.count("{") == entry.bibtex.count("}")
+        fields = dict(citing.FIELD.findall(entry.bibtex))
+        where = {"journal", "booktitle", "publisher", "eprint"}
+        assert {"author", "title", "year"} <= set(fields)
+        assert where & set(fields)
+        assert re.search(r"\(\d{4}\)\. .+\.$", entry.text)
+        assert not re.search(r"[{}$\\]", entry.text)
+
+
+def test_citations_follow_what_was_used() -> None:
+    report = fake_report.mismatch()
+    keys = [entry.key for entry in citing.cited(report)]
+    assert keys[:2] == ["dmtest", "butakov2024"]
+    assert len(keys) == len(set(keys))
+    assert {"henze1990", "holm1979", "phipson2010", "aldornoiman2013"} <= set(keys)
+    assert "bingham1974" not in keys
+    assert [entry.key for entry in citing.cited(fake_report.bare())] == ["dmtest", "butakov2024"]
+    assert citing.bibtex(report).count("@") == len(keys)
+
+
+def test_a_reference_that_is_not_known_is_still_named() -> None:
+    described = {"kuiper": {"sees": "x", "reference": "Nobody 2031"}}
+    report = fake_report.mismatch(computed=fake_report.computed(described=described))
+    assert citing.cited(report)[2].text == "Nobody 2031"
+    assert "<li>Nobody 2031</li>" in report.to_html()
+
+
+def test_page_of_a_report_without_descriptions() -> None:
+    computed = {k: v for k, v in fake_report.computed().items() if k != "described"}
+    said = Page(fake_report.mismatch(computed=computed).to_html()).text
+    assert "henze-zirkler" in said
+    assert "What it sees" not in said
+
+
+def test_page_is_small_at_384_columns_and_64_slices() -> None:
+    """Under 1.5 MB at the size that the issue names; pictures hold a bounded number of points."""
+    x = fake_report.sample(4000, 384)
+    names = [f"embedding_{k}" for k in range(384)]
+    pictures = fake_report.pictures(x, names)
+    report = fake_report.mismatch(d=384, pictures=pictures)
+    assert len(report.to_html().encode()) < 400_000
+
+
+@pytest.mark.parametrize(
+    ("rates", "thresholds", "said"),
+    [
+        ([0.1, 0.6], [{"power": 0.5, "n": 61.0}], "50% of the time with 61 rows."),
+        ([0.98, 1.0], [{"power": 0.5, "n": None}], "98% of the time with only 32 rows."),
+        ([0.1, 0.3], [{"power": 0.5, "n": None}], "does not notice half of the time with 64 rows"),
+    ],
+)
+def test_power_in_words(rates: list[float], thresholds: list[Any], said: str) -> None:
+    found = {"test": "kuiper", "sizes": [32, 64], "rates": rates, "thresholds": thresholds}
+    assert said in reading.noticed(found)

@@ -178,17 +178,66 @@ def test_frame_has_a_row_for_each_test() -> None:
     assert list(empty.columns) == list(frame.columns)
 
 
-def test_frame_without_pandas_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+@every
+def test_polars_frame_holds_the_same(build: Any) -> None:
+    report = build()
+    ours, theirs = report.to_frame("polars"), report.to_frame()
+    assert ours.columns == list(theirs.columns)
+    for name in ("test", "method"):
+        assert ours[name].to_list() == list(theirs[name])
+    for name in ("statistic", "pvalue", "adjusted"):
+        np.testing.assert_array_equal(ours[name].to_numpy(), theirs[name].to_numpy(float))
+    assert str(ours.schema["worst_slice"]) == "Int64"
+
+
+def test_polars_frame_keeps_a_seed_of_128_bits() -> None:
+    seed = 2**127 + 1
+    outcome = dataclasses.replace(fake_report.outcomes([0.5], 9, 2)[0], seed=seed)
+    report = fake_report.bare(outcomes=(outcome,), adjusted=(0.5,))
+    assert report.to_frame("polars")["seed"].to_list() == [str(seed)]
+    assert list(report.to_frame()["seed"]) == [seed]
+
+
+def test_xarray_holds_tests_effects_and_pictures() -> None:
+    report = fake_report.mismatch()
+    data = report.to_xarray()
+    assert data.attrs["verdict"] == "mismatch"
+    assert float(data["adjusted"].sel(test="kuiper")) == report.adjusted[6]
+    assert float(data["effect_high"].sel(effect="kl-mean")) == 0.42
+    assert np.isnan(data["effect_value"].sel(effect="kl-smoothed"))
+    picture = report.pictures["slices"][1]
+    np.testing.assert_array_equal(
+        data["quantile_observed"].sel(slice=picture["slice"]), picture["observed"]
+    )
+    assert data.sizes["rank"] == 48
+    np.testing.assert_array_equal(data["noise"], [0.5, 1, 2, 4])
+    np.testing.assert_array_equal(data["power"], [0.1, 0.42, 0.9, 1.0])
+
+
+@every
+def test_every_report_has_a_dataset(build: Any) -> None:
+    data = build().to_xarray()
+    assert data.sizes["test"] == len(build().outcomes)
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars", "xarray"])
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     real = builtins.__import__
 
     def without(name: str, *args: Any, **more: Any) -> Any:
-        if name == "pandas":
+        if name == package:
             raise ImportError(name)
         return real(name, *args, **more)
 
+    report = fake_report.bare()
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match="pip install pandas"):
-        fake_report.bare().to_frame()
+    with pytest.raises(ImportError, match=f"pip install {package}"):
+        _ = report.to_xarray() if package == "xarray" else report.to_frame(package)
+
+
+def test_unknown_backend_is_refused() -> None:
+    with pytest.raises(InputError, match="backend: must be one of pandas, polars; got 'spark'"):
+        fake_report.bare().to_frame("spark")  # type: ignore[call-overload]
 
 
 def test_repr_is_one_line() -> None:
@@ -378,7 +427,28 @@ def test_panels_draw_on_a_given_axes(panel: str) -> None:
     ax = figure.add_subplot()
     assert fake_report.mismatch().plot(panel, ax=ax) is figure
     figure.savefig(io.BytesIO(), format="png")
-    assert fake_report.odd().plot(panel).axes
+    assert panel in fake_report.mismatch().panels
+    for name in fake_report.odd().panels:
+        assert fake_report.odd().plot(name).axes
+
+
+def test_panels_are_those_that_can_be_drawn() -> None:
+    assert fake_report.mismatch().panels == tuple(plots.PANELS)
+    assert fake_report.bare().panels == ()
+    assert "decomposition" not in fake_report.compatible().panels
+
+
+def test_several_panels_go_beside_each_other() -> None:
+    figure = fake_report.mismatch().plot(["qq", "profile", "decomposition", "effects"])
+    assert len(figure.axes) == 4
+    assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
+
+
+def test_decomposition_draws_the_effects() -> None:
+    report = fake_report.mismatch()
+    (ax,) = report.plot("decomposition").axes
+    values = [report.effects[k].value for k in ("kl-mean", "kl-scale", "kl-correlation")]
+    assert [bar.get_width() for bar in ax.patches] == values
 
 
 def test_qq_draws_the_numbers_of_the_report() -> None:
@@ -412,7 +482,11 @@ def test_collapsed_coordinates_get_a_scale_of_their_own(width: float, scaled: bo
 @pytest.mark.parametrize(
     ("panel", "options", "said"),
     [
-        ("pie", {}, "panel: must be one of effects, qq"),
+        ("pie", {}, "panels: must be among effects, decomposition, profile"),
+        ((), {}, "panels: got no name"),
+        (["qq", "pie"], {}, "got 'pie'"),
+        (["qq", "profile"], {"ax": object()}, "panels: got 2 names"),
+        ("qq", {"ax": object(), "which": 5}, "pictures of 2 slices"),
         ("qq", {"which": 2}, "pictures of 2 slices"),
         ("coordinates", {"which": -1}, "got -1"),
     ],
@@ -420,8 +494,10 @@ def test_collapsed_coordinates_get_a_scale_of_their_own(width: float, scaled: bo
 def test_panels_that_are_not_there(panel: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         fake_report.mismatch().plot(panel, **options)
-    with pytest.raises(InputError, match="no covariance spectrum"):
+    with pytest.raises(InputError, match="no numbers for 'spectrum'; it has them for none"):
         fake_report.bare().plot("spectrum")
+    with pytest.raises(InputError, match="give at least one"):
+        fake_report.mismatch().plot(which=1)
 
 
 def test_same_json_from_another_process() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmtest.reporting import pictures, plots, svg, words
+from dmtest.reporting import panels, pictures, reading, sizes, svg, words
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from dmtest.reporting.model import Report
 
-__all__ = ["Plate", "coordinates", "detectability", "profile", "slices", "spectrum"]
+__all__ = [
+    "Plate",
+    "coordinates",
+    "decomposition",
+    "detectability",
+    "profile",
+    "slices",
+    "spectrum",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +42,16 @@ class Plate:
         ``<svg>`` elements, each with its own label for screen readers.
     details : tuple of (str, str)
         Names and numbers under the caption.
+    head, rows : tuple
+        The numbers that were drawn, as a table; empty when they are in the text.
     """
 
     title: str
     caption: str
     drawings: tuple[Markup, ...]
     details: tuple[tuple[str, str], ...] = ()
+    head: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 def _panel(
@@ -88,8 +100,8 @@ def _slice(report: Report, which: int) -> Plate:
         title,
         seen,
         (
-            _panel(plots.qq, report, f"q{which}", label, which=which),
-            _panel(plots.deviation, report, f"v{which}", minus, which=which),
+            _panel(panels.qq, report, f"q{which}", label, which=which),
+            _panel(panels.deviation, report, f"v{which}", minus, which=which),
         ),
         tuple(details),
     )
@@ -114,7 +126,7 @@ def coordinates(report: Report) -> list[Plate]:
             numbers += "; heights not on one scale"
         label = f"Histogram of {picture['name']} against the target's density: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
-        drawing = _panel(plots.coordinates, report, f"c{which}", label, **options)
+        drawing = _panel(panels.coordinates, report, f"c{which}", label, **options)
         found.append(Plate(str(picture["name"]), numbers, (drawing,)))
     return found
 
@@ -134,7 +146,7 @@ def spectrum(report: Report) -> Plate | None:
     )
     ends = f"Largest {words.number(values[0])}, smallest {words.number(values[-1])}."
     label = f"Covariance spectrum. {seen} {ends}"
-    drawing = _panel(plots.spectrum, report, "s", label, size=(5.6, 2.9))
+    drawing = _panel(panels.spectrum, report, "s", label, size=(4.4, 2.9))
     return Plate("Covariance spectrum", f"{seen} {ends}", (drawing,))
 
 
@@ -172,8 +184,42 @@ def profile(report: Report) -> Plate | None:
         text = f"{words.number(one['lower'])} to {words.number(one['upper'])} nats"
         details.append((f"{one['label']}, noise {words.number(one['noise'])}".capitalize(), text))
     label = f"Divergence from the target after noise, over noise levels. {seen}"
-    drawing = _panel(plots.profile, report, "p", label, size=(4.4, 2.9))
-    return Plate("Divergence after noise", seen, (drawing,), tuple(details))
+    drawing = _panel(sizes.profile, report, "p", label, size=(4.4, 2.9))
+    level = f"{100 * found['confidence']:g}%"
+    head = ("Noise", "Estimate", f"{level} limits", "Resolved by a batch")
+    rows = tuple(_profile_row(one) for one in found["points"])
+    return Plate("Divergence after noise", seen, (drawing,), tuple(details), head, rows)
+
+
+def _profile_row(point: dict[str, Any]) -> tuple[str, ...]:
+    lower, upper, low, high = (
+        "no limit" if point[name] is None else words.number(point[name])
+        for name in ("lower", "upper", "low", "high")
+    )
+    resolved = "yes" if point["informative"] else "no"
+    return words.number(point["noise"]), f"{lower} to {upper}", f"{low} to {high}", resolved
+
+
+def decomposition(report: Report) -> Plate | None:
+    """Return the parts of the divergence, or None when fewer than two could be estimated."""
+    parts = pictures.parts(report)
+    if len(parts) < 2:
+        return None
+    name, most = max(parts, key=lambda part: float(part[1].value or 0.0))
+    there = dict(parts)
+    missing = [p for key, p in pictures.PARTS.items() if key in report.effects and p not in there]
+    seen = (
+        f"The largest part is that of the {name}, {words.number(most.value)} nats."
+        if most.value
+        else "No part is above zero once the bias of a finite sample is removed."
+    )
+    if missing:
+        seen += f" Not estimable: {', '.join(missing)}."
+    numbers = "; ".join(f"{part}: {words.number(effect.value)} nats" for part, effect in parts)
+    label = f"Parts of the divergence with their intervals. {seen} {numbers}"
+    options = {"size": (4.4, 2.9), "margins": (0.12, 0.5)}
+    drawing = _panel(sizes.decomposition, report, "k", label, **options)
+    return Plate("Where the divergence comes from", seen, (drawing,))
 
 
 def detectability(report: Report) -> Plate | None:
@@ -181,18 +227,14 @@ def detectability(report: Report) -> Plate | None:
     if not report.pictures.get("detectability"):
         return None
     found = pictures.detectability(report)
-    parts = []
-    for one in found["thresholds"]:
-        power = f"{100 * one['power']:g}%"
-        if one["n"] is not None:
-            parts.append(f"{power} of the time with {words.count(round(one['n']))} rows")
-    top = words.count(found["sizes"][-1])
-    seen = (
-        f"Somebody with {found['test']} notices " + ", ".join(parts) + "."
-        if parts
-        else f"Subsamples of up to {top} rows were not enough, or {found['sizes'][0]} were."
-    )
+    seen = reading.noticed(found)
     seen += " The dashed line is the mean p-value."
     label = f"Power of {found['test']} against the number of rows. {seen}"
-    drawing = _panel(plots.detectability, report, "n", label, size=(4.4, 2.9))
-    return Plate("How many rows it takes to notice", seen, (drawing,))
+    drawing = _panel(sizes.detectability, report, "n", label, size=(4.4, 2.9))
+    head = ("Rows", "Share rejected", "95% limits", "Mean p-value")
+    keys = ("sizes", "rates", "low", "high", "mean_pvalues")
+    rows = tuple(
+        (words.count(n), _fixed(rate), f"{_fixed(low)} to {_fixed(high)}", words.number(mean))
+        for n, rate, low, high, mean in zip(*(found[key] for key in keys), strict=True)
+    )
+    return Plate("How many rows it takes to notice", seen, (drawing,), (), head, rows)

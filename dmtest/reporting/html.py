@@ -7,7 +7,7 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from dmtest.reporting import reuse, tables, words
+from dmtest.reporting import citing, reading, reuse, tables, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -62,6 +62,8 @@ def _shared(report: Report) -> dict[str, Any]:
         "count": words.count,
         "plural": words.plural,
         "scope_of": words.scope(report),
+        "method_of": words.method,
+        "magnitude": reading.magnitude(report),
     }
 
 
@@ -96,20 +98,44 @@ def page(report: Report) -> str:
             slices=gallery.slices(report),
             coordinates=gallery.coordinates(report),
             spectrum=gallery.spectrum(report),
-            distance=[p for p in (gallery.profile(report), gallery.detectability(report)) if p],
+            distance=[
+                plate
+                for draw in (gallery.profile, gallery.decomposition, gallery.detectability)
+                if (plate := draw(report))
+            ],
+            notes=tables.notes(report),
+            glossary=reading.glossary(report),
             directions=tables.direction_rows(report),
             warnings=[tables.warning_line(item) for item in report.warnings],
             facts=tables.facts(report),
             call=reuse.call(report),
             command=reuse.command(report),
             method=reuse.method(report),
-            citation=reuse.citation(report),
+            citation=[entry.text for entry in citing.cited(report)],
+            bibtex=citing.bibtex(report).splitlines(),
             newline=Markup("\n"),
             source=report.computed.get("source") or "",
             created=report.computed.get("created") or "",
             version=report.computed.get("version") or "",
         )
     )
+
+
+# How JupyterLab, VS Code, Colab and pages of Sphinx say that they are dark. The reader's system
+# does not count: a light notebook stays light on a dark desktop.
+DARK = (
+    '[data-jp-theme-light="false"]',
+    ".vscode-dark",
+    ".vscode-high-contrast:not(.vscode-high-contrast-light)",
+    'html[theme="dark"]',
+    'html[data-theme="dark"]',
+)
+
+
+def _scoped(style: str, scope: str) -> str:
+    """Write a style sheet's SCOPE and DARK as selectors of one fragment."""
+    dark = f":is({', '.join(DARK)}) {scope}"
+    return style.replace("DARK", dark).replace("SCOPE", scope)
 
 
 def fragment(report: Report) -> str:
@@ -124,7 +150,7 @@ def fragment(report: Report) -> str:
 
     digest = hashlib.sha256(report.to_json().encode()).hexdigest()
     scope = f"dmtest-{digest[:10]}"
-    style = _source("fragment.css.j2").replace("SCOPE", f".{scope}.{scope}")
+    style = _scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
     return (
         _environment()
         .get_template("fragment.html.j2")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dmtest.errors import InputError
 from dmtest.outcome import Effect, Finding, Outcome
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import os
 
     import pandas as pd
+    import polars as pl
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "VERDICTS", "Report", "schema"]
 
 SCHEMA = 1
-KINDS: dict[type, tuple[str, ...]] = {
-    str: ("verdict", "pvalue_method", "target"),
-    int: ("n", "d", "seed"),
-    dict: ("effects", "computed", "pictures"),
-    list: ("outcomes", "adjusted", "diagnosis", "warnings"),
-}
 VERDICTS = ("compatible", "equivalent", "mismatch", "inconclusive")
 
 
@@ -170,7 +166,7 @@ class Report:
                 f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
             )
         try:
-            return cls(**_arguments(data))
+            return cls(**serial.arguments(data, [f.name for f in fields(cls)]))
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -200,50 +196,73 @@ class Report:
             serial.write(path, text)
         return text
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the outcomes as a pandas data frame, one row per test.
+    @overload
+    def to_frame(self, backend: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
 
-        Raises
-        ------
-        ImportError
-            When pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ImportError(
-                "Report.to_frame needs pandas, which is not installed: run `pip install pandas`, "
-                "or use Report.to_dict()['outcomes']"
-            ) from None
-        rows = [
-            {"test": o.test, "statistic": o.statistic, "pvalue": o.pvalue, "adjusted": p}
-            | o.to_dict()
-            for o, p in zip(self.outcomes, self.adjusted, strict=True)
-        ]
-        names = ["test", "statistic", "pvalue", "adjusted", *(f.name for f in fields(Outcome))]
-        return pd.DataFrame(rows, columns=list(dict.fromkeys(names)))
+    @overload
+    def to_frame(self, backend: Literal["polars"]) -> pl.DataFrame: ...
 
-    def plot(self, panel: str | None = None, *, ax: Axes | None = None, **options: Any) -> Figure:
-        """Draw the report, or one panel of it, with matplotlib.
+    def to_frame(self, backend: str = "pandas") -> Any:
+        """Return the outcomes as a data frame, one row per test.
 
         Parameters
         ----------
-        panel : {"effects", "qq", "deviation", "coordinates", "spectrum", "profile", \
-"detectability"}, optional
-            Draw this panel only. Without it, a page of all of them.
+        backend : {"pandas", "polars"}
+            Whose data frame; ImportError when it is not installed. polars' has the seed, which
+            may be larger than its integers, and the parameters as text.
+        """
+        from dmtest.reporting import frames
+
+        return frames.frame(self, backend)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return outcomes, effects and the numbers behind the plots as an xarray data set.
+
+        Its dimensions are ``test``, ``effect`` and, for what the report has, ``slice`` and
+        ``quantile``, ``rank`` (of eigenvalues), ``noise`` and ``rows``. ImportError without xarray.
+        """
+        from dmtest.reporting import frames
+
+        return frames.dataset(self)
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """Names of the panels that `plot` can draw of this report."""
+        from dmtest.reporting import pictures
+
+        return pictures.names(self)
+
+    def plot(
+        self, panels: str | Sequence[str] | None = None, *, ax: Axes | None = None, **options: Any
+    ) -> Figure:
+        """Draw the report, or some panels of it, with matplotlib.
+
+        Parameters
+        ----------
+        panels : str or sequence of str, optional
+            Names from `panels`: one panel, or several beside each other. Without it, a page
+            of all.
         ax : matplotlib Axes, optional
-            Where to draw the panel.
+            Where to draw a single panel.
         **options
-            Passed to the panel, for example ``which=1`` for the second slice.
+            Passed to the panels, for example ``which=1`` for the second slice.
 
         Returns
         -------
         matplotlib Figure
             Made without pyplot: no global state, nothing to close.
+
+        Raises
+        ------
+        InputError
+            When there is no such panel or the report has no numbers for it; the message
+            names those that there are.
         """
         from dmtest.reporting import plots
 
-        return plots.overview(self) if panel is None else plots.draw(panel, self, ax, **options)
+        if panels is None and ax is None and not options:
+            return plots.overview(self)
+        return plots.draw(panels if panels is not None else (), self, ax, **options)
 
     def _repr_html_(self) -> str:
         """Return the compact HTML that notebooks show."""
@@ -271,20 +290,3 @@ class Report:
             f"<Report {self.verdict}: p={self.pvalue:.3g}, alpha={self.alpha:g}, "
             f"target={self.target!r}, n={self.n}, d={self.d}, {len(self.outcomes)} tests>"
         )
-
-
-def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a JSON object into the arguments of `Report`; unknown keys are left out."""
-    found = {f.name: data[f.name] for f in fields(Report)}
-    for name in ("pvalue", "alpha"):
-        found[name] = serial.number(found[name])
-    for kind, names in KINDS.items():
-        for name in names:
-            if not isinstance(found[name], kind) or isinstance(found[name], bool):
-                raise TypeError(f"{name} is {type(found[name]).__name__}, not {kind.__name__}")
-    found["outcomes"] = tuple(serial.record(Outcome, item) for item in found["outcomes"])
-    found["adjusted"] = tuple(serial.number(p) for p in found["adjusted"])
-    found["effects"] = {k: serial.record(Effect, v) for k, v in found["effects"].items()}
-    for name in ("diagnosis", "warnings"):
-        found[name] = tuple(serial.record(Finding, item) for item in found[name])
-    return found

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dmtest.outcome import Effect
     from dmtest.reporting.model import Report
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "heights",
     "inner",
     "limits",
+    "names",
     "numbers",
     "outside",
+    "parts",
     "profile",
     "reference",
     "slice_at",
@@ -35,6 +38,14 @@ __all__ = [
 ]
 
 SLICE_NUMBERS = ("theoretical", "observed", "low", "high")
+# Parts of the divergence that add up, by the name of their effect.
+PARTS = {
+    "kl-mean": "mean",
+    "kl-scale": "variances",
+    "kl-correlation": "correlations",
+    "kl-margins": "shapes of the coordinates",
+    "kl-dependence": "dependence beyond correlation",
+}
 SPECTRUM_NUMBERS = ("observed", "low", "high", "reference")
 
 
@@ -70,18 +81,42 @@ def spectrum(report: Report) -> dict[str, Any]:
     return dict(found)
 
 
+def parts(report: Report) -> list[tuple[str, Effect]]:
+    """Return the parts of the divergence that could be estimated, with a name for each."""
+    found = [(name, report.effects.get(key)) for key, name in PARTS.items()]
+    return [
+        (name, effect)
+        for name, effect in found
+        if effect is not None and effect.value is not None and np.isfinite(effect.value)
+    ]
+
+
+def names(report: Report) -> tuple[str, ...]:
+    """Return the panels that the report has numbers for."""
+    there = {
+        "effects": bool(report.effects),
+        "decomposition": len(parts(report)) > 1,
+        "profile": bool(report.pictures.get("profile")),
+        "detectability": bool(report.pictures.get("detectability")),
+        "qq": bool(report.pictures.get("slices")),
+        "deviation": bool(report.pictures.get("slices")),
+        "spectrum": bool(report.pictures.get("spectrum")),
+        "coordinates": bool(report.pictures.get("coordinates")),
+    }
+    return tuple(name for name, drawn in there.items() if drawn)
+
+
 def available(report: Report) -> list[tuple[str, dict[str, int]]]:
     """Return the panels of the overview, as names and options, that can be drawn."""
+    several = {"qq": ("slices", 2), "coordinates": ("coordinates", 6)}
     jobs: list[tuple[str, dict[str, int]]] = []
-    for which in range(min(len(report.pictures.get("slices") or []), 2)):
-        jobs.append(("qq", {"which": which}))
-    jobs += [
-        (panel, {})
-        for panel in ("spectrum", "profile", "detectability")
-        if report.pictures.get(panel)
-    ]
-    for which in range(min(len(report.pictures.get("coordinates") or []), 6)):
-        jobs.append(("coordinates", {"which": which}))
+    for panel in names(report):
+        if panel in several:
+            kind, most = several[panel]
+            many = min(len(report.pictures[kind]), most)
+            jobs += [(panel, {"which": which}) for which in range(many)]
+        elif panel not in ("effects", "deviation"):
+            jobs.append((panel, {}))
     return jobs
 
 

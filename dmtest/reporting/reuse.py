@@ -1,4 +1,4 @@
-"""How to repeat a report, describe it and cite it."""
+"""How to repeat a report, and how to describe it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
-from dmtest.reporting import words
+from dmtest.reporting import citing, words
 
 if TYPE_CHECKING:
     from dmtest.reporting.model import Report
 
-__all__ = ["call", "citation", "command", "method"]
+__all__ = ["call", "command", "method"]
 
 TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
 
@@ -82,29 +82,46 @@ def command(report: Report) -> str:
     )
 
 
+def _tests(report: Report) -> str:
+    """Name the tests with their references, those of slices first."""
+    groups: dict[str, list[str]] = {}
+    for outcome in report.outcomes:
+        reference = citing.described(report, outcome.test)[1]
+        name = f"{outcome.test} ({reference})" if reference else outcome.test
+        over = f"Tests of slices, over {outcome.slices} directions" if outcome.slices else ""
+        groups.setdefault(over, []).append(name)
+    other = groups.pop("", [])
+    said = [f" {head}: {', '.join(names)}." for head, names in groups.items()]
+    if other:
+        said.append(f" Tests{' of whole rows' if groups else ''}: {', '.join(other)}.")
+    return "".join(said)
+
+
 def method(report: Report) -> str:
-    """Return a paragraph for a methods section."""
+    """Return a paragraph for a methods section, with what was found."""
     version = report.computed.get("version")
     software = "dmtest" if version is None else f"dmtest {version}"
-    names = ", ".join(o.test for o in report.outcomes)
-    slices = sorted({o.slices for o in report.outcomes if o.slices})
-    many = f" Slice tests projected the data on {' or '.join(map(str, slices))} directions."
-    ways = "; ".join(dict.fromkeys(o.method for o in report.outcomes))
-    return words.clean(
-        f"{words.plural(report.n, 'observation')} in {words.plural(report.d, 'dimension')} were "
-        f"tested against {words.target(report.target)} with {software} (seed {report.seed})"
-        + (f", using {names}." if names else ".")
-        + (many if slices else "")
+    ways = "; ".join(dict.fromkeys(words.method(o.method) for o in report.outcomes))
+    text = (
+        f"Whether {words.plural(report.n, 'observation')} in {words.plural(report.d, 'dimension')} "
+        f"follow {words.target(report.target)} was tested with {software} (seed {report.seed})."
+        + _tests(report)
         + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
-        + f" Global, family-wise p-value: {report.pvalue_method}; alpha = {report.alpha:g}."
     )
+    if report.outcomes:
+        text += (
+            f" Global, family-wise {words.evidence(report)[0]} at alpha = {report.alpha:g} "
+            f"({words.method(report.pvalue_method)})."
+        )
+    return words.clean(text + _distance(report))
 
 
-def citation(report: Report) -> list[str]:
-    """Return what to cite: the software and the paper its protocol comes from."""
-    version = report.computed.get("version")
-    return [
-        words.clean(f"dmtest{'' if version is None else f', version {version}'} (Python package)."),
-        "Butakov et al. (2024). Efficient Distribution Matching of Representations via "
-        "Noise-Injected Deep InfoMax. arXiv:2410.06993.",
-    ]
+def _distance(report: Report) -> str:
+    """Say between which bounds the divergence after noise is."""
+    effect = report.effects.get("smoothed-kl")
+    if effect is None or effect.low is None or effect.high is None or effect.confidence is None:
+        return ""
+    return (
+        f" Divergence from the target (Butakov et al. 2024): {effect.label}, "
+        f"{words.interval(effect)} nats at {100 * effect.confidence:g}%."
+    )

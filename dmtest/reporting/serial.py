@@ -13,10 +13,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dmtest.errors import InputError
+from dmtest.outcome import Effect, Finding, Outcome
 
-__all__ = ["dumps", "encode", "loads", "number", "plain", "read", "record", "write"]
+__all__ = ["arguments", "dumps", "encode", "loads", "number", "plain", "read", "record", "write"]
 
 Record = TypeVar("Record")
+
+# What the fields of a report are in JSON.
+KINDS: dict[type, tuple[str, ...]] = {
+    str: ("verdict", "pvalue_method", "target"),
+    int: ("n", "d", "seed"),
+    dict: ("effects", "computed", "pictures"),
+    list: ("outcomes", "adjusted", "diagnosis", "warnings"),
+}
 
 # The spelling of protobuf's JSON mapping; `float` and JavaScript's `Number` read it.
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -86,6 +95,23 @@ def record(kind: type[Record], data: Mapping[str, Any]) -> Record:
                 value = {k: NOT_FINITE.get(str(v), v) for k, v in value.items()}
             found[f.name] = number(value) if numeric else value
     return kind(**found)
+
+
+def arguments(data: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Turn a JSON object into the arguments of a report; unknown keys are left out."""
+    found = {name: data[name] for name in names}
+    for name in ("pvalue", "alpha"):
+        found[name] = number(found[name])
+    for kind, keys in KINDS.items():
+        for name in keys:
+            if not isinstance(found[name], kind) or isinstance(found[name], bool):
+                raise TypeError(f"{name} is {type(found[name]).__name__}, not {kind.__name__}")
+    found["outcomes"] = tuple(record(Outcome, item) for item in found["outcomes"])
+    found["adjusted"] = tuple(number(p) for p in found["adjusted"])
+    found["effects"] = {k: record(Effect, v) for k, v in found["effects"].items()}
+    for name in ("diagnosis", "warnings"):
+        found[name] = tuple(record(Finding, item) for item in found[name])
+    return found
 
 
 def dumps(value: Any, indent: str = "") -> str:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from markupsafe import Markup, escape
 
-from dmtest.reporting import plots
+from dmtest.reporting.palette import Palette
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SENTINELS", "render"]
 
 # Colours no one would choose, one for each variable of the page's style sheet.
-SENTINELS = plots.Palette(
+SENTINELS = Palette(
     ink="#010203",
     muted="#010204",
     grid="#010205",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dmtest.reporting import words
+from dmtest.reporting import citing, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ __all__ = [
     "direction_rows",
     "effect_rows",
     "facts",
+    "notes",
     "test_rows",
     "warning_line",
 ]
@@ -34,6 +35,11 @@ NAMES = {
     "rows_in_pictures": "rows in pictures",
 }
 UNITS = {"standard deviations": "sd"}  # where a column has no room
+NEUTRAL = {"times the normal's": 1.0}  # what the target gives, where that is not 0
+BARELESS = frozenset({"rows"})  # where 0 is no reference
+# Parts of the effect above them.
+PARTS = frozenset({"kl-mean", "kl-scale", "kl-correlation"})
+UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class EffectRow:
     """One effect in words, and its interval as percentages of a common scale.
 
     `zero`, `start`, `end` and `mark` are positions between 0 and 100 shared by
-    all effects of one unit; None where there is nothing to draw.
+    all effects of one unit; None where there is nothing to draw. `part` tells a
+    part of the effect above it.
     """
 
     label: str
@@ -55,6 +62,7 @@ class EffectRow:
     start: float | None
     end: float | None
     mark: float | None
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,9 @@ class TestRow:
     method: str
     letter: str
     rejects: bool
+    params: str
+    sees: str
+    reference: str
     keys: tuple[Any, ...]
 
 
@@ -118,15 +129,26 @@ def effect_rows(report: Report) -> list[EffectRow]:
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
+def notes(report: Report) -> list[tuple[str, str]]:
+    """Return how the effects were computed; those computed alike are named together."""
+    found: dict[str, list[str]] = {}
+    for row in effect_rows(report):
+        if row.note:
+            found.setdefault(row.note, []).append(row.label)
+    return [("; ".join(labels), note) for note, labels in found.items()]
+
+
 def _scale(effects: Sequence[Effect]) -> tuple[float, float] | None:
-    """Return the range from zero to the farthest finite limit on either side.
+    """Return the range from what the target gives to the farthest limit on either side.
 
     None where a bar would say nothing: for one number with nothing to compare.
     """
-    if len(effects) == 1 and effects[0].low is None and effects[0].high is None:
+    unit = effects[0].unit
+    alone = len(effects) == 1 and effects[0].low is None and effects[0].high is None
+    if alone or unit in BARELESS:
         return None
     ends = [v for e in effects for v in (e.value, e.low, e.high) if v is not None]
-    ends = [0.0, *(v for v in ends if math.isfinite(v))]
+    ends = [NEUTRAL.get(unit, 0.0), *(v for v in ends if math.isfinite(v))]
     return min(ends), max(ends)
 
 
@@ -154,10 +176,11 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
         # The value says that much.
         note=words.clean(effect.note).removeprefix("not estimable: "),
-        zero=place(0.0) or 0.0,
+        zero=place(NEUTRAL.get(effect.unit, 0.0)) or 0.0,
         start=start,
         end=end,
         mark=place(effect.value),
+        part=effect.name in PARTS,
     )
 
 
@@ -166,7 +189,7 @@ def test_rows(report: Report) -> list[TestRow]:
     pairs = list(zip(report.outcomes, report.adjusted, strict=True))
     pairs.sort(key=lambda pair: (_last(pair[1]), _last(pair[0].pvalue)))
     letters = {m: _letter(k) for k, m in enumerate(dict.fromkeys(o.method for o, _ in pairs))}
-    return [_test_row(o, adjusted, report.alpha, letters[o.method]) for o, adjusted in pairs]
+    return [_test_row(report, o, adjusted, letters[o.method]) for o, adjusted in pairs]
 
 
 test_rows.__test__ = False  # type: ignore[attr-defined]
@@ -187,12 +210,13 @@ def _last(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def _test_row(outcome: Outcome, adjusted: float, alpha: float, letter: str) -> TestRow:
+def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) -> TestRow:
     floored = words.at_floor(outcome.pvalue, outcome.replicates)
     error = outcome.pvalue_error
     shown = error is not None and math.isfinite(error) and error > 0 and not floored
     corrected = words.pvalue(adjusted)
     worst = outcome.worst_pvalue
+    sees, reference = citing.described(report, outcome.test)
     return TestRow(
         test=words.clean(outcome.test),
         statistic=words.number(outcome.statistic, 4),
@@ -204,9 +228,18 @@ def _test_row(outcome: Outcome, adjusted: float, alpha: float, letter: str) -> T
         worst_pvalue="" if worst is None else words.pvalue(worst, outcome.replicates),
         method=words.clean(outcome.method),
         letter=letter,
-        rejects=adjusted <= alpha,
+        rejects=adjusted <= report.alpha,
+        params=", ".join(f"{k} {_param(v)}" for k, v in outcome.params.items() if v is not None),
+        sees=sees,
+        reference=reference,
         keys=(outcome.test, outcome.statistic, outcome.pvalue, adjusted, worst),
     )
+
+
+def _param(value: Any) -> str:
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else words.number(value)
+    return words.clean(value)
 
 
 def _error(value: float) -> str:
@@ -247,7 +280,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         "seed": str(report.seed),
     }
     for key, value in report.computed.items():
-        if key not in ("tests", "arguments", "call", "command") and value is not None:
+        if key not in UNLISTED and value is not None:
             shown[NAMES.get(key, key)] = _fact(key, value)
     return [(words.clean(key), words.clean(value)) for key, value in shown.items()]
 

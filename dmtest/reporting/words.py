@@ -21,6 +21,7 @@ __all__ = [
     "evidence",
     "fewest",
     "interval",
+    "method",
     "number",
     "plural",
     "pvalue",
@@ -183,6 +184,12 @@ def interval(effect: Effect) -> str:
     if effect.high is None:
         return f"at least {number(effect.low)}"
     return f"{number(effect.low)} to {number(effect.high)}"
+
+
+def method(text: str) -> str:
+    """Return how something was computed, as the beginning of a sentence."""
+    shown = clean(text).replace("monte carlo", "Monte Carlo")
+    return shown[:1].upper() + shown[1:]
 
 
 def target(name: str) -> str:
