@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,17 @@ from typing import Any
 import numpy as np
 
 import dmtest
+from dmtest.contrast import Contrast, contrast_findings, rotation_findings
+from dmtest.effects.contrast import contrast_effects, moments_of, rotation_effects
+from dmtest.effects.contrast_pictures import (
+    column_distances,
+    columns_pictured,
+    directions_pictured,
+    slices_pictured,
+    spectrum_pictured,
+)
+from dmtest.effects.divergent import divergent_directions
+from dmtest.engines.pool import Pool
 from dmtest.multiplicity import holm
 from dmtest.outcome import Finding
 from dmtest.reference import Reference
@@ -33,6 +45,10 @@ def compared(
     """Run everything that a report on two samples needs, each computation once."""
     result = run_comparison(sample, goal, specs, settings)
     rejected = result.pvalue <= alpha
+    seen = _seen(sample, goal, result, alpha, settings)
+    diagnosis: tuple[Finding, ...] = ()
+    if rejected:
+        diagnosis = rotation_findings(seen) if goal.rotation else contrast_findings(seen)
     return Report(
         verdict="mismatch" if rejected else "compatible",
         pvalue=result.pvalue,
@@ -44,12 +60,47 @@ def compared(
         seed=settings.seed,
         outcomes=result.outcomes,
         adjusted=tuple(float(p) for p in holm([o.pvalue for o in result.outcomes])),
-        effects={},
-        diagnosis=(),
+        effects=dict(seen.effects),
+        diagnosis=diagnosis,
         warnings=_warnings(sample, goal.sample, result),
-        computed=_computed(sample, goal, result, started) | {"arguments": asked},
-        pictures={},
+        computed=_computed(sample, goal, result, started)
+        | _repeat(sample, goal, alpha, settings, asked),
+        pictures=_pictures(seen, goal, result, settings),
     )
+
+
+def _seen(
+    sample: Sample, goal: Reference, result: Comparison, alpha: float, settings: Settings
+) -> Contrast:
+    """Measure how far apart the samples are, and where."""
+    pool = Pool(sample.x, goal.sample.x, settings.seed)
+    ours, theirs = moments_of(sample.x), moments_of(goal.sample.x)
+    if goal.rotation:
+        effects, distances, found = rotation_effects(pool, ours, theirs), np.zeros(0), []
+    else:
+        effects = contrast_effects(pool, result.details, ours, theirs)
+        distances = column_distances(pool)
+        found = divergent_directions(pool, settings.replicates)
+    return Contrast(pool, ours, theirs, effects, sample.names, distances, found, alpha)
+
+
+def _pictures(
+    seen: Contrast, goal: Reference, result: Comparison, settings: Settings
+) -> dict[str, Any]:
+    pictures: dict[str, Any] = {
+        "slices": [],
+        "coordinates": [],
+        "spectrum": spectrum_pictured(seen.pool, seen.ours, seen.theirs),
+        "directions": directions_pictured(seen.directions, seen.names),
+    }
+    if goal.rotation:
+        return pictures
+    pictures["coordinates"] = columns_pictured(seen.pool, seen.distances, seen.names)
+    if "sliced-wasserstein" in result.details:
+        drawn = result.details["sliced-wasserstein"].drawn
+        count = settings.replicates
+        pictures["slices"] = slices_pictured(seen.pool, drawn, seen.names, count)
+    return pictures
 
 
 def _warnings(sample: Sample, reference: Sample, result: Comparison) -> tuple[Finding, ...]:
@@ -73,6 +124,27 @@ def _shared(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
         f"are not independent, which makes the tests blind to what these rows hide."
     )
     return (Finding("common-rows", text, count),)
+
+
+def _repeat(
+    sample: Sample, goal: Reference, alpha: float, settings: Settings, asked: dict[str, Any]
+) -> dict[str, Any]:
+    """Keep the call, and the command where both samples are files."""
+    sources = sample.source, goal.sample.source
+    given = {name: value for name, value in asked.items() if value is not None}
+    arguments = [
+        repr(sources[0]) if sources[0] else "data",
+        repr(sources[1]) if sources[1] else "reference",
+        *(f"{name}={value!r}" for name, value in ({"alpha": alpha} | given).items()),
+        f"rng={settings.seed}",
+    ]
+    lines = ["dmtest.compare(", *(f"    {one}," for one in arguments), ")"]
+    kept: dict[str, Any] = {"arguments": asked, "call": "\n".join(lines), "command": ""}
+    if sources[0] and sources[1]:
+        words = ["dmtest", "compare", sources[0], sources[1], "--alpha", f"{alpha:g}"]
+        words += ["--seed", str(settings.seed), *(["--rotation"] if goal.rotation else [])]
+        kept["command"] = shlex.join(words)
+    return kept
 
 
 def _computed(

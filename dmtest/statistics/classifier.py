@@ -13,7 +13,7 @@ from dmtest.parallel import blocks, run_tasks
 from dmtest.statistics.two_sample import Drawn
 from dmtest.streams import stream
 
-__all__ = ["FOLDS", "classifier", "features", "scores", "shrinkage"]
+__all__ = ["FOLDS", "classifier", "features", "observed_scores", "scores", "shrinkage"]
 
 Vector = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ def scores(white: Vector, fold: NDArray[np.intp], marks: Vector) -> Vector:
     Returns
     -------
     ndarray, shape (labellings, rows)
-        Larger: more like a row of the data.
+        Above 0: nearer to the mean of the data than to that of the reference.
     """
     everything = white.sum(axis=0)
     ours = marks @ white
@@ -136,11 +136,22 @@ def scores(white: Vector, fold: NDArray[np.intp], marks: Vector) -> Vector:
         m = (len(white) - int(held.sum())) - n
         inside = ours - marks[:, held] @ part
         outside = (everything - part.sum(axis=0)) - inside
-        rule = inside / np.maximum(n, 1.0)[:, None] - outside / np.maximum(m, 1.0)[:, None]
+        inside /= np.maximum(n, 1.0)[:, None]
+        outside /= np.maximum(m, 1.0)[:, None]
+        rule = inside - outside
         # A labelling that leaves one side empty has nothing to learn from.
         rule[(n == 0.0) | (m == 0.0)] = 0.0
-        out[:, held] = rule @ part.T
+        middle = 0.5 * np.einsum("ij,ij->i", rule, inside + outside)
+        out[:, held] = rule @ part.T - middle[:, None]
     return out
+
+
+def observed_scores(pool: Pool) -> tuple[Vector, NDArray[np.bool_]]:
+    """Return held-out scores of the rows looked at, and whether each is a row of the data."""
+    index = chosen_rows(pool)
+    ours = index < pool.n
+    white = whitened(features(pool, index))
+    return scores(white, folds(pool, len(index)), ours[None].astype(np.float64))[0], ours
 
 
 def areas(white: Vector, fold: NDArray[np.intp], marks: Vector) -> Vector:
