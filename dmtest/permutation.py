@@ -158,7 +158,7 @@ def _evaluated(
 
 
 def _calibrated(drawn: Drawn, method: str, params: dict[str, Any]) -> Permuted:
-    badness = _level(drawn.badness)
+    badness = _level(drawn)
     pvalues = [float(rank_pvalues(column[0], column[1:])) for column in badness.T]
     count = len(badness) - 1
     return Permuted(
@@ -172,10 +172,10 @@ def _calibrated(drawn: Drawn, method: str, params: dict[str, Any]) -> Permuted:
     )
 
 
-def _level(badness: Vector) -> Vector:
+def _level(drawn: Drawn) -> Vector:
     """Round away what the order of summation may add."""
-    step = ROUNDING * np.abs(badness).max(axis=0)
-    return np.asarray(np.round(badness / np.where(step > 0.0, step, 1.0)))
+    step = ROUNDING * np.abs(drawn.badness).max(axis=0) + drawn.rounding
+    return np.asarray(np.round(drawn.badness / np.where(step > 0.0, step, 1.0)))
 
 
 def together(results: Sequence[Permuted]) -> tuple[float, float, int]:
@@ -189,6 +189,6 @@ def together(results: Sequence[Permuted]) -> tuple[float, float, int]:
         Permutations behind it.
     """
     common = min(one.replicates for one in results)
-    badness = np.concatenate([_level(one.drawn.badness)[: common + 1] for one in results], axis=1)
+    badness = np.concatenate([_level(one.drawn)[: common + 1] for one in results], axis=1)
     pvalue = min_p(badness[0], badness[1:])[0]
     return pvalue, float(np.sqrt(pvalue * (1.0 - pvalue) / common)), common

@@ -38,6 +38,8 @@ __all__ = [
 
 Vector = NDArray[np.float64]
 
+# Rounding of a sum whose terms cancel, in units of theirs.
+CANCELLED = 1e-13
 # Pooled rows of which the median distance is taken, and random frequencies of a large pool.
 MEDIAN_ROWS, FREQUENCIES, SLICES = 2000, 512, 64
 
@@ -71,6 +73,8 @@ class Drawn:
         What is calibrated, larger is worse, the observed labelling first.
     facts : dict
         Further fields of the outcome.
+    rounding : float
+        What the order of summation may add to a value, of terms that cancel.
     params : dict
         Tuning parameters that were chosen from the pool.
     form : Form, optional
@@ -82,6 +86,7 @@ class Drawn:
     statistic: float
     badness: Vector
     facts: dict[str, Any] = field(default_factory=dict)
+    rounding: float = 0.0
     params: dict[str, Any] = field(default_factory=dict)
     form: Form | None = None
     per_line: Vector | None = None
@@ -114,7 +119,8 @@ def energy(pool: Pool, labels: Labels) -> Asks:
     twice the Cramer-von Mises type integral of (F - G)^2.
     """
     form: Form = yield DISTANCE
-    return _drawn(-pool.scale * form.values, form)
+    size = float(np.sqrt(2.0 * pool.variance.sum()))
+    return _drawn(-pool.scale * form.values, pool.scale * size, form)
 
 
 def mmd(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Asks:
@@ -126,11 +132,20 @@ def mmd(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Asks:
     """
     chosen = median_bandwidth(pool) if bandwidth is None else bandwidth
     form: Form = yield PairForm(0.5 / chosen**2)
-    return _drawn(pool.scale * form.values, form, {"bandwidth": chosen})
+    return _drawn(pool.scale * form.values, pool.scale, form, {"bandwidth": chosen})
 
 
-def _drawn(values: Vector, form: Form | None = None, params: dict[str, Any] | None = None) -> Drawn:
-    return Drawn(float(values[0]), values[:, None], params=params or {}, form=form)
+def _drawn(
+    values: Vector, size: float, form: Form | None = None, params: dict[str, Any] | None = None
+) -> Drawn:
+    """Return one calibrated column; `size` is that of the terms that cancel in it."""
+    return Drawn(
+        float(values[0]),
+        values[:, None],
+        rounding=CANCELLED * size,
+        params=params or {},
+        form=form,
+    )
 
 
 def mmd_of_frequencies(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Drawn:
@@ -155,7 +170,7 @@ def mmd_of_frequencies(pool: Pool, labels: Labels, bandwidth: float | None = Non
         for part in run_tasks(tile, blocks(pool.total, ROW_TILE)):
             sums += part
         values[batch] = np.square(sums).sum(axis=1) / FREQUENCIES
-    return _drawn(pool.scale * values, params={"bandwidth": chosen})
+    return _drawn(pool.scale * values, pool.scale, params={"bandwidth": chosen})
 
 
 def sorted_lines(pool: Pool, directions: Vector) -> Lines:
@@ -217,7 +232,8 @@ def energy_of_lines(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
     lines: Lines = yield SlicedLines(slices)
     d = pool.d
     factor = float(np.sqrt(np.pi) * np.exp(gammaln((d + 1) / 2.0) - gammaln(d / 2.0)))
-    return _drawn(pool.scale * factor * per_line(lines, labels, energy_lines).mean(axis=0))
+    values = pool.scale * factor * per_line(lines, labels, energy_lines).mean(axis=0)
+    return _drawn(values, 0.0)
 
 
 def per_line(lines: Lines, labels: Labels, kernel: Callable[..., None]) -> Vector:
