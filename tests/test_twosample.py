@@ -182,7 +182,7 @@ def test_the_classifier_is_what_it_says() -> None:
     rows = rows / rows.std(axis=0)
     shrunk, weight = ledoit_wolf(rows, assume_centered=True)
     assert classifier.shrinkage(rows, rows.T @ rows / 105) == pytest.approx(weight)
-    fold = classifier.folds(pool, 105)
+    fold = classifier.folds(pool, index)
     ours = index < 60
     areas = []
     for f in range(5):
@@ -276,6 +276,36 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
         for key in ("seconds", "created"):
             del one["computed"][key]
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("test", NAMES)
+def test_a_statistic_depends_on_rows_and_labels_not_on_positions(test: str) -> None:
+    # What makes a permutation test exact with any fixed seed: the statistic of relabelled rows
+    # is that of the same rows put in the order of their labels.
+    z = np.concatenate([X, Y])
+    pool = pooled()
+    (spec,) = as_tests(test, "reference")
+    every = permuted(pool, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn.badness
+    for b in (1, 7, 19):
+        mine = Labels(60, 45, 19, 0).marks(slice(b, b + 1))[0] == 1
+        other = pooled(z[mine], z[~mine])
+        alone = permuted(other, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn
+        assert_allclose(every[b], alone.badness[0], rtol=1e-9, atol=1e-12)
+
+
+def test_folds_and_subsets_look_random() -> None:
+    rng = np.random.default_rng(0)
+    pool = pooled(rng.standard_normal((3000, 2)), rng.standard_normal((2000, 2)))
+    fold = classifier.folds(pool, np.arange(5000))
+    assert (np.bincount(fold) == 1000).all()
+    ours = np.bincount(fold, weights=np.arange(5000) < 3000)
+    assert (np.abs(ours - 600) < 4 * np.sqrt(1000 * 0.24)).all()
+    # Neither by value: folds have the same distribution.
+    for f in range(5):
+        assert stats.ks_2samp(pool.x[fold[:3000] == f, 0], pool.x[fold[:3000] != f, 0])[1] > 1e-4
+    chosen = pool.subset(500, "a")
+    assert len(np.unique(chosen)) == 500
+    assert (chosen != pool.subset(500, "b")).any()
 
 
 def test_ties_of_discrete_data_are_ties() -> None:

@@ -39,7 +39,7 @@ def classifier(pool: Pool, labels: Labels) -> Drawn:
     accuracy (Kim et al. 2021), and needs no equal n.
     """
     index = chosen_rows(pool)
-    fold = folds(pool, len(index))
+    fold = folds(pool, index)
     white = whitened(features(pool, index))
     found = np.empty(labels.replicates + 1)
     for batch in labels.batches():
@@ -60,10 +60,14 @@ def chosen_rows(pool: Pool) -> NDArray[np.intp]:
     return pool.subset(min(ROWS, max(CELLS // width, 1000)), "classifier")
 
 
-def folds(pool: Pool, count: int) -> NDArray[np.intp]:
-    """Deal rows to folds at random, whosever they are."""
-    dealt = np.arange(count) % min(FOLDS, count)
-    return np.asarray(stream(pool.seed, "classifier/folds").permutation(dealt))
+def folds(pool: Pool, index: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Deal rows to folds as by chance, whosever they are."""
+    order = pool.shuffled("classifier/folds")
+    place = np.empty(pool.total, np.intp)
+    place[order] = np.arange(pool.total)
+    fold = np.empty(len(index), np.intp)
+    fold[np.argsort(place[index])] = np.arange(len(index)) % min(FOLDS, len(index))
+    return fold
 
 
 def feature_count(pool: Pool) -> int:
@@ -151,7 +155,7 @@ def observed_scores(pool: Pool) -> tuple[Vector, NDArray[np.bool_]]:
     index = chosen_rows(pool)
     ours = index < pool.n
     white = whitened(features(pool, index))
-    return scores(white, folds(pool, len(index)), ours[None].astype(np.float64))[0], ours
+    return scores(white, folds(pool, index), ours[None].astype(np.float64))[0], ours
 
 
 def areas(white: Vector, fold: NDArray[np.intp], marks: Vector) -> Vector:
