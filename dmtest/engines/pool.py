@@ -180,7 +180,9 @@ class Pool:
 def _mixed(values: Vector) -> NDArray[np.uint64]:
     """Scramble the bits of numbers: the finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
     # In single precision: what rounding does to a row does not reorder all of them.
-    bits = values.astype(np.float32).view(np.uint32).astype(np.uint64) << np.uint64(17)
+    with np.errstate(over="ignore"):
+        short = values.astype(np.float32)
+    bits = short.view(np.uint32).astype(np.uint64) << np.uint64(17)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(bits ^ (bits >> np.uint64(31)))

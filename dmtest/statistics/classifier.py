@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from dmtest.engines.pool import Labels, Pool
 from dmtest.parallel import blocks, run_tasks
@@ -176,6 +175,8 @@ def area(values: Vector, marks: Vector) -> Vector:
     order = np.argsort(values, axis=1)
     along = np.take_along_axis(values, order, axis=1)
     if (np.diff(along, axis=1) == 0.0).any():
+        from scipy.stats import rankdata
+
         sums = (rankdata(values, axis=1) * marks).sum(axis=1)
     else:
         sums = np.take_along_axis(marks, order, axis=1) @ np.arange(1.0, marks.shape[1] + 1.0)
