@@ -15,10 +15,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from dmtest import bounds, information
     from dmtest.api import list_tests, mean_pvalue, report, run_test, run_tests
+    from dmtest.comparing import compare
     from dmtest.errors import DataWarning, DmtestError, InputError
     from dmtest.io import load
     from dmtest.measures import detectability, kl_decomposition, kl_profile, worst_directions
     from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
+    from dmtest.reference import Reference
     from dmtest.reporting.model import Report
     from dmtest.targets import AnyNormal, Normal, Product, Sphere, Uniform
 
@@ -33,11 +35,13 @@ __all__ = [
     "Normal",
     "Outcome",
     "Product",
+    "Reference",
     "Report",
     "Sphere",
     "Uniform",
     "__version__",
     "bounds",
+    "compare",
     "detectability",
     "information",
     "kl_decomposition",
@@ -53,10 +57,12 @@ __all__ = [
 
 _HOMES = {
     "dmtest.api": ("list_tests", "mean_pvalue", "report", "run_test", "run_tests"),
+    "dmtest.comparing": ("compare",),
     "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
     "dmtest.io": ("load",),
     "dmtest.measures": ("detectability", "kl_decomposition", "kl_profile", "worst_directions"),
     "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
+    "dmtest.reference": ("Reference",),
     "dmtest.reporting.model": ("Report",),
     "dmtest.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
 }

@@ -100,8 +100,66 @@ def report(
         "slices": slices,
     }
     said |= {"replicates": replicates, "nonfinite": nonfinite}
-    _deliver(_with_command(result, file, said), html, json, quiet)
+    _deliver(_with_command(result, ["report", file], said), html, json, quiet)
     return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
+
+
+@app.command(epilog=options.COMPARE)
+def compare(
+    file: options.File,
+    reference: options.ReferenceFile,
+    alpha: options.Alpha = 0.05,
+    rotation: options.Rotation = False,
+    seed: options.Seed = 0,
+    tests: options.Tests = None,
+    html: options.Html = None,
+    json: options.Json = None,
+    key: options.Key = None,
+    reference_key: options.ReferenceKey = None,
+    columns: options.Columns = None,
+    slices: options.Slices = None,
+    replicates: options.Permutations = 999,
+    nonfinite: options.Nonfinite = OnNonfinite.error,
+    quiet: options.Quiet = False,
+) -> int:
+    """Say whether the rows of FILE and those of REFERENCE have one distribution.
+
+    Four two-sample tests on the same permutations, how far apart the samples are, and where: in
+    means, variances, covariances, single columns, directions. Their rows have to be independent of
+    each other; their numbers need not be the same.
+    """
+    _check_outputs(file, html, json)
+    _check_outputs(reference, html, json)
+    from dmtest.comparing import compare as compared
+    from dmtest.reference import Reference
+
+    names = _columns(columns)
+    other = Reference(
+        reference,
+        rotation=rotation,
+        key=reference_key or key,
+        columns=names,
+        nonfinite=nonfinite.value,
+    )
+    result = compared(
+        file,
+        other,
+        tests=tests,
+        alpha=alpha,
+        slices=slices,
+        replicates=replicates,
+        rng=seed,
+        progress=False if quiet else None,
+        key=key,
+        columns=names,
+        nonfinite=nonfinite.value,
+    )
+    said: dict[str, Any] = {"alpha": alpha, "seed": seed, "tests": tests, "key": key}
+    said |= {"reference-key": reference_key, "columns": columns, "slices": slices}
+    said |= {"replicates": replicates, "nonfinite": nonfinite}
+    words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
+    _deliver(_with_command(result, words, said), html, json, quiet)
+    return MISMATCH if result.verdict == "mismatch" else FINE
 
 
 @app.command(epilog=options.BOUNDS)
@@ -263,12 +321,12 @@ def _columns(text: str | None) -> list[str | int] | None:
     return found
 
 
-def _with_command(result: Report, file: str, options: dict[str, Any]) -> Report:
+def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> Report:
     """Keep in the report the command that repeats it."""
     import shlex
     from dataclasses import replace
 
-    words = ["dmtest", "report", file]
+    words = ["dmtest", *start]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]

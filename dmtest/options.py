@@ -71,6 +71,25 @@ File = Annotated[
         show_default=False,
     ),
 ]
+ReferenceFile = Annotated[
+    str,
+    typer.Argument(metavar="REFERENCE", help="The file to compare with.", show_default=False),
+]
+Rotation = Annotated[
+    bool,
+    _option(
+        None,
+        "Compare up to a rotation or reflection, by what none of them changes: row lengths and "
+        "the singular values of blocks of rows.",
+        "--rotation",
+    ),
+]
+ReferenceKey = Annotated[
+    str | None, _option("NAME", "The same of REFERENCE, where it is not that of FILE.")
+]
+Permutations = Annotated[
+    int, _option("INTEGER", "Permutations: no p-value is below 1 / (replicates + 1).")
+]
 Target = Annotated[
     TargetName,
     _option(
@@ -169,7 +188,8 @@ Listed = Annotated[
     str | None,
     _option(
         "NAME",
-        "Only the tests of this target: normal, any-normal, uniform, product or sphere.",
+        "Only the tests of this target: normal, any-normal, uniform, product, sphere or reference "
+        "(two samples).",
         autocompletion=_targets_like,
     ),
 ]
@@ -181,6 +201,7 @@ START = """\b
 Start here:
   dmtest demo                    a first look, on data that is built in
   dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
+  dmtest compare a.npy b.npy     do both have one distribution? exit code 1 if not
   dmtest tests                   which tests there are
 
 \b
@@ -212,6 +233,20 @@ Examples:
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
   dmtest report z.npy --tolerance 0.05
   dmtest report z.npy --quiet || echo 'not N(0, I)'
+"""
+COMPARE = """\b
+Exit codes:
+  0   no evidence of a difference at this level
+  1   mismatch: the samples have different distributions
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest compare new.npy old.npy
+  dmtest compare new.npz old.npz --key embeddings --html comparison.html
+  dmtest compare ours.npy theirs.npy --rotation
+  dmtest compare a.csv b.csv --columns 0:16 --tests energy,classifier
+  dmtest compare a.npy b.npy --quiet || echo 'not the same'
 """
 BOUNDS = """\b
 Exit codes:
