@@ -185,7 +185,9 @@ def pair_bounds(
     kl = None
     if noise_information is not None:
         of = bounds.gaussian_kl_bound if noise == "gaussian" else bounds.uniform_kl_bound
-        kl = float(of(noise_information, middle, d, amount))
+        # Theorem 3.4 takes E|f|^2 = d; without it (E|f|^2 - d) / 2 is added on the right.
+        excess = correction * (1.0 + amount**2)
+        kl = float(of(noise_information, middle, d, amount)) + excess
     return PairBounds(
         noise=noise,
         level=amount,
