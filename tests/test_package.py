@@ -19,6 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HEAVY = (
     *("jax", "matplotlib", "numba", "pandas", "polars", "pyarrow", "rich", "scipy", "sklearn"),
     *("torch", "typer"),
+    *("fsspec", "h5py", "safetensors", "zarr"),
 )
 
 
