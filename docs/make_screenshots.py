@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 TUTORIAL = ROOT / "docs" / "notebooks" / "tutorial.ipynb"
 LARGEST = 300_000  # bytes of a picture in the repository
-COLOURS = 128
+COLOURS = 256
 # Name, page, and how it is seen: `height` cuts, `top` is an element to begin at.
 SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("report-light", "report", {"width": 1280, "height": 1560}),
