@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dmtest.console import put, rendered
+from dmtest.console import LIMITS, put, rendered
 from dmtest.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ __all__ = ["deliver", "run", "write"]
 
 # What a baseline is written with, and what it is compared with: asking for the other's is refused.
 WRITTEN = ("alpha", "tolerance", "tests")
-CHECKED = ("alpha", "max_kl", "max_smoothed_kl", "max_wasserstein", "min_rank", "min_detectable_n")
-CHECKED = (*CHECKED, "compare")
+CHECKED = ("alpha", *LIMITS, "compare")
 
 
 def write(
@@ -35,7 +34,7 @@ def write(
     if baseline is not None:
         raise InputError("baseline: give either --baseline or --write-baseline, not both.")
     given = _taken(asked, WRITTEN, "a baseline is being written; leave it out")
-    options = data | {"target": "normal" if data["target"] is None else data["target"]}
+    options = dict(data) | {"target": "normal" if data["target"] is None else data["target"]}
     made = dmtest.write_baseline(file, path, **options, **given)
     if quiet:
         return

@@ -241,7 +241,7 @@ def _sliced(canonical: Canonical, plan: Plan) -> Score:
     return Score(
         name="sliced-wasserstein-2",
         label="The squared sliced Wasserstein-2 distance",
-        unit="squared standard deviations",
+        unit="sd^2",
         value=found.estimate,
         error=float(np.sqrt(variance)),
         skewness=skewness,
