@@ -7,6 +7,7 @@ The identity of the population: |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log de
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -207,6 +208,7 @@ def _margin_ratios(z: Vector) -> Vector:
     return np.stack(list(run_tasks(column, list(z.T))), axis=1)
 
 
+@lru_cache(maxsize=64)
 def _margin_null(m: int, seed: int) -> tuple[float, float]:
     """Mean and standard deviation of one margin's estimate for normal samples."""
     draws = stream(seed, f"decomposition/margins/{m}").standard_normal((m, REPLICATES))
@@ -229,6 +231,7 @@ def _joint_ratios(y: Vector, neighbours: int = NEIGHBOURS) -> Vector | None:
     return np.asarray(log + 0.5 * np.square(y).sum(axis=1) + d * LOG_NORMAL)
 
 
+@lru_cache(maxsize=64)
 def _joint_null(m: int, d: int, seed: int, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
     """Mean and standard deviation of the joint estimate for whitened normal samples."""
     values = []
