@@ -29,7 +29,7 @@ from dmtest.transforms import mean_and_covariance, whiten
 
 Work = Callable[[], Any]
 
-SLICED = {name: spec.statistic for name, spec in TESTS.items() if spec.family == "slices"}
+SLICED = {name: spec.statistic for name, spec in TESTS.items() if spec.space == "lines"}
 
 
 def seconds(work: Work) -> float:

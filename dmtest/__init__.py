@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from dmtest.api import list_tests, mean_pvalue, report, run_test, run_tests
     from dmtest.baseline import Baseline
     from dmtest.checking import check, write_baseline
+    from dmtest.comparing import compare
     from dmtest.errors import DataWarning, DmtestError, InputError
     from dmtest.io import load
     from dmtest.measures import detectability, kl_decomposition, kl_profile, worst_directions
     from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
+    from dmtest.reference import Reference
     from dmtest.reporting.check import CheckResult, CheckRow
     from dmtest.reporting.model import Report
     from dmtest.targets import AnyNormal, Normal, Product, Sphere, Uniform
@@ -39,12 +41,14 @@ __all__ = [
     "Normal",
     "Outcome",
     "Product",
+    "Reference",
     "Report",
     "Sphere",
     "Uniform",
     "__version__",
     "bounds",
     "check",
+    "compare",
     "detectability",
     "information",
     "kl_decomposition",
@@ -63,11 +67,13 @@ _HOMES = {
     "dmtest.api": ("list_tests", "mean_pvalue", "report", "run_test", "run_tests"),
     "dmtest.baseline": ("Baseline",),
     "dmtest.checking": ("check", "write_baseline"),
+    "dmtest.comparing": ("compare",),
     "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
     "dmtest.io": ("load",),
     "dmtest.measures": ("detectability", "kl_decomposition", "kl_profile", "worst_directions"),
     "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.reporting.check": ("CheckResult", "CheckRow"),
+    "dmtest.reference": ("Reference",),
     "dmtest.reporting.model": ("Report",),
     "dmtest.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
 }

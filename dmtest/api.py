@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike
 from dmtest import arguments
 from dmtest.battery import Plan, chosen_tests, run_battery
 from dmtest.calibration import Calibration
+from dmtest.comparing import compare_with, outcomes_against
 from dmtest.engines.pairs import Precision
+from dmtest.errors import InputError
 from dmtest.outcome import MeanPValue, Outcome
 from dmtest.parallel import Progress, single_threaded_blas
+from dmtest.reference import Reference
 from dmtest.registry import as_tests, list_tests
 from dmtest.reporting.model import Report
 from dmtest.sample import as_sample
@@ -52,7 +55,8 @@ def report(
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube), or
         :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`, :class:`~dmtest.Product`;
-        ``"sphere"`` (the unit sphere), or :class:`~dmtest.Sphere`.
+        ``"sphere"`` (the unit sphere), or :class:`~dmtest.Sphere`;
+        :class:`~dmtest.Reference` (another sample), which is :func:`compare`.
     tests : str or iterable of str, optional
         Names of tests (:func:`list_tests`) or ``"all"`` (but those for few rows only,
         `royston` and `henze-jimenez-gamero-meintanis`). Default: Anderson-Darling,
@@ -118,6 +122,19 @@ def report(
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
     goal = as_target(target)
+    if isinstance(goal, Reference):
+        _refuse(tolerance=tolerance, augmented=augmented, directions=directions)
+        return compare_with(
+            sample,
+            goal,
+            tests=tests,
+            alpha=alpha,
+            slices=slices,
+            replicates=replicates,
+            budget=budget,
+            rng=rng,
+            progress=progress,
+        )
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=goal.name,
@@ -259,6 +276,20 @@ def run_tests(
 
     names = arguments.names_of(tests)
     goal = as_target(arguments.own_target(names) if target is None else target)
+    if isinstance(goal, Reference):
+        _refuse(directions=directions)
+        return outcomes_against(
+            goal,
+            as_sample(data, key=key, columns=columns, nonfinite=nonfinite),
+            names,
+            params=params,
+            slices=slices,
+            calibration=calibration,
+            replicates=replicates,
+            budget=budget,
+            rng=rng,
+            progress=progress,
+        )
     hypothesis = arguments.hypothesis(goal.name)
     chosen = arguments.checked_params(as_tests(names, hypothesis), params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
@@ -278,6 +309,13 @@ def run_tests(
         canonical = announced(goal, sample)
         specs = chosen_tests(names, hypothesis, canonical, plan)
         return run_battery(canonical, specs, plan).outcomes
+
+
+def _refuse(**given: Any) -> None:
+    """Refuse arguments that mean nothing where two samples are compared."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"{name}: does not apply to target Reference(...); leave it out.")
 
 
 def mean_pvalue(

@@ -17,7 +17,7 @@ __all__ = ["deliver", "run", "write"]
 
 # What a baseline is written with, and what it is compared with: asking for the other's is refused.
 WRITTEN = ("alpha", "tolerance", "tests")
-CHECKED = ("alpha", *LIMITS, "compare")
+CHECKED = ("alpha", *LIMITS, "compare", "rotation")
 
 
 def write(

@@ -19,11 +19,12 @@ from dmtest.baseline import VALUES, Baseline
 from dmtest.battery import Plan
 from dmtest.checklimits import asked_limits, limit_rows
 from dmtest.checkrows import comparison_row, effect_rows, shares, verdict_row, worsened
+from dmtest.comparing import compare_with, outcomes_against
 from dmtest.errors import InputError
-from dmtest.exchange import Exchange, energy_permutation
 from dmtest.goals import chosen_target, describe_target
-from dmtest.outcome import Finding
+from dmtest.outcome import Finding, Outcome
 from dmtest.parallel import Progress, single_threaded_blas
+from dmtest.reference import Reference
 from dmtest.reporting.check import CheckResult, CheckRow
 from dmtest.reporting.model import Report
 from dmtest.sample import Sample, as_sample
@@ -110,6 +111,7 @@ def check(
     min_rank: float | None = None,
     min_detectable_n: int | None = None,
     compare: bool = False,
+    rotation: bool = False,
     rng: RngLike = 0,
     progress: bool | Progress | None = None,
     key: str | None = None,
@@ -146,8 +148,10 @@ def check(
         Rows, at most half of the data's, at which the test that is most telling may reject no
         more than half of the subsamples.
     compare : bool
-        Also fail where the two samples do not follow one distribution (energy distance), for
+        Also fail where the two samples do not follow one distribution (:func:`compare`), for
         better or for worse: for an encoder that was not trained anew.
+    rotation : bool
+        The same, up to a rotation or reflection of either.
     rng : None, int or numpy Generator
         Of the permutations; and of directions and nulls where there is no baseline.
     progress, key, columns, nonfinite
@@ -180,8 +184,9 @@ def check(
         raise InputError(
             "baseline: give one (dmtest.write_baseline writes it), or a limit such as max_kl=0.1."
         )
-    if compare and baseline is None:
-        raise InputError("compare: the samples are compared with a baseline's; give one.")
+    if (compare or rotation) and baseline is None:
+        name = "compare" if compare else "rotation"
+        raise InputError(f"{name}: the samples are compared with a baseline's; give one.")
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     seed = entropy_of(rng)
     then = None
@@ -197,7 +202,11 @@ def check(
         options = then.options | {"rng": then.report.seed}
     now = report(sample, goal, progress=progress, **options)
     with single_threaded_blas():
-        rows = [] if then is None else _against(sample, goal, now, then, level, compare, seed)
+        rows: list[CheckRow] = []
+        if then is not None:
+            rows = _against(
+                sample, goal, now, then, level, compare or rotation, rotation, seed, progress
+            )
         before = None if then is None else then.report
         rows += limit_rows(limits, sample, goal, now, before, seed)
     return CheckResult(
@@ -223,13 +232,15 @@ def _against(
     then: Baseline,
     alpha: float,
     compare: bool,
+    rotation: bool,
     seed: int,
+    progress: bool | Progress | None,
 ) -> list[CheckRow]:
     """Compare with the baseline: verdict, departures, and the samples where that is asked for."""
     share = shares(alpha, compare)
     worse = worsened(now.verdict, then.report.verdict)
-    change = _changed(sample, then, share["verdict"], seed) if worse or compare else None
-    rows = [verdict_row(now, then.report, change if worse else None, share["verdict"])]
+    change = _energy(sample, then, share["verdict"], seed) if worse else None
+    rows = [verdict_row(now, then.report, change, share["verdict"])]
     before = {score.name: score for score in then.scores}
     known = before.get("smoothed-kl")
     noise, batch = (None, None) if known is None else (known.noise, known.batch)
@@ -237,18 +248,50 @@ def _against(
     scores = _scores(sample, goal, then.report.seed, slices, replicates, noise, batch)
     rows += effect_rows(scores, then.scores, share["effects"])
     if compare:
-        assert change is not None
-        rows.append(comparison_row(change, share["comparison"]))
+        other = Reference(then.sample, rotation=rotation)
+        level = share["comparison"]
+        found = compare_with(
+            _rounded(sample, then),
+            other,
+            tests=None,
+            alpha=level,
+            slices=None,
+            replicates=_replicates(level),
+            budget=None,
+            rng=seed,
+            progress=progress,
+        )
+        rows.append(comparison_row(found))
     return rows
 
 
-def _changed(sample: Sample, then: Baseline, level: float, seed: int) -> Exchange:
-    """Test the samples for a difference, both rounded as the baseline's is in its file."""
+def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
+    """Test the samples for any difference."""
+    (found,) = outcomes_against(
+        Reference(then.sample),
+        _rounded(sample, then),
+        ["energy"],
+        params=None,
+        slices=None,
+        calibration="auto",
+        replicates=_replicates(level),
+        budget=None,
+        rng=seed,
+        progress=False,
+    )
+    return found
+
+
+def _replicates(level: float) -> int:
+    """Permutations that p-values well below a level can come from."""
+    return max(999, math.ceil(10.0 / level) - 1)
+
+
+def _rounded(sample: Sample, then: Baseline) -> Sample:
+    """Round rows as the baseline's are in its file, so that no test sees the rounding."""
     with np.errstate(over="ignore"):
         rows = sample.x.astype(then.sample.dtype)
-    rows = rows if np.isfinite(rows).all() else sample.x
-    replicates = max(999, math.ceil(10.0 / level) - 1)
-    return energy_permutation(then.sample, rows, replicates=replicates, seed=seed)
+    return replace(sample, x=rows if np.isfinite(rows).all() else sample.x)
 
 
 def _scores(

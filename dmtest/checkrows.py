@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dmtest.exchange import Exchange
 from dmtest.multiplicity import holm
+from dmtest.outcome import Outcome
 from dmtest.reporting.check import CheckRow
 from dmtest.reporting.model import Report
 from dmtest.reporting.words import number, pvalue
@@ -45,7 +45,7 @@ def worsened(now: str, then: str) -> bool:
     return RANKS[now] > RANKS[then]
 
 
-def verdict_row(now: Report, then: Report, change: Exchange | None, level: float) -> CheckRow:
+def verdict_row(now: Report, then: Report, change: Outcome | None, level: float) -> CheckRow:
     """Fail where the verdict is worse *and* the samples differ by more than chance.
 
     A verdict flips by itself: an encoder that is a little off is found out in some samples and
@@ -77,21 +77,23 @@ def verdict_row(now: Report, then: Report, change: Exchange | None, level: float
     return CheckRow(**facts, passed=passed, message=said, pvalue=change.pvalue, limit=level)
 
 
-def comparison_row(change: Exchange, level: float) -> CheckRow:
+def comparison_row(found: Report) -> CheckRow:
     """Fail where the samples do not follow one distribution, better or worse."""
-    passed = change.pvalue > level
+    passed = found.verdict == "compatible"
     said = "do not differ by more than chance" if passed else "do not follow one distribution"
-    rows = " and ".join(f"{m:,}" for m in change.rows)
+    rotated = "" if found.target == "reference" else ", up to a rotation"
+    names = ", ".join(outcome.test for outcome in found.outcomes)
+    more = f" {found.diagnosis[0].message}" if found.diagnosis else ""
     return CheckRow(
         name="comparison",
         kind="comparison",
-        label="Energy distance of the samples",
+        label="Two-sample tests",
         passed=passed,
-        message=f"The samples {said} (energy distance, p = {pvalue(change.pvalue)}, {rows} rows).",
-        value=change.distance,
-        pvalue=change.pvalue,
-        limit=level,
-        unit="pooled sd",
+        message=f"The samples {said}{rotated} ({names}: p = {pvalue(found.pvalue)}).{more}",
+        value=found.pvalue,
+        pvalue=found.pvalue,
+        limit=found.alpha,
+        unit="global p",
     )
 
 

@@ -100,7 +100,7 @@ def report(
         "slices": slices,
     }
     said |= {"replicates": replicates, "nonfinite": nonfinite}
-    _deliver(_with_command(result, file, said), html, json, quiet)
+    _deliver(_with_command(result, ["report", file], said), html, json, quiet)
     return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
 
 
@@ -121,6 +121,7 @@ def check(
     min_rank: options.MinRank = None,
     min_detectable_n: options.MinDetectable = None,
     compare: options.Compare = False,
+    rotation: options.CompareRotated = False,
     seed: options.Seed = 0,
     json: options.CheckJson = None,
     junit: options.JUnit = None,
@@ -147,13 +148,71 @@ def check(
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
     limits |= {"min_detectable_n": min_detectable_n}
     asked: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
-    asked |= limits | {"compare": compare}
+    asked |= limits | {"compare": compare, "rotation": rotation}
     if write_baseline is not None:
         check_cli.write(file, write_baseline, baseline, asked, data, quiet)
         return FINE
     result = check_cli.run(file, baseline, asked, data)
     check_cli.deliver(result, json, junit, github, quiet)
     return FINE if result.passed else MISMATCH
+
+
+@app.command(epilog=options.COMPARE)
+def compare(
+    file: options.File,
+    reference: options.ReferenceFile,
+    alpha: options.Alpha = 0.05,
+    rotation: options.Rotation = False,
+    seed: options.Seed = 0,
+    tests: options.Tests = None,
+    html: options.Html = None,
+    json: options.Json = None,
+    key: options.Key = None,
+    reference_key: options.ReferenceKey = None,
+    columns: options.Columns = None,
+    slices: options.Slices = None,
+    replicates: options.Permutations = 999,
+    nonfinite: options.Nonfinite = OnNonfinite.error,
+    quiet: options.Quiet = False,
+) -> int:
+    """Say whether the rows of FILE and those of REFERENCE have one distribution.
+
+    Four two-sample tests on the same permutations, how far apart the samples are, and where: in
+    means, variances, covariances, single columns, directions. Their rows have to be independent of
+    each other; their numbers need not be the same.
+    """
+    _check_outputs(file, html, json)
+    _check_outputs(reference, html, json)
+    from dmtest.comparing import compare as compared
+    from dmtest.reference import Reference
+
+    names = _columns(columns)
+    other = Reference(
+        reference,
+        rotation=rotation,
+        key=reference_key or key,
+        columns=names,
+        nonfinite=nonfinite.value,
+    )
+    result = compared(
+        file,
+        other,
+        tests=tests,
+        alpha=alpha,
+        slices=slices,
+        replicates=replicates,
+        rng=seed,
+        progress=False if quiet else None,
+        key=key,
+        columns=names,
+        nonfinite=nonfinite.value,
+    )
+    said: dict[str, Any] = {"alpha": alpha, "seed": seed, "tests": tests, "key": key}
+    said |= {"reference-key": reference_key, "columns": columns, "slices": slices}
+    said |= {"replicates": replicates, "nonfinite": nonfinite}
+    words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
+    _deliver(_with_command(result, words, said), html, json, quiet)
+    return MISMATCH if result.verdict == "mismatch" else FINE
 
 
 @app.command(epilog=options.BOUNDS)
@@ -322,12 +381,12 @@ def _columns(text: str | None) -> list[str | int] | None:
     return found
 
 
-def _with_command(result: Report, file: str, options: dict[str, Any]) -> Report:
+def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> Report:
     """Keep in the report the command that repeats it."""
     import shlex
     from dataclasses import replace
 
-    words = ["dmtest", "report", file]
+    words = ["dmtest", *start]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]

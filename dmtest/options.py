@@ -51,6 +51,25 @@ File = Annotated[
         show_default=False,
     ),
 ]
+ReferenceFile = Annotated[
+    str,
+    typer.Argument(metavar="REFERENCE", help="The file to compare with.", show_default=False),
+]
+Rotation = Annotated[
+    bool,
+    _option(
+        None,
+        "Compare up to a rotation or reflection, by what none of them changes: row lengths and "
+        "the singular values of blocks of rows.",
+        "--rotation",
+    ),
+]
+ReferenceKey = Annotated[
+    str | None, _option("NAME", "The same of REFERENCE, where it is not that of FILE.")
+]
+Permutations = Annotated[
+    int, _option("INTEGER", "Permutations: no p-value is below 1 / (replicates + 1).")
+]
 Target = Annotated[
     TargetName,
     _option(
@@ -141,7 +160,9 @@ Quiet = Annotated[
 Listed = Annotated[
     str | None,
     _option(
-        "NAME", "Only the tests of this target: normal, any-normal, uniform, product or sphere."
+        "NAME",
+        "Only the tests of this target: normal, any-normal, uniform, product, sphere or reference "
+        "(two samples).",
     ),
 ]
 BaselineFile = Annotated[
@@ -196,6 +217,10 @@ Compare = Annotated[
         "--compare",
     ),
 ]
+CompareRotated = Annotated[
+    bool,
+    _option(None, "The same, up to a rotation or reflection.", "--rotation"),
+]
 CheckJson = Annotated[
     str | None, _option("PATH", "Also write the check as JSON; '-' prints it, and nothing else.")
 ]
@@ -217,6 +242,7 @@ START = """\b
 Start here:
   dmtest demo                    a first look, on data that is built in
   dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
+  dmtest compare a.npy b.npy     do both have one distribution? exit code 1 if not
   dmtest tests                   which tests there are
 
 \b
@@ -258,6 +284,20 @@ Examples:
   dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
   dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
   dmtest check new.npy --baseline z.json --json - | jq '.rows[] | select(.passed == false)'
+"""
+COMPARE = """\b
+Exit codes:
+  0   no evidence of a difference at this level
+  1   mismatch: the samples have different distributions
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest compare new.npy old.npy
+  dmtest compare new.npz old.npz --key embeddings --html comparison.html
+  dmtest compare ours.npy theirs.npy --rotation
+  dmtest compare a.csv b.csv --columns 0:16 --tests energy,classifier
+  dmtest compare a.npy b.npy --quiet || echo 'not the same'
 """
 BOUNDS = """\b
 Examples:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dmtest.catalogue import cube, fitted, slices, specified, sphere
+from dmtest.catalogue import cube, fitted, slices, specified, sphere, two_sample
 from dmtest.errors import InputError
 from dmtest.spec import ALL, Spec
 
 __all__ = ["ROWS", "TARGETS", "TESTS", "Spec", "as_tests", "default_battery", "find", "list_tests"]
 
-TARGETS = (*ALL, "sphere")
+TARGETS = (*ALL, "sphere", "reference")
 ROWS: tuple[Spec, ...] = (
     *slices.ROWS,
     *fitted.ROWS,
     *specified.ROWS,
     *cube.ROWS,
     *sphere.ROWS,
+    *two_sample.ROWS,
 )
 # A name may have a row for each of several hypotheses: the first is its own.
 TESTS: dict[str, Spec] = {}
@@ -32,12 +33,16 @@ _SHAPES = ("henze-zirkler", "mardia-skewness", "mardia-kurtosis", "generalised-s
 _MOMENTS = ("radius", "covariance-ledoit-wolf", "energy")
 # A mean direction, axes, and two that see the rest.
 _SPHERE = ("rayleigh", "bingham", "bakshaev", "gine-gn")
+# Four ways to look at two samples: pairs, slices, and a rule that does not see scales.
+_TWO_SAMPLE = ("mmd", "energy", "sliced-wasserstein", "classifier")
 
 
 def default_battery(target: str) -> tuple[str, ...]:
     """Name the tests that a report runs where none are asked for."""
     if target == "sphere":
         return _SPHERE
+    if target == "reference":
+        return _TWO_SAMPLE
     if target == "any-normal":
         return (*_SLICES, *_SHAPES)
     # Of the cube, the rows themselves have tests of their own by these names.
@@ -90,7 +95,8 @@ def list_tests(target: str | None = None) -> list[Spec]:
     Parameters
     ----------
     target : str, optional
-        ``"normal"``, ``"any-normal"``, ``"uniform"``, ``"product"`` or ``"sphere"``.
+        ``"normal"``, ``"any-normal"``, ``"uniform"``, ``"product"``, ``"sphere"`` or
+        ``"reference"`` (two samples).
     """
     if target is not None and target not in TARGETS:
         raise InputError(f"target: got {target!r}; tests are listed for {', '.join(TARGETS)}.")

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 __all__ = ["ALL", "Family", "Space", "Spec"]
 
 Family: TypeAlias = Literal["slices", "pairs", "sums", "search"]
-Space: TypeAlias = Literal["lines", "residuals", "normal", "cube", "sphere"]
+Space: TypeAlias = Literal["lines", "residuals", "normal", "cube", "sphere", "two-sample"]
 # Every hypothesis that is brought to normal scale.
 ALL = ("any-normal", "normal", "uniform", "product")
 # Fewer rows than this for every independent line have not settled, whatever the cap.
@@ -26,13 +26,14 @@ class Spec:
     family : {"slices", "pairs", "sums", "search"}
         How it is computed: on projections; from sums over pairs of rows; from sums over
         rows; by a search over directions or frequencies.
-    space : {"lines", "residuals", "normal", "cube", "sphere"}
+    space : {"lines", "residuals", "normal", "cube", "sphere", "two-sample"}
         What it is a statistic of: slices, whitened rows, rows on normal scale, rows in the
-        unit cube, rows of length 1.
+        unit cube, rows of length 1, the pooled rows of two samples.
     statistic : callable
         Slices: from a :class:`~dmtest.engines.slices.SliceView` to (k,). Others: from a
         :class:`~dmtest.engines.rows.RowView` to (statistic, its varying part), or a generator
-        that asks for sums over pairs.
+        that asks for sums over pairs. Two-sample: from a :class:`~dmtest.engines.pool.Pool` and
+        its labellings to a value for each.
     targets : tuple of str
         Hypotheses it tests; the first is its own.
     tail : {"upper", "lower", "two-sided"}

@@ -334,11 +334,16 @@ def as_target(target: TargetLike) -> Target:
         If the name is not one of those known.
     """
     if isinstance(target, str):
+        if target == "reference":
+            raise InputError(
+                "target: 'reference' is a sample to compare with; pass Reference(sample), or use "
+                "dmtest.compare(data, sample)."
+            )
         if target not in _NAMED:
             raise InputError(
                 f"target: got {target!r}; known are {', '.join(map(repr, _NAMED))}, and the "
-                f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise) and "
-                f"Product(margins)."
+                f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
+                f"Product(margins) and Reference(sample)."
             )
         return cast(Target, _NAMED[target]())
     if isinstance(target, type):

@@ -17,6 +17,7 @@ WORDS = {
     "uniform": "the uniform on the unit cube",
     "product": "given independent margins",
     "sphere": "the uniform on the unit sphere",
+    "reference": "two samples of one distribution (`dmtest.compare`); B permutations",
 }
 
 

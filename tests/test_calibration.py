@@ -172,7 +172,7 @@ def test_one_replicate_among_others_gets_a_uniform_pvalue(
 ) -> None:
     monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
     monkeypatch.setenv("DMTEST_THREADS", "1")
-    names = [name for name, spec in TESTS.items() if spec.family == "slices"]
+    names = [name for name, spec in TESTS.items() if spec.space == "lines"]
     null = SliceNull("known" if target == "normal" else "fitted", 25, 2, 2)
     runs, cells = 300, 20
     ranks = np.empty((runs, len(names), 2), int)

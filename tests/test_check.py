@@ -18,7 +18,6 @@ from dmtest import cli
 from dmtest.baseline import VALUES, pack, unpack
 from dmtest.battery import Plan
 from dmtest.checkrows import effect_rows, shares, verdict_row
-from dmtest.exchange import Exchange, energy_permutation
 from dmtest.sample import as_sample
 from dmtest.scores import Score, excess_pvalue, scores_of
 from dmtest.targets import Product, Uniform, as_target
@@ -123,34 +122,6 @@ def test_scores_of_fewer_dimensions_are_infinite() -> None:
     assert rows["kl-mean"].passed is None
 
 
-# --- two samples ----------------------------------------------------------------------------
-
-
-def test_the_energy_distance_is_scipy_s() -> None:
-    """In one dimension scipy has its square root, on the pooled scale."""
-    rng = np.random.default_rng(3)
-    x, y = rng.standard_normal(60), rng.standard_normal(90) + 0.4
-    found = energy_permutation(x[:, None], y[:, None], replicates=199, seed=0)
-    spread = np.concatenate([x, y]).std()
-    assert found.distance == pytest.approx(stats.energy_distance(x / spread, y / spread) ** 2)
-    assert found.pvalue * 200 == pytest.approx(round(found.pvalue * 200))
-
-
-def test_the_energy_test_holds_its_level_and_sees_shape() -> None:
-    """Under one law p-values are uniform; a uniform of the same moments is seen."""
-    rng = np.random.default_rng(5)
-
-    def pvalue(first: Matrix, second: Matrix, seed: int) -> float:
-        return energy_permutation(first, second, replicates=99, seed=seed).pvalue
-
-    same = [
-        pvalue(rng.standard_normal((40, 3)), rng.standard_normal((50, 3)), j) for j in range(200)
-    ]
-    assert stats.kstest(same, "uniform").pvalue > 1e-3
-    box = np.sqrt(12.0) * (rng.random((1500, 1)) - 0.5)
-    assert pvalue(rng.standard_normal((1500, 1)), box, 0) == 0.01
-
-
 # --- the check ------------------------------------------------------------------------------
 
 
@@ -232,14 +203,33 @@ def test_better_is_fine_and_other_is_a_question_of_compare(good: dmtest.Baseline
     assert dmtest.check(fresh, good, compare=True).passed
 
 
+def test_a_rotated_encoder_is_the_same_up_to_a_rotation() -> None:
+    """Turned embeddings of unequal variances are other numbers, and no other encoder."""
+    rng = np.random.default_rng(3)
+    scales = np.array([1.0, 0.6, 1.4])
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    kept = dmtest.write_baseline(rng.standard_normal((500, 3)) * scales)
+    turned = (rng.standard_normal((500, 3)) * scales) @ turn
+    rows = {row.name: row for row in dmtest.check(turned, kept, compare=True).rows}
+    assert rows["comparison"].passed is False
+    rows = {row.name: row for row in dmtest.check(turned, kept, rotation=True).rows}
+    assert rows["comparison"].passed is True
+    assert "up to a rotation" in rows["comparison"].message
+
+
 def test_a_worse_verdict_counts_only_where_the_samples_differ(good: dmtest.Baseline) -> None:
     """The rule of the verdict, from its parts."""
     bad = dmtest.report(1.5 * np.random.default_rng(0).standard_normal((400, 3)), rng=0)
     level = shares(0.05, False)["verdict"]
-    chance = verdict_row(bad, good.report, Exchange(0.0, 0.4, 999, (400, 400)), level)
+
+    def energy(pvalue: float) -> dmtest.Outcome:
+        facts: dict[str, Any] = {"test": "energy", "family": "pairs", "method": "permutation"}
+        return dmtest.Outcome(**facts, statistic=0.0, pvalue=pvalue, target="reference", n=400, d=3)
+
+    chance = verdict_row(bad, good.report, energy(0.4), level)
     assert chance.passed is True
     assert "may by chance" in chance.message
-    real = verdict_row(bad, good.report, Exchange(0.1, 0.001, 999, (400, 400)), level)
+    real = verdict_row(bad, good.report, energy(0.001), level)
     assert real.passed is False
     assert "Variances are not 1" in real.message
 

@@ -88,7 +88,7 @@ def test_every_test_keeps_its_level(test: str, target: str, shape: Any) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("test", [name for name in TESTS if TESTS[name].family == "slices"])
+@pytest.mark.parametrize("test", [name for name in TESTS if TESTS[name].space == "lines"])
 def test_the_worst_slice_keeps_its_level(test: str, target: str, shape: Any) -> None:
     found = pvalues(target, shape)[f"{test}, worst"]
     for level in LEVELS:

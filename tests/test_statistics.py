@@ -23,7 +23,7 @@ from dmtest.statistics import limits, moments, regression
 from dmtest.transforms import mean_and_covariance, whiten
 
 FOLDER = Path(__file__).parent / "references"
-SLICED = [name for name, spec in TESTS.items() if spec.family == "slices"]
+SLICED = [name for name, spec in TESTS.items() if spec.space == "lines"]
 NORMAL = np.random.default_rng(29).standard_normal((4000, 100))
 
 # (source, stat) of a reference row -> test and parameters.

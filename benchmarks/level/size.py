@@ -41,7 +41,7 @@ SLICES = 64
 BLOCK = 999
 
 Vector = NDArray[np.float64]
-SLICED = [spec for spec in TESTS.values() if spec.family == "slices"]
+SLICED = [spec for spec in TESTS.values() if spec.space == "lines"]
 HZ = TESTS["henze-zirkler"]
 
 

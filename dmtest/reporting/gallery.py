@@ -126,12 +126,17 @@ def spectrum(report: Report) -> Plate | None:
     picture = pictures.spectrum(report)
     values, low, high, _ = (pictures.numbers(picture[k]) for k in pictures.SPECTRUM_NUMBERS)
     above, below = int(np.sum(values > high)), int(np.sum(values < low))
-    seen = (
-        f"All {len(values)} eigenvalues lie inside the band expected from N(0, I)."
-        if not above + below
-        else f"Of {len(values)} eigenvalues, {above} lie above and {below} below the band "
-        f"expected from N(0, I) at this n and d."
-    )
+    two = report.target == "reference" or report.target.startswith("reference(")
+    expected = "the reference's (the line)" if two else "N(0, I)"
+    if np.isnan(low).all():
+        seen = f"{len(values)} eigenvalues" + (f" against {expected}." if two else ".")
+    elif above + below:
+        seen = (
+            f"Of {len(values)} eigenvalues, {above} lie above and {below} below the band "
+            f"expected from {expected} at this n and d."
+        )
+    else:
+        seen = f"All {len(values)} eigenvalues lie inside the band expected from {expected}."
     ends = f"Largest {words.number(values[0])}, smallest {words.number(values[-1])}."
     label = f"Covariance spectrum. {seen} {ends}"
     drawing = _panel(plots.spectrum, report, "s", label, size=(5.6, 2.9))

@@ -143,6 +143,9 @@ def outside(picture: dict[str, Any]) -> NDArray[np.bool_]:
 def reference(picture: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return a grid and the density of the target on it, wide enough for the data."""
     edges = numbers(picture["edges"])
+    if picture.get("reference") == "sample":
+        heights = np.repeat(numbers(picture["reference_density"]), 2)
+        return np.repeat(edges, 2), np.concatenate([[0.0], heights, [0.0]])
     if picture.get("reference") == "uniform":
         low, high = min(-0.05, float(edges[0])), max(1.05, float(edges[-1]))
         grid = np.array([low, 0, 0, 1, 1, high])

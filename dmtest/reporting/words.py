@@ -42,6 +42,8 @@ TARGETS = {
     "any-normal": "a normal distribution, whatever its mean and covariance",
     "uniform": "the uniform distribution on the unit cube",
     "sphere": "the uniform distribution on the unit sphere",
+    "reference": "the distribution of the reference sample",
+    "reference(rotation)": "the distribution of the reference sample, up to a rotation",
 }
 
 
@@ -156,8 +158,10 @@ def scope(report: Report) -> str:
 
 
 def size(report: Report) -> str:
-    """Return rows times columns."""
-    return f"{count(report.n)} {TIMES} {count(report.d)}"
+    """Return rows times columns, of both samples where there are two."""
+    other = report.computed.get("reference_rows")
+    rows = count(report.n) + (f" and {count(other)}" if isinstance(other, int) else "")
+    return f"{rows} {TIMES} {count(report.d)}"
 
 
 def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:
