@@ -15,17 +15,23 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from dmtest import bounds, information
     from dmtest.api import list_tests, mean_pvalue, report, run_test, run_tests
+    from dmtest.baseline import Baseline
+    from dmtest.checking import check, write_baseline
     from dmtest.comparing import compare
     from dmtest.errors import DataWarning, DmtestError, InputError
     from dmtest.io import load
     from dmtest.measures import detectability, kl_decomposition, kl_profile, worst_directions
     from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.reference import Reference
+    from dmtest.reporting.check import CheckResult, CheckRow
     from dmtest.reporting.model import Report
     from dmtest.targets import AnyNormal, Normal, Product, Sphere, Uniform
 
 __all__ = [
     "AnyNormal",
+    "Baseline",
+    "CheckResult",
+    "CheckRow",
     "DataWarning",
     "DmtestError",
     "Effect",
@@ -41,6 +47,7 @@ __all__ = [
     "Uniform",
     "__version__",
     "bounds",
+    "check",
     "compare",
     "detectability",
     "information",
@@ -53,15 +60,19 @@ __all__ = [
     "run_test",
     "run_tests",
     "worst_directions",
+    "write_baseline",
 ]
 
 _HOMES = {
     "dmtest.api": ("list_tests", "mean_pvalue", "report", "run_test", "run_tests"),
+    "dmtest.baseline": ("Baseline",),
+    "dmtest.checking": ("check", "write_baseline"),
     "dmtest.comparing": ("compare",),
     "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
     "dmtest.io": ("load",),
     "dmtest.measures": ("detectability", "kl_decomposition", "kl_profile", "worst_directions"),
     "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
+    "dmtest.reporting.check": ("CheckResult", "CheckRow"),
     "dmtest.reference": ("Reference",),
     "dmtest.reporting.model": ("Report",),
     "dmtest.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),

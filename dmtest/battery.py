@@ -278,6 +278,8 @@ def _outcome(
 
 def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str, float | None]:
     """Combine all p-values: min-p within tests that share replicates, Bonferroni across."""
+    if not results:
+        return 1.0, None, "no test was run", None
     groups: dict[tuple[int, bool, bool], list[Calibrated]] = {}
     parts: list[float] = []
     floors: list[float] = []

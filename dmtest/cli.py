@@ -104,6 +104,59 @@ def report(
     return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
 
 
+@app.command(epilog=options.CHECK)
+def check(
+    file: options.File,
+    baseline: options.BaselineFile = None,
+    write_baseline: options.WriteBaseline = None,
+    target: options.SameTarget = None,
+    low: options.Low = None,
+    high: options.High = None,
+    alpha: options.CheckAlpha = None,
+    tolerance: options.Tolerance = None,
+    tests: options.Tests = None,
+    max_kl: options.MaxKL = None,
+    max_smoothed_kl: options.MaxSmoothedKL = None,
+    max_wasserstein: options.MaxWasserstein = None,
+    min_rank: options.MinRank = None,
+    min_detectable_n: options.MinDetectable = None,
+    compare: options.Compare = False,
+    rotation: options.CompareRotated = False,
+    seed: options.Seed = 0,
+    json: options.CheckJson = None,
+    junit: options.JUnit = None,
+    github: options.GitHub = None,
+    key: options.Key = None,
+    columns: options.Columns = None,
+    nonfinite: options.Nonfinite = OnNonfinite.error,
+    quiet: options.Quiet = False,
+) -> int:
+    """Check that an encoder is no worse than its baseline, on a fresh sample, and within limits.
+
+    It fails where a departure from the target is larger than in the baseline by more than the
+    errors of both samples, where the verdict is worse and the samples differ, and beyond a limit.
+    A fresh sample of the same encoder fails with a probability of at most alpha.
+    """
+    from dmtest import check_cli
+
+    _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
+    goal = None if target is None and low is None and high is None else target or TargetName.uniform
+    data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
+    data |= {"target": None if goal is None else _target(goal, low, high), "rng": seed}
+    data |= {"progress": False if quiet else None}
+    limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
+    limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
+    limits |= {"min_detectable_n": min_detectable_n}
+    asked: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
+    asked |= limits | {"compare": compare, "rotation": rotation}
+    if write_baseline is not None:
+        check_cli.write(file, write_baseline, baseline, asked, data, quiet)
+        return FINE
+    result = check_cli.run(file, baseline, asked, data)
+    check_cli.deliver(result, json, junit, github, quiet)
+    return FINE if result.passed else MISMATCH
+
+
 @app.command(epilog=options.COMPARE)
 def compare(
     file: options.File,
@@ -279,9 +332,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else FINE
 
 
-def _check_outputs(file: str | None, html: str | None, json: str | None) -> None:
+def _check_outputs(
+    file: str | None,
+    html: str | None,
+    json: str | None,
+    junit: str | None = None,
+    baseline: str | None = None,
+) -> None:
     """Refuse outputs that cannot be written before anything is computed for them."""
-    for option, path in (("--html", html), ("--json", None if json == "-" else json)):
+    json = None if json == "-" else json
+    outputs = {"--html": html, "--json": json, "--junit": junit, "--write-baseline": baseline}
+    for option, path in outputs.items():
         if path is None:
             continue
         place = Path(path)

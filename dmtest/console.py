@@ -33,6 +33,9 @@ __all__ = [
 # What the API calls an argument, and what it is called here.
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
 OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
+OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
+LIMITS = ("max_kl", "max_smoothed_kl", "max_wasserstein", "min_rank", "min_detectable_n")
+OPTIONS |= {name: name.replace("_", "-") for name in LIMITS}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
 _NAMES = "|".join(OPTIONS)
 # At the start of a message, or where it says what to pass; not within a path.

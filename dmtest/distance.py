@@ -32,6 +32,7 @@ __all__ = [
     "direction_finding",
     "direction_outcome",
     "direction_pictures",
+    "most_telling",
     "noticed",
     "profile_effect",
     "searched",
@@ -208,12 +209,9 @@ def noticed(
     """Say how many rows the test with the smallest p-value needs."""
     if sample.n // 2 < 2 * max(20, sample.d) or goal.name == "sphere":
         return None
-    specs = {one.test: find(one.test, goal.name) or find(one.test, "product") for one in outcomes}
-    usable = [o for o in outcomes if _usable(specs[o.test])]
-    if not usable:
+    spec = most_telling(outcomes, goal)
+    if spec is None:
         return None
-    spec = specs[min(usable, key=lambda one: one.pvalue).test]
-    assert spec is not None
     return detectability_of(
         sample,
         goal,
@@ -225,6 +223,13 @@ def noticed(
         seed=seed,
         progress=progress,
     )
+
+
+def most_telling(outcomes: Sequence[Outcome], goal: Target) -> Spec | None:
+    """Find the test with the smallest p-value among those that subsamples can be given to."""
+    specs = {one.test: find(one.test, goal.name) or find(one.test, "product") for one in outcomes}
+    usable = [one for one in outcomes if _usable(specs[one.test])]
+    return specs[min(usable, key=lambda one: one.pvalue).test] if usable else None
 
 
 def _usable(spec: Spec | None) -> bool:

@@ -193,6 +193,75 @@ Listed = Annotated[
         autocompletion=_targets_like,
     ),
 ]
+BaselineFile = Annotated[
+    str | None, _option("PATH", "The baseline to check against, which --write-baseline wrote.")
+]
+WriteBaseline = Annotated[
+    str | None,
+    _option(
+        "PATH",
+        "Write a baseline of FILE instead: its report, the errors of what is compared, and its "
+        "rows (at random where there are more than 262,144 numbers).",
+    ),
+]
+SameTarget = Annotated[
+    TargetName | None,
+    _option(None, "The hypothesis: with a baseline, its own; else N(0, I).", show_default=False),
+]
+CheckAlpha = Annotated[
+    float | None,
+    _option(
+        "LEVEL",
+        "Level of all comparisons with the baseline together, or of the baseline's verdict that "
+        "is written: by default the baseline's, 0.05.",
+        show_default=False,
+    ),
+]
+MaxKL = Annotated[
+    float | None, _option("NATS", "Fail if the KL of the fitted normal is larger.", "--max-kl")
+]
+MaxSmoothedKL = Annotated[
+    float | None, _option("NATS", "Fail if the KL after noise is larger.", "--max-smoothed-kl")
+]
+MaxWasserstein = Annotated[
+    float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
+]
+MinRank = Annotated[
+    float | None, _option("NUMBER", "Fail if the effective rank of the covariance is smaller.")
+]
+MinDetectable = Annotated[
+    int | None,
+    _option(
+        "ROWS",
+        "Fail if a test notices at this many rows in half of the cases; at most half of FILE's.",
+        "--min-detectable-n",
+    ),
+]
+Compare = Annotated[
+    bool,
+    _option(
+        None,
+        "Also fail if the two samples do not follow one distribution, for better or worse.",
+        "--compare",
+    ),
+]
+CompareRotated = Annotated[
+    bool,
+    _option(None, "The same, up to a rotation or reflection.", "--rotation"),
+]
+CheckJson = Annotated[
+    str | None, _option("PATH", "Also write the check as JSON; '-' prints it, and nothing else.")
+]
+JUnit = Annotated[str | None, _option("PATH", "Also write the check as JUnit XML.")]
+GitHub = Annotated[
+    bool | None,
+    _option(
+        None,
+        "Print GitHub annotations; by default where GITHUB_ACTIONS is true.",
+        "--github/--no-github",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
 DemoPage = Annotated[str, _option("PATH", "Where to write the page.")]
 
@@ -233,6 +302,20 @@ Examples:
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
   dmtest report z.npy --tolerance 0.05
   dmtest report z.npy --quiet || echo 'not N(0, I)'
+"""
+CHECK = """\b
+Exit codes:
+  0   as good as the baseline and within the limits; or a baseline was written
+  1   worse than the baseline, or beyond a limit
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest check z.npy --write-baseline z.json
+  dmtest check new.npy --baseline z.json
+  dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
+  dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
+  dmtest check new.npy --baseline z.json --json - | jq '.rows[] | select(.passed == false)'
 """
 COMPARE = """\b
 Exit codes:

@@ -7,7 +7,8 @@ The identity of the population: |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log de
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from dmtest.parallel import run_tasks, workers
 from dmtest.streams import stream
 from dmtest.transforms import independent_columns, mean_and_covariance, whiten_independent
 
-__all__ = ["decompose", "shape_parts"]
+__all__ = ["ShapePart", "decompose", "shape_estimates", "shape_parts"]
 
 Vector = NDArray[np.float64]
 
@@ -88,13 +89,37 @@ def _plain_parts(mean: Vector, covariance: Vector) -> Vector:
     return np.array([location, scale, correlation, location + scale + correlation])
 
 
+class ShapePart(NamedTuple):
+    """A part of the divergence that takes densities, before it is cut off at 0.
+
+    Attributes
+    ----------
+    name : str
+    value : float or None
+        Nats; may be negative. None where it is not estimable.
+    errors : ndarray or None
+        Draws of the estimate's error.
+    note : str
+    """
+
+    name: str
+    value: float | None
+    errors: Vector | None
+    note: str
+
+
 def shape_parts(
     canonical: Canonical, seed: int, confidence: float = 0.95, rows: int = ROWS
 ) -> list[Effect]:
+    """Give the margins' negentropies and the residual dependence (`shape_estimates`) intervals."""
+    return [_effect(part, confidence) for part in shape_estimates(canonical, seed, rows)]
+
+
+def shape_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> list[ShapePart]:
     """Estimate the margins' negentropies and the residual dependence.
 
     Margins: entropies from spacings. Jointly: entropy from nearest neighbours. The bias that
-    normal samples of this shape have is removed. Intervals join the bootstrap of rows'
+    normal samples of this shape have is removed. Errors join the bootstrap of rows'
     contributions with the error that normal samples show.
     """
     n, d = canonical.rows.shape
@@ -103,31 +128,31 @@ def shape_parts(
     spread = used.std(axis=0)
     if m < 50 or not (spread > 0.0).all():
         why = "it takes 50 rows" if m < 50 else "a column is constant"
-        return [_effect("kl-margins", None, None, confidence, f"not estimable: {why}")]
+        return [ShapePart("kl-margins", None, None, f"not estimable: {why}")]
     margins = (used - used.mean(axis=0)) / spread
     ties = min(len(np.unique(column)) for column in margins.T) < 0.5 * m
     if ties:
         note = "not estimable: coordinates take few distinct values, so they have no density"
-        return [_effect("kl-margins", None, None, confidence, note)]
+        return [ShapePart("kl-margins", None, None, note)]
     of_rows = _margin_ratios(margins)
     bias, error = _margin_null(m, seed)
     total = of_rows.sum(axis=1)
     value = float(total.mean()) - d * bias
     errors = _bootstrap(total, np.sqrt(d) * error, seed)
     note = "shape of the coordinates one by one; spacings, bias of normal samples removed"
-    parts = [_effect("kl-margins", value, errors, confidence, note)]
+    parts = [ShapePart("kl-margins", value, errors, note)]
     if d == 1:
         return parts
-    return [*parts, _residual(used, total - d * bias, seed, confidence)]
+    return [*parts, _residual(used, total - d * bias, seed)]
 
 
-def _residual(rows: Vector, margins: Vector, seed: int, confidence: float) -> Effect:
+def _residual(rows: Vector, margins: Vector, seed: int) -> ShapePart:
     """Estimate the joint negentropy less the margins'."""
     m, d = rows.shape
     at = min(m, max(REFUSED_ROWS, d + 2)) if d > JOINT_COLUMNS else m
     if m <= d:
         note = f"not estimable: n = {m} rows are no more than the d = {d} columns"
-        return _effect("kl-dependence", None, None, confidence, note)
+        return ShapePart("kl-dependence", None, None, note)
     bias, error = _joint_null(at, d, seed)
     if abs(bias) > JOINT_BIAS or d > JOINT_COLUMNS:
         wanted = np.log10(at) + 0.5 * d * np.log10(max(abs(bias), JOINT_BIAS) / JOINT_BIAS)
@@ -136,23 +161,23 @@ def _residual(rows: Vector, margins: Vector, seed: int, confidence: float) -> Ef
             f"not estimable: in d = {d} nearest neighbours of {at} rows are off by {bias:+.2g} "
             f"nats for a normal; it would take about n = {wanted_text}"
         )
-        return _effect("kl-dependence", None, None, confidence, note)
+        return ShapePart("kl-dependence", None, None, note)
     mean, covariance = rows.mean(axis=0), np.atleast_2d(np.cov(rows.T, bias=True))
     if len(independent_columns(covariance, m)) < d:
         note = "not estimable: the covariance is singular, so there is no density"
-        return _effect("kl-dependence", None, None, confidence, note)
+        return ShapePart("kl-dependence", None, None, note)
     whitened = np.asarray(whiten_independent(rows, mean, covariance)[0], dtype=np.float64)
     ratios, smoother = _joint_ratios(whitened), _joint_ratios(whitened, 3 * NEIGHBOURS)
     if ratios is None or smoother is None:
         note = "not estimable: repeated rows, so there is no density"
-        return _effect("kl-dependence", None, None, confidence, note)
+        return ShapePart("kl-dependence", None, None, note)
     each = ratios - bias - margins
     # How much the answer moves with the neighbourhood is bias that normal samples do not show.
     coarse = float(smoother.mean()) - _joint_null(m, d, seed, 3 * NEIGHBOURS)[0]
     moved = coarse - float((ratios - bias).mean())
     errors = _bootstrap(each, float(np.hypot(error, moved)), seed)
     note = "dependence beyond correlation; nearest neighbours, bias of normal samples removed"
-    return _effect("kl-dependence", float(each.mean()), errors, confidence, note)
+    return ShapePart("kl-dependence", float(each.mean()), errors, note)
 
 
 def _bootstrap(each: Vector, spread: float, seed: int) -> Vector:
@@ -183,6 +208,7 @@ def _margin_ratios(z: Vector) -> Vector:
     return np.stack(list(run_tasks(column, list(z.T))), axis=1)
 
 
+@lru_cache(maxsize=64)
 def _margin_null(m: int, seed: int) -> tuple[float, float]:
     """Mean and standard deviation of one margin's estimate for normal samples."""
     draws = stream(seed, f"decomposition/margins/{m}").standard_normal((m, REPLICATES))
@@ -205,6 +231,7 @@ def _joint_ratios(y: Vector, neighbours: int = NEIGHBOURS) -> Vector | None:
     return np.asarray(log + 0.5 * np.square(y).sum(axis=1) + d * LOG_NORMAL)
 
 
+@lru_cache(maxsize=64)
 def _joint_null(m: int, d: int, seed: int, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
     """Mean and standard deviation of the joint estimate for whitened normal samples."""
     values = []
@@ -225,15 +252,13 @@ LABELS = {
 }
 
 
-def _effect(
-    name: str, value: float | None, errors: Vector | None, confidence: float, note: str
-) -> Effect:
-    low = high = None
-    if value is not None and errors is not None:
+def _effect(part: ShapePart, confidence: float) -> Effect:
+    value, low, high = part.value, None, None
+    if value is not None and part.errors is not None:
         tail = 0.5 * (1.0 - confidence)
-        below, above = np.quantile(errors, [1.0 - tail, tail])
+        below, above = np.quantile(part.errors, [1.0 - tail, tail])
         low, high = float(max(0.0, value - below)), float(max(0.0, value - above))
         value = max(0.0, value)
-    facts: dict[str, Any] = {"unit": "nats", "note": note}
+    facts: dict[str, Any] = {"unit": "nats", "note": part.note}
     facts["confidence"] = None if value is None else confidence
-    return Effect(name=name, label=LABELS[name], value=value, low=low, high=high, **facts)
+    return Effect(name=part.name, label=LABELS[part.name], value=value, low=low, high=high, **facts)

@@ -13,7 +13,7 @@ from dmtest.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.targets import Canonical
 from dmtest.transforms import independent_columns
 
-__all__ = ["gaussian_effects", "unbiased_parts"]
+__all__ = ["PARTS", "gaussian_effects", "influence_variance", "unbiased_parts"]
 
 Vector = NDArray[np.float64]
 PARTS = ("mean", "scale", "correlation", "fitted-normal")
@@ -47,7 +47,7 @@ def gaussian_effects(canonical: Canonical, confidence: float = 0.95) -> list[Eff
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
         return [_effect("fitted-normal", None, None, confidence, note)]
     values = unbiased_parts(mean, covariance, n)
-    variance = _influence_variance(canonical.rows, mean, covariance) / n
+    variance = influence_variance(canonical.rows, mean, covariance) / n
     variance += _second_order(covariance, n)
     margins = float(ndtri(0.5 + 0.5 * confidence)) * np.sqrt(variance)
     note = "bias of finite n removed, cut off at 0"
@@ -86,7 +86,7 @@ def _second_order(covariance: Vector, n: int) -> Vector:
     return np.array([location, scale, pairs, location + scale + pairs]) / (2.0 * n * n)
 
 
-def _influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> Vector:
+def influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> Vector:
     """Variance over rows of each part's influence function: shape (4,)."""
     variances = np.diagonal(covariance).copy()
     inverse = np.linalg.inv(np.linalg.cholesky(covariance)).T

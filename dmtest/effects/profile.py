@@ -31,7 +31,14 @@ from dmtest.parallel import Progress
 from dmtest.projections import random_directions
 from dmtest.streams import stream
 
-__all__ = ["KLProfile", "ProfilePoint", "default_noise", "profile_of", "upper_bound"]
+__all__ = [
+    "KLProfile",
+    "ProfilePoint",
+    "brackets",
+    "default_noise",
+    "profile_of",
+    "upper_bound",
+]
 
 Vector = NDArray[np.float64]
 
@@ -201,12 +208,12 @@ def upper_bound(canonical: Canonical, noise: float, batch: int, alpha: float, se
     """Return a one-sided confidence bound of the smoothed divergence, of level 1 - `alpha`."""
     kind: Noise = "gaussian" if canonical.cube is None else "uniform"
     rows = np.asarray(canonical.rows if canonical.cube is None else canonical.cube)
-    _, upper, _, _ = _brackets(shuffled(rows, seed)[:ROWS], kind, np.array([noise]), batch, seed)
+    _, upper, _, _ = brackets(shuffled(rows, seed)[:ROWS], kind, np.array([noise]), batch, seed)
     high = confidence_bounds(upper[0], 1.0 - alpha)[1]
     return np.inf if high is None else max(0.0, high)
 
 
-def _brackets(
+def brackets(
     rows: NDArray[Any],
     kind: Noise,
     levels: Vector,
@@ -255,10 +262,10 @@ def _points(
     comparisons: int | None = None,
     label: str = "",
 ) -> tuple[ProfilePoint, ...]:
-    brackets = _brackets(rows, kind, levels, batch, seed, progress)
+    found = brackets(rows, kind, levels, batch, seed, progress)
     sides = 2 * (comparisons or len(levels))
     points = []
-    for s, lower, upper, least, most in zip(levels, *brackets, strict=True):
+    for s, lower, upper, least, most in zip(levels, *found, strict=True):
         low = confidence_bounds(lower, confidence, sides)[0]
         high = confidence_bounds(upper, confidence, sides)[1]
         capacity = capacity_of(kind, rows.shape[1], float(s))

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from dmtest.outcome import Effect
 from dmtest.targets import Canonical
 
-__all__ = ["shape_effects"]
+__all__ = ["dispersion", "shape_effects"]
 
 ROWS = 20_000
 
@@ -40,7 +40,8 @@ def shape_effects(canonical: Canonical, confidence: float = 0.95) -> list[Effect
     return effects
 
 
-def _dispersion(x: NDArray[Any], confidence: float) -> Effect:
+def dispersion(x: NDArray[Any]) -> tuple[float, float]:
+    """Dispersion of squared lengths and its standard error; of ROWS rows at most."""
     step = -(-len(x) // ROWS)
     rows = np.asarray(x[::step], dtype=np.float64)
     m, d = rows.shape
@@ -52,6 +53,11 @@ def _dispersion(x: NDArray[Any], confidence: float) -> Effect:
     # than a sample of a few hundred rows shows: the larger of the two covers.
     shared = deviation - 2.0 * value * (squares / d - 1.0)
     error = max(float(deviation.std(ddof=1)), float(shared.std(ddof=1))) / np.sqrt(m)
+    return value, error
+
+
+def _dispersion(x: NDArray[Any], confidence: float) -> Effect:
+    value, error = dispersion(x)
     margin = float(ndtri(0.5 + 0.5 * confidence)) * error
     return Effect(
         name="length-dispersion",

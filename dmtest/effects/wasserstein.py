@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,14 @@ from dmtest.outcome import Effect
 from dmtest.registry import Spec
 from dmtest.targets import Canonical
 
-__all__ = ["NULL_ROWS", "squared_wasserstein", "wasserstein_effects"]
+__all__ = [
+    "NULL_ROWS",
+    "SlicedDistance",
+    "describe_slices",
+    "sliced_distance",
+    "squared_wasserstein",
+    "wasserstein_effects",
+]
 
 Vector = NDArray[np.float64]
 
@@ -87,14 +94,8 @@ def wasserstein_effects(
     A single slice of several dimensions says nothing on how slices differ; the interval
     is then that of this slice.
     """
-    assert battery.directions is not None
-    assert battery.null is not None
-    squared = battery.extras["squared-wasserstein"]
-    n, k = battery.null.n, battery.null.k
-    null = _null(battery.null, canonical.rows.shape[1], seed)
-    estimate = float(squared.mean() - null[:, 0].mean())
-    sampling, skewness = _influence(canonical, battery.directions)
-    sampling /= n
+    estimate, sampling, skewness, squared, null = sliced_distance(canonical, battery, seed)
+    n, k = len(canonical.rows), len(squared)
     variance = sampling + direction_variance(squared, canonical.rows.shape[1])
     variance += float(null[:, 0].var(ddof=1))
     skewness *= (sampling / variance) ** 1.5 / np.sqrt(n)
@@ -122,6 +123,39 @@ def wasserstein_effects(
             note=f"largest of {k}; 95 % of samples from the target stay below {usual:.2g}",
         ),
     ]
+
+
+class SlicedDistance(NamedTuple):
+    """The mean of W2^2 over slices, before it is cut off at 0.
+
+    Attributes
+    ----------
+    estimate : float
+        The null's mean at this n is taken off; may be negative.
+    sampling, skewness : float
+        Variance of the estimate by the influence of rows, and the skewness of that influence.
+    squared : ndarray, shape (k,)
+        W2^2 of the slices as they are.
+    null : ndarray, shape (replicates, 2)
+        Mean and largest W2^2 over slices of null samples.
+    """
+
+    estimate: float
+    sampling: float
+    skewness: float
+    squared: Vector
+    null: Vector
+
+
+def sliced_distance(canonical: Canonical, battery: Battery, seed: int) -> SlicedDistance:
+    """Estimate the squared sliced distance from a battery that has `describe_slices`."""
+    assert battery.directions is not None
+    assert battery.null is not None
+    squared = battery.extras["squared-wasserstein"]
+    null = _null(battery.null, canonical.rows.shape[1], seed)
+    sampling, skewness = _influence(canonical, battery.directions)
+    estimate = float(squared.mean() - null[:, 0].mean())
+    return SlicedDistance(estimate, sampling / battery.null.n, skewness, squared, null)
 
 
 def _null(null: SliceNull, columns: int, seed: int) -> Vector:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from dmtest.reporting.check import CheckResult
     from dmtest.reporting.model import Report
 
 __all__ = ["parts", "render", "text"]
@@ -25,7 +26,7 @@ TONES = {
 }
 # For output that cannot hold more than ASCII.
 FOLDED = str.maketrans(
-    {"≤": "<=", "✕": "x", "○": "o", "≈": "~", words.TIMES: "x", "±": "+-", "·": "|"}
+    {"≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", words.TIMES: "x", "±": "+-", "·": "|"}
 )
 
 
@@ -44,7 +45,7 @@ def render(report: Report, console: Console | None = None) -> None:
     (console or Console(highlight=False)).print(report)
 
 
-def text(report: Report, width: int = 80) -> str:
+def text(report: Report | CheckResult, width: int = 80) -> str:
     """Return a report as plain text.
 
     Parameters

@@ -1,0 +1,366 @@
+"""Checks of an encoder against what it was: `dmtest.check` and `dmtest.write_baseline`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import dmtest
+from dmtest import arguments
+from dmtest.api import Nonfinite, report
+from dmtest.baseline import VALUES, Baseline
+from dmtest.battery import Plan
+from dmtest.checklimits import asked_limits, limit_rows
+from dmtest.checkrows import comparison_row, effect_rows, shares, verdict_row, worsened
+from dmtest.comparing import compare_with, outcomes_against
+from dmtest.errors import InputError
+from dmtest.goals import chosen_target, describe_target
+from dmtest.outcome import Finding, Outcome
+from dmtest.parallel import Progress, single_threaded_blas
+from dmtest.reference import Reference
+from dmtest.reporting.check import CheckResult, CheckRow
+from dmtest.reporting.model import Report
+from dmtest.sample import Sample, as_sample
+from dmtest.scores import Score, scores_of
+from dmtest.streams import RngLike, entropy_of, stream
+from dmtest.targets import Target, TargetLike, as_target
+
+__all__ = ["check", "write_baseline"]
+
+PathLike = str | os.PathLike[str]
+
+
+def write_baseline(
+    data: Any,
+    path: PathLike | None = None,
+    target: TargetLike = "normal",
+    *,
+    tests: str | Iterable[str] | None = None,
+    alpha: float = 0.05,
+    tolerance: float | None = None,
+    slices: int | None = None,
+    replicates: int = 999,
+    rng: RngLike = 0,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> Baseline:
+    """Describe an encoder's sample, so that later ones can be checked against it.
+
+    Parameters
+    ----------
+    data, target, tests, alpha, tolerance, slices, replicates, progress, key, columns, nonfinite
+        As for :func:`dmtest.report`; the checks ask for the same.
+    path : path-like, optional
+        The JSON file to write. It holds the report, departures with their errors, and the rows
+        (float32; at random where there are more than 262,144 numbers); nothing is pickled.
+    rng : None, int or numpy Generator
+        Of directions and nulls, which the checks take over.
+
+    Returns
+    -------
+    Baseline
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal((500, 2))
+    >>> dmtest.write_baseline(x).report.verdict
+    'compatible'
+    """
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    goal = as_target(target)
+    seed = entropy_of(rng)
+    names = arguments.names_of(tests)
+    options: dict[str, Any] = {"tests": names, "alpha": alpha, "tolerance": tolerance}
+    options |= {"slices": slices, "replicates": replicates}
+    found = report(sample, goal, rng=seed, progress=progress, **options)
+    kept = _kept(sample.x, seed)
+    baseline = Baseline(
+        target=describe_target(goal, kept),
+        report=replace(found, pictures={}),
+        scores=tuple(_scores(sample, goal, seed, slices, replicates)),
+        options=options,
+        columns=sample.names,
+        sample=kept,
+        digest=_digest(sample.x),
+        source="baseline" if path is None else os.fspath(path),
+    )
+    if path is not None:
+        baseline.to_json(path)
+    return baseline
+
+
+def check(
+    data: Any,
+    baseline: Baseline | PathLike | None = None,
+    *,
+    target: TargetLike | None = None,
+    alpha: float | None = None,
+    max_kl: float | None = None,
+    max_smoothed_kl: float | None = None,
+    max_wasserstein: float | None = None,
+    min_rank: float | None = None,
+    min_detectable_n: int | None = None,
+    compare: bool = False,
+    rotation: bool = False,
+    rng: RngLike = 0,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> CheckResult:
+    """Check that a fresh sample of an encoder is as good as its baseline, or within limits.
+
+    It fails where a departure from the target is larger than in the baseline by more than the
+    errors of both, where the verdict is worse and the samples differ, and beyond any limit. A
+    fresh sample of the same encoder fails with a probability of at most `alpha`.
+
+    Parameters
+    ----------
+    data : array_like, frame, tensor or path
+        Shape (n, d), one row an observation, independent of the baseline's rows.
+    baseline : path-like or Baseline, optional
+        What :func:`write_baseline` wrote; its tests, directions and tolerance are used again.
+        Without one only limits are checked.
+    target : str or target object, optional
+        By default the baseline's; one with parameters that a file cannot hold has to be given.
+    alpha : float, optional
+        Level of all comparisons with the baseline together; by default that of its report.
+    max_kl : float, optional
+        Nats: the most that the divergence of the fitted normal may be (Report's
+        ``"kl-fitted-normal"``), which is below the whole divergence. Limits are on estimates.
+    max_smoothed_kl : float, optional
+        Nats: the most that the divergence after noise may be (``"smoothed-kl"``).
+    max_wasserstein : float, optional
+        Standard deviations: the most that ``"sliced-wasserstein-2"`` may be.
+    min_rank : float, optional
+        The least that ``"effective-rank"`` may be.
+    min_detectable_n : int, optional
+        Rows, at most half of the data's, at which the test that is most telling may reject no
+        more than half of the subsamples.
+    compare : bool
+        Also fail where the two samples do not follow one distribution (:func:`compare`), for
+        better or for worse: for an encoder that was not trained anew.
+    rotation : bool
+        The same, up to a rotation or reflection of either.
+    rng : None, int or numpy Generator
+        Of the permutations; and of directions and nulls where there is no baseline.
+    progress, key, columns, nonfinite
+        As for :func:`dmtest.report`.
+
+    Returns
+    -------
+    CheckResult
+
+    Raises
+    ------
+    InputError
+        If an argument, the data or the baseline cannot be used, or they do not belong together.
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> rng = np.random.default_rng(0)
+    >>> good = dmtest.write_baseline(rng.standard_normal((1000, 4)))
+    >>> dmtest.check(rng.standard_normal((1000, 4)), good).passed
+    True
+    >>> worse = dmtest.check(1.2 * rng.standard_normal((1000, 4)), good)
+    >>> [row.name for row in worse.failures]
+    ['verdict', 'kl-scale', 'sliced-wasserstein-2', 'smoothed-kl']
+    """
+    given: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
+    given |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
+    limits = asked_limits(given | {"min_detectable_n": min_detectable_n})
+    if baseline is None and not limits:
+        raise InputError(
+            "baseline: give one (dmtest.write_baseline writes it), or a limit such as max_kl=0.1."
+        )
+    if (compare or rotation) and baseline is None:
+        name = "compare" if compare else "rotation"
+        raise InputError(f"{name}: the samples are compared with a baseline's; give one.")
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    seed = entropy_of(rng)
+    then = None
+    if baseline is not None:
+        then = baseline if isinstance(baseline, Baseline) else Baseline.from_json(baseline)
+        _fits(sample, then)
+    level = arguments.level("alpha", _level(alpha, then), 0.05)
+    options: dict[str, Any] = {"alpha": level, "rng": seed}
+    if then is None:
+        goal = as_target("normal" if target is None else target)
+    else:
+        goal = chosen_target(then.target, target, then.sample, then.source)
+        options = then.options | {"rng": then.report.seed}
+    now = report(sample, goal, progress=progress, **options)
+    with single_threaded_blas():
+        rows: list[CheckRow] = []
+        if then is not None:
+            rows = _against(
+                sample, goal, now, then, level, compare or rotation, rotation, seed, progress
+            )
+        before = None if then is None else then.report
+        rows += limit_rows(limits, sample, goal, now, before, seed)
+    return CheckResult(
+        passed=all(row.passed is not False for row in rows),
+        alpha=level,
+        rows=tuple(rows),
+        report=now,
+        baseline=None if then is None else _facts(then),
+        warnings=() if then is None else tuple(_findings(sample, now, then)),
+    )
+
+
+def _level(alpha: float | None, then: Baseline | None) -> float:
+    if alpha is not None:
+        return alpha
+    return 0.05 if then is None else float(then.report.alpha)
+
+
+def _against(
+    sample: Sample,
+    goal: Target,
+    now: Report,
+    then: Baseline,
+    alpha: float,
+    compare: bool,
+    rotation: bool,
+    seed: int,
+    progress: bool | Progress | None,
+) -> list[CheckRow]:
+    """Compare with the baseline: verdict, departures, and the samples where that is asked for."""
+    share = shares(alpha, compare)
+    worse = worsened(now.verdict, then.report.verdict)
+    change = _energy(sample, then, share["verdict"], seed) if worse else None
+    rows = [verdict_row(now, then.report, change, share["verdict"])]
+    before = {score.name: score for score in then.scores}
+    known = before.get("smoothed-kl")
+    noise, batch = (None, None) if known is None else (known.noise, known.batch)
+    slices, replicates = then.options["slices"], then.options["replicates"]
+    scores = _scores(sample, goal, then.report.seed, slices, replicates, noise, batch)
+    rows += effect_rows(scores, then.scores, share["effects"])
+    if compare:
+        other = Reference(then.sample, rotation=rotation)
+        level = share["comparison"]
+        found = compare_with(
+            _rounded(sample, then),
+            other,
+            tests=None,
+            alpha=level,
+            slices=None,
+            replicates=_replicates(level),
+            budget=None,
+            rng=seed,
+            progress=progress,
+        )
+        rows.append(comparison_row(found))
+    return rows
+
+
+def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
+    """Test the samples for any difference."""
+    (found,) = outcomes_against(
+        Reference(then.sample),
+        _rounded(sample, then),
+        ["energy"],
+        params=None,
+        slices=None,
+        calibration="auto",
+        replicates=_replicates(level),
+        budget=None,
+        rng=seed,
+        progress=False,
+    )
+    return found
+
+
+def _replicates(level: float) -> int:
+    """Permutations that p-values well below a level can come from."""
+    return max(999, math.ceil(10.0 / level) - 1)
+
+
+def _rounded(sample: Sample, then: Baseline) -> Sample:
+    """Round rows as the baseline's are in its file, so that no test sees the rounding."""
+    with np.errstate(over="ignore"):
+        rows = sample.x.astype(then.sample.dtype)
+    return replace(sample, x=rows if np.isfinite(rows).all() else sample.x)
+
+
+def _scores(
+    sample: Sample,
+    goal: Target,
+    seed: int,
+    slices: int | None,
+    replicates: int,
+    noise: float | None = None,
+    batch: int | None = None,
+) -> list[Score]:
+    plan = Plan(target=goal.name, seed=seed, slices=slices, replicates=replicates)
+    with single_threaded_blas():
+        return scores_of(goal.canonical(sample), plan, noise, batch)
+
+
+def _fits(sample: Sample, then: Baseline) -> None:
+    if sample.d != then.d:
+        raise InputError(
+            f"data: has d = {sample.d} columns and the baseline {then.source} d = {then.d}; they "
+            f"do not come from one encoder: choose columns=, or write a baseline for this one."
+        )
+    if sample.names and then.columns and tuple(sample.names) != then.columns:
+        j = [a == b for a, b in zip(sample.names, then.columns, strict=True)].index(False)
+        raise InputError(
+            f"data: column {j} is {sample.names[j]!r} and in the baseline {then.source} "
+            f"{then.columns[j]!r}; pass columns= in the baseline's order, or write it again."
+        )
+
+
+def _findings(sample: Sample, now: Report, then: Baseline) -> list[Finding]:
+    found = []
+    wrote = then.report.computed.get("version")
+    if wrote != dmtest.__version__:
+        said = f"The baseline was written by dmtest {wrote}; this is {dmtest.__version__}"
+        found.append(Finding("other-version", f"{said}: write it again if numbers changed."))
+    if _digest(sample.x) == then.digest:
+        said = "The data are the baseline's own rows: a check needs fresh ones to say anything."
+        found.append(Finding("same-rows", said, sample.n))
+    if then.report.verdict == "mismatch":
+        said = "The baseline is a mismatch itself: the check asks only that it gets no worse."
+        found.append(Finding("baseline-mismatch", said))
+    return found + list(now.warnings)
+
+
+def _facts(then: Baseline) -> dict[str, Any]:
+    return {
+        "source": then.source,
+        "n": then.n,
+        "d": then.d,
+        "verdict": then.report.verdict,
+        "pvalue": then.report.pvalue,
+        "version": then.report.computed.get("version"),
+        "created": then.report.computed.get("created"),
+        "sample_rows": len(then.sample),
+    }
+
+
+def _kept(x: NDArray[Any], seed: int) -> NDArray[np.floating[Any]]:
+    """Round rows to float32 and thin them to `VALUES` numbers; 2 rows at the least."""
+    most = max(2, VALUES // x.shape[1])
+    if len(x) > most:
+        x = x[np.sort(stream(seed, "baseline/rows").permutation(len(x))[:most])]
+    with np.errstate(over="ignore"):
+        small = np.asarray(x, dtype=np.float32)
+    kept = small if np.isfinite(small).all() else np.asarray(x, dtype=np.float64)
+    kept.flags.writeable = False
+    return kept
+
+
+def _digest(x: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(x, dtype="<f8").tobytes()).hexdigest()
