@@ -247,6 +247,12 @@ def _turn(rows: Vector, kind: Rotation, seed: int, step: int) -> Vector:
     """Return a matrix (d, d) that whitens, to principal axes or to random ones."""
     d = rows.shape[1]
     values, axes = np.linalg.eigh(np.atleast_2d(np.cov(rows.T)))
+    if values[0] < DEPENDENT:
+        raise InputError(
+            f"train_z: the normal scores of its {d} columns have rank "
+            f"{int(np.count_nonzero(values >= DEPENDENT))}, as if one column were a function of "
+            f"another; leave such columns out."
+        )
     whitening = axes / np.sqrt(values)
     if kind == "pca":
         return np.asarray(whitening)
