@@ -25,6 +25,7 @@ from dmtest.engines.pool import Pool
 from dmtest.multiplicity import holm
 from dmtest.outcome import Finding
 from dmtest.reference import Reference
+from dmtest.registry import describe
 from dmtest.reporting.model import Report
 from dmtest.sample import Sample
 from dmtest.spec import Spec
@@ -157,6 +158,7 @@ def _computed(
         "reference_rows": goal.sample.n,
         "dtype": sample.dtype,
         "tests": [o.test for o in result.outcomes],
+        "described": describe((o.test for o in result.outcomes), "reference"),
         "slices": max(sliced, default=0),
         "replicates": result.replicates,
         "pvalue_error": result.error,

@@ -88,7 +88,7 @@ def software(report: Report) -> Entry:
 
 def _labels(report: Report) -> list[str]:
     """Return the labels of what was used, in the order in which a methods section needs them."""
-    found = [PAPER]
+    found = [PAPER] if report.pictures.get("profile") else []
     for outcome in report.outcomes:
         found += described(report, outcome.test)[1].split("; ")
     if any(outcome.replicates for outcome in report.outcomes):
@@ -97,7 +97,7 @@ def _labels(report: Report) -> list[str]:
         found.append("Westfall & Young 1993")
     if report.outcomes:
         found.append("Holm 1979")
-    if report.pictures.get("slices"):
+    if report.pictures.get("slices") and "reference_rows" not in report.computed:
         found.append("Aldor-Noiman et al. 2013")
     return [label for label in dict.fromkeys(found) if label]
 

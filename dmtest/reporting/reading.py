@@ -46,8 +46,8 @@ GLOSSARY = (
     ),
     (
         "Sliced Wasserstein-2 distance",
-        "How far values have to be moved to match the target, in standard deviations of the "
-        "target, as the root mean square over directions.",
+        "How far values have to be moved to match the target, as the root mean square over "
+        "directions.",
         "slices",
     ),
     (
@@ -91,8 +91,8 @@ def magnitude(report: Report) -> str:
             "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"
         )
         said.append(
-            f"Averaged over directions the data are {words.number(effect.value)} standard "
-            f"deviations off ({words.interval(effect)}{level})."
+            f"Averaged over directions the data are {words.number(effect.value)} "
+            f"{words.clean(effect.unit)} off ({words.interval(effect)}{level})."
         )
     if report.pictures.get("detectability"):
         said.append(noticed(pictures.detectability(report)))
