@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,23 +13,19 @@ from numpy.typing import NDArray
 
 import dmtest
 from dmtest import arguments
+from dmtest.against import against, scores_for
 from dmtest.api import Nonfinite, report
 from dmtest.baseline import VALUES, Baseline
-from dmtest.battery import Plan
 from dmtest.checklimits import asked_limits, limit_rows
-from dmtest.checkrows import comparison_row, effect_rows, shares, verdict_row, worsened
-from dmtest.comparing import compare_with, outcomes_against
 from dmtest.errors import InputError
 from dmtest.goals import chosen_target, describe_target
-from dmtest.outcome import Finding, Outcome
+from dmtest.outcome import Finding
 from dmtest.parallel import Progress, single_threaded_blas
-from dmtest.reference import Reference
 from dmtest.reporting.check import CheckResult, CheckRow
 from dmtest.reporting.model import Report
 from dmtest.sample import Sample, as_sample
-from dmtest.scores import Score, scores_of
 from dmtest.streams import RngLike, entropy_of, stream
-from dmtest.targets import Target, TargetLike, as_target
+from dmtest.targets import TargetLike, as_target
 
 __all__ = ["check", "write_baseline"]
 
@@ -87,7 +82,7 @@ def write_baseline(
     baseline = Baseline(
         target=describe_target(goal, kept),
         report=replace(found, pictures={}),
-        scores=tuple(_scores(sample, goal, seed, slices, replicates)),
+        scores=tuple(scores_for(sample, goal, seed, slices, replicates)),
         options=options,
         columns=sample.names,
         sample=kept,
@@ -204,7 +199,7 @@ def check(
     with single_threaded_blas():
         rows: list[CheckRow] = []
         if then is not None:
-            rows = _against(
+            rows = against(
                 sample, goal, now, then, level, compare or rotation, rotation, seed, progress
             )
         before = None if then is None else then.report
@@ -223,89 +218,6 @@ def _level(alpha: float | None, then: Baseline | None) -> float:
     if alpha is not None:
         return alpha
     return 0.05 if then is None else float(then.report.alpha)
-
-
-def _against(
-    sample: Sample,
-    goal: Target,
-    now: Report,
-    then: Baseline,
-    alpha: float,
-    compare: bool,
-    rotation: bool,
-    seed: int,
-    progress: bool | Progress | None,
-) -> list[CheckRow]:
-    """Compare with the baseline: verdict, departures, and the samples where that is asked for."""
-    share = shares(alpha, compare)
-    worse = worsened(now.verdict, then.report.verdict)
-    change = _energy(sample, then, share["verdict"], seed) if worse else None
-    rows = [verdict_row(now, then.report, change, share["verdict"])]
-    before = {score.name: score for score in then.scores}
-    known = before.get("smoothed-kl")
-    noise, batch = (None, None) if known is None else (known.noise, known.batch)
-    slices, replicates = then.options["slices"], then.options["replicates"]
-    scores = _scores(sample, goal, then.report.seed, slices, replicates, noise, batch)
-    rows += effect_rows(scores, then.scores, share["effects"])
-    if compare:
-        other = Reference(then.sample, rotation=rotation)
-        level = share["comparison"]
-        found = compare_with(
-            _rounded(sample, then),
-            other,
-            tests=None,
-            alpha=level,
-            slices=None,
-            replicates=_replicates(level),
-            budget=None,
-            rng=seed,
-            progress=progress,
-        )
-        rows.append(comparison_row(found))
-    return rows
-
-
-def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
-    """Test the samples for any difference."""
-    (found,) = outcomes_against(
-        Reference(then.sample),
-        _rounded(sample, then),
-        ["energy"],
-        params=None,
-        slices=None,
-        calibration="auto",
-        replicates=_replicates(level),
-        budget=None,
-        rng=seed,
-        progress=False,
-    )
-    return found
-
-
-def _replicates(level: float) -> int:
-    """Permutations that p-values well below a level can come from."""
-    return max(999, math.ceil(10.0 / level) - 1)
-
-
-def _rounded(sample: Sample, then: Baseline) -> Sample:
-    """Round rows as the baseline's are in its file, so that no test sees the rounding."""
-    with np.errstate(over="ignore"):
-        rows = sample.x.astype(then.sample.dtype)
-    return replace(sample, x=rows if np.isfinite(rows).all() else sample.x)
-
-
-def _scores(
-    sample: Sample,
-    goal: Target,
-    seed: int,
-    slices: int | None,
-    replicates: int,
-    noise: float | None = None,
-    batch: int | None = None,
-) -> list[Score]:
-    plan = Plan(target=goal.name, seed=seed, slices=slices, replicates=replicates)
-    with single_threaded_blas():
-        return scores_of(goal.canonical(sample), plan, noise, batch)
 
 
 def _fits(sample: Sample, then: Baseline) -> None:
