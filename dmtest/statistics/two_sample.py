@@ -139,10 +139,13 @@ def _drawn(
     values: Vector, size: float, form: Form | None = None, params: dict[str, Any] | None = None
 ) -> Drawn:
     """Return one calibrated column; `size` is that of the terms that cancel in it."""
+    rounding = CANCELLED * size
+    if form is not None:
+        rounding += form.rounding * float(values[1:].std())
     return Drawn(
         float(values[0]),
         values[:, None],
-        rounding=CANCELLED * size,
+        rounding=rounding,
         params=params or {},
         form=form,
     )
