@@ -10,7 +10,7 @@ from numpy.polynomial.chebyshev import chebinterpolate, chebval
 from numpy.typing import NDArray
 from scipy.special import gammaln, pdtr
 
-__all__ = ["mean_distance", "normal_distance"]
+__all__ = ["interpolant", "mean_distance", "normal_distance"]
 
 Vector = NDArray[np.float64]
 
@@ -34,12 +34,19 @@ def mean_distance(squared: Vector, d: int) -> Vector:
         |y|^2.
     d : int
     """
-    top = float(squared.max(initial=0.0))
+    coefficients, scale = interpolant(float(squared.max(initial=0.0)), d)
+    v = np.log1p(squared / d) * (2.0 / scale) - 1.0
+    return np.asarray(np.sqrt(squared + d) * chebval(v, coefficients))
+
+
+def interpolant(top: float, d: int) -> tuple[Vector, float]:
+    """Chebyshev coefficients of E|y - Z| / sqrt(|y|^2 + d), for |y|^2 up to `top`, and a scale.
+
+    In the variable 2 log(1 + |y|^2 / d) / scale - 1.
+    """
     # Domains double, so that samples share interpolants.
     reach = int(np.ceil(np.log2(max(1.0, np.log1p(top / d)))))
-    scale = 2.0**reach
-    v = np.log1p(squared / d) * (2.0 / scale) - 1.0
-    return np.asarray(np.sqrt(squared + d) * chebval(v, _interpolant(d, reach)))
+    return _interpolant(d, reach), 2.0**reach
 
 
 @lru_cache(maxsize=64)

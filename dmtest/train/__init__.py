@@ -10,26 +10,88 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dmtest.train.callback import DistributionCallback
     from dmtest.train.encoders import Encoder, build_encoder
     from dmtest.train.fitting import Fit, fit
+    from dmtest.train.gather import gather_rows
+    from dmtest.train.loss import StatisticLoss
+    from dmtest.train.metric import DistributionMatch
+    from dmtest.train.pairs import bhep, energy, henze_zirkler, mmd, whiten
     from dmtest.train.scoring import Downstream, downstream
     from dmtest.train.settings import Settings
+    from dmtest.train.statistics import (
+        anderson_darling,
+        cramer_von_mises,
+        dagostino_pearson,
+        epps_pulley,
+        jarque_bera,
+        kolmogorov_smirnov,
+        kuiper,
+        shapiro_francia,
+        shapiro_wilk,
+        sliced,
+        squared_wasserstein,
+        vasicek,
+        watson,
+    )
     from dmtest.train.verification import Verification, verify
 
 __all__ = [
+    "DistributionCallback",
+    "DistributionMatch",
     "Downstream",
     "Encoder",
     "Fit",
     "Settings",
+    "StatisticLoss",
     "Verification",
+    "anderson_darling",
+    "bhep",
     "build_encoder",
+    "cramer_von_mises",
+    "dagostino_pearson",
     "downstream",
+    "energy",
+    "epps_pulley",
     "fit",
+    "gather_rows",
+    "henze_zirkler",
+    "jarque_bera",
+    "kolmogorov_smirnov",
+    "kuiper",
     "load_encoder",
+    "mmd",
+    "shapiro_francia",
+    "shapiro_wilk",
+    "sliced",
+    "squared_wasserstein",
+    "vasicek",
     "verify",
+    "watson",
+    "whiten",
 ]
 
 _HOMES = {
+    "callback": ("DistributionCallback",),
+    "gather": ("gather_rows",),
+    "loss": ("StatisticLoss",),
+    "metric": ("DistributionMatch",),
+    "pairs": ("bhep", "energy", "henze_zirkler", "mmd", "whiten"),
+    "statistics": (
+        "anderson_darling",
+        "cramer_von_mises",
+        "dagostino_pearson",
+        "epps_pulley",
+        "jarque_bera",
+        "kolmogorov_smirnov",
+        "kuiper",
+        "shapiro_francia",
+        "shapiro_wilk",
+        "sliced",
+        "squared_wasserstein",
+        "vasicek",
+        "watson",
+    ),
     "scoring": ("Downstream", "downstream"),
     "encoders": ("Encoder", "build_encoder"),
     "export": ("load_encoder",),

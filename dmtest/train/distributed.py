@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn import functional as differentiable
 
 __all__ = [
-    "gather_rows",
     "max_over_processes",
     "mean_over_processes",
     "process",
@@ -25,16 +23,6 @@ def processes() -> int:
 def process() -> int:
     """Return which of them this one is."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-
-
-def gather_rows(x: Tensor) -> Tensor:
-    """Return the rows of all processes, in their order; every process holds as many.
-
-    The gradient of a row goes back to the process that made it, summed over those that used it.
-    """
-    if processes() == 1:
-        return x
-    return torch.cat(differentiable.all_gather(x.contiguous()))  # type: ignore[no-untyped-call]
 
 
 def sum_over_processes(x: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ from torch import Tensor
 from dmtest.errors import DmtestError
 from dmtest.train.augment import Augmentation
 from dmtest.train.critics import Critic
-from dmtest.train.distributed import gather_rows, mean_over_processes, process, processes
+from dmtest.train.distributed import mean_over_processes, process, processes
 from dmtest.train.draws import Draws
 from dmtest.train.encoders import Encoder
+from dmtest.train.gather import gather_rows
 from dmtest.train.noise import Noise
 from dmtest.train.objectives import Objective
 from dmtest.train.penalties import Penalty
