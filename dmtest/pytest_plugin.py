@@ -106,20 +106,24 @@ def _checked(
 
     shown = os.path.relpath(path, request.config.rootpath)
     of_check = {k: v for k, v in options.items() if k not in OF_BASELINE}
+    if not request.config.getoption(OPTION) and not path.exists():
+        pytest.fail(
+            f"dmtest: there is no baseline {shown}; run\n\n"
+            f'    pytest {OPTION} "{request.node.nodeid}"\n\n'
+            f"once, on an encoder that is as it should be, and commit the file.",
+            pytrace=False,
+        )
     try:
         if request.config.getoption(OPTION):
             _update(data, path, options)
             request.node.stash.setdefault(WRITTEN, []).append(shown)
-        elif not path.exists():
-            pytest.fail(
-                f"dmtest: there is no baseline {shown}; run\n\n"
-                f'    pytest {OPTION} "{request.node.nodeid}"\n\n'
-                f"once, on an encoder that is as it should be, and commit the file.",
-                pytrace=False,
-            )
         result = check(data, replace(Baseline.from_json(path), source=shown), **of_check)
     except InputError as error:
-        pytest.fail(f"dmtest: {error}", pytrace=False)
+        refused = str(error)
+    else:
+        refused = ""
+    if refused:  # outside of the handler, so that pytest shows this sentence alone
+        pytest.fail(f"dmtest: {refused}", pytrace=False)
     if not result.passed:
         pytest.fail(
             f"{result}\n\nIf this is what the encoder should be from now on, write the baseline "

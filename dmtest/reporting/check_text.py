@@ -80,7 +80,7 @@ def _table(result: CheckResult, ascii_only: bool) -> Table:
 
     table = Table(box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, pad_edge=False)
     table.show_edge = False
-    table.add_column("Check")
+    table.add_column("Check", no_wrap=True)
     for name in ("Now", "Then", "Unit", "p-value", "Limit", ""):
         table.add_column(
             name, justify="left" if name == "Unit" else "right", no_wrap=name != "Unit"
