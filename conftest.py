@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 
@@ -17,6 +18,11 @@ if os.environ.get("CI"):
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if WORKER:
     os.environ.setdefault("DMTEST_THREADS", "1")
+
+# Without these the trainer cannot be imported, and its pages cannot run.
+TRAINER = ("lightning", "torch", "torchmetrics")
+if not all(importlib.util.find_spec(name) for name in TRAINER):
+    collect_ignore_glob = ["dmtest/train/*", "docs/trainer.md", "docs/training.md"]
 
 
 @pytest.fixture(scope="session", autouse=True)
