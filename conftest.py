@@ -19,10 +19,13 @@ WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if WORKER:
     os.environ.setdefault("DMTEST_THREADS", "1")
 
+# Made once, with packages that the tests do not need.
+collect_ignore_glob = ["tests/references/*"]
 # Without these the trainer cannot be imported, and its pages cannot run.
-TRAINER = ("lightning", "torch", "torchmetrics")
-if not all(importlib.util.find_spec(name) for name in TRAINER):
-    collect_ignore_glob = ["dmtest/train/*", "docs/trainer.md", "docs/training.md"]
+if not all(map(importlib.util.find_spec, ("lightning", "torch", "torchmetrics"))):
+    collect_ignore_glob += ["dmtest/train/*", "docs/trainer.md", "docs/training.md"]
+if importlib.util.find_spec("sphinx") is None:
+    collect_ignore_glob += ["docs/*.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
