@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr
 
-from dmtest.kernels import charfun, pairs, slices, special
+from dmtest.kernels import charfun, cube, pairs, slices, special
 
 EPS = float(np.finfo(np.float64).eps)
 RNG = np.random.default_rng(11)
@@ -57,6 +57,33 @@ def test_exp_neg32() -> None:
     assert special.exp_neg32(np.float32(0.0)) == 1.0
     beyond = np.array([-87.0, -87.1, -104.0, -3e38, -np.inf], dtype=np.float32)
     assert_array_equal(mapped(special.exp_neg32, beyond), 0.0)
+
+
+def test_exp2_64() -> None:
+    """Within 1e-15 down to -1021, exactly 0 from there on, and level above 1021."""
+    x = np.concatenate([RNG.uniform(-1021, 1021, 6000), 10.0 ** RNG.uniform(-300, 1, 1000)])
+    x = np.concatenate([x, np.arange(-1020, 1021) + 0.5, [np.nextafter(-1021.0, 0.0), 1021.0]])
+    assert relative(special.exp2_64, x, np.exp2(x.astype(np.longdouble))) < 3.0
+    assert special.exp2_64(0.0) == special.exp2_64(-0.0) == 1.0
+    assert_array_equal(
+        mapped(special.exp2_64, np.arange(-1020.0, 1022.0)), 2.0 ** np.arange(-1020, 1022)
+    )
+    assert_array_equal(mapped(special.exp2_64, np.array([-1021.0, -1e9, -np.inf])), 0.0)
+    assert_array_equal(mapped(special.exp2_64, np.array([1022.0, 1e300, np.inf])), 2.0**1021)
+
+
+def test_exp2_32() -> None:
+    """Relative error below 2e-7 down to -125, exactly 0 from there on, and level above 126."""
+    x = np.concatenate([RNG.uniform(-125, 126, 6000), 10.0 ** RNG.uniform(-40, 1, 1000)])
+    x = np.concatenate([x, np.arange(-124, 126) + 0.5]).astype(np.float32)
+    x = x[x > -125.0]
+    exact = np.exp2(x.astype(np.float64))
+    assert float(np.abs(mapped(special.exp2_32, x) / exact - 1.0).max()) < 2e-7
+    assert special.exp2_32(np.float32(0.0)) == 1.0
+    beyond = np.array([-125.0, -126.1, -3e38, -np.inf], dtype=np.float32)
+    assert_array_equal(mapped(special.exp2_32, beyond), 0.0)
+    above = np.array([127.0, 3e38, np.inf], dtype=np.float32)
+    assert_array_equal(mapped(special.exp2_32, above), 2.0**126)
 
 
 def test_log_pos() -> None:
@@ -144,6 +171,49 @@ def test_power_sums(block: NDArray[np.floating], shift: float) -> None:
         exact = twins.power_sums(row, centre)
         size = np.array([np.sum(np.abs(row - centre) ** j) for j in (1, 2, 3, 4)])
         assert np.all(np.abs(sums - 1.0 - exact) <= 1e-13 * (1.0 + size))
+
+
+@EVERY
+@given(rows(), st.floats(-3, 3), st.integers(-3, 3))
+def test_brief_power_sums(block: NDArray[np.floating], shift: float, power: int) -> None:
+    """Float32 runs: off by less than 2e-6 of the sum of absolute values, as documented."""
+    block = block.astype(np.float32)
+    spread = block.std(axis=1, dtype=np.float64)
+    pivot = (block.mean(axis=1, dtype=np.float64) + shift * spread).astype(np.float32)
+    unit = np.exp2(np.round(np.log2(np.maximum(spread, 1e-3))) + power)
+    out = np.ones((len(block), 4))
+    slices.brief_power_sums(block, pivot.astype(np.float64), 1.0 / unit, out)
+    for row, centre, one, sums in zip(block, pivot.astype(np.float64), unit, out, strict=True):
+        exact = twins.power_sums(row, centre) / one ** np.arange(1, 5)
+        size = np.array([np.sum(np.abs((row - centre) / one) ** j) for j in (1, 2, 3, 4)])
+        assert np.all(np.abs(sums - 1.0 - exact) <= 2e-6 * size + 1e-15)
+
+
+def test_brief_power_sums_out_of_range() -> None:
+    """A fourth power above the range of float32 is infinite, never a wrong number."""
+    block = np.zeros((1, 5000), dtype=np.float32)
+    block[0, 4321] = 1e10
+    out = np.zeros((1, 4))
+    slices.brief_power_sums(block, np.zeros(1), np.ones(1), out)
+    assert np.isinf(out[0, 3])
+
+
+@EVERY
+@given(rows(), st.integers(1, 50))
+def test_leading_units(block: NDArray[np.floating], count: int) -> None:
+    """Mean of the leading values in their precision, power of 2 above their deviation."""
+    pivot, inverse = np.full(len(block), np.nan), np.full(len(block), np.nan)
+    slices.leading_units(block, count, pivot, inverse)
+    leading = block[:, :count].astype(np.float64)
+    assert_array_equal(pivot, pivot.astype(block.dtype))
+    eps = float(np.finfo(block.dtype).eps)
+    assert_allclose(pivot, leading.mean(axis=1), rtol=eps, atol=1e-12 * np.abs(leading).max())
+    spread = np.sqrt(np.square(leading - pivot[:, None]).mean(axis=1))
+    assert_array_equal(np.frexp(inverse)[0], 0.5)
+    wide = spread > 1e-30
+    ratio = (spread * inverse)[wide]
+    assert np.all((ratio > 0.5 - 1e-9) & (ratio < 1.0 + 1e-9))
+    assert_array_equal(inverse[spread == 0.0], 1.0)
 
 
 @EVERY
@@ -270,6 +340,28 @@ def test_epps_pulley_null_accuracy() -> None:
         assert_allclose(value, twins.epps_pulley(z), rtol=1e-9)
 
 
+# The unit cube
+
+
+@EVERY
+@given(
+    st.integers(1, 11),
+    st.integers(1, 20),
+    st.integers(1, 40),
+    st.integers(-25, 25),
+    st.integers(0, 2**32),
+)
+def test_centred(d: int, m: int, count: int, first: int, seed: int) -> None:
+    """Any number of columns and any offset of the pairs, also with coordinates of exactly 0."""
+    rng = np.random.default_rng(seed)
+    left, right = rng.random((d, m)) - 0.5, rng.random((d, count)) - 0.5
+    left[rng.random(left.shape) < 0.1] = 0.0
+    right[rng.random(right.shape) < 0.1] = 0.0
+    signed = np.concatenate([np.maximum(right, 0.0), np.maximum(-right, 0.0)])
+    exact = twins.centred_products(left.T, right.T, first)
+    assert_allclose(cube.centred(left, signed, first), exact, rtol=1e-13)
+
+
 # Tiles
 
 
@@ -355,8 +447,13 @@ def test_shared_tiles(name: str, j: int, k: int, d: int, seed: int) -> None:
         for kind, rtol in ((np.float64, 1e-12), (np.float32, 2e-5)):
             out = np.zeros(gram.shape, kind)
             small = (part.astype(kind) for part in (gram, a, b))
-            total = getattr(pairs, name)(*small, diagonal, 0.05, 2.0, out)
+            small = tuple(small)
+            total = getattr(pairs, name)(*small, diagonal, 0.05, 2.0, True, out)
             near = 0.0 if kind == np.float64 else 2e-3 * np.sqrt(1.0 + added.max())
             atol = max(near if name == "distance" else 0.0, 1e-7)
             assert_allclose(out[here], exact[here], rtol=rtol, atol=atol)
             assert_allclose(total, out[here].sum(dtype=np.float64), rtol=1e-5, atol=1e-30)
+            untouched = np.full(gram.shape, np.nan, kind)
+            again = getattr(pairs, name)(*small, diagonal, 0.05, 2.0, False, untouched)
+            assert_allclose(again, total, rtol=1e-6 if kind == np.float32 else 1e-14)
+            assert np.isnan(untouched).all()

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.engines.moments import line_moments, projected_moments
 from dmtest.errors import InputError
 from dmtest.parallel import ROW_TILE, Progress, blocks, run_tasks
 
@@ -58,12 +59,7 @@ class SliceView:
     @cached_property
     def central(self) -> Vector:
         """Mean and central moments 2, 3, 4 (divided by n): shape (k, 4)."""
-        from dmtest.kernels.slices import power_sums
-
-        pivot: Vector = self.rows[:, :256].mean(axis=1, dtype=np.float64)
-        sums = np.zeros((self.k, 4))
-        power_sums(self.rows, pivot, sums)
-        return central_moments(sums, pivot, self.n)
+        return line_moments(self.rows)
 
     @cached_property
     def loc(self) -> Vector:
@@ -116,16 +112,6 @@ class MomentView(SliceView):
         self.central = central
 
 
-def central_moments(sums: Vector, pivot: Vector, n: int) -> Vector:
-    """Turn sums of powers about `pivot` into the mean and central moments 2 to 4."""
-    m1, m2, m3, m4 = (sums / n).T
-    square = m1 * m1
-    c2 = m2 - square
-    c3 = m3 - 3.0 * m1 * m2 + 2.0 * m1 * square
-    c4 = m4 - 4.0 * m1 * m3 + 6.0 * square * m2 - 3.0 * square * square
-    return np.stack([pivot + m1, c2, c3, c4], axis=1)
-
-
 def project(x: NDArray[Any], directions: Vector) -> Block:
     """Lines ``directions @ x.T`` of shape (k, n), in the dtype of `x`, by tiles of rows."""
     n, k = len(x), len(directions)
@@ -148,30 +134,7 @@ def line_blocks(x: NDArray[Any], directions: Vector) -> Iterator[tuple[slice, Bl
 
 def moment_view(x: NDArray[Any], directions: Vector, parameters: Parameters) -> MomentView:
     """Moments of every slice in one pass over `x`; projections live for one tile only."""
-    from dmtest.kernels.slices import power_sums
-
-    n, k = len(x), len(directions)
-    u = directions.astype(x.dtype)
-    pivot = directions @ np.asarray(x[:256]).mean(axis=0, dtype=np.float64)
-
-    size = max(256, min(ROW_TILE, TASK_VALUES // k))
-
-    def task(rows: slice) -> Vector:
-        sums = np.zeros((k, 4))
-        # One buffer a task: fresh memory for every tile would cost more than the product.
-        buffer = np.empty((k, size), dtype=x.dtype)
-        for start in range(rows.start, rows.stop, size):
-            part = np.asarray(x[start : min(start + size, rows.stop)])
-            if len(part) == size:
-                power_sums(np.matmul(u, part.T, out=buffer), pivot, sums)
-            else:
-                power_sums(u @ part.T, pivot, sums)
-        return sums
-
-    total = np.zeros((k, 4))
-    for sums in run_tasks(task, blocks(n, max(size, -(-n // 32)))):
-        total += sums
-    return MomentView(central_moments(total, pivot, n), n, parameters)
+    return MomentView(projected_moments(x, directions), len(x), parameters)
 
 
 def slice_statistics(
@@ -225,6 +188,10 @@ def line_statistics(
     moments_only: bool = False,
 ) -> Vector:
     """Evaluate statistics on given slices, one a row: (k, n) to (k, number of statistics)."""
+    if moments_only:
+        moments = MomentView(line_moments(np.ascontiguousarray(lines)), lines.shape[1], parameters)
+        refuse_constant(moments)
+        return np.stack([statistic(moments) for statistic in statistics.values()], axis=1)
 
     def task(rows: slice) -> Vector:
         view = SliceView(lines[rows], parameters)
@@ -232,9 +199,6 @@ def line_statistics(
         return np.stack([statistic(view) for statistic in statistics.values()], axis=1)
 
     size = max(1, TASK_VALUES // lines.shape[1])
-    if moments_only:
-        # One cheap pass leaves nothing to keep in cache, and tasks cost more than they save.
-        size = max(size, -(-len(lines) // 8))
     return np.concatenate(list(run_tasks(task, blocks(len(lines), size))))
 
 

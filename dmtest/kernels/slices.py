@@ -6,6 +6,8 @@ accumulates in float64. The sorted-row kernels share the one sort that the engin
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ Vector = NDArray[np.float64]
 
 # Sums run over runs of this length first: it keeps rounding errors from growing with n.
 RUN = 1024
+# The same for runs added up in float32: sixteen lanes or more share them.
+BRIEF = 256
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -39,6 +43,61 @@ def power_sums(block: Block, pivot: Vector, out: Vector) -> None:
             out[row, 1] += s2
             out[row, 2] += s3
             out[row, 3] += s4
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def leading_units(block: Block, count: int, pivot: Vector, inverse: Vector) -> None:
+    """Fill `pivot` and `inverse` with the mean of a row's leading values and 1 / its unit.
+
+    The unit is the power of 2 above their standard deviation. Pivots are numbers of the
+    precision of the block, so that subtracting them from values nearby is exact.
+    """
+    k, n = block.shape
+    size = min(n, count)
+    for row in range(k):
+        total = 0.0
+        for i in range(size):
+            total += np.float64(block[row, i])
+        centre = np.float64(block.dtype.type(total / size))
+        square = 0.0
+        for i in range(size):
+            square += (np.float64(block[row, i]) - centre) ** 2
+        exponent = math.frexp(math.sqrt(square / size))[1]
+        pivot[row] = centre
+        inverse[row] = math.ldexp(1.0, -min(max(exponent, -120), 120))
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def brief_power_sums(block: Block, pivot: Vector, inverse: Vector, out: Vector) -> None:
+    """Add the sums of z^j, z = (y - pivot) inverse, j = 1..4, of float32 rows to `out`, (k, 4).
+
+    As fast as memory: a run of BRIEF values is added up in float32, the runs in float64. For
+    pivots and inverses that are float32, the latter powers of two, a sum is off by less than
+    2e-6 of the sum of |z|^j, if no z^4 leaves the range of float32 (inf if one is above).
+    """
+    k, n = block.shape
+    for row in range(k):
+        centre = np.float32(pivot[row])
+        scale = np.float32(inverse[row])
+        t1 = t2 = t3 = t4 = 0.0
+        for start in range(0, n, BRIEF):
+            run = block[row, start : start + BRIEF]
+            s1 = s2 = s3 = s4 = np.float32(0.0)
+            for i in range(run.size):
+                z = (run[i] - centre) * scale
+                z2 = z * z
+                s1 += z
+                s2 += z2
+                s3 += z2 * z
+                s4 += z2 * z2
+            t1 += s1
+            t2 += s2
+            t3 += s3
+            t4 += s4
+        out[row, 0] += t1
+        out[row, 1] += t2
+        out[row, 2] += t3
+        out[row, 3] += t4
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
