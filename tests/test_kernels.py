@@ -217,6 +217,70 @@ def test_leading_units(block: NDArray[np.floating], count: int) -> None:
 
 
 @EVERY
+@given(rows(largest=300), st.floats(-3, 3), st.floats(0.05, 20))
+def test_bucket_sort(block: NDArray[np.floating], loc: float, scale: float) -> None:
+    """Rows that are done are sorted, ties and all; with a fitting scale most are done."""
+    out, done = np.full_like(block, np.nan), np.zeros(len(block), bool)
+    slices.bucket_sort(block, np.full(len(block), loc), np.full(len(block), scale), out, done)
+    assert_array_equal(out[done], np.sort(block, axis=1)[done])
+    assert np.isnan(out[~done]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bucket_sort_of_samples(dtype: type) -> None:
+    """Samples of usual laws are sorted here, repeated and hugely spread values elsewhere."""
+    rng = np.random.default_rng(0)
+    n = 3000
+    usual = np.stack(
+        [rng.standard_normal(n), rng.random(n), rng.exponential(size=n), rng.standard_t(4, n)]
+    ).astype(dtype)
+    odd = np.stack([np.round(rng.standard_normal(n)), np.repeat([0.0, 1e9], [n - 1, 1])])
+    for block, wanted in ((usual, True), (odd.astype(dtype), False)):
+        out, done = np.empty_like(block), np.empty(len(block), bool)
+        slices.bucket_sort(block, block.mean(axis=1), block.std(axis=1), out, done)
+        assert_array_equal(done, wanted)
+        assert_array_equal(out[done], np.sort(block, axis=1)[done])
+
+
+def test_bucket_sort_stays_within_its_memory() -> None:
+    """Infinite and missing values, and a scale of nothing, have buckets too."""
+    block = np.array([[np.nan, np.inf, -np.inf, 1.0, 0.0, -1.0, 1e308, -1e308]])
+    for scale in (1.0, 1e-320, 1e308):
+        out, done = np.zeros_like(block), np.zeros(1, bool)
+        slices.bucket_sort(block, np.zeros(1), np.full(1, scale), out, done)
+        assert not done[0] or np.isnan(out).sum() == 1
+
+
+@EVERY
+@given(rows())
+def test_extreme_values(block: NDArray[np.floating]) -> None:
+    """Smallest and largest, exactly."""
+    out = np.full((len(block), 2), np.nan)
+    slices.extreme_values(block, out)
+    assert_array_equal(out, np.stack([block.min(axis=1), block.max(axis=1)], axis=1))
+
+
+@EVERY
+@given(st.integers(1, 2100), st.lists(st.integers(0, 6), min_size=1, max_size=9))
+def test_pick_columns(n: int, columns: list[int]) -> None:
+    """Any columns in any order, from C and Fortran order."""
+    x = np.random.default_rng(n).standard_normal((n, 7))
+    for given_x in (x, np.asfortranarray(x)):
+        out = np.full((len(columns), n), np.nan)
+        slices.pick_columns(given_x, np.array(columns), out)
+        assert_array_equal(out, x[:, columns].T)
+
+
+def test_logarithms_change_no_other_column() -> None:
+    """A statistic does not depend on which others are asked for."""
+    block = np.sort(np.random.default_rng(2).standard_normal((3, 2500)), axis=1)
+    both = np.empty((2, 3, 5))
+    for out, logs in zip(both, (False, True), strict=True):
+        slices.edf_sums(block, np.zeros(3), np.ones(3), logs, out)
+    assert_array_equal(both[0, :, :4], both[1, :, :4])
+
+
+@EVERY
 @given(rows(), st.floats(-5, 5), st.floats(0.1, 10), st.booleans())
 def test_edf_sums(block: NDArray[np.floating], loc: float, scale: float, logs: bool) -> None:
     """All five columns, from the far tails on; the logarithms only when asked for."""
@@ -294,6 +358,18 @@ def outlier(n: int, where: float) -> NDArray[np.float64]:
     z = np.random.default_rng(n).standard_normal(n)
     z[0] = where
     return z
+
+
+def test_epps_pulley_of_blocks() -> None:
+    """Rows of a block one by one, but for those to be skipped."""
+    block = np.random.default_rng(1).standard_normal((4, 90)) + 2.0
+    loc, scale = block.mean(axis=1), block.std(axis=1)
+    z = (block - loc[:, None]) / scale[:, None]
+    skip = np.array([False, True, False, False])
+    out = np.full(4, np.nan)
+    charfun.epps_pulley_sums(block, loc, scale, z.min(axis=1), z.max(axis=1), skip, out)
+    assert np.isnan(out[1])
+    assert_allclose(out[~skip], [twins.epps_pulley(row) for row in z[~skip]], rtol=1e-9)
 
 
 SHAPES = {

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.engines.memory import borrowed
 from dmtest.parallel import ROW_TILE, blocks, run_tasks
 
 __all__ = ["line_moments", "projected_moments"]
@@ -84,15 +85,14 @@ def _projected_sums(x: Block, u: Block, pivot: Vector, inverse: Vector | None) -
 
     def task(rows: slice) -> Vector:
         sums = np.zeros((k, 4))
-        # One buffer a task: fresh memory for every tile would cost more than the product.
-        buffer = np.empty(k * size, dtype=x.dtype)
-        for start in range(rows.start, rows.stop, size):
-            part = np.asarray(x[start : min(start + size, rows.stop)])
-            lines = np.matmul(u, part.T, out=buffer[: k * len(part)].reshape(k, len(part)))
-            if inverse is None:
-                power_sums(lines, pivot, sums)
-            else:
-                brief_power_sums(lines, pivot, inverse, sums)
+        with borrowed(k * size, x.dtype) as space:
+            for start in range(rows.start, rows.stop, size):
+                part = np.asarray(x[start : min(start + size, rows.stop)])
+                lines = np.matmul(u, part.T, out=space[: k * len(part)].reshape(k, len(part)))
+                if inverse is None:
+                    power_sums(lines, pivot, sums)
+                else:
+                    brief_power_sums(lines, pivot, inverse, sums)
         return sums
 
     total = np.zeros((k, 4))
