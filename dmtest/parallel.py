@@ -87,7 +87,8 @@ def run_tasks(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
     would be waiting for ever once all of them wait.
     """
     todo = list(tasks)
-    count = 1 if getattr(_worker, "busy", False) else min(workers(), len(todo))
+    alone = len(todo) < 2 or getattr(_worker, "busy", False)
+    count = 1 if alone else min(workers(), len(todo))
     with single_threaded_blas():
         if count <= 1:
             yield from map(function, todo)

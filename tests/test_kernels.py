@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr
 
-from dmtest.kernels import charfun, pairs, slices, special
+from dmtest.kernels import charfun, cube, pairs, slices, special
 
 EPS = float(np.finfo(np.float64).eps)
 RNG = np.random.default_rng(11)
@@ -57,6 +57,33 @@ def test_exp_neg32() -> None:
     assert special.exp_neg32(np.float32(0.0)) == 1.0
     beyond = np.array([-87.0, -87.1, -104.0, -3e38, -np.inf], dtype=np.float32)
     assert_array_equal(mapped(special.exp_neg32, beyond), 0.0)
+
+
+def test_exp2_64() -> None:
+    """Within 1e-15 down to -1021, exactly 0 from there on, and level above 1021."""
+    x = np.concatenate([RNG.uniform(-1021, 1021, 6000), 10.0 ** RNG.uniform(-300, 1, 1000)])
+    x = np.concatenate([x, np.arange(-1020, 1021) + 0.5, [np.nextafter(-1021.0, 0.0), 1021.0]])
+    assert relative(special.exp2_64, x, np.exp2(x.astype(np.longdouble))) < 3.0
+    assert special.exp2_64(0.0) == special.exp2_64(-0.0) == 1.0
+    assert_array_equal(
+        mapped(special.exp2_64, np.arange(-1020.0, 1022.0)), 2.0 ** np.arange(-1020, 1022)
+    )
+    assert_array_equal(mapped(special.exp2_64, np.array([-1021.0, -1e9, -np.inf])), 0.0)
+    assert_array_equal(mapped(special.exp2_64, np.array([1022.0, 1e300, np.inf])), 2.0**1021)
+
+
+def test_exp2_32() -> None:
+    """Relative error below 2e-7 down to -125, exactly 0 from there on, and level above 126."""
+    x = np.concatenate([RNG.uniform(-125, 126, 6000), 10.0 ** RNG.uniform(-40, 1, 1000)])
+    x = np.concatenate([x, np.arange(-124, 126) + 0.5]).astype(np.float32)
+    x = x[x > -125.0]
+    exact = np.exp2(x.astype(np.float64))
+    assert float(np.abs(mapped(special.exp2_32, x) / exact - 1.0).max()) < 2e-7
+    assert special.exp2_32(np.float32(0.0)) == 1.0
+    beyond = np.array([-125.0, -126.1, -3e38, -np.inf], dtype=np.float32)
+    assert_array_equal(mapped(special.exp2_32, beyond), 0.0)
+    above = np.array([127.0, 3e38, np.inf], dtype=np.float32)
+    assert_array_equal(mapped(special.exp2_32, above), 2.0**126)
 
 
 def test_log_pos() -> None:
@@ -147,6 +174,113 @@ def test_power_sums(block: NDArray[np.floating], shift: float) -> None:
 
 
 @EVERY
+@given(rows(), st.floats(-3, 3), st.integers(-3, 3))
+def test_brief_power_sums(block: NDArray[np.floating], shift: float, power: int) -> None:
+    """Float32 runs: off by less than 2e-6 of the sum of absolute values, as documented."""
+    block = block.astype(np.float32)
+    spread = block.std(axis=1, dtype=np.float64)
+    pivot = (block.mean(axis=1, dtype=np.float64) + shift * spread).astype(np.float32)
+    unit = np.exp2(np.round(np.log2(np.maximum(spread, 1e-3))) + power)
+    out = np.ones((len(block), 4))
+    slices.brief_power_sums(block, pivot.astype(np.float64), 1.0 / unit, out)
+    for row, centre, one, sums in zip(block, pivot.astype(np.float64), unit, out, strict=True):
+        exact = twins.power_sums(row, centre) / one ** np.arange(1, 5)
+        size = np.array([np.sum(np.abs((row - centre) / one) ** j) for j in (1, 2, 3, 4)])
+        assert np.all(np.abs(sums - 1.0 - exact) <= 2e-6 * size + 1e-15)
+
+
+def test_brief_power_sums_out_of_range() -> None:
+    """A fourth power above the range of float32 is infinite, never a wrong number."""
+    block = np.zeros((1, 5000), dtype=np.float32)
+    block[0, 4321] = 1e10
+    out = np.zeros((1, 4))
+    slices.brief_power_sums(block, np.zeros(1), np.ones(1), out)
+    assert np.isinf(out[0, 3])
+
+
+@EVERY
+@given(rows(), st.integers(1, 50))
+def test_leading_units(block: NDArray[np.floating], count: int) -> None:
+    """Mean of the leading values in their precision, power of 2 above their deviation."""
+    pivot, inverse = np.full(len(block), np.nan), np.full(len(block), np.nan)
+    slices.leading_units(block, count, pivot, inverse)
+    leading = block[:, :count].astype(np.float64)
+    assert_array_equal(pivot, pivot.astype(block.dtype))
+    eps = float(np.finfo(block.dtype).eps)
+    assert_allclose(pivot, leading.mean(axis=1), rtol=eps, atol=1e-12 * np.abs(leading).max())
+    spread = np.sqrt(np.square(leading - pivot[:, None]).mean(axis=1))
+    assert_array_equal(np.frexp(inverse)[0], 0.5)
+    wide = spread > 1e-30
+    ratio = (spread * inverse)[wide]
+    assert np.all((ratio > 0.5 - 1e-9) & (ratio < 1.0 + 1e-9))
+    assert_array_equal(inverse[spread == 0.0], 1.0)
+
+
+@EVERY
+@given(rows(largest=300), st.floats(-3, 3), st.floats(0.05, 20))
+def test_bucket_sort(block: NDArray[np.floating], loc: float, scale: float) -> None:
+    """Rows that are done are sorted, ties and all; with a fitting scale most are done."""
+    out, done = np.full_like(block, np.nan), np.zeros(len(block), bool)
+    slices.bucket_sort(block, np.full(len(block), loc), np.full(len(block), scale), out, done)
+    assert_array_equal(out[done], np.sort(block, axis=1)[done])
+    assert np.isnan(out[~done]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bucket_sort_of_samples(dtype: type) -> None:
+    """Samples of usual laws are sorted here, repeated and hugely spread values elsewhere."""
+    rng = np.random.default_rng(0)
+    n = 3000
+    usual = np.stack(
+        [rng.standard_normal(n), rng.random(n), rng.exponential(size=n), rng.standard_t(4, n)]
+    ).astype(dtype)
+    odd = np.stack([np.round(rng.standard_normal(n)), np.repeat([0.0, 1e9], [n - 1, 1])])
+    for block, wanted in ((usual, True), (odd.astype(dtype), False)):
+        out, done = np.empty_like(block), np.empty(len(block), bool)
+        slices.bucket_sort(block, block.mean(axis=1), block.std(axis=1), out, done)
+        assert_array_equal(done, wanted)
+        assert_array_equal(out[done], np.sort(block, axis=1)[done])
+
+
+def test_bucket_sort_stays_within_its_memory() -> None:
+    """Infinite and missing values, and a scale of nothing, have buckets too."""
+    block = np.array([[np.nan, np.inf, -np.inf, 1.0, 0.0, -1.0, 1e308, -1e308]])
+    for scale in (1.0, 1e-320, 1e308):
+        out, done = np.zeros_like(block), np.zeros(1, bool)
+        slices.bucket_sort(block, np.zeros(1), np.full(1, scale), out, done)
+        assert not done[0] or np.isnan(out).sum() == 1
+
+
+@EVERY
+@given(rows())
+def test_extreme_values(block: NDArray[np.floating]) -> None:
+    """Smallest and largest, exactly."""
+    out = np.full((len(block), 2), np.nan)
+    slices.extreme_values(block, out)
+    assert_array_equal(out, np.stack([block.min(axis=1), block.max(axis=1)], axis=1))
+
+
+@EVERY
+@given(st.integers(1, 2100), st.lists(st.integers(0, 6), min_size=1, max_size=9))
+def test_pick_columns(n: int, columns: list[int]) -> None:
+    """Any columns in any order, from C and Fortran order."""
+    x = np.random.default_rng(n).standard_normal((n, 7))
+    for given_x in (x, np.asfortranarray(x)):
+        out = np.full((len(columns), n), np.nan)
+        slices.pick_columns(given_x, np.array(columns), out)
+        assert_array_equal(out, x[:, columns].T)
+
+
+def test_logarithms_change_no_other_column() -> None:
+    """A statistic does not depend on which others are asked for."""
+    block = np.sort(np.random.default_rng(2).standard_normal((3, 2500)), axis=1)
+    both = np.empty((2, 3, 5))
+    for out, logs in zip(both, (False, True), strict=True):
+        slices.edf_sums(block, np.zeros(3), np.ones(3), logs, out)
+    assert_array_equal(both[0, :, :4], both[1, :, :4])
+
+
+@EVERY
 @given(rows(), st.floats(-5, 5), st.floats(0.1, 10), st.booleans())
 def test_edf_sums(block: NDArray[np.floating], loc: float, scale: float, logs: bool) -> None:
     """All five columns, from the far tails on; the logarithms only when asked for."""
@@ -226,6 +360,18 @@ def outlier(n: int, where: float) -> NDArray[np.float64]:
     return z
 
 
+def test_epps_pulley_of_blocks() -> None:
+    """Rows of a block one by one, but for those to be skipped."""
+    block = np.random.default_rng(1).standard_normal((4, 90)) + 2.0
+    loc, scale = block.mean(axis=1), block.std(axis=1)
+    z = (block - loc[:, None]) / scale[:, None]
+    skip = np.array([False, True, False, False])
+    out = np.full(4, np.nan)
+    charfun.epps_pulley_sums(block, loc, scale, z.min(axis=1), z.max(axis=1), skip, out)
+    assert np.isnan(out[1])
+    assert_allclose(out[~skip], [twins.epps_pulley(row) for row in z[~skip]], rtol=1e-9)
+
+
 SHAPES = {
     "normal": outlier(200, 0.0),
     "normal of 8": outlier(8, 0.0),
@@ -268,6 +414,28 @@ def test_epps_pulley_null_accuracy() -> None:
         z = np.sort(np.random.default_rng(seed).standard_normal(500))
         value = charfun.epps_pulley_sum(z, 0.0, 1.0, z[0], z[-1])
         assert_allclose(value, twins.epps_pulley(z), rtol=1e-9)
+
+
+# The unit cube
+
+
+@EVERY
+@given(
+    st.integers(1, 11),
+    st.integers(1, 20),
+    st.integers(1, 40),
+    st.integers(-25, 25),
+    st.integers(0, 2**32),
+)
+def test_centred(d: int, m: int, count: int, first: int, seed: int) -> None:
+    """Any number of columns and any offset of the pairs, also with coordinates of exactly 0."""
+    rng = np.random.default_rng(seed)
+    left, right = rng.random((d, m)) - 0.5, rng.random((d, count)) - 0.5
+    left[rng.random(left.shape) < 0.1] = 0.0
+    right[rng.random(right.shape) < 0.1] = 0.0
+    signed = np.concatenate([np.maximum(right, 0.0), np.maximum(-right, 0.0)])
+    exact = twins.centred_products(left.T, right.T, first)
+    assert_allclose(cube.centred(left, signed, first), exact, rtol=1e-13)
 
 
 # Tiles
@@ -355,8 +523,13 @@ def test_shared_tiles(name: str, j: int, k: int, d: int, seed: int) -> None:
         for kind, rtol in ((np.float64, 1e-12), (np.float32, 2e-5)):
             out = np.zeros(gram.shape, kind)
             small = (part.astype(kind) for part in (gram, a, b))
-            total = getattr(pairs, name)(*small, diagonal, 0.05, 2.0, out)
+            small = tuple(small)
+            total = getattr(pairs, name)(*small, diagonal, 0.05, 2.0, True, out)
             near = 0.0 if kind == np.float64 else 2e-3 * np.sqrt(1.0 + added.max())
             atol = max(near if name == "distance" else 0.0, 1e-7)
             assert_allclose(out[here], exact[here], rtol=rtol, atol=atol)
             assert_allclose(total, out[here].sum(dtype=np.float64), rtol=1e-5, atol=1e-30)
+            untouched = np.full(gram.shape, np.nan, kind)
+            again = getattr(pairs, name)(*small, diagonal, 0.05, 2.0, False, untouched)
+            assert_allclose(again, total, rtol=1e-6 if kind == np.float32 else 1e-14)
+            assert np.isnan(untouched).all()

@@ -19,6 +19,7 @@ from dmtest.engines import pairs as engine
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.kernels import pairs as kernels
 from dmtest.nulls import whiten_columns
+from dmtest.parallel import blocks
 from dmtest.registry import ROWS, TESTS
 from dmtest.spec import Spec
 from dmtest.statistics.distances import mean_distance, normal_distance
@@ -133,7 +134,7 @@ def test_largest_takes_the_largest_of_the_tiles() -> None:
     """Parts of a request marked so are not added up."""
     y = np.random.default_rng(0).standard_normal((1300, 3))
     request = engine.PairSum(kernels.mass, near=0.3, largest=True)
-    parts = (slice(0, 512), slice(512, 1024), slice(1024, 1300))
+    parts = blocks(len(y), engine.TILES[y.dtype])
     squares = np.square(y).sum(axis=1)
     near = np.exp(-0.3 * (squares[:, None] + squares - 2 * y @ y.T))
     # Kernels that have no largest of their own give sums: of each tile of the half.

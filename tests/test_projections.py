@@ -133,3 +133,17 @@ def test_project(n: int, dtype: type) -> None:
     lines = project(x, u)
     assert lines.dtype == dtype
     assert_allclose(lines, u @ x.astype(np.float64).T, atol=1e-14 if dtype == np.float64 else 3e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_axes_are_columns(dtype: type) -> None:
+    """Directions that are axes give the columns themselves, those that nearly are do not."""
+    x = np.random.default_rng(3).standard_normal((70, 5)).astype(dtype)
+    u = np.eye(5)[[4, 0, 0, 2]]
+    out = np.full((4, 70), np.nan, dtype)
+    assert project(x, u, out=out) is out
+    assert_array_equal(out, x.T[[4, 0, 0, 2]])
+    assert_array_equal(project(x, -u), -x.T[[4, 0, 0, 2]])
+    turned = u.copy()
+    turned[1, 3] = 0.25
+    assert_allclose(project(x, turned), turned @ x.T, rtol=1e-5, atol=1e-6)

@@ -41,6 +41,16 @@ def edf_sums(row: Vector, loc: float, scale: float) -> Vector:
     return np.array([above, below, ((u - (i - 0.5) / n) ** 2).sum(), (u - 0.5).sum(), logs])
 
 
+def centred_products(left: Vector, right: Vector, first: int) -> float:
+    """Sum over pairs of rows the products of the centred discrepancy's kernel."""
+    total = 0.0
+    for j, a in enumerate(left):
+        for k, b in enumerate(right):
+            if k > first + j:
+                total += np.prod(1.0 + 0.5 * (np.abs(a) + np.abs(b) - np.abs(a - b)))
+    return total
+
+
 def spacing_mean(row: Vector, window: int) -> float:
     """Mean log of the spacings of order 2 m, the ends clamped."""
     y = np.sort(row.astype(np.float64))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.engines.memory import borrowed
+from dmtest.engines.moments import line_moments, projected_moments
 from dmtest.errors import InputError
-from dmtest.parallel import ROW_TILE, Progress, blocks, run_tasks
+from dmtest.parallel import ROW_TILE, Progress, blocks, run_tasks, single_threaded_blas
 
 __all__ = [
     "Parameters",
     "SliceView",
-    "line_blocks",
     "line_statistics",
     "moment_view",
     "project",
@@ -27,8 +28,14 @@ Block: TypeAlias = NDArray[Any]
 Vector: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[..., Vector]
 
+# Values in a view: with what is made of them they stay in the last-level cache.
+VIEW_VALUES = 1 << 22
 # Values in one task: large enough to hide Python's overhead, small enough to stay in cache.
-TASK_VALUES = 1 << 18
+LEAST_VALUES, TASK_VALUES = 1 << 15, 1 << 18
+# Tasks that are enough for a balanced load.
+TASKS = 8
+# From this length on values are sorted by buckets; numpy is faster below.
+BUCKETS = 1024
 # Values of the lines held at once: memory grows with this, not with n times k.
 HELD_VALUES = 1 << 25
 
@@ -43,10 +50,13 @@ class SliceView:
     parameters : {"known", "fitted"}
         ``"known"``: the null is N(0, 1). ``"fitted"``: some normal; slices are
         standardised by their mean and n - 1 standard deviation.
+    space : ndarray, shape (k, n), optional
+        Memory for the sorted rows, of the dtype of `rows`.
     """
 
-    def __init__(self, rows: Block, parameters: Parameters) -> None:
+    def __init__(self, rows: Block, parameters: Parameters, space: Block | None = None) -> None:
         self.rows: Block = np.ascontiguousarray(rows)
+        self.space = space
         self.parameters = parameters
         self.k, self.n = self.rows.shape
 
@@ -58,12 +68,7 @@ class SliceView:
     @cached_property
     def central(self) -> Vector:
         """Mean and central moments 2, 3, 4 (divided by n): shape (k, 4)."""
-        from dmtest.kernels.slices import power_sums
-
-        pivot: Vector = self.rows[:, :256].mean(axis=1, dtype=np.float64)
-        sums = np.zeros((self.k, 4))
-        power_sums(self.rows, pivot, sums)
-        return central_moments(sums, pivot, self.n)
+        return line_moments(self.rows)
 
     @cached_property
     def loc(self) -> Vector:
@@ -80,31 +85,65 @@ class SliceView:
     @cached_property
     def sorted(self) -> Block:
         """Rows in ascending order."""
-        return np.sort(self.rows, axis=1)
+        if self.n < BUCKETS:
+            return np.sort(self.rows, axis=1)
+        from dmtest.kernels.slices import bucket_sort
+
+        y, loc, scale = self.rows, self.loc, self.scale
+        out = np.empty_like(y) if self.space is None else self.space
+        done = np.empty(self.k, dtype=np.bool_)
+        self.spread(lambda r: bucket_sort(y[r], loc[r], scale[r], out[r], done[r]))
+        for row in np.flatnonzero(~done):
+            out[row] = np.sort(self.rows[row])
+        return out
 
     @cached_property
     def extremes(self) -> Vector:
         """Smallest and largest value of every row: shape (k, 2)."""
         if "sorted" in self.__dict__:
             return self.sorted[:, [0, -1]].astype(np.float64)
-        return np.stack([self.rows.min(axis=1), self.rows.max(axis=1)], axis=1).astype(np.float64)
+        from dmtest.kernels.slices import extreme_values
+
+        y, out = self.rows, np.empty((self.k, 2))
+        self.spread(lambda r: extreme_values(y[r], out[r]))
+        return out
 
     @cached_property
     def edf(self) -> Vector:
-        """Sums over the empirical cdf, :func:`dmtest.kernels.slices.edf_sums`: shape (k, 5)."""
+        """Sums over the empirical cdf, :func:`dmtest.kernels.slices.edf_sums`: shape (k, 5).
+
+        The last column, of logarithms, is in :attr:`logs`: it costs more than the others.
+        """
+        return self.logs if "logs" in self.__dict__ else self._edf(logs=False)
+
+    @cached_property
+    def logs(self) -> Vector:
+        """The same, with the logarithms."""
+        return self._edf(logs=True)
+
+    def _edf(self, *, logs: bool) -> Vector:
         from dmtest.kernels.slices import edf_sums
 
-        out = np.empty((self.k, 5))
-        edf_sums(self.sorted, self.loc, self.scale, True, out)
+        y, loc, scale, out = self.sorted, self.loc, self.scale, np.empty((self.k, 5))
+        self.spread(lambda r: edf_sums(y[r], loc[r], scale[r], logs, out[r]))
         return out
 
     def weighted(self, weights: Vector) -> Vector:
         """Sum of weights times sorted values about `loc`: shape (k,)."""
         from dmtest.kernels.slices import weighted_sums
 
-        out = np.empty(self.k)
-        weighted_sums(self.sorted, self.loc, weights, out)
+        y, loc, out = self.sorted, self.loc, np.empty(self.k)
+        self.spread(lambda r: weighted_sums(y[r], loc[r], weights, out[r]))
         return out
+
+    def spread(self, work: Callable[[slice], None]) -> None:
+        """Call `work`, which is one kernel, for blocks of rows, by several threads.
+
+        Several small steps would spend their time on waiting for the interpreter.
+        """
+        size = max(LEAST_VALUES // self.n, -(-self.k // TASKS))
+        for _ in run_tasks(work, blocks(self.k, min(TASK_VALUES // self.n, size))):
+            pass
 
 
 class MomentView(SliceView):
@@ -116,21 +155,19 @@ class MomentView(SliceView):
         self.central = central
 
 
-def central_moments(sums: Vector, pivot: Vector, n: int) -> Vector:
-    """Turn sums of powers about `pivot` into the mean and central moments 2 to 4."""
-    m1, m2, m3, m4 = (sums / n).T
-    square = m1 * m1
-    c2 = m2 - square
-    c3 = m3 - 3.0 * m1 * m2 + 2.0 * m1 * square
-    c4 = m4 - 4.0 * m1 * m3 + 6.0 * square * m2 - 3.0 * square * square
-    return np.stack([pivot + m1, c2, c3, c4], axis=1)
-
-
-def project(x: NDArray[Any], directions: Vector) -> Block:
+def project(x: NDArray[Any], directions: Vector, out: Block | None = None) -> Block:
     """Lines ``directions @ x.T`` of shape (k, n), in the dtype of `x`, by tiles of rows."""
     n, k = len(x), len(directions)
     u = directions.astype(x.dtype)
-    lines = np.empty((k, n), dtype=x.dtype)
+    lines = np.empty((k, n), dtype=x.dtype) if out is None else out
+    axes = _axes(u)
+    if axes is not None:
+        from dmtest.kernels.slices import pick_columns
+
+        # Neighbouring columns share cache lines, so one task copies them.
+        for _ in run_tasks(lambda part: pick_columns(x, axes[part], lines[part]), blocks(k, 8)):
+            pass
+        return lines
 
     def tile(rows: slice) -> None:
         np.matmul(u, np.asarray(x[rows]).T, out=lines[:, rows])
@@ -140,38 +177,16 @@ def project(x: NDArray[Any], directions: Vector) -> Block:
     return lines
 
 
-def line_blocks(x: NDArray[Any], directions: Vector) -> Iterator[tuple[slice, Block]]:
-    """Yield the lines in blocks of directions that hold at most HELD_VALUES values."""
-    for part in blocks(len(directions), HELD_VALUES // len(x)):
-        yield part, project(x, directions[part])
+def _axes(u: Block) -> NDArray[np.intp] | None:
+    """Return which column every direction picks, or None if one is no axis."""
+    axes = u.argmax(axis=1)
+    picked = u[np.arange(len(u)), axes]
+    return axes if np.count_nonzero(u) == len(u) and (picked == 1.0).all() else None
 
 
 def moment_view(x: NDArray[Any], directions: Vector, parameters: Parameters) -> MomentView:
     """Moments of every slice in one pass over `x`; projections live for one tile only."""
-    from dmtest.kernels.slices import power_sums
-
-    n, k = len(x), len(directions)
-    u = directions.astype(x.dtype)
-    pivot = directions @ np.asarray(x[:256]).mean(axis=0, dtype=np.float64)
-
-    size = max(256, min(ROW_TILE, TASK_VALUES // k))
-
-    def task(rows: slice) -> Vector:
-        sums = np.zeros((k, 4))
-        # One buffer a task: fresh memory for every tile would cost more than the product.
-        buffer = np.empty((k, size), dtype=x.dtype)
-        for start in range(rows.start, rows.stop, size):
-            part = np.asarray(x[start : min(start + size, rows.stop)])
-            if len(part) == size:
-                power_sums(np.matmul(u, part.T, out=buffer), pivot, sums)
-            else:
-                power_sums(u @ part.T, pivot, sums)
-        return sums
-
-    total = np.zeros((k, 4))
-    for sums in run_tasks(task, blocks(n, max(size, -(-n // 32)))):
-        total += sums
-    return MomentView(central_moments(total, pivot, n), n, parameters)
+    return MomentView(projected_moments(x, directions), len(x), parameters)
 
 
 def slice_statistics(
@@ -206,12 +221,13 @@ def slice_statistics(
         If parameters are to be fitted and a slice is constant.
     """
     if moments_only:
-        moments = moment_view(x, directions, parameters)
-        refuse_constant(moments)
-        return np.stack([statistic(moments) for statistic in statistics.values()], axis=1)
+        return _evaluated(moment_view(x, directions, parameters), statistics)
     values = np.empty((len(directions), len(statistics)))
-    for part, lines in line_blocks(x, directions):
-        values[part] = line_statistics(lines, parameters, statistics)
+    for part in blocks(len(directions), HELD_VALUES // len(x)):
+        shape = (part.stop - part.start, len(x))
+        with borrowed(shape[0] * shape[1], x.dtype) as space:
+            lines = project(x, directions[part], out=space.reshape(shape))
+            values[part] = line_statistics(lines, parameters, statistics)
         if progress is not None:
             progress("slices", part.stop, len(directions))
     return values
@@ -225,17 +241,22 @@ def line_statistics(
     moments_only: bool = False,
 ) -> Vector:
     """Evaluate statistics on given slices, one a row: (k, n) to (k, number of statistics)."""
-
-    def task(rows: slice) -> Vector:
-        view = SliceView(lines[rows], parameters)
-        refuse_constant(view)
-        return np.stack([statistic(view) for statistic in statistics.values()], axis=1)
-
-    size = max(1, TASK_VALUES // lines.shape[1])
     if moments_only:
-        # One cheap pass leaves nothing to keep in cache, and tasks cost more than they save.
-        size = max(size, -(-len(lines) // 8))
-    return np.concatenate(list(run_tasks(task, blocks(len(lines), size))))
+        moments = line_moments(np.ascontiguousarray(lines))
+        return _evaluated(MomentView(moments, lines.shape[1], parameters), statistics)
+    values, n = np.empty((len(lines), len(statistics))), lines.shape[1]
+    for part in blocks(len(lines), VIEW_VALUES // n):
+        rows = lines[part]
+        with borrowed(rows.size, rows.dtype) as space:
+            view = SliceView(rows, parameters, space.reshape(rows.shape))
+            values[part] = _evaluated(view, statistics)
+    return values
+
+
+def _evaluated(view: SliceView, statistics: Mapping[str, Statistic]) -> Vector:
+    refuse_constant(view)
+    with single_threaded_blas():
+        return np.stack([statistic(view) for statistic in statistics.values()], axis=1)
 
 
 def refuse_constant(view: SliceView) -> None:

@@ -10,6 +10,7 @@ from dmtest.kernels.special import FAST
 
 Block = NDArray[np.float32] | NDArray[np.float64]
 Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 CHUNK = 256
 
@@ -143,6 +144,16 @@ def epps_pulley_sum(
 
 
 CELL = 8.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def epps_pulley_sums(
+    rows: Block, loc: Vector, scale: Vector, low: Vector, high: Vector, skip: Flags, out: Vector
+) -> None:
+    """Fill `out` with the sum of every row of a block that is not to be skipped."""
+    for i in range(rows.shape[0]):
+        if not skip[i]:
+            out[i] = epps_pulley_sum(rows[i], loc[i], scale[i], low[i], high[i])
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dmtest.kernels.special import FAST, exp_any
+from dmtest.kernels.special import FAST, LOG2E, exp2_any
 
 Tile = NDArray[Any]
 RUN = 128
@@ -22,18 +22,32 @@ RUN = 128
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def near(
-    gram: Tile, left: Tile, right: Tile, diagonal: bool, c: float, shift: float, out: Tile
+    gram: Tile,
+    left: Tile,
+    right: Tile,
+    diagonal: bool,
+    c: float,
+    shift: float,
+    keep: bool,
+    out: Tile,
 ) -> float:
-    """Fill `out` with exp(-c |Y_j - Y_k|^2), and return its sum."""
-    return _exponentials(gram, left, right, diagonal, -c, 2.0 * c, 0.0, out)
+    """Return the sum of exp(-c |Y_j - Y_k|^2), and fill `out` with the terms if `keep`."""
+    return _exponentials(gram, left, right, diagonal, -c, 2.0 * c, 0.0, keep, out)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def far(
-    gram: Tile, left: Tile, right: Tile, diagonal: bool, c: float, shift: float, out: Tile
+    gram: Tile,
+    left: Tile,
+    right: Tile,
+    diagonal: bool,
+    c: float,
+    shift: float,
+    keep: bool,
+    out: Tile,
 ) -> float:
-    """Fill `out` with exp(c |Y_j + Y_k|^2 - shift), and return its sum."""
-    return _exponentials(gram, left, right, diagonal, c, 2.0 * c, shift, out)
+    """Return the sum of exp(c |Y_j + Y_k|^2 - shift), and fill `out` with the terms if `keep`."""
+    return _exponentials(gram, left, right, diagonal, c, 2.0 * c, shift, keep, out)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -45,34 +59,47 @@ def _exponentials(
     norms: float,
     inner: float,
     shift: float,
+    keep: bool,
     out: Tile,
 ) -> float:
     kind = gram.dtype.type
-    a, b, s = kind(norms), kind(inner), kind(shift)
+    a, b, s = kind(norms * LOG2E), kind(inner * LOG2E), kind(shift * LOG2E)
     # exp(-c D) never exceeds 1, whatever rounding makes of the distance of equal rows.
     top = kind(0.0) if norms < 0.0 else kind(1e30)
+    scaled = a * right
     total = 0.0
     for j in range(gram.shape[0]):
         first = j + 1 if diagonal else 0
         here = a * left[j] - s
         for start in range(first, gram.shape[1], RUN):
             line = gram[j, start : start + RUN]
-            other = right[start : start + RUN]
-            made = out[j, start : start + RUN]
+            other = scaled[start : start + RUN]
             run = kind(0.0)
-            for k in range(line.size):
-                value = exp_any(min(b * line[k] + (a * other[k] + here), top))
-                made[k] = value
-                run += value
+            if keep:
+                made = out[j, start : start + RUN]
+                for k in range(line.size):
+                    value = exp2_any(min(b * line[k] + (other[k] + here), top))
+                    made[k] = value
+                    run += value
+            else:
+                for k in range(line.size):
+                    run += exp2_any(min(b * line[k] + (other[k] + here), top))
             total += np.float64(run)
     return total
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def distance(
-    gram: Tile, left: Tile, right: Tile, diagonal: bool, c: float, shift: float, out: Tile
+    gram: Tile,
+    left: Tile,
+    right: Tile,
+    diagonal: bool,
+    c: float,
+    shift: float,
+    keep: bool,
+    out: Tile,
 ) -> float:
-    """Fill `out` with |Y_j - Y_k|, and return its sum."""
+    """Return the sum of |Y_j - Y_k|, and fill `out` with the terms if `keep`."""
     kind = gram.dtype.type
     two, zero = kind(2.0), kind(0.0)
     total = 0.0
@@ -82,12 +109,16 @@ def distance(
         for start in range(first, gram.shape[1], RUN):
             line = gram[j, start : start + RUN]
             other = right[start : start + RUN]
-            made = out[j, start : start + RUN]
             run = zero
-            for k in range(line.size):
-                value = np.sqrt(max(other[k] + here - two * line[k], zero))
-                made[k] = value
-                run += value
+            if keep:
+                made = out[j, start : start + RUN]
+                for k in range(line.size):
+                    value = np.sqrt(max(other[k] + here - two * line[k], zero))
+                    made[k] = value
+                    run += value
+            else:
+                for k in range(line.size):
+                    run += np.sqrt(max(other[k] + here - two * line[k], zero))
             total += np.float64(run)
     return total
 

@@ -6,17 +6,25 @@ accumulates in float64. The sorted-row kernels share the one sort that the engin
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dmtest.kernels.special import FAST, exp_neg, log_one_minus, log_pos, scaled_upper_tail
+from dmtest.kernels.special import EXACT, FAST, exp_neg, log_one_minus, log_pos, scaled_upper_tail
 
 Block = NDArray[np.float32] | NDArray[np.float64]
 Vector = NDArray[np.float64]
+Line = NDArray[Any]
+Flags = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 # Sums run over runs of this length first: it keeps rounding errors from growing with n.
 RUN = 1024
+# The same for runs added up in float32: sixteen lanes or more share them.
+BRIEF = 256
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -41,6 +49,146 @@ def power_sums(block: Block, pivot: Vector, out: Vector) -> None:
             out[row, 3] += s4
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def leading_units(block: Block, count: int, pivot: Vector, inverse: Vector) -> None:
+    """Fill `pivot` and `inverse` with the mean of a row's leading values and 1 / its unit.
+
+    The unit is the power of 2 above their standard deviation. Pivots are numbers of the
+    precision of the block, so that subtracting them from values nearby is exact.
+    """
+    k, n = block.shape
+    size = min(n, count)
+    for row in range(k):
+        total = 0.0
+        for i in range(size):
+            total += np.float64(block[row, i])
+        centre = np.float64(block.dtype.type(total / size))
+        square = 0.0
+        for i in range(size):
+            square += (np.float64(block[row, i]) - centre) ** 2
+        exponent = math.frexp(math.sqrt(square / size))[1]
+        pivot[row] = centre
+        inverse[row] = math.ldexp(1.0, -min(max(exponent, -120), 120))
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def brief_power_sums(block: Line, pivot: Vector, inverse: Vector, out: Vector) -> None:
+    """Add the sums of z^j, z = (y - pivot) inverse, j = 1..4, of float32 rows to `out`, (k, 4).
+
+    As fast as memory: a run of BRIEF values is added up in float32, the runs in float64. For
+    pivots and inverses that are float32, the latter powers of two, a sum is off by less than
+    2e-6 of the sum of |z|^j, if no z^4 leaves the range of float32 (inf if one is above).
+    """
+    k, n = block.shape
+    for row in range(k):
+        centre = np.float32(pivot[row])
+        scale = np.float32(inverse[row])
+        t1 = t2 = t3 = t4 = 0.0
+        for start in range(0, n, BRIEF):
+            run = block[row, start : start + BRIEF]
+            s1 = s2 = s3 = s4 = block.dtype.type(0.0)
+            for i in range(run.size):
+                z = (run[i] - centre) * scale
+                z2 = z * z
+                s1 += z
+                s2 += z2
+                s3 += z2 * z
+                s4 += z2 * z2
+            t1 += s1
+            t2 += s2
+            t3 += s3
+            t4 += s4
+        out[row, 0] += t1
+        out[row, 1] += t2
+        out[row, 2] += t3
+        out[row, 3] += t4
+
+
+@njit(cache=True, nogil=True, fastmath=FAST | {"nnan"}, error_model="numpy")
+def extreme_values(block: Block, out: Vector) -> None:
+    """Fill `out`, shape (k, 2), with the smallest and the largest value of every row."""
+    for row in range(block.shape[0]):
+        low = high = block[row, 0]
+        for value in block[row]:
+            low = min(low, value)
+            high = max(high, value)
+        out[row, 0] = low
+        out[row, 1] = high
+
+
+@njit(cache=True, nogil=True)
+def pick_columns(x: Block, columns: Indices, out: Block) -> None:
+    """Fill `out`, shape (k, n), with columns of `x`, shape (n, d)."""
+    for start in range(0, x.shape[0], RUN):
+        stop = min(start + RUN, x.shape[0])
+        for k in range(columns.size):
+            column = columns[k]
+            for i in range(start, stop):
+                out[k, i] = x[i, column]
+
+
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def bucket_sort(block: Block, loc: Vector, scale: Vector, out: Block, done: Flags) -> None:
+    """Fill `out` with the rows of `block` in ascending order, where that is linear work.
+
+    A value is dropped into one of n buckets by a rough normal cdf of (y - loc) / scale, which
+    leaves few neighbours to swap. `done` tells the rows for which it was so; the others, with
+    ties or a spread that `scale` misses, are left to a general sort.
+    """
+    k, n = block.shape
+    keys = np.empty(n, np.int32)
+    counts = np.empty(n, np.int32)
+    half, last, far = np.float32(0.5 * n), np.float32(n - 1), np.float32(1e9)
+    for row in range(k):
+        values, target = block[row], out[row]
+        centre, inverse = loc[row], 0.8 / scale[row]
+        for i in range(n):
+            z = np.float32((np.float64(values[i]) - centre) * inverse)
+            # Written so that also a NaN has a bucket.
+            z = z if z > -far else -far
+            z = z if z < far else far
+            key = half + half * (z / np.sqrt(np.float32(1.0) + z * z))
+            keys[i] = np.int32(key if key < last else last)
+        counts[:] = 0
+        pairs = 0
+        for i in range(n):
+            here = counts[keys[i]]
+            counts[keys[i]] = here + 1
+            pairs += here
+        done[row] = pairs <= 4 * n
+        if not done[row]:
+            continue
+        at = 0
+        for b in range(n):
+            here = counts[b]
+            counts[b] = at
+            at += here
+        for i in range(n):
+            position = counts[keys[i]]
+            counts[keys[i]] = position + 1
+            target[position] = values[i]
+        _sort_nearly_sorted(target)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sort_nearly_sorted(row: Line) -> None:
+    # A pass that swaps neighbours without a branch leaves few values for the second to move.
+    carried = row[0]
+    for i in range(1, row.size):
+        value = row[i]
+        swap = carried > value
+        row[i - 1] = value if swap else carried
+        carried = carried if swap else value
+    row[row.size - 1] = carried
+    for i in range(1, row.size):
+        value, j = row[i], i
+        while j > 0 and row[j - 1] > value:
+            row[j] = row[j - 1]
+            j -= 1
+        if j < i:
+            row[j] = value
+
+
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def edf_sums(block: Block, loc: Vector, scale: Vector, logs: bool, out: Vector) -> None:
     """Fill `out`, shape (k, 5), from sorted rows and the cdf u_i = Phi((y_(i) - loc) / scale).
@@ -61,26 +209,32 @@ def edf_sums(block: Block, loc: Vector, scale: Vector, logs: bool, out: Vector) 
         for start in range(0, n, RUN):
             size = min(RUN, n - start)
             run = block[row, start : start + size]
-            for i in range(size):
-                z = (np.float64(run[i]) - centre) * inverse
-                a = abs(z)
-                half = -0.5 * a * a
-                g = scaled_upper_tail(a)
-                tail = exp_neg(half) * g
-                cdf[i] = tail if z < 0.0 else 1.0 - tail
-                if logs:
+            # Told apart outside the loops: within, the logarithms would always be computed.
+            if logs:
+                for i in range(size):
+                    z = (np.float64(run[i]) - centre) * inverse
+                    a = abs(z)
+                    half = -0.5 * a * a
+                    g = scaled_upper_tail(a)
+                    tail = exp_neg(half) * g
+                    cdf[i] = tail if z < 0.0 else 1.0 - tail
                     small = half + log_pos(g)
                     large = log_one_minus(tail)
                     middle = (np.float64(start + i) + 0.5) * step
                     weight = middle if z < 0.0 else 1.0 - middle
                     terms[i] = weight * small + (1.0 - weight) * large
+            else:
+                for i in range(size):
+                    z = (np.float64(run[i]) - centre) * inverse
+                    a = abs(z)
+                    tail = exp_neg(-0.5 * a * a) * scaled_upper_tail(a)
+                    cdf[i] = tail if z < 0.0 else 1.0 - tail
+            run_above, run_below = _gaps(cdf[:size], start * step, step)
+            above, below = max(above, run_above), max(below, run_below)
             run_square = run_shift = run_entropy = 0.0
             for i in range(size):
-                low = np.float64(start + i) * step
                 u = cdf[i]
-                above = max(above, low + step - u)
-                below = max(below, u - low)
-                miss = u - (low + 0.5 * step)
+                miss = u - (np.float64(start + i) * step + 0.5 * step)
                 run_square += miss * miss
                 run_shift += u - 0.5
             if logs:
@@ -94,6 +248,17 @@ def edf_sums(block: Block, loc: Vector, scale: Vector, logs: bool, out: Vector) 
         out[row, 2] = square
         out[row, 3] = shift
         out[row, 4] = 2.0 * entropy
+
+
+# A maximum of eight at a time does not see NaN; the sums beside it do.
+@njit(cache=True, nogil=True, fastmath=FAST | {"nnan"}, error_model="numpy")
+def _gaps(cdf: Vector, first: float, step: float) -> tuple[float, float]:
+    above = below = -1.0
+    for i in range(cdf.size):
+        over = (first + i * step) - cdf[i]
+        above = max(above, over + step)
+        below = max(below, -over)
+    return above, below
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

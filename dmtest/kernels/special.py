@@ -77,6 +77,64 @@ def exp32(x: np.float32) -> np.float32:
     return exp_neg32(min(x, np.float32(87.0)))
 
 
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def exp2_64(x: float) -> float:
+    """2^x of a float64, relative error below 1e-15; 0 below -1021, and 2^1021 above 1021."""
+    y = min(max(x, -1021.0), 1021.0)
+    # Adding 1.5 2^52 rounds to a whole number and leaves it in the lowest bits.
+    rounded = np.float64(y + 6755399441055744.0)
+    r = y - (rounded - 6755399441055744.0)
+    p = 4.455817908336064493e-10
+    p = p * r + 7.0741942972885210056e-9
+    p = p * r + 1.0178057087733941105e-7
+    p = p * r + 1.3215432535912376166e-6
+    p = p * r + 0.000015252733841556772589
+    p = p * r + 0.00015403530463724354209
+    p = p * r + 0.0013333558146406470697
+    p = p * r + 0.0096181291075872566681
+    p = p * r + 0.055504108664821627039
+    p = p * r + 0.24022650695910159567
+    p = p * r + 0.69314718055994530925
+    p = p * r + 1.0
+    power = np.int64(rounded.view(np.int64) << 52)
+    value = np.int64(np.float64(p).view(np.int64) + power).view(np.float64)
+    return value if x > -1021.0 else 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def exp2_32(x: np.float32) -> np.float32:
+    """2^x of a float32, relative error below 2e-7; 0 below -125, and 2^126 above 126."""
+    y = np.float32(min(max(x, np.float32(-125.0)), np.float32(126.0)))
+    rounded = np.float32(y + np.float32(12582912.0))
+    r = y - (rounded - np.float32(12582912.0))
+    p = np.float32(0.00015461444698569129083)
+    p = p * r + np.float32(0.001340042817761583794)
+    p = p * r + np.float32(0.0096180566785246380754)
+    p = p * r + np.float32(0.055503272266703020589)
+    p = p * r + np.float32(0.24022650922288758071)
+    p = p * r + np.float32(0.69314720670283259577)
+    p = p * r + np.float32(1.0)
+    power = np.int32(rounded.view(np.int32) << np.int32(23))
+    value = np.int32(np.float32(p).view(np.int32) + power).view(np.float32)
+    return value if x > np.float32(-125.0) else np.float32(0.0)
+
+
+def exp2_any(x: Any) -> Any:
+    """exp2_64 or exp2_32, by the type of x, in kernels that run in both precisions."""
+    return np.exp2(x)
+
+
+@overload(exp2_any)
+def _exp2_any(x: Any) -> Any:
+    def single(x: Any) -> Any:
+        return exp2_32(x)
+
+    def double(x: Any) -> Any:
+        return exp2_64(x)
+
+    return single if x == types.float32 else double
+
+
 def exp_any(x: Any) -> Any:
     """exp64 or exp32, by the type of x, in kernels that run in both precisions."""
     return np.exp(x)

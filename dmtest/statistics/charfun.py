@@ -33,14 +33,19 @@ def epps_pulley(view: SliceView) -> Vector:
     -------
     ndarray, shape (k,); larger is worse.
     """
-    from dmtest.kernels.charfun import epps_pulley_sum, epps_pulley_sum_wide
+    from dmtest.kernels.charfun import epps_pulley_sum_wide, epps_pulley_sums
 
     low = (view.extremes[:, 0] - view.loc) / view.scale
     high = (view.extremes[:, 1] - view.loc) / view.scale
-    out = np.empty(view.k)
-    for i in range(view.k):
-        if max(-low[i], high[i], high[i] - low[i]) > WIDE:
-            out[i] = epps_pulley_sum_wide(view.sorted[i], view.loc[i], view.scale[i])
-        else:
-            out[i] = epps_pulley_sum(view.rows[i], view.loc[i], view.scale[i], low[i], high[i])
+    y, loc, scale, out = view.rows, view.loc, view.scale, np.empty(view.k)
+    wide = np.maximum(np.maximum(-low, high), high - low) > WIDE
+
+    def narrow(rows: slice) -> None:
+        epps_pulley_sums(
+            y[rows], loc[rows], scale[rows], low[rows], high[rows], wide[rows], out[rows]
+        )
+
+    view.spread(narrow)
+    for i in np.flatnonzero(wide):
+        out[i] = epps_pulley_sum_wide(view.sorted[i], loc[i], scale[i])
     return out

@@ -97,18 +97,19 @@ def centred_discrepancy(view: RowView) -> Values:
     size = np.abs(columns)
     once = np.exp(np.log1p(0.5 * size - 0.5 * size**2).sum(axis=0)).sum()
     alone = np.exp(np.log1p(size).sum(axis=0)).sum()
+    parts = np.concatenate([np.maximum(columns, 0.0), np.maximum(-columns, 0.0)])
 
     def task(rows: slice) -> float:
         total = 0.0
         for others in blocks(n, PAIRED):
             if others.stop > rows.start:
-                left, right = columns[:, rows], columns[:, others]
+                left, right = columns[:, rows], parts[:, others]
                 first = rows.start - others.start
                 total += centred(np.ascontiguousarray(left), np.ascontiguousarray(right), first)
         return total
 
-    parts = blocks(n, ROWS)
-    pairs = sum(run_tasks(task, parts) if view.threads else map(task, parts))
+    tasks = blocks(n, ROWS)
+    pairs = sum(run_tasks(task, tasks) if view.threads else map(task, tasks))
     value = float((13.0 / 12.0) ** d - 2.0 * once / n + (alone + 2.0 * pairs) / n**2)
     return value, value
 

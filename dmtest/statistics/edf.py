@@ -22,7 +22,7 @@ Vector = NDArray[np.float64]
 
 def anderson_darling(view: SliceView) -> Vector:
     """A^2 = -n - (1/n) sum (2i-1) [log u_(i) + log(1 - u_(n+1-i))]: (k,)."""
-    return np.asarray(-view.n - view.edf[:, 4])
+    return np.asarray(-view.n - view.logs[:, 4])
 
 
 def cramer_von_mises(view: SliceView) -> Vector:

@@ -43,8 +43,8 @@ def vasicek(view: SliceView, window: int | None = None) -> NDArray[np.float64]:
         raise InputError(
             f"window: got {m} with n = {n}; vasicek takes a whole number, 1 <= window < n/2."
         )
-    entropy = np.empty(view.k)
-    spacing_sums(view.sorted, m, entropy)
+    y, entropy = view.sorted, np.empty(view.k)
+    view.spread(lambda rows: spacing_sums(y[rows], m, entropy[rows]))
     entropy += np.log(n / (2.0 * m))
     if view.known:
         square = view.central[:, 1] + view.central[:, 0] ** 2

@@ -1,0 +1,135 @@
+"""Moments of slices in one pass: of given lines, and of projections that are never kept."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.engines.memory import borrowed
+from dmtest.parallel import ROW_TILE, blocks, run_tasks
+
+__all__ = ["line_moments", "projected_moments"]
+
+Block: TypeAlias = NDArray[Any]
+Vector: TypeAlias = NDArray[np.float64]
+
+# Leading values of a slice that its pivot and its unit are taken from.
+LEADING = 256
+# From this length on float32 lines are added up in float32 for short runs: the error then is
+# below 1e-4 of the null's standard deviation of skewness and kurtosis (tests/test_moments.py).
+BRIEF_ROWS = 4096
+# Values projected at a time, which stay in the second-level cache with what makes them.
+TILE_VALUES = 768 * 256
+# Values in a task that adds lines up, and how many tasks at most.
+TASK_VALUES, TASKS = 1 << 17, 16
+# Variances of which units of the leading values still are good ones.
+LEAST, MOST = 2.0**-20, 2.0**20
+
+
+def line_moments(rows: Block) -> Vector:
+    """Mean and central moments 2, 3, 4 (divided by n) of every row: shape (k, 4).
+
+    Long float32 rows are added up in float32 for short runs (brief_power_sums); a row that the
+    leading values represent badly is added up again in float64.
+    """
+    from dmtest.kernels.slices import brief_power_sums, leading_units, power_sums
+
+    k, n = rows.shape
+    brief = _brief(rows.dtype, n)
+    sums, pivot, inverse = np.zeros((k, 4)), np.empty(k), np.empty(k)
+
+    # Nothing but kernels in a task: threads that wait for the interpreter read no memory.
+    def task(part: slice) -> None:
+        leading_units(rows[part], LEADING, pivot[part], inverse[part])
+        if brief:
+            brief_power_sums(rows[part], pivot[part], inverse[part], sums[part])
+        else:
+            power_sums(rows[part], pivot[part], sums[part])
+
+    for _ in run_tasks(task, blocks(k, max(-(-k // TASKS), TASK_VALUES // n))):
+        pass
+    if not brief:
+        return _central(sums, pivot, 1.0, n)
+    found = _central(sums, pivot, inverse, n)
+    bad = np.flatnonzero(_misplaced(sums, n))
+    if len(bad):
+        wide = np.zeros((len(bad), 4))
+        power_sums(rows[bad], pivot[bad], wide)
+        found[bad] = _central(wide, pivot[bad], 1.0, n)
+    return found
+
+
+def projected_moments(x: Block, directions: Vector) -> Vector:
+    """Moments of the lines ``directions @ x.T``, as of :func:`line_moments`."""
+    n = len(x)
+    u = directions.astype(x.dtype)
+    pivot, inverse = _units(u @ np.asarray(x[:LEADING]).T)
+    if not _brief(x.dtype, n):
+        return _central(_projected_sums(x, u, pivot, None), pivot, 1.0, n)
+    sums = _projected_sums(x, u, pivot, inverse)
+    found = _central(sums, pivot, inverse, n)
+    bad = np.flatnonzero(_misplaced(sums, n))
+    if len(bad):
+        wide = _projected_sums(x, u[bad], pivot[bad], None)
+        found[bad] = _central(wide, pivot[bad], 1.0, n)
+    return found
+
+
+def _projected_sums(x: Block, u: Block, pivot: Vector, inverse: Vector | None) -> Vector:
+    from dmtest.kernels.slices import brief_power_sums, power_sums
+
+    n, k = len(x), len(u)
+    size = max(256, min(ROW_TILE, TILE_VALUES * 4 // (x.itemsize * k)))
+
+    def task(rows: slice) -> Vector:
+        sums = np.zeros((k, 4))
+        with borrowed(k * size, x.dtype) as space:
+            for start in range(rows.start, rows.stop, size):
+                part = np.asarray(x[start : min(start + size, rows.stop)])
+                lines = np.matmul(u, part.T, out=space[: k * len(part)].reshape(k, len(part)))
+                if inverse is None:
+                    power_sums(lines, pivot, sums)
+                else:
+                    brief_power_sums(lines, pivot, inverse, sums)
+        return sums
+
+    total = np.zeros((k, 4))
+    tiles = -(-n // (32 * size))  # in a task, of at most 32
+    for sums in run_tasks(task, blocks(n, tiles * size)):
+        total += sums
+    return total
+
+
+def _brief(dtype: np.dtype[Any], n: int) -> bool:
+    return dtype == np.float32 and n >= BRIEF_ROWS
+
+
+def _units(leading: Block) -> tuple[Vector, Vector]:
+    from dmtest.kernels.slices import leading_units
+
+    pivot, inverse = np.empty(len(leading)), np.empty(len(leading))
+    leading_units(leading, LEADING, pivot, inverse)
+    return pivot, inverse
+
+
+def _misplaced(sums: Vector, n: int) -> NDArray[np.bool_]:
+    """Tell rows whose pivot is not within a deviation of the mean, or whose unit is far off."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        shift, square = sums[:, 0] / n, sums[:, 1] / n
+        variance = square - shift**2
+        good = np.isfinite(sums).all(axis=1) & (shift**2 <= variance)
+        return ~(good & (variance >= LEAST) & (variance <= MOST))
+
+
+def _central(sums: Vector, pivot: Vector, inverse: Vector | float, n: int) -> Vector:
+    """Turn sums of powers of (y - pivot) inverse into the mean and central moments 2 to 4."""
+    unit = 1.0 / inverse
+    with np.errstate(invalid="ignore", over="ignore"):
+        m1, m2, m3, m4 = (sums / n).T
+        square = m1 * m1
+        c2 = m2 - square
+        c3 = m3 - 3.0 * m1 * m2 + 2.0 * m1 * square
+        c4 = m4 - 4.0 * m1 * m3 + 6.0 * square * m2 - 3.0 * square * square
+        return np.stack([pivot + m1 * unit, c2 * unit**2, c3 * unit**3, c4 * unit**4], axis=1)
