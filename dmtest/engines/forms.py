@@ -158,7 +158,7 @@ class _Job:
         for kind, centre in zip(self.kinds, self.centres, strict=True):
             out: NDArray[Any] = np.empty_like(gram)
             fill = kernels.distance if kind.rate is None else kernels.near
-            fill(gram, left, right, False, kind.rate or 0.0, 0.0, out)
+            fill(gram, left, right, False, kind.rate or 0.0, 0.0, True, out)
             if here == there:
                 np.fill_diagonal(out, 0.0 if kind.rate is None else 1.0)
             made.append(out - centre)
