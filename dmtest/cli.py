@@ -131,9 +131,9 @@ def check(
     nonfinite: options.Nonfinite = OnNonfinite.error,
     quiet: options.Quiet = False,
 ) -> int:
-    """Check that an encoder is no worse than its baseline, on a fresh sample, and within limits.
+    """Check that an encoder is no worse than its baseline.
 
-    It fails where a departure from the target is larger than in the baseline by more than the
+    FILE is a fresh sample of embeddings. The check fails where a departure from the target is larger than in the baseline by more than the
     errors of both samples, where the verdict is worse and the samples differ, and beyond a limit.
     A fresh sample of the same encoder fails with a probability of at most alpha.
     """
@@ -175,7 +175,7 @@ def compare(
     nonfinite: options.Nonfinite = OnNonfinite.error,
     quiet: options.Quiet = False,
 ) -> int:
-    """Say whether the rows of FILE and those of REFERENCE have one distribution.
+    """Say whether the rows of two files have one distribution.
 
     Four two-sample tests on the same permutations, how far apart the samples are, and where: in
     means, variances, covariances, single columns, directions. Their rows have to be independent of

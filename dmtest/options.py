@@ -270,7 +270,7 @@ START = """\b
 Start here:
   dmtest demo                    a first look, on data that is built in
   dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
-  dmtest compare a.npy b.npy     do both have one distribution? exit code 1 if not
+  dmtest compare a.npy b.npy     do both have one distribution?
   dmtest tests                   which tests there are
 
 \b
@@ -315,7 +315,7 @@ Examples:
   dmtest check new.npy --baseline z.json
   dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
   dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
-  dmtest check new.npy --baseline z.json --json - | jq '.rows[] | select(.passed == false)'
+  dmtest check new.npy --baseline z.json --json - | jq .passed
 """
 COMPARE = """\b
 Exit codes:

@@ -25,7 +25,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_extensions",
 ]
-exclude_patterns = ["data/README.md"]
+exclude_patterns = ["data/README.md", "**.ipynb_checkpoints"]
 templates_path = ["templates"]
 
 myst_enable_extensions = ["dollarmath", "deflist"]
@@ -49,7 +49,7 @@ html_css_files = ["dmtest.css"]
 html_theme_options: dict[str, Any] = {
     "navbar_align": "left",
     "show_prev_next": True,
-    "secondary_sidebar_items": {"**": ["page-toc"], "tests": [], "power-tables": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], "tests": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "tango",

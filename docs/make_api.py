@@ -1,6 +1,7 @@
-"""Write the API's pages into docs/generated from what the package exports; conf.py calls it.
+"""Write pages into docs/generated: the API, and what benchmarks measured. conf.py calls it.
 
-Nothing is listed here twice: a name that is added to an ``__all__`` is on the page of its module.
+Nothing is listed here twice: a name that is added to an ``__all__`` is on the page of its module,
+and a table that is added to benchmarks/results is a page.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import importlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "generated"
+RESULTS_OF_BENCHMARKS = Path(__file__).parents[1] / "benchmarks" / "results"
 # The titles of the groups of `dmtest`; a module that is not here is titled by its docstring.
 TITLES = {
     "dmtest.api": "Reports and tests",
@@ -75,12 +77,16 @@ def text(page: str) -> str:
 
 def write() -> None:
     """Write the pages, and leave alone those that have not changed."""
-    FOLDER.mkdir(exist_ok=True)
-    for page in PAGES:
-        path, new = FOLDER / f"{page}.rst", text(page)
-        if not groups(page):
-            path.unlink(missing_ok=True)
-        elif not path.exists() or path.read_text(encoding="utf-8") != new:
+    pages = {f"{page}.rst": text(page) for page in PAGES if groups(page)}
+    for table in RESULTS_OF_BENCHMARKS.glob("*.md"):
+        pages[f"measured/{table.name}"] = table.read_text(encoding="utf-8")
+    (FOLDER / "measured").mkdir(parents=True, exist_ok=True)
+    for old in (*FOLDER.glob("*.rst"), *FOLDER.glob("measured/*.md")):
+        if old.relative_to(FOLDER).as_posix() not in pages:
+            old.unlink()
+    for name, new in pages.items():
+        path = FOLDER / name
+        if not path.exists() or path.read_text(encoding="utf-8") != new:
             path.write_text(new, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What Sphinx lacks here: formulas as MathML, help of the command line, pages that may be there."""
+"""What Sphinx lacks here: formulas as MathML, the command line's help, plain docstrings."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class CommandHelp(SphinxDirective):
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:
     """Drop entries ``name?`` of a table of contents that have no page; trim blocks of code.
 
-    doctest wants an empty line after the last output, and a reader does not.
+    doctest wants an empty line after the last output, and a reader does not. Links to the tables
+    of benchmarks, which work in the repository, become links to their pages.
     """
 
     def entry(found: re.Match[str]) -> str:
@@ -77,12 +78,25 @@ def prepare(app: Sphinx, page: str, source: list[str]) -> None:
         return found[1] + "\n" if there else ""
 
     text = re.sub(r"^([\w/-]+)\?\n", entry, source[0], flags=re.MULTILINE)
+    text = text.replace("](../benchmarks/results/", "](generated/measured/")
     source[0] = text.replace("\n\n```\n", "\n```\n")
+
+
+def plain_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Let ``|x|`` in a docstring be a length and not a substitution of reStructuredText."""
+    session = False
+    for i, line in enumerate(lines):
+        session = line.lstrip().startswith(">>>") or (session and bool(line.strip()))
+        if not session:
+            parts = line.split("``")  # every other part is literal
+            parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+            lines[i] = "``".join(parts)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register all of it."""
     app.connect("source-read", prepare)
+    app.connect("autodoc-process-docstring", plain_bars, priority=900)  # after numpydoc
     app.add_directive("dmtest-help", CommandHelp)
     app.add_html_math_renderer("mathml", (math_inline, None), (math_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -116,12 +117,12 @@ def test_manual_page(site: Path, source: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_code_for_python_is_run(page: Path) -> None:
-    """A block of Python is a session that pytest runs: none is only shown."""
+    """A block of Python is a session that pytest runs, or tests a reader's encoder."""
     blocks = re.findall(
         r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
     )
     for block in blocks:
-        assert block.startswith(">>> "), block
+        assert block.startswith((">>> ", "def test_")), block
 
 
 def test_links_between_files_lead_somewhere() -> None:
@@ -130,3 +131,26 @@ def test_links_between_files_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             made = target.startswith("generated/")  # by a build
             assert made or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_test_in_a_page_passes(tmp_path: Path) -> None:
+    """The block of docs/ci.md, with an encoder: its baseline is written, and then kept to."""
+    (block,) = re.findall(
+        r"^```python\n(def test_.*?)^```$", (DOCS / "ci.md").read_text("utf-8"), re.DOTALL | re.M
+    )
+    encoder = "import os\nimport numpy as np\n\nfresh_images = int\n\n\ndef embed(n):\n"
+    encoder += "    rng = np.random.default_rng(int(os.environ['SEED']))\n"
+    encoder += "    return rng.standard_normal((n, 2))\n\n\n"
+    (tmp_path / "test_encoder.py").write_text(encoder + block)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:dmtest"]
+    command += ["-p", "dmtest.pytest_plugin", "test_encoder.py"]
+
+    def run(seed: str, *more: str) -> int:
+        env = os.environ | {"SEED": seed, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([*command, *more], cwd=tmp_path, env=env, capture_output=True)
+        return done.returncode
+
+    assert run("0") == 1
+    assert run("0", "--dmtest-update-baselines") == 0
+    assert (tmp_path / "baselines" / "test_encoder.test_encoder.json").is_file()
+    assert run("1") == 0

@@ -78,8 +78,9 @@ class DistributionMatch(Metric):
 
     ============================ =========================================================
     ``kl-fitted-normal``         KL(N(m, S) || N(0, I)) in nats, unbiased under normality
-    ``kl-mean, -scale,           its parts
-    -correlation``
+    ``kl-mean``                  its part from the mean
+    ``kl-scale``                 from the variances
+    ``kl-correlation``           from the correlations
     ``sliced-wasserstein-2``     root mean square over slices, sampling's part removed; of
                                  the rows kept
     ``worst-slice``              the largest of a slice, sampling's part included; likewise
