@@ -133,9 +133,10 @@ def check(
 ) -> int:
     """Check that an encoder is no worse than its baseline.
 
-    FILE is a fresh sample of embeddings. The check fails where a departure from the target is larger than in the baseline by more than the
-    errors of both samples, where the verdict is worse and the samples differ, and beyond a limit.
-    A fresh sample of the same encoder fails with a probability of at most alpha.
+    FILE is a fresh sample of embeddings. The check fails where a departure from the target is
+    larger than in the baseline by more than the errors of both samples, where the verdict is worse
+    and the samples differ, and beyond a limit. A fresh sample of the same encoder fails with a
+    probability of at most alpha.
     """
     from dmtest import check_cli
 

@@ -10,6 +10,7 @@ import itertools
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,7 +283,10 @@ def test_a_test_changes_no_others_pvalue() -> None:
     every = dmtest.run_tests(X, "all", goal, replicates=99, rng=5)
     assert [one.test for one in every] == list(NAMES)
     for one in every:
-        assert dmtest.run_test(X, one.test, goal, replicates=99, rng=5) == one
+        alone = dmtest.run_test(X, one.test, goal, replicates=99, rng=5)
+        # BLAS rounds by where its operands lie in memory: the last bit of a statistic may differ.
+        assert_allclose(alone.statistic, one.statistic, rtol=1e-14)
+        assert replace(alone, statistic=one.statistic) == one
 
 
 def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
