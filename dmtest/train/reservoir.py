@@ -32,7 +32,8 @@ def priorities(rows: Tensor, seed: int) -> Tensor:
     # 0.0 and -0.0 are one value.
     bits = (rows.to(torch.float64) + 0.0).view(torch.int64)
     mixed = bits ^ _shifted(bits, 32)
-    total = (mixed * multipliers).sum(dim=1)
+    # Without the last term a row of zeros would come first under every seed.
+    total = (mixed * multipliers).sum(dim=1) + int(rng.integers(1 << 62))
     for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
         total = (total ^ _shifted(total, shift)) * factor
     total = total ^ _shifted(total, 31)
