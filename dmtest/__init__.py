@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dmtest.errors import DataWarning, DmtestError, InputError
     from dmtest.io import load
     from dmtest.measures import detectability, kl_decomposition, kl_profile, worst_directions
+    from dmtest.monitor import Monitor, MonitorState
     from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.reference import Reference
     from dmtest.reporting.check import CheckResult, CheckRow
@@ -38,6 +39,8 @@ __all__ = [
     "Finding",
     "InputError",
     "MeanPValue",
+    "Monitor",
+    "MonitorState",
     "Normal",
     "Outcome",
     "Product",
@@ -71,6 +74,7 @@ _HOMES = {
     "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
     "dmtest.io": ("load",),
     "dmtest.measures": ("detectability", "kl_decomposition", "kl_profile", "worst_directions"),
+    "dmtest.monitor": ("Monitor", "MonitorState"),
     "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.reporting.check": ("CheckResult", "CheckRow"),
     "dmtest.reference": ("Reference",),
