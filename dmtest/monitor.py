@@ -232,7 +232,8 @@ class Monitor:
 
     def _leading(self) -> str:
         if self.outside:
-            return f"{self.outside} rows that the target cannot give"
+            rows = "row" if self.outside == 1 else "rows"
+            return f"{self.outside} {rows} that the target cannot give"
         if not self.gains or self.bets is None:
             return ""
         # Prior weights count: of thousands of bets some gain by chance.

@@ -31,7 +31,7 @@ def taught(d: int, seed: int = 0) -> Bets:
 
 def test_bets_on_one_value_are_fair() -> None:
     """The density-weighted integral of every e-value is 1, whatever was learnt: by quadrature."""
-    fine = np.sort(np.concatenate([np.linspace(-12.0, 12.0, 4001), EDGES - 1e-9, EDGES + 1e-9]))
+    fine = np.sort(np.concatenate([np.linspace(-25.0, 25.0, 8001), EDGES - 1e-9, EDGES + 1e-9]))
     bets = taught(1)
     before = bets.sums
     found: dict[str, list[Any]] = {"columns": [], "column-shapes": []}
@@ -40,10 +40,9 @@ def test_bets_on_one_value_are_fair() -> None:
         for group, value in bets.place(np.array([[z]])).items():
             found[group].append(np.exp(value))
     for values in found.values():
-        total = np.trapezoid(
-            np.array(values) * stats.norm.pdf(fine)[:, None, None, None], fine, axis=0
-        )
-        assert_allclose(total, np.ones((1, len(STRENGTHS), len(MEMORIES))), atol=1e-6)
+        density = stats.norm.pdf(fine)[:, None, None, None]
+        total = np.trapezoid(np.array(values) * density, fine, axis=0)
+        assert_allclose(total, np.ones((1, len(STRENGTHS), len(MEMORIES))), atol=1e-5)
 
 
 def test_bets_on_batches_are_fair() -> None:
@@ -101,20 +100,20 @@ def test_bins_have_their_probabilities() -> None:
 
 
 def test_level_over_whole_streams() -> None:
-    """Of 300 streams that follow the target at most alpha ever reach 1 / alpha; and some come near.
+    """Of 200 streams that follow the target at most alpha ever reach 1 / alpha; and some come near.
 
     Longer: benchmarks/results/monitor-level.md.
     """
     largest = []
-    for i in range(300):
+    for i in range(200):
         rng = np.random.default_rng(i)
         monitor = dmtest.Monitor("normal")
-        for t in range(30):
+        for t in range(25):
             monitor.update(rng.standard_normal((8 + t % 5, 2)))
         largest.append(monitor.state.largest)
     for alpha in (0.05, 0.2, 0.5):
         hits = int(np.sum(np.array(largest) >= 1.0 / alpha))
-        assert stats.binomtest(hits, 300, alpha, alternative="greater").pvalue > 1e-3
+        assert stats.binomtest(hits, 200, alpha, alternative="greater").pvalue > 1e-3
     assert max(largest) > 2.0
 
 
@@ -155,11 +154,12 @@ def test_once_rejected_stays_rejected() -> None:
     rng = np.random.default_rng(0)
     monitor = dmtest.Monitor("normal", alpha=0.01)
     for _ in range(5):
-        bad = monitor.update(2.0 * rng.standard_normal((100, 2)))
+        bad = monitor.update(1.2 * rng.standard_normal((100, 2)))
     for _ in range(60):
         state = monitor.update(rng.standard_normal((100, 2)))
     assert state.rejected
-    assert state.pvalue == bad.pvalue == 1.0 / state.largest
+    assert state.pvalue == bad.pvalue
+    assert_allclose(state.pvalue, 1.0 / state.largest)
     assert state.e_value < bad.e_value
 
 
@@ -203,7 +203,7 @@ def test_other_targets() -> None:
     state = monitor.update(np.concatenate([rng.random((50, 2)), [[0.5, 1.5]]]))
     assert state.e_value == math.inf
     assert state.pvalue == 0.0
-    assert state.leading == "1 rows that the target cannot give"
+    assert state.leading == "1 row that the target cannot give"
     assert monitor.update(rng.random((50, 2))).rejected
     again = dmtest.Monitor.from_json(monitor.to_json())
     assert again.state == monitor.state
@@ -215,7 +215,7 @@ def test_names_of_columns_are_said() -> None:
     rng = np.random.default_rng(0)
     monitor = dmtest.Monitor("normal")
     for _ in range(8):
-        x = rng.standard_normal((200, 3)) + [0.0, 0.4, 0.0]
+        x = rng.standard_normal((200, 3)) + 0.4 * np.eye(3)[1]
         state = monitor.update(pd.DataFrame(x, columns=["a", "pressure", "c"]))
     assert state.leading == "the mean or variance of column 'pressure'"
 
@@ -248,7 +248,7 @@ def test_files_know_their_target() -> None:
     box.update(2.0 * rng.random((20, 2)) - 1.0)
     assert dmtest.Monitor.from_json(box.to_json()).target.name == box.target.name
     monitor = dmtest.Monitor(dmtest.Normal([0.0, 1.0]))
-    monitor.update(rng.standard_normal((20, 2)) + [0.0, 1.0])
+    monitor.update(rng.standard_normal((20, 2)) + np.eye(2)[1])
     text = monitor.to_json()
     with pytest.raises(dmtest.InputError, match="which a file cannot hold; pass the target again"):
         dmtest.Monitor.from_json(text)
