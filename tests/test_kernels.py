@@ -126,6 +126,19 @@ def test_tail_and_exponential_are_the_normal_tail() -> None:
     assert_allclose(logs, log_ndtr(-a), rtol=1e-14)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 90), st.integers(1, 600), st.integers(0, 2**32))
+def test_chebyshev(terms: int, size: int, seed: int) -> None:
+    """Any series at any number of points, against cosines of multiples of the angle."""
+    rng = np.random.default_rng(seed)
+    coefficients, x = rng.standard_normal(terms), rng.uniform(-1.0, 1.0, size)
+    x[:2] = [1.0, -1.0][:size]
+    out = np.full(size, np.nan)
+    special.chebyshev(x, coefficients, out)
+    exact = np.cos(np.outer(np.arccos(x), np.arange(terms))) @ coefficients
+    assert_allclose(out, exact, atol=1e-13 * terms**2)
+
+
 def test_half_angles() -> None:
     """Sine to 2 units, cosine to 3e-16 absolutely, on [-pi/2, pi/2]."""
     x = np.concatenate([RNG.uniform(-np.pi / 2, np.pi / 2, 4000), [np.pi / 2, -np.pi / 2, 1e-300]])

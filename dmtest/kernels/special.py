@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 from numba.extending import overload
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
 
 # For loops: reassociation lets sums vectorise; NaN and infinity keep their meaning.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
@@ -232,3 +235,25 @@ def scaled_upper_tail(a: float) -> float:
     p = p * t - 0.14024059858554525
     p = p * t + 1.2375126308378275
     return 0.5 * p / (1.0 + 2.0 * x)
+
+
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def chebyshev(x: Vector, coefficients: Vector, out: Vector) -> None:
+    """Fill `out` with the Chebyshev series at `x`, within [-1, 1] (Clenshaw's recurrence).
+
+    Two coefficients or more; runs of 256 values at a time.
+    """
+    last, before = np.empty(256), np.empty(256)
+    for start in range(0, x.size, 256):
+        part = x[start : start + 256]
+        size = part.size
+        last[:] = coefficients[-1]
+        before[:] = 0.0
+        for j in range(coefficients.size - 2, 0, -1):
+            here = coefficients[j]
+            for i in range(size):
+                value = here + 2.0 * part[i] * last[i] - before[i]
+                before[i] = last[i]
+                last[i] = value
+        for i in range(size):
+            out[start + i] = coefficients[0] + part[i] * last[i] - before[i]

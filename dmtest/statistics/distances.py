@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebinterpolate, chebval
+from numpy.polynomial.chebyshev import chebinterpolate
 from numpy.typing import NDArray
 from scipy.special import gammaln, pdtr
 
@@ -34,9 +34,13 @@ def mean_distance(squared: Vector, d: int) -> Vector:
         |y|^2.
     d : int
     """
+    from dmtest.kernels.special import chebyshev
+
     coefficients, scale = interpolant(float(squared.max(initial=0.0)), d)
     v = np.log1p(squared / d) * (2.0 / scale) - 1.0
-    return np.asarray(np.sqrt(squared + d) * chebval(v, coefficients))
+    series = np.empty_like(v)
+    chebyshev(v, coefficients, series)
+    return np.asarray(np.sqrt(squared + d) * series)
 
 
 def interpolant(top: float, d: int) -> tuple[Vector, float]:
