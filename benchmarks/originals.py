@@ -82,12 +82,20 @@ def fastest(work: Callable[[], Any], budget: float = 0.3) -> float:
 
 
 def row_of(
-    name: str, peer: str, x: np.ndarray[Any, Any], mine: float, theirs: float, wanted: float
+    name: str,
+    peer: str,
+    x: np.ndarray[Any, Any],
+    mine: float,
+    theirs: float,
+    wanted: float | None,
 ) -> dict[str, Any]:
     """One line of the table."""
     n, d = x.shape
     row = {"test": name, "original": peer, "n": n, "d": d, "dmtest s": mine, "original s": theirs}
-    row |= {"original / dmtest": theirs / mine, "wanted": wanted}
+    row |= {
+        "original / dmtest": theirs / mine,
+        "wanted": "" if wanted is None else f">= {wanted:g}",
+    }
     print({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()}, flush=True)
     return row
 
@@ -122,7 +130,9 @@ def main() -> None:
             mine = fastest(work)
             theirs = min(theirs, r_seconds(package, call, data) or theirs)
             mine = min(mine, fastest(work))
-            rows.append(row_of(name, f"R {package} {call}", data, mine, theirs, wanted))
+            # The ratios wanted are of tests of rows; those of slices have theirs in peers.py.
+            goal = wanted if package == "energy" else None
+            rows.append(row_of(name, f"R {package} {call}", data, mine, theirs, goal))
         from_python: list[tuple[str, str, str, Any, Callable[[], Any]]] = [
             (
                 "henze-zirkler",
