@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -197,6 +198,15 @@ def test_other_ways_of_matching_train(matching: str, objective: str) -> None:
     assert np.isfinite(made.embeddings).all()
 
 
+def test_the_cube_is_matched_on_normal_scale() -> None:
+    """SIGReg alone fills the cube: its training rows are as uniform as 1,297 draws nearly are."""
+    options = {"sigma": None, "epsilon": 0.1, "objective": "none", "matching": "sigreg"}
+    options |= {"target": "uniform", "matching_weight": 100.0, "epochs": 40}
+    made = train.fit(**QUICK | options)
+    apart = [stats.kstest(column, "uniform").statistic for column in made.train_embeddings.T]
+    assert max(apart) < 0.06
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -209,6 +219,7 @@ def test_other_ways_of_matching_train(matching: str, objective: str) -> None:
         ({"crop": 10}, "leave crop out"),
         ({"sigma": 0.0, "critic": "dual"}, "sigma is 0"),
         ({"matching": "adversarial", "devices": 2}, "one device"),
+        ({"matching": "covariance", "target": "uniform", "sigma": None}, "target 'normal'"),
         ({"schedule": "step"}, "'cosine', 'constant'"),
         ({"encoder": "convnet"}, "at least 22"),
     ],

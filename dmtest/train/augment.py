@@ -23,6 +23,8 @@ CLEAN = 0.1
 # Standard deviation of the noise: appendix C of the paper, and for data of few values, which
 # average less of it out.
 NOISE, LITTLE_NOISE, LARGE = 0.6, 0.3, 22
+# Share of the area that stays, and width over height, where shapes are to remain readable.
+DIGITS, DIGITS_RATIO = (0.6, 1.0), (0.85, 1.18)
 GREY = (0.299, 0.587, 0.114)
 
 
@@ -45,8 +47,14 @@ def image(x: Tensor, draws: Draws) -> Tensor:
 
 def shift(x: Tensor, draws: Draws) -> Tensor:
     """Crop and resize mildly without flips, then blur some: for digits, where left is not right."""
-    moved = resized_crop(x, draws, scale=(0.6, 1.0), ratio=(0.85, 1.18), flip=False)
+    moved = resized_crop(x, draws, scale=DIGITS, ratio=DIGITS_RATIO, flip=False)
     return _mostly(blur(moved, draws), x, draws)
+
+
+def shift_noise(x: Tensor, draws: Draws, scale: float = NOISE) -> Tensor:
+    """Crop and resize as `shift` does, then add normal noise: coarse shapes are what is left."""
+    moved = resized_crop(x, draws, scale=DIGITS, ratio=DIGITS_RATIO, flip=False)
+    return _mostly(moved + scale * draws.normal(*x.shape[1:]), x, draws)
 
 
 def resized_crop(
@@ -134,13 +142,14 @@ AUGMENTATIONS: dict[str, tuple[bool, Augmentation]] = {
     "noise": (False, gaussian_noise),
     "image": (True, image),
     "shift": (True, shift),
+    "shift-noise": (True, shift_noise),
 }
 
 
 def build_augmentation(
     name: str | Augmentation, shape: tuple[int, ...], scale: float | None = None
 ) -> Augmentation:
-    """Return an augmentation: "none", "noise", "image", "shift", or the callable that is passed.
+    """Return an augmentation: "none", "noise", "image", "shift", "shift-noise", or a callable.
 
     Parameters
     ----------
@@ -148,7 +157,7 @@ def build_augmentation(
     shape : tuple of int
         Of a row.
     scale : float, optional
-        Standard deviation of "noise".
+        Standard deviation of the noise of "noise" and "shift-noise".
 
     Raises
     ------
@@ -168,10 +177,11 @@ def build_augmentation(
             f"augment: {name!r} takes images; these data have {shape[0]} columns; choose "
             f"augment='noise'."
         )
-    if made is gaussian_noise:
+    if made in (gaussian_noise, shift_noise):
         large = len(shape) == 3 and min(shape[1:]) >= LARGE
-        chosen = scale or (NOISE if large else LITTLE_NOISE)
-        return partial(gaussian_noise, scale=chosen)
+        return partial(made, scale=scale or (NOISE if large else LITTLE_NOISE))
     if scale is not None:
-        raise InputError(f"augment_scale: is for augment='noise'; got augment={name!r}.")
+        raise InputError(
+            f"augment_scale: is for augment='noise' and 'shift-noise'; got augment={name!r}."
+        )
     return made

@@ -15,6 +15,8 @@ from dmtest.train.settings import Settings
 __all__ = ["PENALTIES", "Penalty", "build_penalty"]
 
 DIRECTIONS = 64
+# Values of the cube are kept from 0 and 1: 4.75 on normal scale, within the statistic's range.
+EDGE = 1e-6
 
 
 class Penalty(nn.Module):
@@ -42,12 +44,20 @@ class Penalty(nn.Module):
 
 
 class SigReg(Penalty):
-    """LeJEPA's regulariser over n: sliced Epps-Pulley on new directions in every step."""
+    """LeJEPA's regulariser over n: sliced Epps-Pulley on new directions in every step.
+
+    The uniform target is matched on normal scale (probability integral transform).
+    """
+
+    def __init__(self, settings: Settings, target: str, seed: int) -> None:
+        super().__init__(settings, target, seed)
+        self.uniform = target == "uniform"
 
     def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
         """Return the statistic of f over its rows."""
+        z = torch.special.ndtri(f.clamp(EDGE, 1.0 - EDGE)) if self.uniform else f
         directions = random_directions(f.shape[1], DIRECTIONS, seed, step, f.device)
-        return sigreg(f, directions) / len(f)
+        return sigreg(z, directions) / len(f)
 
 
 class Covariance(Penalty):
@@ -76,7 +86,7 @@ class Adversarial(Penalty):
 
 
 PENALTIES: dict[str, tuple[tuple[str, ...], Callable[[Settings, str, int], Penalty]]] = {
-    "sigreg": (("normal",), SigReg),
+    "sigreg": (("normal", "uniform"), SigReg),
     "covariance": (("normal",), Covariance),
     "adversarial": (("normal", "uniform"), Adversarial),
 }

@@ -34,9 +34,9 @@ class Settings:
     objective : str or None
         "infonce", "donsker-varadhan", "nwj" or "jsd"; "none" trains on `matching` alone.
     augment : str
-        "noise" (the paper's), "image", "shift" or "none".
+        "noise" (the paper's), "image", "shift", "shift-noise" or "none".
     augment_scale : float or None
-        Standard deviation of "noise": 0.6 (the paper's) for images of 22 pixels and more, 0.3 for
+        Standard deviation of the noise: 0.6 (the paper's) for images of 22 pixels and more, 0.3 for
         smaller data, by default.
     matching : str or None
         A loss that matches the distribution by other means, for comparisons: "sigreg",
