@@ -228,7 +228,7 @@ def headtohead(runs: list[Run]) -> None:
         if method == "plain DIM":
             plain = [r["untrained"] | {"seconds": 0.0} for r in own]
             rows.append(_method_row(d, "untrained", plain, lambda r: r, lambda r: r["downstream"]))
-    notes = "MNIST, the same MLP, data and CPU time; divergences at sigma = 0.1 (d = 2) and 0.5 (d = 8)."
+    notes = "MNIST, the same MLP, data and CPU time; divergences at sigma = 0.1 (d = 2), 0.5 (8)."
     write("headtohead", head, rows, notes)
 
 
