@@ -3,6 +3,7 @@
 python -m benchmarks.paper figure1 --data MNIST_FOLDER [--seeds 3]
 python -m benchmarks.paper best --which normal-2 --data MNIST_FOLDER
 python -m benchmarks.paper cost --data MNIST_FOLDER
+python -m benchmarks.paper equal --data MNIST_FOLDER
 python -m benchmarks.paper headtohead --data MNIST_FOLDER
 python -m benchmarks.paper table1 --data FASHION_MNIST_FOLDER
 python -m benchmarks.paper pictures
@@ -21,7 +22,7 @@ import torch
 def main() -> None:
     """Run one experiment."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = ("figure1", "best", "cost", "headtohead", "table1", "pictures")
+    names = ("figure1", "best", "cost", "equal", "headtohead", "table1", "pictures")
     parser.add_argument("experiment", choices=names)
     parser.add_argument("--data", help="folder with idx files")
     parser.add_argument("--seeds", type=int, default=3)
@@ -44,13 +45,13 @@ def main() -> None:
         from benchmarks.paper.headtohead import headtohead
 
         return headtohead(said.data, said.seeds)
-    from benchmarks.paper.mnist import best, cost, figure1
+    from benchmarks.paper.mnist import best, cost, equal, figure1
 
     if said.experiment == "figure1":
         return figure1(said.data, said.seeds)
     if said.experiment == "best":
         return best(said.data, said.seeds, said.which)
-    return cost(said.data)
+    return {"cost": cost, "equal": equal}[said.experiment](said.data)
 
 
 if __name__ == "__main__":

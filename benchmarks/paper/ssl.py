@@ -1,4 +1,7 @@
-"""Table 1's question on Fashion-MNIST: what noise does to SimCLR and VICReg."""
+"""Table 1's question on Fashion-MNIST: what noise does to SimCLR and VICReg.
+
+The encoder is Table 2's ConvNet: two cores cannot pay for two dozen runs of a ResNet-18.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +19,24 @@ from dmtest.train.augment import build_augmentation
 from dmtest.train.data import load_images
 from dmtest.train.draws import Draws
 from dmtest.train.embed import embeddings
-from dmtest.train.encoders import BatchNorm, resnet18
+from dmtest.train.encoders import BatchNorm, convnet
 from dmtest.train.matching import simclr, vicreg
 from dmtest.train.module import Batches, as_float, cosine
 
 SIGMAS = (0.0, 0.1, 0.3, 0.5)
-BATCH, WIDTH, FEATURES, OUTLET = 256, 16, 128, 64
-STEPS = 500
+BATCH, FEATURES, OUTLET = 256, 128, 64
+STEPS = 600
 RATE, TEMPERATURE = 2e-3, 0.2
 PROBED = 20_000
 
 
 class Model(nn.Module):
-    """A narrow ResNet-18 and a projection head; noise is added to the head's outlet."""
+    """A ConvNet and a projection head; noise is added to the head's outlet."""
 
     def __init__(self, method: str, sigma: float) -> None:
         super().__init__()
         self.method, self.sigma = method, sigma
-        self.backbone = resnet18((1, 28, 28), FEATURES, WIDTH)
+        self.backbone = convnet((1, 28, 28), FEATURES)
         self.head = nn.Sequential(
             nn.ReLU(), nn.Linear(FEATURES, 256), BatchNorm(256), nn.ReLU(), nn.Linear(256, OUTLET)
         )
@@ -74,7 +77,9 @@ def _one(data: str, method: str, sigma: float, seed: int) -> dict[str, Any]:
     training, test = (load_images(data, split=split) for split in ("train", "test"))  # type: ignore[arg-type]
     torch.manual_seed(seed)
     model = Model(method, sigma).to(memory_format=torch.channels_last)
-    before = _probed(model, training, test, seed)
+    # Nothing but the seed makes the untrained encoder: one method's runs have it.
+    first = method == "simclr" and sigma == SIGMAS[0]
+    before = _probed(model, training, test, seed) if first else None
     began = time.process_time()
     _train(model, torch.from_numpy(training.images), seed)
     seconds = time.process_time() - began
