@@ -1,0 +1,51 @@
+"""Matching against what classes can be read: all runs on MNIST at one noise, in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from benchmarks.paper.runs import read
+
+Run = dict[str, Any]
+# Noise of the runs that are comparable, and the score of each dimension.
+LEVELS = {2: 0.1, 8: 0.5}
+SCORES = {2: ("gnb-auc", "ROC AUC of naive Bayes"), 8: ("knn-accuracy", "accuracy of k-NN")}
+MARKERS = "o^sDvPX*<>p"
+
+
+def frontier(path: Any) -> int:
+    """Draw the worst axis's Kolmogorov-Smirnov distance against the score; return the points."""
+    figure = Figure(figsize=(11.0, 4.6), layout="constrained")
+    axes = figure.subplots(1, 2)
+    shown = 0
+    for axis, (d, (score, label)) in zip(axes, SCORES.items(), strict=True):
+        groups: dict[str, list[tuple[float, float]]] = {}
+        for name, distance, down in points(d):
+            groups.setdefault(name, []).append((distance, down[score]))
+        for marker, (name, places) in zip(MARKERS, sorted(groups.items()), strict=False):
+            axis.plot(*zip(*places, strict=True), marker, label=name, alpha=0.8, ms=6)
+            shown += len(places)
+        axis.set(xlabel="Kolmogorov-Smirnov distance of the worst axis, held out", ylabel=label)
+        axis.set_title(f"d = {d}, sigma = {LEVELS[d]:g}")
+        axis.set_xscale("log")
+        axis.legend(frameon=False, fontsize=7)
+    figure.savefig(path, dpi=110)
+    return shown
+
+
+def points(d: int) -> Iterator[tuple[str, float, dict[str, float]]]:
+    """Yield method, distance and downstream scores of the runs that go together."""
+    for run in read("best"):
+        if run["target"] == "normal" and run["d"] == d:
+            yield "long run", max(run["kolmogorov"]), run["downstream"]
+    for run in read("headtohead"):
+        if run["d"] != d:
+            continue
+        yield run["method"], max(run["common"]["kolmogorov"]), run["downstream"]
+        if "gaussianised" in run:
+            mapped = run["gaussianised"]
+            name = f"{run['method']}, Gaussianised"
+            yield name, max(mapped["common"]["kolmogorov"]), mapped["downstream"]
