@@ -18,7 +18,7 @@ LONG: dict[str, Any] = {"crop": CROP, "encoder": "mlp", "critic": "separable", "
 LONG |= {"matching": "sigreg", "matching_weight": 20.0}
 BEST: dict[str, tuple[str, dict[str, Any]]] = {
     "normal-2": ("normal", {"dim": 2, "sigma": 0.1}),
-    "normal-8": ("normal", {"dim": 8, "sigma": 0.5, "augment": "shift-noise", "epochs": 150}),
+    "normal-8": ("normal", {"dim": 8, "sigma": 0.5, "augment": "handwriting", "epochs": 120}),
     "uniform-2": ("uniform", {"dim": 2, "epsilon": 0.05}),
 }
 

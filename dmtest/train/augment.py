@@ -23,8 +23,8 @@ CLEAN = 0.1
 # Standard deviation of the noise: appendix C of the paper, and for data of few values, which
 # average less of it out.
 NOISE, LITTLE_NOISE, LARGE = 0.6, 0.3, 22
-# Share of the area that stays, and width over height, where shapes are to remain readable.
-DIGITS, DIGITS_RATIO = (0.6, 1.0), (0.85, 1.18)
+# Width over height where characters are to remain readable.
+RATIO = (0.85, 1.18)
 GREY = (0.299, 0.587, 0.114)
 
 
@@ -47,14 +47,65 @@ def image(x: Tensor, draws: Draws) -> Tensor:
 
 def shift(x: Tensor, draws: Draws) -> Tensor:
     """Crop and resize mildly without flips, then blur some: for digits, where left is not right."""
-    moved = resized_crop(x, draws, scale=DIGITS, ratio=DIGITS_RATIO, flip=False)
+    moved = resized_crop(x, draws, scale=(0.6, 1.0), ratio=RATIO, flip=False)
     return _mostly(blur(moved, draws), x, draws)
 
 
-def shift_noise(x: Tensor, draws: Draws, scale: float = NOISE) -> Tensor:
-    """Crop and resize as `shift` does, then add normal noise: coarse shapes are what is left."""
-    moved = resized_crop(x, draws, scale=DIGITS, ratio=DIGITS_RATIO, flip=False)
+def handwriting(x: Tensor, draws: Draws, scale: float = NOISE) -> Tensor:
+    """Turn, shear, resize and move, thicken or thin strokes, add normal noise; a tenth stay clean.
+
+    What differs between writers goes, and what the characters are stays.
+    """
+    moved = _strokes(affine(x, draws), draws)
     return _mostly(moved + scale * draws.normal(*x.shape[1:]), x, draws)
+
+
+def affine(
+    x: Tensor,
+    draws: Draws,
+    angle: float = 0.3,
+    shear: float = 0.2,
+    area: tuple[float, float] = (0.6, 1.1),
+    ratio: tuple[float, float] = RATIO,
+) -> Tensor:
+    """Turn, shear, resize and move every image by as much as leaves its middle in sight.
+
+    Parameters
+    ----------
+    angle : float
+        Largest turn, in radians.
+    shear : float
+        Largest slant: columns that a row moves by for every row.
+    area, ratio : pair of float
+        Share of the area that is seen, and its width over its height.
+    """
+    turn, slant = draws.uniform(low=-angle, high=angle), draws.uniform(low=-shear, high=shear)
+    width, height = _sides(draws, area, ratio)
+    left = draws.uniform(low=-1.0) * (1.0 - width).abs()
+    top = draws.uniform(low=-1.0) * (1.0 - height).abs()
+    c, s = turn.cos(), turn.sin()
+    rows = [width * c, height * (slant * c - s), left, width * s, height * (slant * s + c), top]
+    grid = functional.affine_grid(
+        torch.stack(rows, dim=1).view(-1, 2, 3), list(x.shape), align_corners=False
+    )
+    return functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
+
+
+def _strokes(x: Tensor, draws: Draws) -> Tensor:
+    """Thicken a third of the images and thin another, each by up to a pixel on either side."""
+    chosen, share = draws.uniform(1, 1, 1), draws.uniform(1, 1, 1)
+    thick = torch.lerp(x, functional.max_pool2d(x, 3, 1, 1), share)
+    thin = torch.lerp(x, -functional.max_pool2d(-x, 3, 1, 1), share)
+    return torch.where(chosen < 1 / 3, thick, torch.where(chosen < 2 / 3, thin, x))
+
+
+def _sides(
+    draws: Draws, area: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """Draw width and height of rectangles, as shares of the image's."""
+    part = draws.uniform(low=area[0], high=area[1])
+    shape = torch.exp(draws.uniform(low=math.log(ratio[0]), high=math.log(ratio[1])))
+    return (part * shape).sqrt(), (part / shape).sqrt()
 
 
 def resized_crop(
@@ -75,10 +126,7 @@ def resized_crop(
     flip : bool
         Mirror half of the images.
     """
-    area = draws.uniform(low=scale[0], high=scale[1])
-    shape = torch.exp(draws.uniform(low=math.log(ratio[0]), high=math.log(ratio[1])))
-    width = (area * shape).sqrt().clamp(max=1.0)
-    height = (area / shape).sqrt().clamp(max=1.0)
+    width, height = (side.clamp(max=1.0) for side in _sides(draws, scale, ratio))
     left = (1.0 - width) * draws.uniform(low=-1.0)
     top = (1.0 - height) * draws.uniform(low=-1.0)
     if flip:
@@ -142,14 +190,14 @@ AUGMENTATIONS: dict[str, tuple[bool, Augmentation]] = {
     "noise": (False, gaussian_noise),
     "image": (True, image),
     "shift": (True, shift),
-    "shift-noise": (True, shift_noise),
+    "handwriting": (True, handwriting),
 }
 
 
 def build_augmentation(
     name: str | Augmentation, shape: tuple[int, ...], scale: float | None = None
 ) -> Augmentation:
-    """Return an augmentation: "none", "noise", "image", "shift", "shift-noise", or a callable.
+    """Return an augmentation: "none", "noise", "image", "shift", "handwriting", or a callable.
 
     Parameters
     ----------
@@ -157,7 +205,7 @@ def build_augmentation(
     shape : tuple of int
         Of a row.
     scale : float, optional
-        Standard deviation of the noise of "noise" and "shift-noise".
+        Standard deviation of the noise of "noise" and "handwriting".
 
     Raises
     ------
@@ -177,11 +225,11 @@ def build_augmentation(
             f"augment: {name!r} takes images; these data have {shape[0]} columns; choose "
             f"augment='noise'."
         )
-    if made in (gaussian_noise, shift_noise):
+    if made in (gaussian_noise, handwriting):
         large = len(shape) == 3 and min(shape[1:]) >= LARGE
         return partial(made, scale=scale or (NOISE if large else LITTLE_NOISE))
     if scale is not None:
         raise InputError(
-            f"augment_scale: is for augment='noise' and 'shift-noise'; got augment={name!r}."
+            f"augment_scale: is for augment='noise' and 'handwriting'; got augment={name!r}."
         )
     return made

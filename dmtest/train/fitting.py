@@ -38,7 +38,7 @@ __all__ = ["Fit", "fit"]
 
 Vector = NDArray[np.float32]
 # Rows of a matrix of scores when the trained critic is evaluated, and pixels of a ConvNet at least.
-SCORED, CONVNET_PIXELS = 1024, 22
+SCORED = 1024
 # Training rows that the running moments of batch normalisation are made from.
 MOMENT_ROWS = 60_000
 
@@ -197,7 +197,7 @@ def fit(
     )
     shape = training.images.shape[1:]
     if isinstance(encoder, str):
-        settings = settings.changed(encoder=_backbone(encoder, shape))
+        settings = settings.changed(encoder="mlp" if encoder == "auto" else encoder)
         encoder = settings.encoder
     folder = None if out is None else Path(out)
     chosen_device(settings)
@@ -222,13 +222,6 @@ def fit(
 
         write(made, folder)
     return made
-
-
-def _backbone(name: str, shape: tuple[int, ...]) -> str:
-    if name != "auto":
-        return name
-    large = len(shape) == 3 and min(shape[1:]) >= CONVNET_PIXELS
-    return "convnet-half" if large else "mlp"
 
 
 def _cropped(data: Images, crop: int | None) -> Images:

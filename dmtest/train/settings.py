@@ -25,8 +25,8 @@ class Settings:
     dim : int
         Columns of the embedding.
     encoder : str
-        "auto" (a half-width ConvNet for images of 22 pixels and more, else a small MLP), "mlp",
-        "mlp-wide", "convnet" (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow".
+        "auto" ("mlp", which learns most in a minute of a CPU), "mlp", "mlp-wide", "convnet"
+        (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow".
     head : str or None
         Outlet: "normal", "cube", "sigmoid" or "free"; the target's own by default.
     critic : str
@@ -34,7 +34,7 @@ class Settings:
     objective : str or None
         "infonce", "donsker-varadhan", "nwj" or "jsd"; "none" trains on `matching` alone.
     augment : str
-        "noise" (the paper's), "image", "shift", "shift-noise" or "none".
+        "noise" (the paper's), "image", "shift", "handwriting" or "none".
     augment_scale : float or None
         Standard deviation of the noise: 0.6 (the paper's) for images of 22 pixels and more, 0.3 for
         smaller data, by default.
