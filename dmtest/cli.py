@@ -230,9 +230,9 @@ def bounds(
 ) -> int:
     """Say what pairs (f(X), f(X')) and a noise level certify.
 
-    Theorems 3.4 and 3.5 of arXiv 2410.06993 on data. FILE is an archive with both arrays
-    ('embeddings' and 'augmented' by default), and with 'sigma' or 'epsilon' where no option gives
-    the noise; or a file of f(X), with --augmented FILE.
+    Theorems 3.4 and 3.5 of arXiv 2410.06993 on data. FILE holds both arrays by name ('embeddings'
+    and 'augmented' by default); an .npz may hold 'sigma' or 'epsilon' too, where no option gives
+    the noise. Or FILE is a file of f(X), with --augmented FILE.
     """
     from dmtest.information.pairs import pair_bounds
     from dmtest.pairs_io import read_pairs
@@ -388,10 +388,14 @@ def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> 
     import shlex
     from dataclasses import replace
 
+    from dmtest.readers.remote import is_url, shown
+
     words = ["dmtest", *start]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]
+    # Passwords and signatures of URLs are for this run only.
+    words = [shown(word) if is_url(word) else word for word in words]
     return replace(result, computed=result.computed | {"command": shlex.join(words)})
 
 

@@ -359,6 +359,27 @@ def test_bounds_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "no single number" in capsys.readouterr().err
 
 
+def test_pairs_of_other_containers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both arrays by name in HDF5 and safetensors; in a table there is one array only."""
+    h5py, safetensors = pytest.importorskip("h5py"), pytest.importorskip("safetensors.numpy")
+    x = normal(2000, 2)
+    arrays = {"embeddings": x, "augmented": x + 0.1}
+    with h5py.File(tmp_path / "pairs.h5", "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+    safetensors.save_file(arrays, tmp_path / "pairs.safetensors")
+    np.savez(tmp_path / "pairs.npz", **arrays)
+    found = []
+    for kind in ("npz", "h5", "safetensors"):
+        path = str(tmp_path / f"pairs.{kind}")
+        assert cli.main(["bounds", path, "--sigma", "1", "--json"]) == 0
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1] == found[2]
+    np.savetxt(tmp_path / "pairs.csv", x, delimiter=",")
+    assert cli.main(["bounds", str(tmp_path / "pairs.csv"), "--sigma", "1"]) == 2
+    assert "there is no file 'augmented'" in capsys.readouterr().err
+
+
 def test_a_tolerance_on_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "z.npy"
     np.save(path, normal(2000, 2))

@@ -80,6 +80,36 @@ def test_a_report_of_a_url(memory: Any, capfd: pytest.CaptureFixture[str]) -> No
     assert "memory://remote/x.npy" in capfd.readouterr().out
 
 
+def test_pairs_of_a_url(memory: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = np.random.default_rng(0).standard_normal((500, 2))
+    np.savez(tmp_path / "pairs.npz", embeddings=rows, augmented=rows, sigma=1.0)
+    memory.put(str(tmp_path / "pairs.npz"), "/remote/pairs.npz")
+    assert main(["bounds", "memory://remote/pairs.npz"]) == 0
+    assert "500 pairs in d = 2, sigma = 1" in capfd.readouterr().out
+    assert main(["bounds", "memory://remote/pairs.npz", "--augmented", "g"]) == 2
+    assert "'memory://remote/" not in (said := capfd.readouterr().err)
+    assert "has no 'g'" in said
+    assert "dmtest-" not in said
+
+
+def test_the_command_in_a_report_keeps_no_secret(
+    memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a report shows and stores has neither the password nor the signature of a URL."""
+    from dmtest.readers import remote
+
+    monkeypatch.setattr(remote, "_resolve", lambda url: (memory, "/remote/x.npy"))
+    url, out = "https://me:password@host/x.npy?signature=5ec2e7", tmp_path / "out"
+    options = ["--tests", "radius", "--replicates", "99"]
+    pages = ["--json", str(out.with_suffix(".json")), "--html", str(out.with_suffix(".html"))]
+    assert main(["report", url, *options, *pages]) in (0, 1)
+    for suffix in (".json", ".html"):
+        text = out.with_suffix(suffix).read_text()
+        assert "https://host/x.npy" in text
+        assert "password" not in text
+        assert "5ec2e7" not in text
+
+
 def test_chained_urls(memory: Any, tmp_path: Path) -> None:
     import zipfile
 
