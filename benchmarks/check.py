@@ -1,11 +1,12 @@
 """Checks against a baseline: how often the same encoder fails, and which regressions are caught.
 
-    python -m benchmarks.check --mnist FOLDER [--part synthetic|level|regressions] [--quick]
+    python -m benchmarks.check --mnist FOLDER [--part PART] [--quick]
 
-FOLDER holds MNIST's training images (`train-images-idx3-ubyte`). The encoder is a small network
-(torch) trained so that embeddings of an image and of its noisy copy agree and that slices of the
-embeddings are normal (Epps-Pulley). A sample is 1,000 images at random, so that baseline and
-check are independent but for the few images that both happen to draw.
+PART is synthetic, level, regressions or trainer. FOLDER holds MNIST (`train-images-idx3-ubyte`,
+...). In trainer the encoder is that of `dmtest.train`; in the others it is a small network (torch)
+trained so that embeddings of an image and of its noisy copy agree and that slices of the embeddings
+are normal (Epps-Pulley). A sample is 1,000 or 5,000 images at random, so that baseline and check
+are independent but for the few images that both happen to draw.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ Draw = Callable[[np.random.Generator], Matrix]
 
 ROWS, COLUMNS, STEPS = 1000, 8, 1500
 BASELINES, RERUNS = 4, 50
+EPOCHS, MANY = 12, 5000  # of the trainer's encoders
 FLIPS = "N(0, 1.05^2 I), baselines that are compatible"
 
 
@@ -157,11 +159,42 @@ def regressions(folder: Path, baselines: int, reruns: int) -> list[dict[str, Any
     return rows
 
 
+def trainer(folder: Path, reruns: int) -> list[dict[str, Any]]:
+    """Measure what is caught of an encoder by noise-injected Deep InfoMax, and fresh samples of it.
+
+    "Noise off" has sigma 0 and the separable critic, which needs none.
+    """
+    from dmtest import train
+
+    common: dict[str, Any] = {"dim": COLUMNS, "crop": 24, "encoder": "mlp", "evaluate": False}
+    good: dict[str, Any] = {"sigma": 0.5, "epochs": EPOCHS, "rng": 0}
+    later = {
+        "the same encoder, fresh samples": good,
+        f"{EPOCHS // 2} of {EPOCHS} epochs": good | {"epochs": EPOCHS // 2},
+        f"{EPOCHS // 6} of {EPOCHS} epochs": good | {"epochs": EPOCHS // 6},
+        "noise off": good | {"sigma": 0.0, "critic": "separable"},
+        "augmentation off": good | {"augment": "none"},
+        "trained anew, another seed": good | {"rng": 1},
+    }
+    rows = []
+    first = None
+    for name, options in later.items():
+        z = train.fit(folder, **common | options).train_embeddings.astype(np.float64)
+        first = z if first is None else first
+        same = options is good
+        found = failures(
+            sampler(first, MANY), sampler(z, MANY), 4 if same else 1, 50 if same else reruns, 9
+        )
+        rows.append({"later encoder": name} | found)
+        print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     """Run and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mnist", type=Path, required=True)
-    parser.add_argument("--part", choices=("synthetic", "level", "regressions"))
+    parser.add_argument("--part", choices=("synthetic", "level", "regressions", "trainer"))
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     baselines, reruns = (1, 10) if asked.quick else (BASELINES, RERUNS)
@@ -181,6 +214,10 @@ def main() -> None:
         rows = regressions(asked.mnist, 2, 5 if asked.quick else 20)
         told = f"Baseline: {STEPS:,} steps, n = 1,000, d = 8; alpha = 0.05."
         print(write("check-regressions", "Regressions that are caught: MNIST", rows, told))
+    if asked.part in (None, "trainer"):
+        rows = trainer(asked.mnist, 5 if asked.quick else 20)
+        told = f"Baseline: sigma = 0.5, {EPOCHS} epochs, n = 5,000, d = 8; alpha = 0.05."
+        print(write("check-trainer", "Checks of encoders by dmtest.train: MNIST", rows, told))
     print(f"{time.perf_counter() - start:.0f} s")
 
 
