@@ -25,9 +25,9 @@ from dmtest.train.module import Batches, as_float, cosine
 
 SIGMAS = (0.0, 0.1, 0.3, 0.5)
 BATCH, FEATURES, OUTLET = 256, 128, 64
-STEPS = 400
+STEPS = 300
 RATE, TEMPERATURE = 2e-3, 0.2
-PROBED = 20_000
+PROBED = 10_000
 
 
 class Model(nn.Module):
