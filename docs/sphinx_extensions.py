@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -67,18 +65,12 @@ class CommandHelp(SphinxDirective):
 
 
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:
-    """Drop entries ``name?`` of a table of contents that have no page; trim blocks of code.
+    """Trim blocks of code, and lead links to tables of benchmarks to their pages.
 
-    doctest wants an empty line after the last output, and a reader does not. Links to the tables
-    of benchmarks, which work in the repository, become links to their pages.
+    doctest wants an empty line after the last output, and a reader does not. The tables lie outside
+    of the documentation: links that work in the repository become links to copies of them.
     """
-
-    def entry(found: re.Match[str]) -> str:
-        there = any((Path(app.srcdir) / f"{found[1]}{end}").exists() for end in (".md", ".ipynb"))
-        return found[1] + "\n" if there else ""
-
-    text = re.sub(r"^([\w/-]+)\?\n", entry, source[0], flags=re.MULTILINE)
-    text = text.replace("](../benchmarks/results/", "](generated/measured/")
+    text = source[0].replace("](../benchmarks/results/", "](generated/measured/")
     source[0] = text.replace("\n\n```\n", "\n```\n")
 
 
