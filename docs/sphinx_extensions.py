@@ -10,7 +10,6 @@ from docutils.utils.math import latex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-
 # docutils writes "log q" without a space before and after, and a bar that lies on its letter.
 APPLIED = re.compile(r"<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>\()")
 NAMED = re.compile(r"(</m(?:i|n|frac|sup|sub|row)>)(\s*<mi[^>]*>\w{2,}</mi>\s*<mo[^>]*>&ApplyF)")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dmtest.reporting.model import Report
 
-__all__ = ["fragment", "page"]
+__all__ = ["fragment", "page", "scoped"]
 
 
 @functools.cache
@@ -132,7 +132,7 @@ DARK = (
 )
 
 
-def _scoped(style: str, scope: str) -> str:
+def scoped(style: str, scope: str) -> str:
     """Write a style sheet's SCOPE and DARK as selectors of one fragment."""
     dark = f":is({', '.join(DARK)}) {scope}"
     return style.replace("DARK", dark).replace("SCOPE", scope)
@@ -150,7 +150,7 @@ def fragment(report: Report) -> str:
 
     digest = hashlib.sha256(report.to_json().encode()).hexdigest()
     scope = f"dmtest-{digest[:10]}"
-    style = _scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
+    style = scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
     return (
         _environment()
         .get_template("fragment.html.j2")
