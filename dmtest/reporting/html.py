@@ -60,10 +60,12 @@ def _shared(report: Report) -> dict[str, Any]:
         "tests": tests,
         "calibrations": tables.calibrations(tests),
         "count": words.count,
+        "size": words.size(report),
         "plural": words.plural,
         "scope_of": words.scope(report),
         "method_of": words.method,
         "magnitude": reading.magnitude(report),
+        "two": words.two_samples(report),
     }
 
 
