@@ -50,7 +50,7 @@ html_css_files = ["dmtest.css"]
 html_theme_options: dict[str, Any] = {
     "navbar_align": "left",
     "show_prev_next": True,
-    "secondary_sidebar_items": {"**": ["page-toc"], "tests": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], "tests": [], "power": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "tango",
