@@ -47,4 +47,4 @@ def write(name: str, title: str, rows: Sequence[dict[str, Any]], notes: str) -> 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return str(value)
+    return str(value).replace("|", r"\|")

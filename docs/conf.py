@@ -37,6 +37,7 @@ html_math_renderer = "mathml"
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries = False
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -49,7 +50,7 @@ html_css_files = ["dmtest.css"]
 html_theme_options: dict[str, Any] = {
     "navbar_align": "left",
     "show_prev_next": True,
-    "secondary_sidebar_items": {"**": ["page-toc"], "tests": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], "tests": [], "power": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "tango",

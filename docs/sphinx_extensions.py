@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -11,16 +10,29 @@ from docutils.utils.math import latex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+# docutils writes "log q" without a space before and after, and a bar that lies on its letter.
+APPLIED = re.compile(r"<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>\()")
+NAMED = re.compile(r"(</m(?:i|n|frac|sup|sub|row)>)(\s*<mi[^>]*>\w{2,}</mi>\s*<mo[^>]*>&ApplyF)")
+BAR = re.compile(r'<mover accent="true">(\s*<mi>\w</mi>\s*)<mo stretchy="false">ˉ</mo>')
+
+
+def mathml(formula: str, **options: bool) -> str:
+    """Return a formula as MathML, spaced as in print."""
+    text = latex2mathml.tex2mathml(formula, **options)
+    text = APPLIED.sub('<mo rspace="0.17em">&ApplyFunction;</mo>', text)
+    text = NAMED.sub(r'\1<mspace width="0.17em"></mspace>\2', text)
+    return BAR.sub(r"<mover>\1<mo>‾</mo>", text)
+
 
 def math_inline(writer: Any, node: nodes.math) -> None:
     """Write a formula as MathML, which browsers show with no script and no network."""
-    writer.body.append(latex2mathml.tex2mathml(node.astext()))
+    writer.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def math_block(writer: Any, node: nodes.math_block) -> None:
     """Write a displayed formula as MathML."""
-    formula = latex2mathml.tex2mathml(node.astext(), as_block=True)
+    formula = mathml(node.astext(), as_block=True)
     writer.body.append(f'<div class="formula">{formula}</div>\n')
     raise nodes.SkipNode
 
@@ -67,18 +79,12 @@ class CommandHelp(SphinxDirective):
 
 
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:
-    """Drop entries ``name?`` of a table of contents that have no page; trim blocks of code.
+    """Trim blocks of code, and lead links to tables of benchmarks to their pages.
 
-    doctest wants an empty line after the last output, and a reader does not. Links to the tables
-    of benchmarks, which work in the repository, become links to their pages.
+    doctest wants an empty line after the last output, and a reader does not. The tables lie outside
+    of the documentation: links that work in the repository become links to copies of them.
     """
-
-    def entry(found: re.Match[str]) -> str:
-        there = any((Path(app.srcdir) / f"{found[1]}{end}").exists() for end in (".md", ".ipynb"))
-        return found[1] + "\n" if there else ""
-
-    text = re.sub(r"^([\w/-]+)\?\n", entry, source[0], flags=re.MULTILINE)
-    text = text.replace("](../benchmarks/results/", "](generated/measured/")
+    text = source[0].replace("](../benchmarks/results/", "](generated/measured/")
     source[0] = text.replace("\n\n```\n", "\n```\n")
 
 

@@ -44,8 +44,9 @@ CONTRAST = """(() => {
     const e = walk.currentNode.parentElement;
     if (!walk.currentNode.data.trim() || e.closest("style, script, .hidden, .skip")) continue;
     const style = getComputedStyle(e);
-    const ink = light(pixel(e.closest("svg") ? style.fill : style.color));
-    const paper = light(behind(e));
+    const [ground, drawn] = [behind(e), pixel(e.closest("svg") ? style.fill : style.color)];
+    const ink = light(drawn.map((v, i) => (v * drawn[3] + ground[i] * (255 - drawn[3])) / 255));
+    const paper = light(ground);
     const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
     count += 1;
     if (ratio < worst[0]) worst = [ratio, walk.currentNode.data.trim()];
@@ -261,6 +262,7 @@ THEMES = {
     "vs code light": ("class='vscode-light'", "#ffffff", "#3b3b3b"),
     "vs code dark": ("class='vscode-dark'", "#1f1f1f", "#cccccc"),
     "vs code high contrast": ("class='vscode-high-contrast'", "#000000", "#ffffff"),
+    "dark, and not known": ("", "#181818", "#dddddd"),
 }
 
 
@@ -269,16 +271,29 @@ def fragments() -> dict[str, str]:
     return {build.__name__: build()._repr_html_() for build in BUILDERS}
 
 
+@pytest.fixture(scope="module")
+def figures() -> dict[str, str]:
+    found = {build.__name__: build().plot()._repr_html_() for build in BUILDERS}
+    return {name: text for name, text in found.items() if text is not None}
+
+
 @every
 @pytest.mark.parametrize("theme", THEMES)
 def test_notebooks_show_it_in_their_theme(
-    show: Any, fragments: dict[str, str], tmp_path: Path, build: str, theme: str
+    show: Any,
+    fragments: dict[str, str],
+    figures: dict[str, str],
+    tmp_path: Path,
+    build: str,
+    theme: str,
 ) -> None:
+    """Report and figure: every text has the contrast that small print needs."""
     mark, paper, ink = THEMES[theme]
     path = tmp_path / "notebook.html"
     path.write_text(
         f"<!DOCTYPE html><meta charset='utf-8'><link rel='icon' href='data:,'>"
-        f"<body {mark} style='background: {paper}; color: {ink}'>{fragments[build]}",
+        f"<body {mark} style='background: {paper}; color: {ink}'>{fragments[build]}"
+        f"{figures[build]}",
         encoding="utf-8",
         errors="backslashreplace",
     )

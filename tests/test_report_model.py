@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -19,11 +20,22 @@ import fake_report
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from dmtest.errors import InputError
 from dmtest.outcome import Effect
-from dmtest.reporting import Report, pictures, plots, reuse, schema, tables, terminal, words
+from dmtest.reporting import (
+    Report,
+    palette,
+    pictures,
+    plots,
+    reuse,
+    schema,
+    tables,
+    terminal,
+    words,
+)
 
 BUILDERS = [
     fake_report.mismatch,
@@ -421,8 +433,6 @@ def test_overview_draws_without_pyplot_or_warnings(build: Any) -> None:
 
 @pytest.mark.parametrize("panel", sorted(plots.PANELS))
 def test_panels_draw_on_a_given_axes(panel: str) -> None:
-    from matplotlib.figure import Figure
-
     figure = Figure()
     ax = figure.add_subplot()
     assert fake_report.mismatch().plot(panel, ax=ax) is figure
@@ -430,6 +440,53 @@ def test_panels_draw_on_a_given_axes(panel: str) -> None:
     assert panel in fake_report.mismatch().panels
     for name in fake_report.odd().panels:
         assert fake_report.odd().plot(name).axes
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background", "ggplot", "grayscale"])
+def test_text_can_be_read_on_the_ground_of_the_style(style: str) -> None:
+    import matplotlib.style
+
+    with matplotlib.style.context(style):
+        figure = fake_report.mismatch().plot(["qq", "profile"])
+        ground = figure.get_facecolor()
+        for ax in figure.axes:
+            labels = [ax._left_title, ax.xaxis.label, *ax.get_xticklabels()]
+            assert min(palette.contrast(label.get_color(), ground) for label in labels) >= 4.5
+        white = ground == (1, 1, 1, 1)
+        assert (figure._repr_html_() is not None) == white  # a ground of one's own is kept
+
+
+def test_a_ground_one_can_see_through_is_judged_by_the_styles_text() -> None:
+    from matplotlib import rc_context
+
+    for text, inks in (("white", palette.DARK), ("black", palette.LIGHT)):
+        with rc_context({"figure.facecolor": "none", "axes.facecolor": "none", "text.color": text}):
+            (ax,) = fake_report.mismatch().plot("qq").axes
+            assert ax.xaxis.label.get_color() == inks.muted
+    ax = Figure(facecolor="black").add_subplot(facecolor="none")
+    fake_report.mismatch().plot("qq", ax=ax)
+    assert ax.xaxis.label.get_color() == palette.DARK.muted
+
+
+def test_contrast_is_that_of_the_standard() -> None:
+    """Values from WCAG's own examples: black on white, and #777 that just fails."""
+    assert palette.contrast("black", "white") == pytest.approx(21.0)
+    assert palette.contrast("#777777", "white") == pytest.approx(4.48, abs=0.005)
+    assert palette.contrast("#767676", "white") == pytest.approx(4.54, abs=0.005)
+
+
+def test_notebooks_get_a_drawing_in_their_own_colours() -> None:
+    figure = fake_report.mismatch().plot(["qq", "spectrum"])
+    text = figure._repr_html_()
+    drawn = text.partition("</style>")[2]
+    assert "currentColor" in text
+    assert "var(--dm-ink)" in drawn
+    assert not re.findall(r"#[0-9a-f]{6}|http|<script", drawn)  # colours are variables
+    label = re.findall(r'<svg role="img" aria-label="([^"]+)"', drawn)
+    assert label == ["; ".join(ax.get_title(loc="left") for ax in figure.axes)]
+    assert text == fake_report.mismatch().plot(["qq", "spectrum"])._repr_html_()
+    figure.axes[0].set_title("<mine>", loc="left")
+    assert "&lt;mine&gt;" in figure._repr_html_()
 
 
 def test_panels_are_those_that_can_be_drawn() -> None:
@@ -486,7 +543,7 @@ def test_collapsed_coordinates_get_a_scale_of_their_own(width: float, scaled: bo
         ((), {}, "panels: got no name"),
         (["qq", "pie"], {}, "got 'pie'"),
         (["qq", "profile"], {"ax": object()}, "panels: got 2 names"),
-        ("qq", {"ax": object(), "which": 5}, "pictures of 2 slices"),
+        ("qq", {"ax": Figure().add_subplot(), "which": 5}, "pictures of 2 slices"),
         ("qq", {"which": 2}, "pictures of 2 slices"),
         ("coordinates", {"which": -1}, "got -1"),
     ],

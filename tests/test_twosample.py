@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -476,6 +477,24 @@ def test_a_report_says_what_differs() -> None:
     text = str(made)
     assert "400 and 300 \N{MULTIPLICATION SIGN} 5" in text
     assert "the distribution of the reference sample" in text
+    assert "two samples" in text
+
+
+@pytest.mark.parametrize("rotation", [False, True])
+def test_no_surface_speaks_of_a_target(rotation: bool) -> None:
+    """There is none: what a reader is told is compared is two samples."""
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((200, 3)), rng.standard_normal((150, 3))
+    for other, verdict in ((y, "compatible"), (4.0 * y, "mismatch")):
+        made = dmtest.compare(x, other, rng=0, replicates=99, rotation=rotation)
+        assert made.verdict == verdict
+        page = made.to_html()
+        texts = (re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL), str(made))
+        for text in (*texts, made._repr_html_()):
+            assert not re.findall(r"[^\n.]*\btarget[^\n.]*", text)
+        assert ("No evidence of a difference" in page) == (verdict == "compatible")
+        if not rotation:  # up to a rotation there are no slices to compare
+            assert made.plot("qq").axes[0].get_xlabel() == "reference quantile"
 
 
 def test_reports_are_written_and_read_back(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def directions(runs: int) -> list[dict[str, Any]]:
             cosines.append(abs(float(np.array(found.direction) @ basis[0])))
         rows.append(
             {
-                "claim": f"|cosine| > .9 with one {name} direction, rotated",
+                "claim": f"abs(cosine) > .9 with one {name} direction, rotated",
                 "n": n,
                 "d": d,
                 "measured": float(np.mean(np.array(cosines) > 0.9)),

@@ -9,7 +9,7 @@ from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-__all__ = ["ReportFigure", "drawable", "svg"]
+__all__ = ["ReportFigure", "drawable", "painted", "svg"]
 
 # Any: matplotlib's stubs want the literal name of each parameter.
 SETTINGS: Any = {
@@ -21,11 +21,21 @@ SETTINGS: Any = {
 
 
 class ReportFigure(Figure):
-    """A Figure that notebooks show although pyplot has never been imported."""
+    """A Figure that notebooks show although pyplot has never been imported.
+
+    On matplotlib's white ground it is shown as a drawing in the colours of the notebook, light or
+    dark. A ground that a style has set is kept, and where no HTML is shown the figure is a PNG.
+    """
+
+    def _repr_html_(self) -> str | None:
+        from dmtest.reporting import svg
+
+        white = self.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+        return svg.notebook(self) if white else None
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=144, facecolor="white")
+        self.savefig(buffer, format="png", dpi=144)
         return buffer.getvalue()
 
 
@@ -51,6 +61,16 @@ def svg(width: float, height: float, paint: Any) -> str:
         rcParams.update(SETTINGS)
         figure = Figure(figsize=(width, height))
         paint(figure)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        return _saved(figure)
+
+
+def painted(figure: Figure) -> str:
+    """Return the SVG text of a figure as it is, on no ground."""
+    with rc_context(SETTINGS):
+        return _saved(figure)
+
+
+def _saved(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return buffer.getvalue()

@@ -84,8 +84,9 @@ def _slice(report: Report, which: int) -> Plate:
         if not outside
         else f"{outside} of {total} quantiles lie outside the simultaneous 95% band."
     )
-    label = f"{title}: observed against expected quantiles. {seen}"
-    minus = f"{title}: observed minus expected quantiles. {seen}"
+    ours, theirs = ("data", "reference") if words.two_samples(report) else ("observed", "expected")
+    label = f"{title}: {ours} against {theirs} quantiles. {seen}"
+    minus = f"{title}: {ours} minus {theirs} quantiles. {seen}"
     details = []
     if picture.get("pvalue") is not None:
         alone = words.equals(words.pvalue(picture["pvalue"]))
@@ -124,7 +125,8 @@ def coordinates(report: Report) -> list[Plate]:
         )
         if pictures.heights(picture)[2]:
             numbers += "; heights not on one scale"
-        label = f"Histogram of {picture['name']} against the target's density: {numbers}"
+        other = "reference's histogram" if words.two_samples(report) else "target's density"
+        label = f"Histogram of {picture['name']} against the {other}: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
         drawing = _panel(panels.coordinates, report, f"c{which}", label, **options)
         found.append(Plate(str(picture["name"]), numbers, (drawing,)))
@@ -138,17 +140,17 @@ def spectrum(report: Report) -> Plate | None:
     picture = pictures.spectrum(report)
     values, low, high, _ = (pictures.numbers(picture[k]) for k in pictures.SPECTRUM_NUMBERS)
     above, below = int(np.sum(values > high)), int(np.sum(values < low))
-    two = report.target == "reference" or report.target.startswith("reference(")
-    expected = "the reference's (the line)" if two else "N(0, I)"
+    two = words.two_samples(report)
+    expected = "around the reference's (the line)" if two else "expected from N(0, I)"
     if np.isnan(low).all():
-        seen = f"{len(values)} eigenvalues" + (f" against {expected}." if two else ".")
+        seen = f"{len(values)} eigenvalues" + (", the reference's as a line." if two else ".")
     elif above + below:
         seen = (
-            f"Of {len(values)} eigenvalues, {above} lie above and {below} below the band "
-            f"expected from {expected} at this n and d."
+            f"Of {len(values)} eigenvalues, {above} lie above and {below} below the 95% band "
+            f"{expected} at this n and d."
         )
     else:
-        seen = f"All {len(values)} eigenvalues lie inside the band expected from {expected}."
+        seen = f"All {len(values)} eigenvalues lie inside the 95% band {expected}."
     ends = f"Largest {words.number(values[0])}, smallest {words.number(values[-1])}."
     label = f"Covariance spectrum. {seen} {ends}"
     drawing = _panel(panels.spectrum, report, "s", label, size=(4.4, 2.9))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dmtest.reporting.model import Report
 
-__all__ = ["fragment", "page"]
+__all__ = ["fragment", "page", "scoped"]
 
 
 @functools.cache
@@ -60,10 +60,12 @@ def _shared(report: Report) -> dict[str, Any]:
         "tests": tests,
         "calibrations": tables.calibrations(tests),
         "count": words.count,
+        "size": words.size(report),
         "plural": words.plural,
         "scope_of": words.scope(report),
         "method_of": words.method,
         "magnitude": reading.magnitude(report),
+        "two": words.two_samples(report),
     }
 
 
@@ -132,7 +134,7 @@ DARK = (
 )
 
 
-def _scoped(style: str, scope: str) -> str:
+def scoped(style: str, scope: str) -> str:
     """Write a style sheet's SCOPE and DARK as selectors of one fragment."""
     dark = f":is({', '.join(DARK)}) {scope}"
     return style.replace("DARK", dark).replace("SCOPE", scope)
@@ -150,7 +152,7 @@ def fragment(report: Report) -> str:
 
     digest = hashlib.sha256(report.to_json().encode()).hexdigest()
     scope = f"dmtest-{digest[:10]}"
-    style = _scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
+    style = scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
     return (
         _environment()
         .get_template("fragment.html.j2")

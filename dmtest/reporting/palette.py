@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["LIGHT", "Palette", "dots", "frame", "title"]
+__all__ = ["DARK", "LIGHT", "Palette", "contrast", "dots", "fitting", "frame", "title"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,46 @@ class Palette:
     bad: str = "#b3261e"
 
 
+READABLE = 4.5  # the contrast that WCAG 2.1 asks of small text
 LIGHT = Palette()
+DARK = Palette(
+    ink="#e7ebf0",
+    muted="#a5afbc",
+    grid="#323b47",
+    data="#74b5f5",
+    fill="#2c5175",
+    band="#3a434f",
+    bad="#ff8d80",
+)
+
+
+def fitting(ax: Axes) -> Palette:
+    """Return the palette that can be read on the ground of a figure, where labels stand.
+
+    A ground that can be seen through is whatever it is laid on; the colour that matplotlib's style
+    has for text then says what that is.
+    """
+    from matplotlib import rcParams
+    from matplotlib.colors import to_rgba
+
+    grounds = [to_rgba(one.get_facecolor()) for one in (ax.figure, ax.figure.figure)]
+    seen = [rgba[:3] for rgba in grounds if rgba[3] > 0.5]
+    ground = seen[0] if seen else tuple(1.0 - v for v in to_rgba(rcParams["text.color"])[:3])
+    best = max((LIGHT, DARK), key=lambda palette: contrast(palette.muted, ground))
+    if contrast(best.muted, ground) >= READABLE:
+        return best
+    best = max((LIGHT, DARK), key=lambda palette: contrast(palette.ink, ground))
+    return replace(best, muted=best.ink)
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Return the contrast of two colours by WCAG 2.1, from 1 to 21."""
+    from matplotlib.colors import to_rgb
+
+    parts = np.array([to_rgb(one), to_rgb(other)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    low, high = np.sort(linear @ (0.2126, 0.7152, 0.0722) + 0.05)
+    return float(high / low)
 
 
 def frame(ax: Axes, palette: Palette) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dmtest.reporting import pictures
+from dmtest.reporting import pictures, words
 from dmtest.reporting.palette import LIGHT, Palette, dots, frame, title
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def qq(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) ->
     x, y, low, high = (pictures.numbers(picture[k]) for k in pictures.SLICE_NUMBERS)
     span = pictures.limits(x)
     tall = pictures.limits(np.concatenate([x, y]))
-    ax.set(xlim=span, ylim=tall, xlabel="expected quantile", ylabel="observed quantile")
+    theirs, ours = _sides(report)
+    ax.set(xlim=span, ylim=tall, xlabel=f"{theirs} quantile", ylabel=f"{ours} quantile")
     ax.fill_between(x, *pictures.closed(low, high, tall), color=palette.band, linewidth=0)
     ax.plot(span, span, color=palette.muted, linewidth=0.9, zorder=2)
     dots(ax, x, y, 2.6, palette.data)
@@ -56,7 +57,8 @@ def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LI
     x, y, low, high = (pictures.numbers(picture[k]) for k in pictures.SLICE_NUMBERS)
     ends = pictures.limits(np.concatenate([y - x, *pictures.inner(low - x, high - x)]))
     ax.set(xlim=pictures.limits(x), ylim=ends)
-    ax.set(xlabel="expected quantile", ylabel="observed - expected")
+    theirs, ours = _sides(report)
+    ax.set(xlabel=f"{theirs} quantile", ylabel=f"{ours} - {theirs}")
     edges = pictures.closed(low - x, high - x, ends)
     ax.fill_between(x, *edges, color=palette.band, linewidth=0)
     ax.axhline(0, color=palette.muted, linewidth=0.9)
@@ -66,6 +68,11 @@ def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LI
     title(ax, f"{picture.get('title', 'Q-Q plot')}: deviation", palette)
     frame(ax, palette)
     return ax
+
+
+def _sides(report: Report) -> tuple[str, str]:
+    """Return what quantiles are compared with, and what they are."""
+    return ("reference", "data") if words.two_samples(report) else ("expected", "observed")
 
 
 def coordinates(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) -> Axes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.errors import InputError
 from dmtest.reporting import panels, pictures, sizes, words
-from dmtest.reporting.palette import LIGHT, Palette
+from dmtest.reporting.palette import fitting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,8 @@ def draw(
     ax : matplotlib Axes, optional
         Where to draw a single panel; by default, on a figure of its own.
     **options
-        Passed to the panels.
+        Passed to the panels. Without ``palette=``, colours are those that can be read on the
+        ground of the Axes: a dark style of matplotlib is honoured.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def draw(
     _check(wanted, report, ax)
     axes = [ax] if ax is not None else _axes(wanted, report)
     for panel, place in zip(wanted, axes, strict=True):
-        PANELS[panel](place, report, **options)
+        PANELS[panel](place, report, **{"palette": fitting(place), **options})
     return axes[0].figure.figure  # the root, when ax is in a subfigure
 
 
@@ -98,7 +99,7 @@ def _axes(wanted: Sequence[str], report: Report) -> list[Axes]:
     return [figure.add_subplot(down, across, place + 1) for place in range(len(wanted))]
 
 
-def overview(report: Report, *, palette: Palette = LIGHT) -> Figure:
+def overview(report: Report) -> Figure:
     """Draw a page of all panels that the report has numbers for."""
     from dmtest.reporting.figure import ReportFigure
 
@@ -108,6 +109,9 @@ def overview(report: Report, *, palette: Palette = LIGHT) -> Figure:
     heights = [tall, *([2.7 * rows] if jobs else [])]
     figure = ReportFigure(figsize=(10.5, 0.5 + sum(heights)), layout="constrained")
     said = words.verdict(report)
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    first = parts[0].add_subplot()
+    palette = fitting(first)
     figure.suptitle(
         f"{said.headline}: {words.evidence(report)[0]}, alpha = {report.alpha:g}, "
         f"n = {report.n:,}, d = {report.d:,}",
@@ -117,8 +121,7 @@ def overview(report: Report, *, palette: Palette = LIGHT) -> Figure:
         fontweight="bold",
         color=palette.ink,
     )
-    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    sizes.effects(parts[0].add_subplot(), report, palette=palette)
+    sizes.effects(first, report, palette=palette)
     for place, (panel, options) in enumerate(jobs):
         ax = parts[1].add_subplot(rows, 3, place + 1)
         PANELS[panel](ax, report, palette=palette, **options)

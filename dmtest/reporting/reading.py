@@ -58,11 +58,23 @@ GLOSSARY = (
 )
 
 
+# What means something else where a sample is compared with.
+TWO_SAMPLES = {
+    "p-value": "How often two samples of one distribution would give evidence at least this "
+    "strong. Small means that the samples differ. It says nothing about how much: with many rows "
+    "a tiny difference is found too. With “≤” it is the smallest that this many permutations can "
+    "give.",
+    "Sliced Wasserstein-2 distance": "How far values of one sample have to be moved to match the "
+    "other, as the root mean square over directions.",
+}
+
+
 def glossary(report: Report) -> list[tuple[str, str]]:
     """Return the words that this report uses, with their meanings."""
+    other = TWO_SAMPLES if words.two_samples(report) else {}
     there = {kind for kind in ("profile", "slices") if report.pictures.get(kind)}
     there |= {"outcomes"} if report.outcomes else set()
-    return [(word, meaning) for word, meaning, part in GLOSSARY if part in there]
+    return [(word, other.get(word, text)) for word, text, part in GLOSSARY if part in there]
 
 
 def noticed(found: dict[str, Any]) -> str:

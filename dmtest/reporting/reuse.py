@@ -102,9 +102,18 @@ def method(report: Report) -> str:
     version = report.computed.get("version")
     software = "dmtest" if version is None else f"dmtest {version}"
     ways = "; ".join(dict.fromkeys(words.method(o.method) for o in report.outcomes))
+    other = report.computed.get("reference_rows")
+    rows = words.plural(report.n, "observation") + (
+        f" and a reference sample of {words.count(other)}" if isinstance(other, int) else ""
+    )
+    asked = (
+        "have one distribution" + (", up to a rotation," if "rotation" in report.target else "")
+        if words.two_samples(report)
+        else f"follow {words.target(report.target)}"
+    )
     text = (
-        f"Whether {words.plural(report.n, 'observation')} in {words.plural(report.d, 'dimension')} "
-        f"follow {words.target(report.target)} was tested with {software} (seed {report.seed})."
+        f"Whether {rows} in {words.plural(report.d, 'dimension')} {asked} was tested with "
+        f"{software} (seed {report.seed})."
         + _tests(report)
         + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
     )

@@ -33,12 +33,12 @@ NAMES = {
     "pvalue_error": "standard error of global p",
     "pvalue_floor": "smallest global p there can be",
     "rows_in_pictures": "rows in pictures",
+    "reference_rows": "rows of the reference",
 }
 UNITS = {"standard deviations": "sd"}  # where a column has no room
 NEUTRAL = {"times the normal's": 1.0}  # what the target gives, where that is not 0
 BARELESS = frozenset({"rows"})  # where 0 is no reference
-# Parts of the effect above them.
-PARTS = frozenset({"kl-mean", "kl-scale", "kl-correlation"})
+PARTS = frozenset({"kl-mean", "kl-scale", "kl-correlation"})  # of the effect above them
 UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
 
 
@@ -275,7 +275,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
     shown = {
         "rows (n)": words.count(report.n),
         "columns (d)": words.count(report.d),
-        "target": report.target,
+        "compared with" if words.two_samples(report) else "target": report.target,
         "alpha": f"{report.alpha:g}",
         "seed": str(report.seed),
     }

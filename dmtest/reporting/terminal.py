@@ -133,13 +133,14 @@ class _Writer:
 
         said = words.verdict(report)
         pvalue, note = words.evidence(report)
+        target = words.clean(report.target)
         lines = [
             self.line(said.sentence, "bold"),
             self.line(f"{pvalue}{f' ({note})' if note else ''}"),
             self.line(
                 f"{words.scope(report)}, alpha = {report.alpha:g} · "
                 f"{words.size(report)} · "
-                f"target {words.clean(report.target)}"
+                + ("two samples" if words.two_samples(report) else f"target {target}")
             ),
         ]
         if said.aside:

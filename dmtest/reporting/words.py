@@ -28,6 +28,7 @@ __all__ = [
     "scope",
     "size",
     "target",
+    "two_samples",
     "verdict",
 ]
 
@@ -196,6 +197,11 @@ def method(text: str) -> str:
     return shown[:1].upper() + shown[1:]
 
 
+def two_samples(report: Report) -> bool:
+    """Whether the report compares with a sample instead of a distribution."""
+    return report.target == "reference" or report.target.startswith("reference(")
+
+
 def target(name: str) -> str:
     """Return the hypothesis in words."""
     return TARGETS.get(name, clean(name))
@@ -212,13 +218,23 @@ def _mismatch(report: Report) -> Verdict:
 
 def _compatible(report: Report) -> Verdict:
     bounded = any(interval(effect) for effect in report.effects.values())
+    departures = "the departures inside the intervals below" if bounded else "small departures"
+    if two_samples(report):
+        turned = ", whatever the rotation between them" if "rotation" in report.target else ""
+        return Verdict(
+            "○",
+            "No evidence of a difference",
+            f"At alpha = {report.alpha:g}, nothing found says that the data and the reference "
+            f"sample have different distributions{turned}.",
+            f"This is not proof that they have the same: so many rows cannot exclude {departures}.",
+        )
     return Verdict(
         "○",
         "No evidence against the target",
         f"At alpha = {report.alpha:g}, nothing found in these data speaks against "
         f"{target(report.target)}.",
         f"This is not proof that they follow it: {plural(report.n, 'row')} cannot exclude "
-        + ("the departures inside the intervals below." if bounded else "small departures."),
+        f"{departures}.",
     )
 
 
