@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from dmtest.errors import InputError
+from dmtest.errors import DmtestError, InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -189,6 +189,8 @@ def explain(error: Exception) -> str:
     """Turn an exception into one line for a user."""
     if isinstance(error, InputError):
         return as_options(str(error))
+    if isinstance(error, DmtestError):
+        return str(error)
     if isinstance(error, MemoryError):
         return f"not enough memory: {error}"
     if hasattr(error, "format_message"):  # Typer's, from wherever it takes its Click

@@ -1,6 +1,6 @@
 """What dmtest raises and warns with."""
 
-__all__ = ["DataWarning", "DmtestError", "InputError"]
+__all__ = ["DataWarning", "DmtestError", "InputError", "MissingExtraError"]
 
 
 class DmtestError(Exception):
@@ -13,6 +13,10 @@ class InputError(DmtestError, ValueError):
     The message is one sentence that names the argument, the value that was
     found and the cure.
     """
+
+
+class MissingExtraError(DmtestError, ImportError):
+    """A library that is optional and not there; the message says how to install it."""
 
 
 class DataWarning(UserWarning):

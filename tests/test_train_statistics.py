@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -278,6 +279,19 @@ def test_import_needs_no_torch() -> None:
     assert done.stdout.splitlines() == [expected, "False"]
     with pytest.raises(AttributeError, match="no attribute 'epps_pully'"):
         _ = train.epps_pully
+
+
+def test_the_command_line_without_torch(tmp_path: Path) -> None:
+    """One sentence with the cure, not a defect to report."""
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from dmtest.cli import main\n"
+        f"sys.exit(main(['train', '--data', 'digits', '--out', {str(tmp_path / 'run')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    said = 'dmtest: error: dmtest.train.fit needs torch: run `pip install "dmtest[train]"`\n'
+    assert done.stderr == said
 
 
 @pytest.mark.parametrize("name", ["epps_pulley", "whiten", "StatisticLoss", "gather_rows"])

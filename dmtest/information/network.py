@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmtest.arguments import whole
-from dmtest.errors import InputError
+from dmtest.errors import InputError, MissingExtraError
 from dmtest.information.estimate import Estimate
 from dmtest.information.neighbours import paired
 from dmtest.information.scores import donsker_varadhan
@@ -70,7 +70,7 @@ def mine(
     try:
         import torch
     except ImportError:
-        raise ImportError(
+        raise MissingExtraError(
             "information.mine needs torch: run `pip install 'dmtest[train]'`, or use ksg"
         ) from None
     hidden, steps = whole("hidden", hidden, 1), whole("steps", steps, 1)

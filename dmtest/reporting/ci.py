@@ -39,7 +39,7 @@ def junit(result: CheckResult) -> str:
 def _numbers(row: CheckRow) -> str:
     numbers = ("value", "baseline", "difference", "error", "pvalue", "limit")
     return "\n".join(
-        f"{name} = {value!r}" for name in numbers if (value := getattr(row, name)) is not None
+        f"{name} = {value:.10g}" for name in numbers if (value := getattr(row, name)) is not None
     )
 
 

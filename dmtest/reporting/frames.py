@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmtest.errors import InputError
+from dmtest.errors import InputError, MissingExtraError
 from dmtest.outcome import Outcome
 from dmtest.reporting import pictures
 
@@ -58,7 +58,7 @@ def frame(report: Report, backend: str) -> Any:
             return pd.DataFrame(columns)
         import polars as pl
     except ImportError:
-        raise ImportError(
+        raise MissingExtraError(
             f"Report.to_frame needs {backend}, which is not installed: run `pip install "
             f"{backend}`, or use Report.to_dict()['outcomes']"
         ) from None
@@ -86,7 +86,7 @@ def dataset(report: Report) -> xr.Dataset:
     try:
         import xarray as xr
     except ImportError:
-        raise ImportError(
+        raise MissingExtraError(
             "Report.to_xarray needs xarray, which is not installed: run `pip install xarray`, "
             "or use Report.to_dict()"
         ) from None

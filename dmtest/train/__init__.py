@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dmtest.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from dmtest.train.callback import DistributionCallback
     from dmtest.train.encoders import Encoder, build_encoder
@@ -110,7 +112,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "lightning", "torchmetrics"):
             raise
-        raise ImportError(
+        raise MissingExtraError(
             f'dmtest.train.{name} needs {error.name}: run `pip install "dmtest[train]"`'
         ) from None
     value = getattr(module, name)

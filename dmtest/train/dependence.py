@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from dmtest.arguments import level, positive, whole
-from dmtest.errors import InputError
+from dmtest.errors import InputError, MissingExtraError
 from dmtest.information.estimate import Estimate, confidence_bounds
 from dmtest.information.neighbours import as_rows
 from dmtest.streams import RngLike, entropy_of, stream
@@ -196,7 +196,7 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise ImportError(
+        raise MissingExtraError(
             "neural_dependence needs torch: run `pip install 'dmtest[train]'`"
         ) from None
     return torch
