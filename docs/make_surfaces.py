@@ -18,7 +18,7 @@ TERMINALS = (
     ("terminal-report", "dmtest report mnist.npz --key embeddings"),
     ("terminal-compare", "dmtest compare new.npy old.npy"),
     ("", "dmtest check old.npy --write-baseline baseline.json"),
-    ("terminal-check", "dmtest check new.npy --baseline baseline.json"),
+    ("terminal-check", "dmtest check scaled.npy --baseline baseline.json"),
     ("terminal-train", "dmtest train --data digits --dim 8 --sigma 0.5 --out run"),
     ("terminal-bounds", "dmtest bounds run/embeddings.npz"),
 )
@@ -33,11 +33,12 @@ b.prompt {{ color: #5a6472; font-weight: 400; }}</style>
 
 
 def write_data(folder: Path) -> None:
-    """Write what the commands read: MNIST's embeddings, and two samples of which one lacks ones."""
+    """Write what the commands read: MNIST's embeddings, one sample without ones, one scaled."""
     held = np.load(ROOT / "docs" / "data" / "mnist.npz")
     z, digits = held["embeddings"].astype(np.float32), held["labels"]
     np.savez(folder / "mnist.npz", embeddings=z)
     np.save(folder / "old.npy", z[:3000])
+    np.save(folder / "scaled.npy", 1.1 * z[7000:])
     np.save(folder / "new.npy", z[3000:7000][digits[3000:7000] != 1])
 
 
@@ -86,7 +87,13 @@ def monitor_picture() -> bytes:
     ax.plot(range(1, 51), evidence, "o-", color="#0b5fb0", linewidth=1.2, markersize=3)
     line = -np.log10(0.05)
     ax.axhline(line, color="#b3261e", linewidth=1.0, linestyle="--")
-    ax.text(1, line + 0.3, "rejected at alpha = 0.05 from here on", fontsize=8.5, color="#b3261e")
+    ax.text(
+        1,
+        line + 0.3,
+        "1 / alpha with alpha = 0.05: rejected once it is above",
+        fontsize=8.5,
+        color="#b3261e",
+    )
     ax.axvline(40.5, color="#5a6472", linewidth=0.9, linestyle=":")
     ax.text(40.2, 6.0, "one mean moves by 0.2 sd", fontsize=8.5, color="#5a6472", ha="right")
     ax.set(xlabel="batches of 256 rows", ylabel="log10 of the e-value")
