@@ -1,7 +1,8 @@
-"""Remake docs/pictures/report-*.png, notebook-*.png and the outputs of the tutorial notebook.
+"""Remake the pictures of all surfaces in docs/pictures, and the outputs of the tutorial notebook.
 
-Run ``python docs/make_screenshots.py`` from the repository, with the ``test`` group and Chromium
-installed. ``--notebook`` runs the notebook anew first.
+Run ``python docs/make_screenshots.py`` from the repository, with the ``test`` group, the extra
+``train`` and Chromium installed. ``--notebook`` runs the notebook anew first; ``--only WORD`` takes
+the pictures whose names have the word in them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from make_surfaces import TERMINALS, monitor_picture, write_terminals
+
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))  # for the module that drives the browser
 PICTURES = ROOT / "docs" / "pictures"
 TUTORIAL = ROOT / "docs" / "notebooks" / "tutorial.ipynb"
 LARGEST = 300_000  # bytes of a picture in the repository
 COLOURS = 256
-# Name, page, and how it is seen: `height` cuts, `top` is an element to begin at.
+# Name, page, and how it is seen: `height` cuts, `top` is an element to begin at, `fit` one that is
+# shown whole.
 SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("report-light", "report", {"width": 1280, "height": 1560}),
     ("report-dark", "report", {"width": 1280, "height": 1560, "dark": True}),
@@ -26,9 +31,10 @@ SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("report-phone", "report", {"width": 390, "height": 1700}),
     ("notebook-light", "notebook-light", {"width": 1080, "height": 1700}),
     ("notebook-dark", "notebook-dark", {"width": 1080, "height": 1700}),
+    ("compare-page", "compare", {"width": 1280, "height": 1240}),
+    ("train-curves", "run/curves", {"width": 720, "height": 720, "fit": "svg"}),
+    *((name, name, {"width": 900, "height": 400, "fit": "pre"}) for name, _ in TERMINALS if name),
 )
-
-sys.path.insert(0, str(ROOT / "tests"))  # for the module that drives the browser
 
 
 def run_notebook() -> None:
@@ -49,9 +55,12 @@ def write_pages(folder: Path) -> None:
     """Write the demo's report, and the notebook as JupyterLab shows it in both themes."""
     from nbconvert import HTMLExporter
 
+    import dmtest
     from dmtest.demo import digits_report
 
     digits_report().to_html(folder / "report.html")
+    write_terminals(folder)
+    dmtest.compare(folder / "new.npy", folder / "old.npy", rng=0).to_html(folder / "compare.html")
     for theme in ("light", "dark"):
         # Scripts and mathematics would be fetched from elsewhere, and nothing here needs them.
         exporter = HTMLExporter(template_name="lab", theme=theme)
@@ -69,29 +78,50 @@ def optimised(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def taken(running: Any, page: Path, how: dict[str, Any]) -> bytes:
+    """Return the picture of a page."""
+    top, fit = how.pop("top", None), how.pop("fit", None)
+    suffix = ".svg" if fit == "svg" else ".html"
+    tab = running.open(page.with_suffix(suffix).as_uri(), script=False, **how)
+    if top:
+        tab.evaluate(f"document.querySelector('{top}').scrollIntoView(); 1")
+    if fit:
+        box = f"document.querySelector('{fit}').getBoundingClientRect()"
+        ends = (tab.evaluate(f"Math.ceil({box}.{end})") for end in ("right", "bottom"))
+        tab.view(**dict(zip(("width", "height"), ends, strict=True)))
+    png: bytes = tab.screenshot()
+    tab.close()
+    return png
+
+
+def store(name: str, png: bytes) -> None:
+    """Write a picture, unless it is too large for a repository."""
+    small = optimised(png)
+    if len(small) > LARGEST:
+        raise SystemExit(f"{name}: {len(small):,} bytes, more than {LARGEST:,}")
+    (PICTURES / f"{name}.png").write_bytes(small)
+    print(f"{name}.png {len(small):,} bytes")
+
+
 def main() -> None:
     """Take all pictures."""
     import browser
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notebook", action="store_true", help="run the notebook anew")
-    if parser.parse_args().notebook:
+    parser.add_argument("--only", default="", help="a word in the names of the pictures to take")
+    asked = parser.parse_args()
+    if asked.notebook:
         run_notebook()
+    if asked.only in "monitor":
+        store("monitor", monitor_picture())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pages(folder)
         with browser.opened(browser.needed(), folder / "profile") as running:
             for shot, page, how in SHOTS:
-                top = how.pop("top", None)
-                tab = running.open((folder / f"{page}.html").as_uri(), script=False, **how)
-                if top:
-                    tab.evaluate(f"document.querySelector('{top}').scrollIntoView(); 1")
-                png = optimised(tab.screenshot())
-                tab.close()
-                if len(png) > LARGEST:
-                    raise SystemExit(f"{shot}: {len(png):,} bytes, more than {LARGEST:,}")
-                (PICTURES / f"{shot}.png").write_bytes(png)
-                print(f"{shot}.png {len(png):,} bytes")
+                if asked.only in shot:
+                    store(shot, taken(running, folder / page, dict(how)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from docutils.utils.math import latex2mathml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+UNACCENTED = str.maketrans("éöüłñí", "eoulni")  # for the order of names
+
 # docutils writes "log q" without a space before and after, and a bar that lies on its letter.
 APPLIED = re.compile(r"<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>\()")
 NAMED = re.compile(r"(</m(?:i|n|frac|sup|sub|row)>)(\s*<mi[^>]*>\w{2,}</mi>\s*<mo[^>]*>&ApplyF)")
@@ -78,6 +80,30 @@ class CommandHelp(SphinxDirective):
         return made
 
 
+class References(SphinxDirective):
+    """``dmtest-references``: what reports cite, by author, with links to where it was published."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list."""
+        from dmtest.reporting.citing import library
+
+        texts = {entry.text for found in library().values() for entry in found}
+        made = nodes.bullet_list()
+        for text in sorted(texts, key=lambda text: text.translate(UNACCENTED).casefold()):
+            said, _, doi = text.partition(" doi:")
+            said, _, number = said.partition(" arXiv:")
+            line = nodes.paragraph(said, said)
+            for name, home, found in (
+                ("doi", "https://doi.org/", doi),
+                ("arXiv", "https://arxiv.org/abs/", number),
+            ):
+                if found := found.rstrip("."):
+                    link = nodes.reference("", f"{name}:{found}", refuri=home + found)
+                    line += [nodes.Text(" "), link, nodes.Text(".")]
+            made += nodes.list_item("", line)
+        return [made]
+
+
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:
     """Trim blocks of code, and lead links to tables of benchmarks to their pages.
 
@@ -104,5 +130,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", prepare)
     app.connect("autodoc-process-docstring", plain_bars, priority=900)  # after numpydoc
     app.add_directive("dmtest-help", CommandHelp)
+    app.add_directive("dmtest-references", References)
     app.add_html_math_renderer("mathml", (math_inline, None), (math_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import fake_report
@@ -334,6 +335,39 @@ def test_references_are_complete_and_used() -> None:
         assert where & set(fields)
         assert re.search(r"\(\d{4}\)\. .+\.$", entry.text)
         assert not re.search(r"[{}$\\]", entry.text)
+
+
+def test_identifiers_of_references_are_well_formed() -> None:
+    """A DOI is 10.prefix/suffix without a resolver before it, and belongs to one work."""
+    entries = [entry for found in citing.library().values() for entry in found]
+    fields = {entry.key: dict(citing.FIELD.findall(entry.bibtex)) for entry in entries}
+    dois = [found["doi"] for found in fields.values() if "doi" in found]
+    assert len(dois) >= 40
+    assert len({doi.lower() for doi in dois}) == len(dois)
+    for doi in dois:
+        assert re.fullmatch(r"10\.\d{4,9}/[-._;()/:A-Za-z0-9]+[A-Za-z0-9]", doi), doi
+        assert sum(f"doi:{doi}." in entry.text for entry in entries) == 1
+    for key, found in fields.items():
+        assert re.fullmatch(r"1[89]\d\d|20\d\d", found["year"]), key
+        if "eprint" in found:
+            assert re.fullmatch(r"\d{4}\.\d{4,5}", found["eprint"]), key
+        if "pages" in found:  # from the first to the last, joined as BibTeX wants it
+            for first, last in (part.split("--") for part in found["pages"].split(", ")):
+                assert int(first) < int(last), key
+
+
+def test_identifiers_in_documents_are_well_formed() -> None:
+    """What the pages and docstrings call a DOI or an arXiv number can be looked up."""
+    root = Path(__file__).parents[1]
+    files = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("dmtest/**/*.py")]
+    found = []
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        found += re.findall(r"(?:doi:\s*|doi\.org/)(10\S*?)[.,;)]*(?:\s|\]|$)", text)
+        for number in re.findall(r"arXiv(?:\.org/abs/|[: ])\s*(\d[\w./]*\w)", text):
+            assert re.fullmatch(r"\d{4}\.\d{4,5}", number), (path.name, number)
+    for doi in found:
+        assert re.fullmatch(r"10\.\d{4,9}/[-._;()/:A-Za-z0-9]+", doi), doi
 
 
 def test_citations_follow_what_was_used() -> None:

@@ -63,10 +63,14 @@ def _line(fields: dict[str, str]) -> str:
         where += f" {fields['volume']}"
     if fields.get("number"):
         where += f"({fields['number']})"
+    if fields.get("edition"):
+        where += f", {fields['edition'].lower()} edition"
     for name in ("pages", "note"):
         if fields.get(name):
             where += f", {fields[name]}" if where else fields[name]
-    identifier = f"arXiv:{fields['eprint']}" if fields.get("eprint") else ""
+    identifier = f"doi:{fields['doi']}" if fields.get("doi") else ""
+    if fields.get("eprint"):
+        identifier = f"arXiv:{fields['eprint']}"
     authors = fields["author"].replace(" and ", "; ")
     parts = [f"{authors} ({fields['year']})", fields["title"], where.strip(), identifier]
     line = " ".join(f"{part.rstrip('.')}." for part in parts if part)
