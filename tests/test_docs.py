@@ -133,6 +133,33 @@ def test_links_between_files_lead_somewhere() -> None:
             assert made or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_rows_of_tables_have_the_cells_of_their_heads() -> None:
+    """A bar inside of a cell would move what follows it into other columns."""
+    tables = 0
+    for page in [*PAGES, ROOT / "README.md", *(ROOT / "benchmarks" / "results").rglob("*.md")]:
+        head = 0
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if not line.startswith("|"):
+                head = 0
+                continue
+            cells = len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", line)))
+            tables += not head
+            head = head or cells
+            assert cells == head, f"{page.name}: {line}"
+    assert tables > 50
+
+
+def test_pictures_have_words_and_are_not_too_large() -> None:
+    """Every picture of a page is there, says what it shows, and is fit for a repository."""
+    shown = set()
+    for page in PAGES:
+        for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text("utf-8")):
+            assert len(words) > 10, f"{page.name}: {target}"
+            assert (DOCS / target).stat().st_size < 200_000, target
+            shown.add(target)
+    assert shown >= {f"pictures/{path.name}" for path in (DOCS / "pictures").glob("*.png")}
+
+
 def test_the_test_in_a_page_passes(tmp_path: Path) -> None:
     """The block of docs/ci.md, with an encoder: its baseline is written, and then kept to."""
     (block,) = re.findall(
