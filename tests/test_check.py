@@ -502,6 +502,10 @@ def test_annotations_where_github_runs(
     assert capsys.readouterr().out == ""
     power = dmtest.check(np.load("worse.npy"), min_detectable_n=200)
     assert "100%25 of 200" in power.annotations()[0]
+    page = power._repr_html_()
+    assert page.startswith("<pre>")
+    assert "detectable" in page
+    assert "<" not in page.removeprefix("<pre>").removesuffix("</pre>")
 
 
 def test_uniform_boxes_on_the_command_line(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

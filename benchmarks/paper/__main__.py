@@ -27,7 +27,9 @@ def main() -> None:
     parser.add_argument("--data", help="folder with idx files")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--which", default="normal-2", help="of best: normal-2, normal-8, uniform-2"
+        "--which",
+        default="normal-2",
+        help="of best: normal-2, normal-8, normal-8-closer, uniform-2",
     )
     said = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))

@@ -9,11 +9,19 @@ from matplotlib.figure import Figure
 
 from benchmarks.paper.runs import read
 
-Run = dict[str, Any]
 # Noise of the runs that are comparable, and the score of each dimension.
 LEVELS = {2: 0.1, 8: 0.5}
 SCORES = {2: ("gnb-auc", "ROC AUC of naive Bayes"), 8: ("knn-accuracy", "accuracy of k-NN")}
-MARKERS = "o^sDvPX*<>p"
+MARKERS = {
+    "long run": "*",
+    "noise-injected DIM": "D",
+    "noise-injected DIM + SIGReg": "v",
+    "adversarial prior": "^",
+    "SIGReg": "o",
+    "covariance only": "s",
+    "plain DIM": "P",
+    "plain DIM, Gaussianised": "X",
+}
 
 
 def frontier(path: Any) -> int:
@@ -25,13 +33,15 @@ def frontier(path: Any) -> int:
         groups: dict[str, list[tuple[float, float]]] = {}
         for name, distance, down in points(d):
             groups.setdefault(name, []).append((distance, down[score]))
-        for marker, (name, places) in zip(MARKERS, sorted(groups.items()), strict=False):
-            axis.plot(*zip(*places, strict=True), marker, label=name, alpha=0.8, ms=6)
+        for colour, (name, marker) in enumerate(MARKERS.items()):
+            places = groups.pop(name, [])
+            x, y = [place[0] for place in places], [place[1] for place in places]
+            axis.plot(x, y, marker, color=f"C{colour}", label=name, alpha=0.8, ms=7)
             shown += len(places)
+        assert not groups, f"no marker for {sorted(groups)}"
         axis.set(xlabel="Kolmogorov-Smirnov distance of the worst axis, held out", ylabel=label)
         axis.set_title(f"d = {d}, sigma = {LEVELS[d]:g}")
-        axis.set_xscale("log")
-        axis.legend(frameon=False, fontsize=7)
+    axes[0].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
     return shown
 

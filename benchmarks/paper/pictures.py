@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from benchmarks.paper.frontier import frontier
-from benchmarks.paper.runs import RESULTS, read
+from benchmarks.paper.runs import Run, read
+from benchmarks.paper.tables import grouped, interval, shown, write
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 TESTS = {
@@ -22,8 +22,6 @@ TESTS = {
 }
 PROBES = ("probe-top1", "probe-top5", "knn-accuracy")
 CLASSES = 10
-
-Run = dict[str, Any]
 
 
 def pictures() -> None:
@@ -41,37 +39,6 @@ def pictures() -> None:
             make(runs)
             print(f"{name}: {len(runs)} runs")
     print(f"frontier: {frontier(PICTURES / 'paper-frontier.png')} points")
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return mean and half width of the 99% interval (Student's t over runs)."""
-    x = np.asarray(values, dtype=float)
-    if len(x) < 2:
-        return float(x.mean()), float("nan")
-    half = stats.t.ppf(0.995, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return float(x.mean()), float(half)
-
-
-def shown(values: Sequence[float], digits: int = 3) -> str:
-    """Return mean and half width as text."""
-    mean, half = interval(values)
-    return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
-
-
-def write(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: str) -> None:
-    """Write a table in Markdown."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(notes + "\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
-
-
-def grouped(runs: Sequence[Run], key: Callable[[Run], Any]) -> dict[Any, list[Run]]:
-    """Group runs, in the order of the keys."""
-    found: dict[Any, list[Run]] = defaultdict(list)
-    for run in runs:
-        found[key(run)].append(run)
-    return dict(sorted(found.items()))
 
 
 def figure1(runs: list[Run]) -> None:

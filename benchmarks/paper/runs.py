@@ -16,7 +16,9 @@ from dmtest.reporting.serial import plain
 
 RESULTS = Path(__file__).parents[1] / "results" / "paper"
 
-__all__ = ["RESULTS", "fitted", "read", "run"]
+__all__ = ["RESULTS", "Run", "fitted", "read", "run"]
+
+Run = dict[str, Any]
 
 
 def run(experiment: str, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

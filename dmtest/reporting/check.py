@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dmtest.outcome import Finding
@@ -143,6 +144,10 @@ class CheckResult:
         from dmtest.reporting import terminal
 
         return terminal.text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the text for a notebook, in its own colours."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __repr__(self) -> str:
         """Return one line; the full text is ``str(result)``."""

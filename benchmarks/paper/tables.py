@@ -1,0 +1,55 @@
+"""Means over runs with their intervals, and tables of them in Markdown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.paper.runs import RESULTS, Run
+
+__all__ = ["grouped", "interval", "shown", "write"]
+
+TITLES = {
+    "figure1": "The paper's Figure 1: capacity, information, matching, scores",
+    "best": "Trainer: the long runs on MNIST",
+    "cost": "Trainer: seconds an epoch",
+    "equal": "Trainer: the time of one epoch of the paper's recipe",
+    "headtohead": "Trainer: ways to make an embedding normal",
+    "table1": "The paper's Table 1: noise in SimCLR and VICReg",
+}
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return mean and half width of the 99% interval (Student's t over runs)."""
+    x = np.asarray(values, dtype=float)
+    if len(x) < 2:
+        return float(x.mean()), float("nan")
+    half = stats.t.ppf(0.995, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return float(x.mean()), float(half)
+
+
+def shown(values: Sequence[float], digits: int = 3) -> str:
+    """Return mean and half width as text."""
+    mean, half = interval(values)
+    return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
+
+
+def write(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: str) -> None:
+    """Write a table in Markdown, beside those of the other benchmarks."""
+    lines = [f"# {TITLES[name]}", "", notes, ""]
+    lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    path = RESULTS.parent / f"paper-{name}.md"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def grouped(runs: Sequence[Run], key: Callable[[Run], Any]) -> dict[Any, list[Run]]:
+    """Group runs, in the order of the keys."""
+    found: dict[Any, list[Run]] = defaultdict(list)
+    for run in runs:
+        found[key(run)].append(run)
+    return dict(sorted(found.items()))
