@@ -24,6 +24,7 @@ Exit codes:
 Examples:
   dmtest train --data digits --target normal --sigma 0.3 --out run
   dmtest train --data mnist/ --crop 24 --sigma 0.1 --epochs 60 --out run
+  dmtest train --critic separable --matching sigreg --matching-weight 20
   dmtest train --data x.npy --target uniform --capacity 4 --dim 8 --out run
   dmtest report run/embeddings.npz --key embeddings
   dmtest bounds run/embeddings.npz
@@ -60,13 +61,27 @@ Encoder = Annotated[
     str,
     _option(
         "NAME",
-        "mlp, convnet (the paper's), convnet-half, resnet18 or resnet18-narrow; auto: convnet-half "
-        "for images of 22 pixels and more, else mlp.",
+        "mlp (what auto is), mlp-wide, convnet (the paper's), convnet-half, resnet18 or "
+        "resnet18-narrow.",
     ),
 ]
 Critic = Annotated[str, _option("NAME", "calibrated, dual (Theorem 4.1), learned or separable.")]
-Objective = Annotated[str, _option("NAME", "infonce, donsker-varadhan, nwj or jsd.")]
-Augment = Annotated[str, _option("NAME", "noise (the paper's), image, shift or none.")]
+Objective = Annotated[
+    str, _option("NAME", "infonce, donsker-varadhan, nwj, jsd; none: --matching alone.")
+]
+Augment = Annotated[str, _option("NAME", "noise (the paper's), image, shift, handwriting or none.")]
+AugmentScale = Annotated[
+    float | None, _option("NUMBER", "Standard deviation of the augmentation's noise.")
+]
+Matching = Annotated[
+    str | None,
+    _option(
+        "NAME",
+        "A term that matches the distribution by other means: sigreg, covariance or adversarial.",
+    ),
+]
+MatchingWeight = Annotated[float, _option("NUMBER", "Weight of --matching in the loss.")]
+Patience = Annotated[int | None, _option("EPOCHS", "Stop after so many without a better bound.")]
 Epochs = Annotated[int, _option("INTEGER", "Passes over the data.")]
 Batch = Annotated[int, _option("INTEGER", "Rows of a step; each meets all others as a negative.")]
 Rate = Annotated[float, _option("NUMBER", "Peak learning rate of Adam.")]
@@ -99,9 +114,13 @@ def train(
     critic: Critic = "calibrated",
     objective: Objective = "infonce",
     augment: Augment = "noise",
+    augment_scale: AugmentScale = None,
+    matching: Matching = None,
+    matching_weight: MatchingWeight = 1.0,
     epochs: Epochs = 100,
     batch: Batch = 1024,
     learning_rate: Rate = 2e-3,
+    patience: Patience = None,
     crop: Crop = None,
     size: Size = None,
     device: Device = "auto",
@@ -133,11 +152,15 @@ def train(
         capacity=capacity,
         encoder=encoder,
         augment=augment,
+        augment_scale=augment_scale,
+        matching=matching,
+        matching_weight=matching_weight,
         critic=critic,
         objective=objective,
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
+        patience=patience,
         crop=crop,
         size=size,
         device=device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -284,6 +285,14 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     written = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"embeddings.npz", "encoder.pt", "report.html", "curves.svg"} <= written
     assert cli.main(["bounds", str(tmp_path / "run" / "embeddings.npz")]) == 0
+    more = ["--matching", "sigreg", "--matching-weight", "5", "--augment-scale", "0.2", "--json"]
+    capsys.readouterr()
+    assert cli.main([*words, *more]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert (settings["matching"], settings["matching_weight"]) == ("sigreg", 5.0)
+    assert settings["augment_scale"] == 0.2
+    assert cli.main([*words, "--matching", "sigregg"]) == 2
+    assert "'sigreg'" in capsys.readouterr().err
     assert cli.main([*words, "--out", str(tmp_path / "a" / "b")]) == 2
     assert "create it first" in capsys.readouterr().err
     assert cli.main(["train", "--resume"]) == 2
