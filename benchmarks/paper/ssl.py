@@ -25,7 +25,7 @@ from dmtest.train.module import Batches, as_float, cosine
 
 SIGMAS = (0.0, 0.1, 0.3, 0.5)
 BATCH, FEATURES, OUTLET = 256, 128, 64
-STEPS = 300
+STEPS = 200
 RATE, TEMPERATURE = 2e-3, 0.2
 PROBED = 10_000
 
