@@ -71,7 +71,14 @@ def fitted(made: Any, points: int = 0) -> dict[str, Any]:
         "effects": {name: one.to_dict() for name, one in made.report.effects.items()},
         "diagnosis": [one.message for one in made.report.diagnosis],
         "downstream": dict(made.downstream.values) if made.downstream is not None else {},
-        "kolmogorov_train": _kolmogorov(made),
+        "kolmogorov_train": _kolmogorov(made, made.train_embeddings),
+        # Neighbours in MNIST are by the same writers: so far apart are sets of other writers.
+        "kolmogorov_blocks": [
+            max(_kolmogorov(made, block))
+            for block in np.array_split(
+                made.train_embeddings, max(1, len(made.train_embeddings) // len(made.embeddings))
+            )
+        ],
     }
     if made.baseline is not None and made.baseline_downstream is not None:
         kept["untrained"] = _verified(made.baseline) | {
@@ -107,7 +114,7 @@ def _verified(found: Any) -> dict[str, Any]:
     }
 
 
-def _kolmogorov(made: Any) -> list[float]:
+def _kolmogorov(made: Any, rows: Any) -> list[float]:
     from dmtest.train.verification import kolmogorov
 
-    return list(kolmogorov(made.train_embeddings.astype(np.float64), made.noise))
+    return list(kolmogorov(rows.astype(np.float64), made.noise))
