@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,7 @@ def best(runs: list[Run]) -> None:
         rows.append(
             [
                 f"{run['target']}, d = {run['d']}, {run['level']:g}",
+                f"{run['settings']['augment']}, {run['settings']['matching_weight']:g}",
                 str(run["seed"]),
                 f"{run['cpu_seconds']:.0f}",
                 f"{run['information']:.2f} ({run['capacity']:.2f})",
