@@ -58,13 +58,22 @@ def figure1(runs: list[Run]) -> None:
     figure.savefig(PICTURES / "paper-figure1.png", dpi=110)
     head = ["target", "C", "runs", "I", "D'Agostino-Pearson", "Shapiro-Wilk", "Henze-Zirkler"]
     head += ["KS, worst axis", "GNB AUC", "k-NN accuracy", "MLP AUC", "silhouette", "broken"]
-    write("figure1", head, rows, "MNIST, d = 2: mean over runs ± half width of the 99% interval.")
+    write(
+        "figure1",
+        head,
+        rows,
+        "MNIST, d = 2: mean over runs ± half width of the 99% interval, of three runs or more.",
+    )
 
 
 def _figure1_column(axes: Any, x: list[float], points: dict[Any, list[Run]], target: str) -> None:
     def line(axis: Any, of: Callable[[Run], float], label: str) -> None:
         made = [interval([of(run) for run in points[c]]) for c in x]
-        axis.errorbar(x, [m for m, _ in made], yerr=[h for _, h in made], label=label, capsize=2)
+        half = [0.0 if np.isnan(h) else h for _, h in made]
+        bars = axis.errorbar(x, [m for m, _ in made], yerr=half, label=label, capsize=2)
+        for c in x:
+            places = [of(run) for run in points[c]]
+            axis.plot([c] * len(places), places, ".", color=bars[0].get_color(), ms=4)
 
     top, middle, bottom = axes
     line(top, lambda r: r["information"], "best lower bound of I")
@@ -85,7 +94,7 @@ def _figure1_column(axes: Any, x: list[float], points: dict[Any, list[Run]], tar
         line(bottom, lambda r, name=name: r["downstream"][name], label)  # type: ignore[misc]
     line(bottom, lambda r: r["downstream"]["knn-accuracy"], "k-NN, accuracy")
     line(bottom, lambda r: r["downstream"]["silhouette"], "silhouette")
-    bottom.set(xlabel="capacity, nats", ylabel="score")
+    bottom.set(xlabel="capacity, nats", ylabel="score", ylim=(-0.15, 1.0))
     bottom.legend(frameon=False, fontsize=8)
 
 

@@ -13,6 +13,7 @@ from benchmarks.paper.runs import RESULTS, Run
 
 __all__ = ["grouped", "interval", "shown", "write"]
 
+FEWEST = 3  # runs: of two the interval is 45 times as wide as their standard deviation
 TITLES = {
     "figure1": "The paper's Figure 1: capacity, information, matching, scores",
     "best": "Trainer: the long runs on MNIST",
@@ -24,9 +25,9 @@ TITLES = {
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return mean and half width of the 99% interval (Student's t over runs)."""
+    """Return mean and half width of the 99% interval (Student's t over three runs or more)."""
     x = np.asarray(values, dtype=float)
-    if len(x) < 2:
+    if len(x) < FEWEST:
         return float(x.mean()), float("nan")
     half = stats.t.ppf(0.995, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     return float(x.mean()), float(half)
