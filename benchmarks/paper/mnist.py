@@ -21,7 +21,10 @@ LONG |= {"matching": "sigreg", "matching_weight": 20.0}
 HANDWRITING: dict[str, Any] = {"augment": "handwriting", "epochs": 120}
 BEST: dict[str, tuple[str, dict[str, Any]]] = {
     "normal-2": ("normal", {"dim": 2, "sigma": 0.1}),
-    "normal-8": ("normal", {"dim": 8, "sigma": 0.5, "matching_weight": 100.0} | HANDWRITING),
+    "normal-8": (
+        "normal",
+        {"dim": 8, "sigma": 0.5, "matching_weight": 100.0} | HANDWRITING | {"epochs": 100},
+    ),
     "normal-8-closer": ("normal", {"dim": 8, "sigma": 0.5, "matching_weight": 400.0} | HANDWRITING),
     "uniform-2": ("uniform", {"dim": 2, "epsilon": 0.05}),
 }
