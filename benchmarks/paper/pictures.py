@@ -111,6 +111,7 @@ def best(runs: list[Run]) -> None:
     """Write the table of the long runs; draw Figure 2 from the first of each kind in d = 2."""
     head = [
         "run",
+        "augmentation, weight of SIGReg",
         "seed",
         "CPU s",
         "I (C)",
