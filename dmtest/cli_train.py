@@ -81,6 +81,9 @@ Matching = Annotated[
     ),
 ]
 MatchingWeight = Annotated[float, _option("NUMBER", "Weight of --matching in the loss.")]
+MatchingAxes = Annotated[
+    float, _option("NUMBER", "Weight of the columns among the directions of sigreg.")
+]
 Patience = Annotated[int | None, _option("EPOCHS", "Stop after so many without a better bound.")]
 Epochs = Annotated[int, _option("INTEGER", "Passes over the data.")]
 Batch = Annotated[int, _option("INTEGER", "Rows of a step; each meets all others as a negative.")]
@@ -117,6 +120,7 @@ def train(
     augment_scale: AugmentScale = None,
     matching: Matching = None,
     matching_weight: MatchingWeight = 1.0,
+    matching_axes: MatchingAxes = 0.0,
     epochs: Epochs = 100,
     batch: Batch = 1024,
     learning_rate: Rate = 2e-3,
@@ -155,6 +159,7 @@ def train(
         augment_scale=augment_scale,
         matching=matching,
         matching_weight=matching_weight,
+        matching_axes=matching_axes,
         critic=critic,
         objective=objective,
         epochs=epochs,

@@ -221,6 +221,8 @@ def test_the_cube_is_matched_on_normal_scale() -> None:
         ({"sigma": 0.0, "critic": "dual"}, "sigma is 0"),
         ({"matching": "adversarial", "devices": 2}, "one device"),
         ({"matching": "covariance", "target": "uniform", "sigma": None}, "target 'normal'"),
+        ({"matching_axes": 1.0}, "directions of matching='sigreg'"),
+        ({"matching": "sigreg", "matching_axes": -1.0}, "positive"),
         ({"schedule": "step"}, "'cosine', 'constant'"),
         ({"encoder": "convnet"}, "at least 22"),
     ],
@@ -285,11 +287,13 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     written = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"embeddings.npz", "encoder.pt", "report.html", "curves.svg"} <= written
     assert cli.main(["bounds", str(tmp_path / "run" / "embeddings.npz")]) == 0
-    more = ["--matching", "sigreg", "--matching-weight", "5", "--augment-scale", "0.2", "--json"]
+    more = ["--matching", "sigreg", "--matching-weight", "5", "--matching-axes", "2"]
+    more += ["--augment-scale", "0.2", "--json"]
     capsys.readouterr()
     assert cli.main([*words, *more]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert (settings["matching"], settings["matching_weight"]) == ("sigreg", 5.0)
+    assert settings["matching_axes"] == 2.0
     assert settings["augment_scale"] == 0.2
     assert cli.main([*words, "--matching", "sigregg"]) == 2
     assert "'sigreg'" in capsys.readouterr().err

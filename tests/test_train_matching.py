@@ -27,6 +27,8 @@ from dmtest.train.matching import (  # noqa: E402 - torch first
     variance_term,
     vicreg,
 )
+from dmtest.train.penalties import build_penalty  # noqa: E402
+from dmtest.train.settings import Settings  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,20 @@ def test_sigreg_gradients_and_directions() -> None:
     sigreg(shifted, u.double()).backward()
     # Descent leads back to the origin.
     assert (shifted.grad.mean(0) > 0).all()
+
+
+def test_axes_are_directions_beside_the_random_ones() -> None:
+    """The term is the mean over random directions plus the weighted mean over coordinates."""
+    z = tensor(np.random.default_rng(2).exponential(0.5, size=(50, 3)) - 0.5)
+    terms = []
+    for axes in (0.0, 0.5):
+        settings = Settings(dim=3, matching="sigreg", matching_weight=2.0, matching_axes=axes)
+        penalty = build_penalty(settings, "normal", seed=0)
+        assert penalty is not None
+        terms.append(float(penalty(z, z, seed=0, step=7)))
+    mean = np.mean([closed_form(column) for column in z.numpy().T])
+    added = 2.0 * 0.5 * math.sqrt(2.0 * math.pi) * mean / len(z)
+    assert_allclose(terms[1] - terms[0], added, rtol=1e-4)
 
 
 def test_descending_sigreg_makes_points_normal() -> None:

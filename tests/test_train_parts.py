@@ -14,7 +14,12 @@ torch = pytest.importorskip("torch")
 
 from dmtest import bounds, information  # noqa: E402
 from dmtest.errors import InputError  # noqa: E402
-from dmtest.train.augment import AUGMENTATIONS, build_augmentation, resized_crop  # noqa: E402
+from dmtest.train.augment import (  # noqa: E402
+    AUGMENTATIONS,
+    build_augmentation,
+    largest_beside,
+    resized_crop,
+)
 from dmtest.train.critics import CRITICS, build_critic  # noqa: E402
 from dmtest.train.draws import Draws  # noqa: E402
 from dmtest.train.encoders import BACKBONES, build_encoder, recalibrate  # noqa: E402
@@ -372,6 +377,13 @@ def test_a_crop_of_everything_is_the_image() -> None:
     turned = resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=True)
     for one, image in zip(turned, x, strict=True):
         assert any(torch.allclose(one, other, atol=1e-5) for other in (image, image.flip(-1)))
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 5, 7), (3, 2, 1, 4), (1, 1, 1, 1)])
+def test_strokes_grow_by_the_largest_neighbour(shape: tuple[int, ...]) -> None:
+    """The numbers of max pooling with a stride of one, edges included."""
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(largest_beside(x), torch.nn.functional.max_pool2d(x, 3, 1, 1))
 
 
 @pytest.mark.parametrize(

@@ -172,8 +172,8 @@ class Separable(Critic):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Score all pairs."""
-        products = self.of_y(y) @ self.of_x(x).T
-        scores: Tensor = products * torch.exp(-self.log_temperature) + self.of_y_alone(y)
+        warm = self.of_x(x) * torch.exp(-self.log_temperature)
+        scores: Tensor = self.of_y(y) @ warm.T + self.of_y_alone(y)
         return scores
 
 

@@ -54,8 +54,8 @@ class InfoNCE(Objective):
 
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
         """Return loss and bound."""
-        normaliser = torch.logsumexp(scores, 1) - math.log(scores.shape[1])
-        value = (_diagonal(scores, offset) - normaliser).mean()
+        own = torch.arange(len(scores), device=scores.device) + offset
+        value = math.log(scores.shape[1]) - functional.cross_entropy(scores, own)
         return -value, mean_over_processes(value)
 
 

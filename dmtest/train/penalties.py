@@ -46,18 +46,22 @@ class Penalty(nn.Module):
 class SigReg(Penalty):
     """LeJEPA's regulariser over n: sliced Epps-Pulley on new directions in every step.
 
-    The uniform target is matched on normal scale (probability integral transform).
+    The uniform target is matched on normal scale (probability integral transform). The coordinates
+    may be directions too, which LeJEPA's are not: their mean is added with a weight of its own.
     """
 
     def __init__(self, settings: Settings, target: str, seed: int) -> None:
         super().__init__(settings, target, seed)
-        self.uniform = target == "uniform"
+        self.uniform, self.axes = target == "uniform", settings.matching_axes
 
     def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
         """Return the statistic of f over its rows."""
         z = torch.special.ndtri(f.clamp(EDGE, 1.0 - EDGE)) if self.uniform else f
         directions = random_directions(f.shape[1], DIRECTIONS, seed, step, f.device)
-        return sigreg(z, directions) / len(f)
+        value = sigreg(z, directions)
+        if self.axes:
+            value = value + self.axes * sigreg(z, torch.eye(f.shape[1], device=f.device))
+        return value / len(f)
 
 
 class Covariance(Penalty):

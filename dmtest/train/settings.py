@@ -42,6 +42,9 @@ class Settings:
         A loss that matches the distribution by other means, for comparisons: "sigreg",
         "covariance" or "adversarial".
     matching_weight : float
+    matching_axes : float
+        Weight of the coordinates as directions of "sigreg", against its random ones: coordinates
+        are what columns are read by, and 64 random directions of few say little about one of them.
     epochs : int
     batch : int
         Rows of a step, over all processes; every row meets all others as a negative.
@@ -73,6 +76,7 @@ class Settings:
     augment_scale: float | None = None
     matching: str | None = None
     matching_weight: float = 1.0
+    matching_axes: float = 0.0
     epochs: int = 20
     batch: int = 1024
     learning_rate: float = 2e-3
@@ -96,6 +100,13 @@ class Settings:
             positive("augment_scale", self.augment_scale)
         positive("learning_rate", self.learning_rate)
         positive("matching_weight", self.matching_weight)
+        if self.matching_axes != 0.0:
+            positive("matching_axes", self.matching_axes)
+            if self.matching != "sigreg":
+                raise InputError(
+                    f"matching_axes: are directions of matching='sigreg'; got "
+                    f"matching={self.matching!r}."
+                )
         for name, known in (
             ("schedule", SCHEDULES),
             ("device", DEVICES),
