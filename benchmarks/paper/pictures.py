@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def best(runs: list[Run]) -> None:
     """Write the table of the long runs; draw Figure 2 from the first of each kind in d = 2."""
     head = [
         "run",
-        "augmentation, weight of SIGReg",
+        "augmentation; weight of SIGReg, of columns",
         "seed",
         "CPU s",
         "I (C)",
@@ -130,7 +130,7 @@ def best(runs: list[Run]) -> None:
         rows.append(
             [
                 f"{run['target']}, d = {run['d']}, {run['level']:g}",
-                f"{run['settings']['augment']}, {run['settings']['matching_weight']:g}",
+                _recipe(run["settings"]),
                 str(run["seed"]),
                 f"{run['cpu_seconds']:.0f}",
                 f"{run['information']:.2f} ({run['capacity']:.2f})",
@@ -156,6 +156,12 @@ def best(runs: list[Run]) -> None:
         flat = [r for r in runs if r["target"] == target and r["d"] == 2 and "points" in r]
         if flat:
             _figure2(flat[0])
+
+
+def _recipe(settings: Mapping[str, Any]) -> str:
+    weight = settings["matching_weight"]
+    columns = weight * settings.get("matching_axes", 0.0)
+    return f"{settings['augment']}; {weight:g}, {columns:g}"
 
 
 def _range(values: Sequence[float]) -> str:
