@@ -188,7 +188,10 @@ def _figure2(run: Run) -> None:
     else:
         main.plot([0, 1, 1, 0, 0], [0, 0, 1, 1, 0], "k-", lw=0.7)
     main.set(xlim=(low, high), ylim=(low, high), xlabel="x0", ylabel="x1")
-    main.legend(frameon=False, fontsize=7, markerscale=3, ncols=2, loc="upper right")
+    corner = figure.add_subplot(grid[0, 1])
+    corner.set_axis_off()
+    names = main.get_legend_handles_labels()
+    corner.legend(*names, frameon=False, fontsize=7, markerscale=3, ncols=2, loc="center")
     t = np.linspace(low, high, 300)
     density = stats.norm.pdf(t) if normal else stats.uniform.pdf(t)
     for axis, column, across in ((above, 0, False), (right, 1, True)):
