@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmtest import __version__
-from dmtest.reporting.serial import plain
+from dmtest.results.serial import plain
 
 RESULTS = Path(__file__).parents[1] / "results" / "paper"
 
@@ -117,6 +117,6 @@ def _verified(found: Any) -> dict[str, Any]:
 
 
 def _kolmogorov(made: Any, rows: Any) -> list[float]:
-    from dmtest.train.verification import kolmogorov
+    from dmtest.train.evaluate.verification import kolmogorov
 
     return list(kolmogorov(rows.astype(np.float64), made.noise))
