@@ -1,6 +1,6 @@
 """Monitor: probability of ever rejecting a stream that follows its target, and delays of drifts.
 
-``python -m benchmarks.monitor level`` and ``python -m benchmarks.monitor delay``.
+    python -m benchmarks.decisions.monitor [level] [delay]
 """
 
 from __future__ import annotations

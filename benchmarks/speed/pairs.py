@@ -1,6 +1,6 @@
 """What one pass with every statistic over pairs of rows costs, against two of them alone.
 
-    python -m benchmarks.pairs [--quick]
+    python -m benchmarks.speed.pairs [--quick]
 
 Wanted: at most 4 times Henze-Zirkler and energy, each computed alone.
 """

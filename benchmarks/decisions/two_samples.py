@@ -1,9 +1,9 @@
 """Two-sample tests: their size, their power beside other classifiers, their time beside peers.
 
-    python -m benchmarks.twosample level [--samples 2000]
-    python -m benchmarks.twosample power [--samples 300]
-    python -m benchmarks.twosample coverage [--samples 400]
-    python -m benchmarks.twosample speed
+    python -m benchmarks.decisions.two_samples level [--samples 2000]
+    python -m benchmarks.decisions.two_samples power [--samples 300]
+    python -m benchmarks.decisions.two_samples coverage [--samples 400]
+    python -m benchmarks.decisions.two_samples speed
 
 ``power`` needs nothing but what dmtest needs; ``speed`` compares with hyppo where it is installed.
 """

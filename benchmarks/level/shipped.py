@@ -1,6 +1,6 @@
 """Size of the default battery with the shipped nulls, between and on the grid's points.
 
-    DMTEST_CACHE_DIR=off python -m benchmarks.nulls.check [--samples 2500]
+    DMTEST_CACHE_DIR=off python -m benchmarks.level.shipped [--samples 2500]
 
 Samples are drawn as replicates are, from other streams, and ranked among the table's. A
 frozen table of 2,000 replicates has an error of its own, which all users share: it counts as a

@@ -1,6 +1,6 @@
 """Tests of whole rows against the R and Python packages that have them, at two shapes.
 
-    python -m benchmarks.originals
+    python -m benchmarks.speed.originals
 
 An original takes its time inside its own process, start-up and compilation left out; ours are
 timed around it, in turn. Those of R are timed where ``Rscript`` and the package are there.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from benchmarks.peers import seconds
+from benchmarks.speed.peers import seconds
 from benchmarks.tables import write
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.parallel import single_threaded_blas

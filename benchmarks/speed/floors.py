@@ -1,6 +1,6 @@
 """How near to the machine's own limits the fastest computations are, and what those would give.
 
-    python -m benchmarks.floors
+    python -m benchmarks.speed.floors
 
 The limit is measured in the same run: float32 multiply-adds a second of all threads. No program
 that multiplies float32 numbers in the usual way can take less time than the floor; the last
@@ -17,8 +17,8 @@ import pingouin
 from numba import njit
 from scipy import stats
 
-from benchmarks.originals import fastest, ours
-from benchmarks.peers import SLICED, seconds
+from benchmarks.speed.originals import fastest, ours
+from benchmarks.speed.peers import SLICED, seconds
 from benchmarks.tables import write
 from dmtest.engines.slices import slice_statistics
 from dmtest.parallel import run_tasks, workers

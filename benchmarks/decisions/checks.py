@@ -1,6 +1,6 @@
 """Checks against a baseline: how often the same encoder fails, and which regressions are caught.
 
-    python -m benchmarks.check --mnist FOLDER [--part PART] [--quick]
+    python -m benchmarks.decisions.checks --mnist FOLDER [--part PART] [--quick]
 
 PART is synthetic, level, regressions or trainer. FOLDER holds MNIST (`train-images-idx3-ubyte`,
 ...). In trainer the encoder is that of `dmtest.train`; in the others it is a small network (torch)

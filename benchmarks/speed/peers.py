@@ -1,6 +1,6 @@
 """Speed and memory against peers and against the floor, as ratios within one run.
 
-    python -m benchmarks.peers [--quick]
+    python -m benchmarks.speed.peers [--quick]
 
 Each row times two pieces of work in turn, several times over, and reports the ratio of
 their fastest times: the machine's drift then falls on both.
