@@ -1,14 +1,25 @@
-"""Write results as JSON and as a Markdown table, side by side."""
+"""Results: one JSON file a study, from which every table of Markdown is written.
+
+    python -m benchmarks.tables
+
+writes all tables (``benchmarks/results/*.md``) anew from the files that are stored. A study is a
+folder of ``benchmarks``; what its runs leave while they go on is in ``benchmarks/runs``, which git
+ignores.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+__all__ = ["RESULTS", "RUNS", "load", "store", "stored_rows", "table", "write"]
+
 RESULTS = Path(__file__).parent / "results"
+RUNS = Path(__file__).parent / "runs"
 
 
 def machine() -> dict[str, Any]:
@@ -27,20 +38,29 @@ def machine() -> dict[str, Any]:
     } | {name: version(name) for name in packages}
 
 
-def write(name: str, title: str, rows: Sequence[dict[str, Any]], notes: str) -> str:
-    """Write ``results/<name>.json`` and ``.md``; return the table."""
-    RESULTS.mkdir(exist_ok=True)
-    columns = list(rows[0])
-    lines = [f"# {title}", "", notes, "", "| " + " | ".join(columns) + " |"]
-    lines.append("|" + "---|" * len(columns))
-    lines += ["| " + " | ".join(_cell(row[c]) for c in columns) + " |" for row in rows]
-    facts = machine()
-    lines += ["", ", ".join(f"{key} {value}" for key, value in facts.items()), ""]
-    text = "\n".join(lines)
-    (RESULTS / f"{name}.md").write_text(text)
-    (RESULTS / f"{name}.json").write_text(
-        json.dumps({"title": title, "machine": facts, "rows": list(rows)}, indent=1) + "\n"
-    )
+def write(study: str, name: str, title: str, rows: Sequence[Mapping[str, Any]], notes: str) -> str:
+    """Store a table in ``results/<study>.json``, write ``results/<name>.md``; return its text."""
+    head = list(rows[0])
+    record = {"title": title, "notes": notes, "machine": machine(), "head": head}
+    store(study, name, record | {"rows": [[row[column] for column in head] for row in rows]})
+    return table(name, **load(study)[name])
+
+
+def table(
+    name: str,
+    title: str,
+    notes: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    machine: Mapping[str, Any] | None = None,
+) -> str:
+    """Write ``results/<name>.md``; return its text."""
+    lines = [f"# {title}", "", notes, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+    if machine is not None:
+        lines += ["", ", ".join(f"{key} {value}" for key, value in machine.items())]
+    text = "\n".join(lines) + "\n"
+    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
     return text
 
 
@@ -48,3 +68,54 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value).replace("|", r"\|")
+
+
+def load(study: str) -> dict[str, dict[str, Any]]:
+    """Return what is stored of a study, by name."""
+    path = RESULTS / f"{study}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def stored_rows(study: str, name: str) -> list[dict[str, Any]]:
+    """Return the rows of a stored table."""
+    record = load(study)[name]
+    return [dict(zip(record["head"], row, strict=True)) for row in record["rows"]]
+
+
+def store(study: str, name: str, record: Mapping[str, Any]) -> None:
+    """Put a record with ``rows`` in the file of its study, a line for every row.
+
+    The file is replaced as a whole, so that a run that is interrupted leaves the old one.
+    """
+    records = load(study) | {name: dict(record)}
+    parts = []
+    for key, one in records.items():
+        facts = _compact({field: value for field, value in one.items() if field != "rows"})
+        rows = ",\n".join(map(_compact, one["rows"]))
+        opened = facts.removesuffix("}") + ("," if len(facts) > 2 else "")
+        parts.append(f'{_compact(key)}:{opened}"rows":[\n{rows}\n]}}')
+    RESULTS.mkdir(exist_ok=True)
+    half = RESULTS / f"{study}.{os.getpid()}.half"
+    half.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+    half.replace(RESULTS / f"{study}.json")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def main() -> None:
+    """Write all tables of Markdown from what is stored."""
+    from benchmarks.paper.pictures import tables
+
+    studies = sorted(path.stem for path in RESULTS.glob("*.json"))
+    for study in studies:
+        for name, record in load(study).items():
+            if "head" in record:
+                table(name, **record)
+    tables()
+    print(f"{len(list(RESULTS.glob('*.md')))} tables, {len(studies)} studies")
+
+
+if __name__ == "__main__":
+    main()

@@ -206,18 +206,40 @@ def main() -> None:
             | failures(draw, draw, baselines, reruns, j, lucky=name == FLIPS)
             for j, (name, draw) in enumerate(synthetic().items())
         ]
-        print(write("check-synthetic", "The same encoder, fresh samples: known laws", rows, notes))
+        print(
+            write(
+                "decisions",
+                "check-synthetic",
+                "The same encoder, fresh samples: known laws",
+                rows,
+                notes,
+            )
+        )
     if asked.part in (None, "level"):
         rows = level(asked.mnist, baselines, reruns)
-        print(write("check-level", "The same encoder, fresh samples: MNIST", rows, notes))
+        print(
+            write("decisions", "check-level", "The same encoder, fresh samples: MNIST", rows, notes)
+        )
     if asked.part in (None, "regressions"):
         rows = regressions(asked.mnist, 2, 5 if asked.quick else 20)
         told = f"Baseline: {STEPS:,} steps, n = 1,000, d = 8; alpha = 0.05."
-        print(write("check-regressions", "Regressions that are caught: MNIST", rows, told))
+        print(
+            write(
+                "decisions", "check-regressions", "Regressions that are caught: MNIST", rows, told
+            )
+        )
     if asked.part in (None, "trainer"):
         rows = trainer(asked.mnist, 5 if asked.quick else 20)
         told = f"Baseline: sigma = 0.5, {EPOCHS} epochs, n = 5,000, d = 8; alpha = 0.05."
-        print(write("check-trainer", "Checks of encoders by dmtest.train: MNIST", rows, told))
+        print(
+            write(
+                "decisions",
+                "check-trainer",
+                "Checks of encoders by dmtest.train: MNIST",
+                rows,
+                told,
+            )
+        )
     print(f"{time.perf_counter() - start:.0f} s")
 
 

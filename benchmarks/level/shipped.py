@@ -79,6 +79,7 @@ def save(rows: list[dict[str, Any]]) -> None:
     """Write what there is so far."""
     beyond = sum(abs(row["largest z"]) > 3.0 for row in rows)
     write(
+        "level",
         "level-shipped",
         "Size with the shipped nulls",
         rows,

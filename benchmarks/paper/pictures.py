@@ -1,9 +1,8 @@
-"""Tables (benchmarks/results/paper) and pictures (docs/pictures) of the runs there are."""
+"""Tables (benchmarks/results) and pictures (docs/pictures) of the runs there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,19 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from benchmarks.paper.frontier import frontier
-from benchmarks.paper.runs import Run, read
-from benchmarks.paper.tables import grouped, interval, shown, write
+from benchmarks.paper.means import grouped, interval, shown
+from benchmarks.paper.runs import Run, collect, read, read_points
+from benchmarks.pictures import save
+from benchmarks.tables import table
 
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+TITLES = {
+    "figure1": "The paper's Figure 1: capacity, information, matching, scores",
+    "best": "Trainer: the long runs on MNIST",
+    "cost": "Trainer: seconds an epoch",
+    "equal": "Trainer: the time of one epoch of the paper's recipe",
+    "headtohead": "Trainer: ways to make an embedding normal",
+    "table1": "The paper's Table 1: noise in SimCLR and VICReg",
+}
 TESTS = {
     "dagostino-pearson": "D'Agostino-Pearson",
     "shapiro-wilk": "Shapiro-Wilk",
@@ -25,37 +33,54 @@ CLASSES = 10
 
 
 def pictures() -> None:
-    """Make everything that has runs."""
-    for name, make in (
-        ("figure1", figure1),
-        ("best", best),
-        ("cost", cost),
-        ("equal", equal),
-        ("headtohead", headtohead),
-        ("table1", table1),
-    ):
-        runs = list(read(name))
+    """Collect new runs; make everything that has runs."""
+    for name in TITLES:
+        collect(name)
+    tables()
+    figure1_drawn(read("figure1"))
+    flat = [r for r in read("best") if r["d"] == 2]
+    for target in ("normal", "uniform"):
+        for run in [r for r in flat if r["target"] == target][:1]:
+            _figure2(run)
+    print(f"frontier: {frontier()} points")
+
+
+def tables() -> None:
+    """Write the tables of all experiments that have runs."""
+    makers = (figure1, best, cost, equal, headtohead, table1)
+    for name, make in zip(TITLES, makers, strict=True):
+        runs = read(name)
         if runs:
             make(runs)
             print(f"{name}: {len(runs)} runs")
-    print(f"frontier: {frontier(PICTURES / 'paper-frontier.png')} points")
+
+
+def write(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: str) -> None:
+    """Write the table of an experiment."""
+    table(f"paper-{name}", TITLES[name], notes, head, rows)
+
+
+def _by_capacity(runs: list[Run], target: str) -> dict[Any, list[Run]]:
+    return grouped([r for r in runs if r["target"] == target], lambda r: round(r["capacity"], 2))
+
+
+def figure1_drawn(runs: list[Run]) -> None:
+    """Draw capacity against information, mean p-values, scores."""
+    figure = Figure(figsize=(11.0, 8.0), layout="constrained")
+    axes = figure.subplots(3, 2, sharex=True)
+    for column, target in enumerate(("normal", "uniform")):
+        points = _by_capacity(runs, target)
+        if points:
+            _figure1_column(axes[:, column], list(points), points, target)
+    save(figure, "paper-figure1", 256, dpi=110)
 
 
 def figure1(runs: list[Run]) -> None:
-    """Draw capacity against information, mean p-values, scores; write the numbers."""
-    figure = Figure(figsize=(11.0, 8.0), layout="constrained")
-    axes = figure.subplots(3, 2, sharex=True)
+    """Write the numbers of Figure 1."""
     rows: list[list[str]] = []
-    for column, target in enumerate(("normal", "uniform")):
-        points = grouped(
-            [r for r in runs if r["target"] == target], lambda r: round(r["capacity"], 2)
-        )
-        if not points:
-            continue
-        x = list(points)
-        _figure1_column(axes[:, column], x, points, target)
-        rows += [_figure1_row(target, c, points[c]) for c in x]
-    figure.savefig(PICTURES / "paper-figure1.png", dpi=110)
+    for target in ("normal", "uniform"):
+        points = _by_capacity(runs, target)
+        rows += [_figure1_row(target, capacity, own) for capacity, own in points.items()]
     head = ["target", "C", "runs", "I", "D'Agostino-Pearson", "Shapiro-Wilk", "Henze-Zirkler"]
     head += ["KS, worst axis", "GNB AUC", "k-NN accuracy", "MLP AUC", "silhouette", "broken"]
     write(
@@ -86,7 +111,7 @@ def _figure1_column(axes: Any, x: list[float], points: dict[Any, list[Run]], tar
     top.set(ylabel="nats", title=f"{target} target", ylim=(-0.5, 8))
     top.legend(frameon=False, fontsize=8)
     for name, label in TESTS.items():
-        line(middle, lambda r, name=name: r["mean_pvalues"][name]["mean"], label)  # type: ignore[misc]
+        line(middle, lambda r, name=name: r["mean_pvalues"][name], label)  # type: ignore[misc]
     middle.axhline(0.5, color="0.6", lw=1)
     middle.set(ylabel="mean p-value", ylim=(0, 0.6))
     middle.legend(frameon=False, fontsize=8)
@@ -100,7 +125,7 @@ def _figure1_column(axes: Any, x: list[float], points: dict[Any, list[Run]], tar
 
 def _figure1_row(target: str, capacity: float, runs: list[Run]) -> list[str]:
     cells = [target, f"{capacity:g}", str(len(runs)), shown([r["information"] for r in runs], 2)]
-    cells += [shown([r["mean_pvalues"][name]["mean"] for r in runs], 2) for name in TESTS]
+    cells += [shown([r["mean_pvalues"][name] for r in runs], 2) for name in TESTS]
     cells.append(shown([max(r["kolmogorov"]) for r in runs]))
     for name in ("gnb-auc", "knn-accuracy", "mlp-auc", "silhouette"):
         cells.append(shown([r["downstream"][name] for r in runs]))
@@ -108,7 +133,7 @@ def _figure1_row(target: str, capacity: float, runs: list[Run]) -> list[str]:
 
 
 def best(runs: list[Run]) -> None:
-    """Write the table of the long runs; draw Figure 2 from the first of each kind in d = 2."""
+    """Write the table of the long runs."""
     head = [
         "run",
         "augmentation; weight of SIGReg, of columns",
@@ -137,7 +162,7 @@ def best(runs: list[Run]) -> None:
                 " ".join(f"{v:.3f}" for v in worst),
                 " ".join(f"{v:.3f}" for v in train_ks),
                 _range(run.get("kolmogorov_blocks", [])),
-                " ".join(f"{p[name]['mean']:.2f}" for name in TESTS),
+                " ".join(f"{p[name]:.2f}" for name in TESTS),
                 f"{low:.3f} to {high:.3f}",
                 "-" if run["kl"] is None else f"{run['kl']:.3f}",
                 f"{down['gnb-auc']:.3f}",
@@ -152,10 +177,6 @@ def best(runs: list[Run]) -> None:
     )
     notes += "worst in d = 8; blocks: the worst axis of each 10,000 consecutive training images."
     write("best", head, rows, notes)
-    for target in ("normal", "uniform"):
-        flat = [r for r in runs if r["target"] == target and r["d"] == 2 and "points" in r]
-        if flat:
-            _figure2(flat[0])
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
@@ -170,7 +191,7 @@ def _range(values: Sequence[float]) -> str:
 
 def _figure2(run: Run) -> None:
     """Draw the embedding by class, with its marginals and the target's contours."""
-    z, labels = np.asarray(run["points"]), np.asarray(run["labels"])
+    z, labels = read_points(run["name"])
     normal = run["target"] == "normal"
     figure = Figure(figsize=(6.4, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4))
@@ -207,7 +228,7 @@ def _figure2(run: Run) -> None:
         axis.set_axis_off()
     name = "sigma" if normal else "epsilon"
     figure.suptitle(f"MNIST, held-out images: {run['target']} target, {name} = {run['level']:g}")
-    figure.savefig(PICTURES / f"paper-figure2-{run['target']}.png", dpi=110)
+    save(figure, f"paper-figure2-{run['target']}", 256, dpi=110)
 
 
 def cost(runs: list[Run]) -> None:
@@ -262,14 +283,9 @@ def _method_row(
     scores = [of(run) for run in runs]
     smoothed = [s["smoothed_kl"][1] for s in scores if s.get("smoothed_kl")]
     kl = [s["kl"] for s in scores if s["kl"] is not None]
-
-    def hz(score: Run) -> float:
-        value = score["mean_pvalues"]["henze-zirkler"]
-        return float(value["mean"] if isinstance(value, dict) else value)
-
     cells = [str(d), method, str(len(runs)), shown([max(s["kolmogorov"]) for s in scores])]
     cells += [shown(smoothed) if smoothed else "-", shown(kl) if kl else "-"]
-    cells.append(shown([hz(score) for score in scores], 2))
+    cells.append(shown([s["mean_pvalues"]["henze-zirkler"] for s in scores], 2))
     cells += [
         shown([down(r)[name] for r in runs]) for name in ("knn-accuracy", "gnb-auc", "mlp-auc")
     ]
@@ -282,10 +298,9 @@ def table1(runs: list[Run]) -> None:
     """Write linear probes by method and noise."""
     rows = []
     for (method, sigma), own in grouped(runs, lambda r: (r["method"], r["sigma"])).items():
-        effects = [r["outlet"]["effects"] for r in own]
         row = [method, f"{sigma:g}", str(len(own))]
         row += [shown([100 * r["probe"][name] for r in own], 2) for name in PROBES]
-        row.append(shown([e["sliced-wasserstein-2"]["value"] for e in effects]))
+        row.append(shown([r["outlet"]["sliced-wasserstein-2"] for r in own]))
         row.append(", ".join(sorted({r["outlet"]["verdict"] for r in own})))
         rows.append(row)
     before = [r["untrained"] for r in runs if r["untrained"]]

@@ -166,6 +166,7 @@ def main() -> None:
                 theirs = min(theirs, seconds(original))
             rows.append(row_of(name, peer, data, mine, theirs, wanted))
     write(
+        "speed",
         "originals",
         "Tests of whole rows against their originals",
         rows,

@@ -368,7 +368,11 @@ def main() -> None:
         "Fastest of several interleaved runs, all threads allowed; a ratio above 1 says that "
         "dmtest is faster."
     )
-    print(write("peers-quick" if quick else "peers", "Against peers and the floor", rows, notes))
+    print(
+        write(
+            "speed", "peers-quick" if quick else "peers", "Against peers and the floor", rows, notes
+        )
+    )
 
 
 if __name__ == "__main__":
