@@ -27,7 +27,7 @@ def machine() -> dict[str, Any]:
     from importlib.metadata import version
 
     import dmtest
-    from dmtest.parallel import workers
+    from dmtest.runtime.parallel import workers
 
     packages = ("numpy", "scipy", "numba")
     return {

@@ -10,23 +10,24 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from dmtest._version import __version__
 
 if TYPE_CHECKING:
-    from dmtest import bounds, information
-    from dmtest.api import list_tests, mean_pvalue, report, run_test, run_tests
-    from dmtest.baseline import Baseline
-    from dmtest.checking import check, write_baseline
-    from dmtest.comparing import compare
+    from dmtest import bounds, information, train
+    from dmtest.battery.api import list_tests, mean_pvalue, run_test, run_tests
+    from dmtest.checks.api import check, write_baseline
+    from dmtest.checks.baseline import Baseline
+    from dmtest.data.load import load
+    from dmtest.effects.api import detectability, kl_decomposition, kl_profile, worst_directions
     from dmtest.errors import DataWarning, DmtestError, InputError
-    from dmtest.io import load
-    from dmtest.measures import detectability, kl_decomposition, kl_profile, worst_directions
-    from dmtest.monitor import Monitor, MonitorState
-    from dmtest.outcome import Effect, Finding, MeanPValue, Outcome
-    from dmtest.reference import Reference
-    from dmtest.reporting.check import CheckResult, CheckRow
-    from dmtest.reporting.model import Report
-    from dmtest.targets import AnyNormal, Normal, Product, Sphere, Uniform
+    from dmtest.monitoring.monitor import Monitor, MonitorState
+    from dmtest.reports.api import report
+    from dmtest.reports.compare import compare
+    from dmtest.results.check import CheckResult, CheckRow
+    from dmtest.results.outcome import Effect, Finding, MeanPValue, Outcome
+    from dmtest.results.report import Report
+    from dmtest.targets.reference import Reference
+    from dmtest.targets.targets import AnyNormal, Normal, Product, Sphere, Uniform
 
 __all__ = [
     "AnyNormal",
@@ -62,30 +63,32 @@ __all__ = [
     "report",
     "run_test",
     "run_tests",
+    "train",
     "worst_directions",
     "write_baseline",
 ]
 
 _HOMES = {
-    "dmtest.api": ("list_tests", "mean_pvalue", "report", "run_test", "run_tests"),
-    "dmtest.baseline": ("Baseline",),
-    "dmtest.checking": ("check", "write_baseline"),
-    "dmtest.comparing": ("compare",),
+    "dmtest.battery.api": ("list_tests", "mean_pvalue", "run_test", "run_tests"),
+    "dmtest.checks.api": ("check", "write_baseline"),
+    "dmtest.checks.baseline": ("Baseline",),
+    "dmtest.data.load": ("load",),
+    "dmtest.effects.api": ("detectability", "kl_decomposition", "kl_profile", "worst_directions"),
     "dmtest.errors": ("DataWarning", "DmtestError", "InputError"),
-    "dmtest.io": ("load",),
-    "dmtest.measures": ("detectability", "kl_decomposition", "kl_profile", "worst_directions"),
-    "dmtest.monitor": ("Monitor", "MonitorState"),
-    "dmtest.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
-    "dmtest.reporting.check": ("CheckResult", "CheckRow"),
-    "dmtest.reference": ("Reference",),
-    "dmtest.reporting.model": ("Report",),
-    "dmtest.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
+    "dmtest.monitoring.monitor": ("Monitor", "MonitorState"),
+    "dmtest.reports.api": ("report",),
+    "dmtest.reports.compare": ("compare",),
+    "dmtest.results.check": ("CheckResult", "CheckRow"),
+    "dmtest.results.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
+    "dmtest.results.report": ("Report",),
+    "dmtest.targets.reference": ("Reference",),
+    "dmtest.targets.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("bounds", "information"):
+    if name in ("bounds", "information", "train"):
         return importlib.import_module(f"dmtest.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'dmtest' has no attribute {name!r}")

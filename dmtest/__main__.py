@@ -2,7 +2,7 @@
 
 import sys
 
-from dmtest.cli import main
+from dmtest.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

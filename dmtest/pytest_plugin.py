@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from dmtest.reporting.check import CheckResult
+    from dmtest.results.check import CheckResult
 
 __all__ = ["DmtestCheck", "dmtest_check"]
 
@@ -100,8 +100,8 @@ def _checked(
     __tracebackhide__ = True
     from dataclasses import replace
 
-    from dmtest.baseline import Baseline
-    from dmtest.checking import check
+    from dmtest.checks.api import check
+    from dmtest.checks.baseline import Baseline
     from dmtest.errors import InputError
 
     shown = os.path.relpath(path, request.config.rootpath)
@@ -135,7 +135,7 @@ def _checked(
 
 def _update(data: Any, path: Path, options: dict[str, Any]) -> None:
     """Write a baseline; a reader beside it, in another worker, sees the old file or the new."""
-    from dmtest.checking import write_baseline
+    from dmtest.checks.api import write_baseline
 
     kept = {k: v for k, v in options.items() if k in (*OF_BASELINE, *OF_DATA)}
     made = write_baseline(data, **kept)

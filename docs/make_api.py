@@ -13,27 +13,27 @@ FOLDER = Path(__file__).parent / "generated"
 RESULTS_OF_BENCHMARKS = Path(__file__).parents[1] / "benchmarks" / "results"
 # The titles of the groups of `dmtest`; a module that is not here is titled by its docstring.
 TITLES = {
-    "dmtest.api": "Reports and tests",
-    "dmtest.measures": "How far, who would notice, and where",
-    "dmtest.comparing": "Two samples",
-    "dmtest.checking": "Checks against a baseline",
-    "dmtest.monitor": "Streams",
-    "dmtest.targets": "Targets",
-    "dmtest.reference": "A sample as the target",
-    "dmtest.io": "Files",
-    "dmtest.outcome": "Results of tests",
-    "dmtest.reporting.model": "The report",
-    "dmtest.baseline": "A baseline",
-    "dmtest.reporting.check": "Results of checks",
+    "dmtest.battery.api": "Reports and tests",
+    "dmtest.effects.api": "How far, who would notice, and where",
+    "dmtest.reports.compare": "Two samples",
+    "dmtest.checks.api": "Checks against a baseline",
+    "dmtest.monitoring.monitor": "Streams",
+    "dmtest.targets.targets": "Targets",
+    "dmtest.targets.reference": "A sample as the target",
+    "dmtest.data.load": "Files",
+    "dmtest.results.outcome": "Results of tests",
+    "dmtest.results.report": "The report",
+    "dmtest.checks.baseline": "A baseline",
+    "dmtest.results.check": "Results of checks",
     "dmtest.effects.profile": "Results of kl_profile",
-    "dmtest.effects.search": "Results of worst_directions",
+    "dmtest.effects.directions": "Results of worst_directions",
     "dmtest.effects.detectability": "Results of detectability",
     "dmtest.errors": "Errors and warnings",
 }
 # Results that users meet but do not construct.
 RESULTS = {
     "dmtest.effects.profile": ["KLProfile", "ProfilePoint"],
-    "dmtest.effects.search": ["Direction"],
+    "dmtest.effects.directions": ["Direction"],
     "dmtest.effects.detectability": ["Detectability", "Threshold"],
 }
 PAGES = ("dmtest", "dmtest.bounds", "dmtest.information", "dmtest.train")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmtest.readers.formats import FORMATS, Format
-from dmtest.readers.remote import FSSPEC, PACKAGES
+from dmtest.data.readers.formats import FORMATS, Format
+from dmtest.data.readers.remote import FSSPEC, PACKAGES
 
 HEAD = """# Files
 
 Written by `python docs/make_files.py` from the registry of readers
-(`dmtest/readers/formats.py`). `dmtest report FILE` and `dmtest.load(path)` read all of these; a
-row of the array is an observation.
+(`dmtest/data/readers/formats.py`). `dmtest report FILE` and `dmtest.load(path)` read all of these;
+a row of the array is an observation.
 
 | kind | names end in | `--key` / `key=` | `--columns` / `columns=` | in memory | needs |
 |---|---|---|---|---|---|

@@ -56,7 +56,7 @@ def write_pages(folder: Path) -> None:
     from nbconvert import HTMLExporter
 
     import dmtest
-    from dmtest.demo import digits_report
+    from dmtest.cli.demo import digits_report
 
     digits_report().to_html(folder / "report.html")
     write_terminals(folder)

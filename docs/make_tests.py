@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmtest.registry import TARGETS, list_tests
+from dmtest.catalogue.registry import TARGETS, list_tests
 
 HEAD = """# The tests
 

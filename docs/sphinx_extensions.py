@@ -43,7 +43,7 @@ def helps() -> dict[str, str]:
     """Return {command: its --help at 80 columns}, "dmtest" itself first."""
     import typer
 
-    from dmtest.cli import app
+    from dmtest.cli.main import app
 
     command = typer.main.get_command(app)
     names = [""]
@@ -58,7 +58,7 @@ def help_of(name: str) -> str:
     import os
     from unittest import mock
 
-    from dmtest.cli import main
+    from dmtest.cli.main import main
 
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), mock.patch.dict(os.environ, {"COLUMNS": "80"}):
@@ -85,7 +85,7 @@ class References(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the list."""
-        from dmtest.reporting.citing import library
+        from dmtest.render.citations import library
 
         texts = {entry.text for found in library().values() for entry in found}
         made = nodes.bullet_list()

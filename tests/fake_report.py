@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
-from dmtest.outcome import Effect, Finding, Outcome
-from dmtest.reporting import Report
+from dmtest.results.outcome import Effect, Finding, Outcome
+from dmtest.results.report import Report
 
 TESTS = (
     "anderson-darling",

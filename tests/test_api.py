@@ -19,12 +19,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import dmtest
+from dmtest.calibration.shipped import RANKED
+from dmtest.catalogue.registry import ROWS, TESTS, default_battery, find
 from dmtest.errors import InputError
-from dmtest.outcome import Outcome
-from dmtest.registry import ROWS, TESTS, default_battery, find
-from dmtest.reporting.model import Report
-from dmtest.statistics.published import PUBLISHED
-from dmtest.tables import RANKED
+from dmtest.results.outcome import Outcome
+from dmtest.results.report import Report
+from dmtest.statistics.laws.slice_laws import PUBLISHED
 
 X = np.random.default_rng(11).standard_normal((60, 3))
 ALL = tuple(TESTS)

@@ -22,11 +22,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import dmtest
-from dmtest import cache, nulls
+from dmtest.calibration import nulls
+from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
+from dmtest.catalogue.registry import TESTS
 from dmtest.errors import DataWarning
-from dmtest.nulls import RowNull, SliceNull, replicates_of
-from dmtest.outcome import Outcome
-from dmtest.registry import TESTS
+from dmtest.results.outcome import Outcome
+from dmtest.runtime import cache
 
 X = np.random.default_rng(0).standard_normal((40, 3))
 SPEC = TESTS["epps-pulley"]
@@ -278,7 +279,7 @@ def test_an_interrupt_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch
 KILLED = """
 import os, signal, sys
 import numpy as np
-from dmtest import cache
+from dmtest.runtime import cache
 
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -304,7 +305,7 @@ def test_a_kill_in_the_middle_leaves_the_old_entry(folder: Path, old: bool, mome
 WRITER = """
 import sys
 import numpy as np
-from dmtest import cache
+from dmtest.runtime import cache
 
 me = float(sys.argv[1])
 for round in range(60):

@@ -17,17 +17,18 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 
 import dmtest
-from dmtest import calibration
-from dmtest.battery import Battery, Plan, run_battery
+from dmtest.battery.one_sample import Battery, run_battery
+from dmtest.battery.plan import Plan
+from dmtest.calibration import monte_carlo
+from dmtest.calibration.nulls import RowNull, SliceNull
+from dmtest.catalogue.registry import TESTS, as_tests, list_tests
+from dmtest.data.sample import as_sample
+from dmtest.engines.directions import random_directions
 from dmtest.errors import InputError
-from dmtest.nulls import RowNull, SliceNull
-from dmtest.projections import random_directions
-from dmtest.registry import TESTS, as_tests, list_tests
-from dmtest.sample import as_sample
-from dmtest.statistics import published
-from dmtest.statistics.joint_laws import lognormal
-from dmtest.streams import stream
-from dmtest.targets import as_target
+from dmtest.runtime.streams import stream
+from dmtest.statistics.laws import slice_laws
+from dmtest.statistics.laws.joint_laws import lognormal
+from dmtest.targets.targets import as_target
 
 X = np.random.default_rng(8).standard_normal((40, 3))
 
@@ -249,14 +250,14 @@ def test_asymptotic_over_slices_is_bonferroni(test: str, target: str) -> None:
     assert outcome.method.endswith("Bonferroni over 3 slices")
 
 
-@pytest.mark.parametrize(("test", "parameters"), published.PUBLISHED)
+@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
 def test_every_published_formula_is_used_with_its_own_parameters(
     test: str, parameters: str
 ) -> None:
     target = "any-normal" if parameters == "fitted" else "normal"
     y = X[:, 0] * 1.2
     outcome = dmtest.run_test(y, test, target, calibration="asymptotic")
-    formula = published.PUBLISHED[test, parameters]
+    formula = slice_laws.PUBLISHED[test, parameters]
     assert outcome.pvalue == pytest.approx(float(formula(outcome.statistic, 40)), rel=1e-9)
     close = dmtest.run_test(y, test, target, calibration="monte-carlo", rng=0)
     assert close.statistic == outcome.statistic
@@ -286,7 +287,7 @@ def test_a_formula_that_is_missing_is_refused_with_the_cure(test: str, target: s
     x = stats.norm.cdf(X)
     with pytest.raises(InputError, match=rf"{test}.*calibration='monte-carlo'"):
         dmtest.run_test(x, test, target, calibration="asymptotic")
-    assert (test, "fitted" if target == "any-normal" else "known") not in published.PUBLISHED
+    assert (test, "fitted" if target == "any-normal" else "known") not in slice_laws.PUBLISHED
 
 
 def test_a_formula_outside_its_range_is_refused_with_the_cure() -> None:
@@ -328,10 +329,10 @@ def test_the_cap_grows_with_the_slices() -> None:
 
 def test_auto_draws_what_is_affordable(monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"slices": 4, "replicates": 999, "rng": 0}
-    monkeypatch.setattr(calibration, "SLICE_BUDGET", 40 * 4 * 200)
+    monkeypatch.setattr(monte_carlo, "SLICE_BUDGET", 40 * 4 * 200)
     assert dmtest.run_test(X, "watson", **options).replicates == 200
     assert dmtest.run_test(X, "henze-zirkler", budget=4.56e6, **options).replicates == 150
-    monkeypatch.setattr(calibration, "SLICE_BUDGET", 1)
+    monkeypatch.setattr(monte_carlo, "SLICE_BUDGET", 1)
     assert dmtest.run_test(X, "watson", **options).replicates == 99
     assert dmtest.run_test(X, "watson", **(options | {"replicates": 49})).replicates == 49
     full = dmtest.run_test(X, "watson", calibration="monte-carlo", **options)

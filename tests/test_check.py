@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import dmtest
-from dmtest import cli
-from dmtest.baseline import VALUES, pack, unpack
-from dmtest.battery import Plan
-from dmtest.checkrows import effect_rows, shares, verdict_row
-from dmtest.sample import as_sample
-from dmtest.scores import Score, excess_pvalue, scores_of
-from dmtest.targets import Product, Uniform, as_target
+from dmtest.battery.plan import Plan
+from dmtest.checks.baseline import VALUES, pack, unpack
+from dmtest.checks.departures import Score, excess_pvalue, scores_of
+from dmtest.checks.rows import effect_rows, shares, verdict_row
+from dmtest.cli import main as cli
+from dmtest.data.sample import as_sample
+from dmtest.targets.targets import Product, Uniform, as_target
 
 Matrix = NDArray[np.float64]
 

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 import dmtest
-from dmtest import cli, console
-from dmtest.registry import ROWS, TESTS
-from dmtest.reporting import schema
+from dmtest.catalogue.registry import ROWS, TESTS
+from dmtest.cli import console
+from dmtest.cli import main as cli
+from dmtest.results.report import schema
 
 FEW = ("--replicates", "99", "--slices", "8")
 Run = Callable[..., tuple[int, str, str]]
@@ -413,7 +414,7 @@ def test_version(files: Path) -> None:
 def test_a_report_loads_only_what_it_uses(files: Path) -> None:
     """Reporting on a .npy file leaves the slow imports alone."""
     code = (
-        "import sys; from dmtest.cli import main; "
+        "import sys; from dmtest.cli.main import main; "
         f"main(['report', 'normal.npy', '--quiet', *{FEW!r}]); "
         "heavy = {'matplotlib', 'pandas', 'polars', 'pyarrow', 'scipy.stats', 'sklearn', "
         "'torch', 'jinja2', 'h5py'}; print(sorted(heavy & set(sys.modules)))"

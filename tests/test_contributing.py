@@ -16,9 +16,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dmtest
-from dmtest import cli, registry
+from dmtest.catalogue import registry
+from dmtest.catalogue.spec import Spec
+from dmtest.cli import main as cli
 from dmtest.engines.slices import SliceView
-from dmtest.spec import Spec
 
 ROOT = Path(__file__).parents[1]
 REFERENCES = ROOT / "tests" / "references"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dmtest import cli
-from dmtest.demo import INTRODUCTION, trained_digits, whitened_digits
+from dmtest.cli import main as cli
+from dmtest.cli.demo import INTRODUCTION, trained_digits, whitened_digits
 
 
 def test_digits_are_whitened() -> None:

@@ -15,11 +15,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dmtest
-from dmtest import bounds, cli, information
-from dmtest.distance import Certificate
+from dmtest import bounds, information
+from dmtest.cli import main as cli
 from dmtest.effects.detectability import _threshold
 from dmtest.errors import InputError
-from dmtest.reporting.model import schema
+from dmtest.reports.sections import Certificate
+from dmtest.results.report import schema
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -405,9 +406,9 @@ def test_the_bracket_covers() -> None:
 
 def test_equivalence_keeps_its_level() -> None:
     """Exactly at the tolerance the certificate is given in at most alpha of runs."""
-    from dmtest.distance import certify, smoothed
-    from dmtest.sample import as_sample
-    from dmtest.targets import as_target
+    from dmtest.data.sample import as_sample
+    from dmtest.reports.sections import certify, smoothed
+    from dmtest.targets.targets import as_target
 
     given = 0
     for seed in range(100):

@@ -18,7 +18,7 @@ import pytest
 import typer
 
 import dmtest
-from dmtest import cli
+from dmtest.cli import main as cli
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

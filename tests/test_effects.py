@@ -14,29 +14,30 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.special import betaincinv, ndtr, ndtri
 
-from dmtest.battery import Battery, Plan, run_battery
-from dmtest.canonical import Canonical, known
-from dmtest.effects import gaussian, pictures, wasserstein
+from dmtest.battery.one_sample import Battery, run_battery
+from dmtest.battery.plan import Plan
+from dmtest.calibration.nulls import SliceNull
+from dmtest.catalogue.registry import TESTS
+from dmtest.data.sample import as_sample
+from dmtest.effects import gaussian, wasserstein
 from dmtest.effects.coordinates import describe_coordinates, histogram
 from dmtest.effects.gaussian import gaussian_effects, unbiased_parts
 from dmtest.effects.shape import shape_effects
 from dmtest.effects.wasserstein import (
     describe_slices,
     direction_variance,
-    growth,
     hall_quantile,
-    squared_wasserstein,
     wasserstein_effects,
 )
+from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
-from dmtest.nulls import SliceNull
-from dmtest.outcome import Effect
-from dmtest.parallel import single_threaded_blas
-from dmtest.projections import random_directions
-from dmtest.registry import TESTS
-from dmtest.sample import as_sample
-from dmtest.targets import as_target
-from dmtest.transforms import mean_and_covariance
+from dmtest.reports import figures
+from dmtest.results.outcome import Effect
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.statistics.slices.wasserstein import growth, squared_wasserstein
+from dmtest.targets.canonical import Canonical, known
+from dmtest.targets.targets import as_target
+from dmtest.targets.transforms import mean_and_covariance
 
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -438,11 +439,11 @@ def test_histogram() -> None:
 @pytest.mark.parametrize("n", [8, 60, 3000])
 def test_band_is_simultaneous(n: int) -> None:
     """95 % of normal samples lie inside everywhere that is shown, the extremes included."""
-    positions = pictures._positions(n)
+    positions = figures._positions(n)
     assert positions[0] == 0
     assert positions[-1] == n - 1
     assert np.all(np.diff(positions) > 0)
-    low, high = pictures._band(n, positions, 3)
+    low, high = figures._band(n, positions, 3)
     x = np.sort(np.random.default_rng(9).standard_normal((1000, n)), axis=1)[:, positions]
     inside = np.mean(((low <= x) & (x <= high)).all(axis=1))
     assert abs(inside - 0.95) < 0.03
@@ -453,12 +454,12 @@ def test_slice_pictures() -> None:
     x = np.random.default_rng(10).standard_normal((120, 3)) * [1.0, 1.0, 3.0]
     canonical = known(x)
     results = battery(canonical, 1, 9)
-    worst, typical = pictures.slice_pictures(canonical, results, ("a", "b", "c"), 0)
+    worst, typical = figures.slice_pictures(canonical, results, ("a", "b", "c"), 0)
     squared = results.extras["squared-wasserstein"]
     assert worst["slice"] == squared.argmax()
     assert typical["slice"] == np.argsort(squared, kind="stable")[4]
     line = np.sort(results.directions[worst["slice"]] @ x.T)
-    assert_allclose(worst["observed"], line[pictures._positions(120)], rtol=1e-6)
+    assert_allclose(worst["observed"], line[figures._positions(120)], rtol=1e-6)
     weights = dict(worst["loadings"])
     expected = dict(zip("abc", results.directions[worst["slice"]], strict=True))
     assert weights == pytest.approx(expected)
@@ -472,7 +473,7 @@ def test_loadings_point_at_the_standardised_columns() -> None:
     x = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 3)) * [1.0, 10.0, 0.1] + 5.0
     canonical = as_target("any-normal").canonical(as_sample(x))
     direction = np.array([0.6, 0.0, -0.8])
-    weights = dict(pictures.loadings(direction, canonical, None))
+    weights = dict(figures.loadings(direction, canonical, None))
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     line = z @ [weights[f"x{j}"] for j in range(3)]
     assert_allclose(np.corrcoef(line, canonical.rows @ direction)[0, 1], 1.0, rtol=1e-9)
@@ -481,9 +482,7 @@ def test_loadings_point_at_the_standardised_columns() -> None:
 
 def test_spectrum_band() -> None:
     """At least 90 % of normal samples have all eigenvalues inside; another law's are not."""
-    picture = pictures.spectrum_picture(
-        known(np.random.default_rng(0).standard_normal((300, 6))), 1
-    )
+    picture = figures.spectrum_picture(known(np.random.default_rng(0).standard_normal((300, 6))), 1)
     assert picture is not None
     low, high = np.array(picture["low"]), np.array(picture["high"])
     inside = 0
@@ -494,7 +493,7 @@ def test_spectrum_band() -> None:
     assert inside >= 0.9 * 200
     assert abs(np.sum(picture["reference"]) - 6.0 * 299 / 300) < 0.1
     wide = known(np.random.default_rng(1).standard_normal((300, 6)) * [1, 1, 1, 1, 1, 1.4])
-    other = pictures.spectrum_picture(wide, 1)
+    other = figures.spectrum_picture(wide, 1)
     assert other is not None
     assert_allclose(other["observed"], np.linalg.eigvalsh(wide.covariance)[::-1], rtol=1e-6)
     assert other["observed"][0] > other["high"][0]
@@ -503,9 +502,9 @@ def test_spectrum_band() -> None:
 def test_no_spectrum() -> None:
     """One column has none; fitted ones and those of few rows have no band."""
     rng = np.random.default_rng(13)
-    assert pictures.spectrum_picture(known(rng.standard_normal((30, 1))), 0) is None
-    few = pictures.spectrum_picture(known(rng.standard_normal((5, 8))), 0)
+    assert figures.spectrum_picture(known(rng.standard_normal((30, 1))), 0) is None
+    few = figures.spectrum_picture(known(rng.standard_normal((5, 8))), 0)
     fitted = as_target("any-normal").canonical(as_sample(rng.standard_normal((50, 3))))
-    for picture in (few, pictures.spectrum_picture(fitted, 0)):
+    for picture in (few, figures.spectrum_picture(fitted, 0)):
         assert picture is not None
         assert set(picture["low"]) == set(picture["high"]) == {None}

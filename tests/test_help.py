@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import typer
 
-from dmtest import cli
-from dmtest.registry import TARGETS, TESTS
+from dmtest.catalogue.registry import TARGETS, TESTS
+from dmtest.cli import main as cli
 
 GROUP: Any = typer.main.get_command(cli.app)
 COMMANDS = list(GROUP.commands)
@@ -103,7 +103,7 @@ def test_completion() -> None:
 def test_completion_of_names_with_commas() -> None:
     listed = completed("dmtest report z.npy --tests energy,henze-")
     assert set(listed) == {f"energy,{name}" for name in TESTS if name.startswith("henze-")}
-    from dmtest import options as said
+    from dmtest.cli import options as said
 
     assert said._tests_like("al") == ["all"]
     assert said._tests_like("energy,al") == []

@@ -17,7 +17,9 @@ from typing import Any
 import fake_report
 import pytest
 
-from dmtest.reporting import Report, citing, html, reading, reuse
+from dmtest.render import citations
+from dmtest.render.page import explain, html, reproduce
+from dmtest.results.report import Report
 
 BUILDERS = [
     fake_report.mismatch,
@@ -313,23 +315,23 @@ def test_fragments_of_two_reports_do_not_share_a_scope() -> None:
 
 def test_call_of_a_target_object_is_python() -> None:
     report = replace(fake_report.mismatch(), target="uniform(-1, 1)")
-    assert "    target=dmtest.Uniform(-1, 1)," in reuse.call(report)
+    assert "    target=dmtest.Uniform(-1, 1)," in reproduce.call(report)
 
 
 def test_references_are_complete_and_used() -> None:
     """Whatever the catalogue cites is there as BibTeX, and nothing else is."""
-    from dmtest.registry import ROWS
+    from dmtest.catalogue.registry import ROWS
 
-    own = {citing.PAPER, "Phipson & Smyth 2010", "Westfall & Young 1993", "Holm 1979"}
+    own = {citations.PAPER, "Phipson & Smyth 2010", "Westfall & Young 1993", "Holm 1979"}
     own |= {"Aldor-Noiman et al. 2013", "Anderson & Darling 1954"}
-    assert set(citing.library()) == own | {
+    assert set(citations.library()) == own | {
         label for row in ROWS for label in row.reference.split("; ")
     }
-    entries = [entry for found in citing.library().values() for entry in found]
+    entries = [entry for found in citations.library().values() for entry in found]
     assert len({entry.key for entry in entries}) == len(entries)
     for entry in entries:
         assert entry.bibtex.count("{") == entry.bibtex.count("}")
-        fields = dict(citing.FIELD.findall(entry.bibtex))
+        fields = dict(citations.FIELD.findall(entry.bibtex))
         where = {"journal", "booktitle", "publisher", "eprint"}
         assert {"author", "title", "year"} <= set(fields)
         assert where & set(fields)
@@ -339,8 +341,8 @@ def test_references_are_complete_and_used() -> None:
 
 def test_identifiers_of_references_are_well_formed() -> None:
     """A DOI is 10.prefix/suffix without a resolver before it, and belongs to one work."""
-    entries = [entry for found in citing.library().values() for entry in found]
-    fields = {entry.key: dict(citing.FIELD.findall(entry.bibtex)) for entry in entries}
+    entries = [entry for found in citations.library().values() for entry in found]
+    fields = {entry.key: dict(citations.FIELD.findall(entry.bibtex)) for entry in entries}
     dois = [found["doi"] for found in fields.values() if "doi" in found]
     assert len(dois) >= 40
     assert len({doi.lower() for doi in dois}) == len(dois)
@@ -372,19 +374,19 @@ def test_identifiers_in_documents_are_well_formed() -> None:
 
 def test_citations_follow_what_was_used() -> None:
     report = fake_report.mismatch()
-    keys = [entry.key for entry in citing.cited(report)]
+    keys = [entry.key for entry in citations.cited(report)]
     assert keys[:2] == ["dmtest", "butakov2024"]
     assert len(keys) == len(set(keys))
     assert {"henze1990", "holm1979", "phipson2010", "aldornoiman2013"} <= set(keys)
     assert "bingham1974" not in keys
-    assert [entry.key for entry in citing.cited(fake_report.bare())] == ["dmtest"]
-    assert citing.bibtex(report).count("@") == len(keys)
+    assert [entry.key for entry in citations.cited(fake_report.bare())] == ["dmtest"]
+    assert citations.bibtex(report).count("@") == len(keys)
 
 
 def test_a_reference_that_is_not_known_is_still_named() -> None:
     described = {"kuiper": {"sees": "x", "reference": "Nobody 2031"}}
     report = fake_report.mismatch(computed=fake_report.computed(described=described))
-    assert citing.cited(report)[2].text == "Nobody 2031"
+    assert citations.cited(report)[2].text == "Nobody 2031"
     assert "<li>Nobody 2031</li>" in report.to_html()
 
 
@@ -414,4 +416,4 @@ def test_page_is_small_at_384_columns_and_64_slices() -> None:
 )
 def test_power_in_words(rates: list[float], thresholds: list[Any], said: str) -> None:
     found = {"test": "kuiper", "sizes": [32, 64], "rates": rates, "thresholds": thresholds}
-    assert said in reading.noticed(found)
+    assert said in explain.noticed(found)

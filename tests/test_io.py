@@ -23,11 +23,11 @@ from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
 from pyarrow import parquet
 
+from dmtest.data.load import load, read
+from dmtest.data.readers.columns import EXACT
+from dmtest.data.readers.formats import FORMATS
+from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
-from dmtest.io import load, read
-from dmtest.readers.columns import EXACT
-from dmtest.readers.formats import FORMATS
-from dmtest.sample import as_sample
 
 X = np.random.default_rng(5).normal(size=(12, 3))
 HEADED = "x,y,z\n" + "\n".join(",".join(map(repr, row)) for row in X.tolist()) + "\n"
@@ -595,7 +595,7 @@ def test_reading_imports_nothing_heavy() -> None:
     import sys
 
     code = (
-        "import sys, dmtest.sample; "
+        "import sys, dmtest.data.sample; "
         "sys.exit(any(name in sys.modules for name in "
         "('pandas', 'polars', 'torch', 'pyarrow', 'matplotlib', 'scipy.stats')))"
     )

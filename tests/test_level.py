@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 import dmtest
-from dmtest.battery import Plan, run_battery
-from dmtest.registry import TESTS, as_tests, list_tests
-from dmtest.sample import as_sample
-from dmtest.targets import as_target
+from dmtest.battery.one_sample import run_battery
+from dmtest.battery.plan import Plan
+from dmtest.catalogue.registry import TESTS, as_tests, list_tests
+from dmtest.data.sample import as_sample
+from dmtest.targets.targets import as_target
 
 DATASETS, REPLICATES = 400, 99
 TARGETS = ("normal", "any-normal", "uniform")

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from dmtest.engines import memory
-from dmtest.engines.memory import borrowed
+from dmtest.runtime import memory
+from dmtest.runtime.memory import borrowed
 
 DOUBLE = np.dtype(np.float64)
 

@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from dmtest.engines import moments
+from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import line_statistics, slice_statistics
-from dmtest.projections import random_directions
-from dmtest.statistics.moments import dagostino_pearson
+from dmtest.statistics.slices.moments import dagostino_pearson
 
 
 def exact(rows: NDArray[np.floating]) -> NDArray[np.float64]:

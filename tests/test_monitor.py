@@ -16,8 +16,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import dmtest
-from dmtest.betting import BINS, EDGES, GROUPS, MEMORIES, STRENGTHS, Bets
-from dmtest.monitor import MonitorState
+from dmtest.monitoring.betting import BINS, EDGES, GROUPS, MEMORIES, STRENGTHS, Bets
+from dmtest.monitoring.monitor import MonitorState
 
 
 def taught(d: int, seed: int = 0) -> Bets:

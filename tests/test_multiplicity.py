@@ -16,8 +16,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from dmtest.calibration.multiplicity import bonferroni, cauchy, holm, mean_merge, min_p
 from dmtest.errors import InputError
-from dmtest.multiplicity import bonferroni, cauchy, holm, mean_merge, min_p
 
 # Few digits, so that ties come up.
 PVALUES = st.lists(st.integers(0, 40).map(lambda k: k / 40), min_size=1, max_size=12)

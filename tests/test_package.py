@@ -94,13 +94,13 @@ def test_the_wheel_holds_what_the_package_reads(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
     source = files_of(ROOT / "dmtest")
-    assert {"dmtest/py.typed", "dmtest/reporting/schema.json"} <= source
+    assert {"dmtest/py.typed", "dmtest/results/schema.json"} <= source
     assert any(name.endswith("page.html.j2") for name in source)
     assert source <= held
     folders = {name.partition("/")[0] for name in held}
     assert folders == {"dmtest", f"dmtest-{dmtest.__version__}.dist-info"}
     entry = zipfile.ZipFile(wheel).read(f"dmtest-{dmtest.__version__}.dist-info/entry_points.txt")
-    assert b"dmtest = dmtest.cli:main" in entry
+    assert b"dmtest = dmtest.cli.main:main" in entry
 
 
 def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:

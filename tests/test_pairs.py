@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import dmtest
-from dmtest.engines import pairs as engine
+from dmtest.calibration.nulls import whiten_columns
+from dmtest.catalogue.registry import ROWS, TESTS
+from dmtest.catalogue.spec import Spec
+from dmtest.engines import gram as engine
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.kernels import pairs as kernels
-from dmtest.nulls import whiten_columns
-from dmtest.parallel import blocks
-from dmtest.registry import ROWS, TESTS
-from dmtest.spec import Spec
-from dmtest.statistics.distances import mean_distance, normal_distance
-from dmtest.statistics.pairs import henze_zirkler, henze_zirkler_beta
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.runtime.parallel import blocks
+from dmtest.statistics.rows.distances import mean_distance, normal_distance
+from dmtest.statistics.rows.pairs import henze_zirkler, henze_zirkler_beta
+from dmtest.targets.transforms import mean_and_covariance, whiten
 
 FOLDER = Path(__file__).parent / "references"
 DATASETS = ("iris_setosa", "syn_normal", "trees")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from dmtest.errors import InputError
-from dmtest.parallel import blocks, run_tasks, single_threaded_blas, workers
+from dmtest.runtime.parallel import blocks, run_tasks, single_threaded_blas, workers
 
 REPORTS = """
 import json, sys
@@ -148,7 +148,7 @@ def test_threads_that_are_no_number_are_refused(
 def test_tasks_of_tasks_end() -> None:
     # Waiting on the pool from inside it would be for ever: in a process that can be killed.
     code = (
-        "from dmtest.parallel import run_tasks\n"
+        "from dmtest.runtime.parallel import run_tasks\n"
         "inner = lambda i: sum(run_tasks(lambda j: i * j, range(4)))\n"
         "print(list(run_tasks(inner, range(6))))"
     )

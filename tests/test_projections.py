@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmtest
+from dmtest.engines.directions import as_directions, random_directions
 from dmtest.engines.slices import project
 from dmtest.errors import InputError
-from dmtest.projections import as_directions, random_directions
-from dmtest.streams import stream
+from dmtest.runtime.streams import stream
 
 
 @settings(deadline=None, max_examples=60)

@@ -16,12 +16,12 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 
 import dmtest
+from dmtest.catalogue.registry import list_tests
+from dmtest.engines.directions import random_directions
 from dmtest.errors import InputError
-from dmtest.outcome import MeanPValue
-from dmtest.projections import random_directions
-from dmtest.registry import list_tests
-from dmtest.statistics.joint_laws import lognormal
-from dmtest.streams import stream
+from dmtest.results.outcome import MeanPValue
+from dmtest.runtime.streams import stream
+from dmtest.statistics.laws.joint_laws import lognormal
 
 X = np.random.default_rng(0).standard_normal((5000, 4))
 

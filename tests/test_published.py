@@ -16,8 +16,8 @@ from scipy import stats
 from scipy.special import ndtr
 
 from dmtest.errors import InputError
-from dmtest.statistics import published, quadratic
-from dmtest.statistics.joint_laws import lognormal
+from dmtest.statistics.laws import quadratic, slice_laws
+from dmtest.statistics.laws.joint_laws import lognormal
 
 FOLDER = Path(__file__).parent / "references"
 
@@ -26,28 +26,28 @@ FOLDER = Path(__file__).parent / "references"
 # to 3e-9 beyond W^2 = 2, and R keeps one term of Kolmogorov's small-x series: 4e-5 at x = 1
 # (scipy's "kstest" rows test the same function to 1e-8).
 FORMULAS: dict[tuple[str, str], tuple[Any, float]] = {
-    ("nortest", "ad.test"): (published.anderson_darling_fitted, 0.0),
-    ("nortest", "cvm.test"): (published.cramer_von_mises_fitted, 0.0),
-    ("nortest", "lillie.test"): (published.kolmogorov_smirnov_fitted, 0.0),
-    ("nortest", "sf.test"): (published.shapiro_francia, 0.0),
-    ("stats", "shapiro.test"): (published.shapiro_wilk, 0.0),
-    ("tseries", "jarque.bera.test"): (published.chi_squared_2, 1e-15),
-    ("moments", "jarque.test"): (published.chi_squared_2, 1e-15),
-    ("goftest", "ad.test"): (published.anderson_darling_known, 1e-15),
-    ("goftest", "ad.test_shifted"): (published.anderson_darling_known, 1e-15),
-    ("goftest", "pAD"): (published.anderson_darling_known, 1e-15),
-    ("goftest", "cvm.test"): (published.cramer_von_mises_known, 5e-9),
-    ("goftest", "cvm.test_shifted"): (published.cramer_von_mises_known, 5e-9),
-    ("goftest", "pCvM"): (published.cramer_von_mises_known, 1e-15),
-    ("stats", "ks.test"): (published.kolmogorov_smirnov_asymptotic, 4e-5),
-    ("stats", "ks.test asymptotic"): (published.kolmogorov_smirnov_asymptotic, 4e-5),
-    ("stats", "ks.test exact"): (published.kolmogorov_smirnov_known, 1e-13),
-    ("scipy", "normaltest"): (published.dagostino_pearson, 0.0),
-    ("scipy", "jarque_bera"): (published.chi_squared_2, 0.0),
-    ("scipy", "shapiro"): (published.shapiro_wilk, 0.0),
-    ("scipy", "kstest"): (published.kolmogorov_smirnov_asymptotic, 0.0),
-    ("scipy", "cramervonmises"): (published.cramer_von_mises_known, 5e-9),
-    ("statsmodels", "normal_ad"): (published.anderson_darling_fitted, 0.0),
+    ("nortest", "ad.test"): (slice_laws.anderson_darling_fitted, 0.0),
+    ("nortest", "cvm.test"): (slice_laws.cramer_von_mises_fitted, 0.0),
+    ("nortest", "lillie.test"): (slice_laws.kolmogorov_smirnov_fitted, 0.0),
+    ("nortest", "sf.test"): (slice_laws.shapiro_francia, 0.0),
+    ("stats", "shapiro.test"): (slice_laws.shapiro_wilk, 0.0),
+    ("tseries", "jarque.bera.test"): (slice_laws.chi_squared_2, 1e-15),
+    ("moments", "jarque.test"): (slice_laws.chi_squared_2, 1e-15),
+    ("goftest", "ad.test"): (slice_laws.anderson_darling_known, 1e-15),
+    ("goftest", "ad.test_shifted"): (slice_laws.anderson_darling_known, 1e-15),
+    ("goftest", "pAD"): (slice_laws.anderson_darling_known, 1e-15),
+    ("goftest", "cvm.test"): (slice_laws.cramer_von_mises_known, 5e-9),
+    ("goftest", "cvm.test_shifted"): (slice_laws.cramer_von_mises_known, 5e-9),
+    ("goftest", "pCvM"): (slice_laws.cramer_von_mises_known, 1e-15),
+    ("stats", "ks.test"): (slice_laws.kolmogorov_smirnov_asymptotic, 4e-5),
+    ("stats", "ks.test asymptotic"): (slice_laws.kolmogorov_smirnov_asymptotic, 4e-5),
+    ("stats", "ks.test exact"): (slice_laws.kolmogorov_smirnov_known, 1e-13),
+    ("scipy", "normaltest"): (slice_laws.dagostino_pearson, 0.0),
+    ("scipy", "jarque_bera"): (slice_laws.chi_squared_2, 0.0),
+    ("scipy", "shapiro"): (slice_laws.shapiro_wilk, 0.0),
+    ("scipy", "kstest"): (slice_laws.kolmogorov_smirnov_asymptotic, 0.0),
+    ("scipy", "cramervonmises"): (slice_laws.cramer_von_mises_known, 5e-9),
+    ("statsmodels", "normal_ad"): (slice_laws.anderson_darling_fitted, 0.0),
 }
 
 
@@ -119,16 +119,16 @@ def test_agrees_with_scipy(name: str) -> None:
     x = SAMPLES[name]
     z, n = 1.1 * standardised(x) + 0.05, len(x)
     cvm = stats.cramervonmises(z, "norm")
-    p = published.cramer_von_mises_known(cvm.statistic, n)
+    p = slice_laws.cramer_von_mises_known(cvm.statistic, n)
     assert_allclose(p, cvm.pvalue, rtol=1e-8, atol=1e-14 if cvm.statistic < 1 else 5e-9)
     ks = stats.kstest(z, "norm")
-    assert_allclose(published.kolmogorov_smirnov_known(ks.statistic, n), ks.pvalue, rtol=1e-12)
+    assert_allclose(slice_laws.kolmogorov_smirnov_known(ks.statistic, n), ks.pvalue, rtol=1e-12)
     if n <= 5000:
         w = stats.shapiro(x)
-        assert_allclose(published.shapiro_wilk(w.statistic, n), w.pvalue, rtol=1e-8)
+        assert_allclose(slice_laws.shapiro_wilk(w.statistic, n), w.pvalue, rtol=1e-8)
     if n >= 8:
         k2 = stats.normaltest(x)
-        assert_allclose(published.dagostino_pearson(k2.statistic, n), k2.pvalue, rtol=1e-12)
+        assert_allclose(slice_laws.dagostino_pearson(k2.statistic, n), k2.pvalue, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 7, 11, 12, 13, 50])
@@ -136,7 +136,7 @@ def test_shapiro_wilk_branches(n: int) -> None:
     """The formula changes after n = 3 and after n = 11."""
     for x in np.random.default_rng(n).exponential(size=(20, n)):
         w = stats.shapiro(x)
-        assert_allclose(published.shapiro_wilk(w.statistic, n), w.pvalue, rtol=1e-8, atol=1e-14)
+        assert_allclose(slice_laws.shapiro_wilk(w.statistic, n), w.pvalue, rtol=1e-8, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["precip", "normal_100", "t5_100", "gamma_11", "uniform_51"])
@@ -145,10 +145,10 @@ def test_agrees_with_statsmodels(name: str) -> None:
     diagnostic = pytest.importorskip("statsmodels.stats.diagnostic")
     x = SAMPLES[name]
     statistic, expected = diagnostic.normal_ad(x)
-    assert_allclose(published.anderson_darling_fitted(statistic, len(x)), expected, rtol=1e-12)
+    assert_allclose(slice_laws.anderson_darling_fitted(statistic, len(x)), expected, rtol=1e-12)
     statistic, expected = diagnostic.lilliefors(x, pvalmethod="approx")
     if expected < 0.1:
-        p = published.kolmogorov_smirnov_fitted(statistic, len(x))
+        p = slice_laws.kolmogorov_smirnov_fitted(statistic, len(x))
         assert_allclose(p, expected, rtol=1e-12)
 
 
@@ -191,7 +191,7 @@ def test_epps_pulley_limit_agrees_with_imhof(fitted: bool) -> None:
     u = 0.2 * half
     angle = sum(0.5 * np.arctan(v * u) for v in values)
     size = half * np.exp(sum(0.25 * np.log1p((v * u) ** 2) for v in values))
-    formula = published.epps_pulley_fitted if fitted else published.epps_pulley_known
+    formula = slice_laws.epps_pulley_fitted if fitted else slice_laws.epps_pulley_known
     for x in (0.03, 0.1, 0.3, 0.9):
         area = (np.sin(angle - 0.5 * x * u) / size).sum()
         assert_allclose(formula(x, 50), 0.5 + area / np.pi, atol=1e-8)
@@ -209,18 +209,18 @@ def test_tail_inversion_is_exact_far_out() -> None:
 def test_limits_are_continuous() -> None:
     """Series and fits that are joined from pieces do not jump."""
     join = np.array([0.9 - 1e-9, 0.9 + 1e-9])  # Kuiper's two series, exact on both sides
-    kuiper = published.kuiper_known(join / (np.sqrt(50) + 0.155 + 0.24 / np.sqrt(50)), 50)
+    kuiper = slice_laws.kuiper_known(join / (np.sqrt(50) + 0.155 + 0.24 / np.sqrt(50)), 50)
     assert np.ptp(kuiper) < 1e-7
     for edge in (0.0262, 0.048, 0.094):
         watson = np.array([edge - 1e-9, edge + 1e-9]) / (1 + 0.5 / 50)
-        assert np.ptp(published.watson_fitted(watson, 50)) < 5e-3
+        assert np.ptp(slice_laws.watson_fitted(watson, 50)) < 5e-3
 
 
-@pytest.mark.parametrize(("test", "parameters"), published.PUBLISHED)
+@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
 def test_probabilities_fall(test: str, parameters: str) -> None:
     """In [0, 1] and monotone, apart from the small jumps of Stephens' pieces."""
     grid = np.linspace(0.001, 3, 2000)
-    p = published.PUBLISHED[test, parameters](grid, 50)
+    p = slice_laws.PUBLISHED[test, parameters](grid, 50)
     assert np.all((p >= 0) & (p <= 1))
     assert np.all(np.diff(p) * (1 if test.startswith("shapiro") else -1) >= -0.02)
 
@@ -232,20 +232,20 @@ def test_level_where_no_peer_exists(name: str) -> None:
     """Simulated rejection rates at .2 and .05, n = 50: binomial bounds."""
     z = standardised(NORMAL)
     p = {
-        "kuiper-known": lambda: published.kuiper_known(edf_statistics(NORMAL)[1], 50),
-        "watson-known": lambda: published.watson_known(edf_statistics(NORMAL)[2], 50),
-        "watson-fitted": lambda: published.watson_fitted(edf_statistics(z)[2], 50),
-        "epps-pulley-known": lambda: published.epps_pulley_known(epps_pulley(NORMAL), 50),
-        "epps-pulley": lambda: published.epps_pulley_fitted(epps_pulley(z), 50),
+        "kuiper-known": lambda: slice_laws.kuiper_known(edf_statistics(NORMAL)[1], 50),
+        "watson-known": lambda: slice_laws.watson_known(edf_statistics(NORMAL)[2], 50),
+        "watson-fitted": lambda: slice_laws.watson_fitted(edf_statistics(z)[2], 50),
+        "epps-pulley-known": lambda: slice_laws.epps_pulley_known(epps_pulley(NORMAL), 50),
+        "epps-pulley": lambda: slice_laws.epps_pulley_fitted(epps_pulley(z), 50),
     }[name]()
     for alpha in (0.2, 0.05):
         assert stats.binomtest(int((p <= alpha).sum()), len(p), alpha).pvalue > 1e-4
 
 
-@pytest.mark.parametrize(("test", "parameters"), published.PUBLISHED)
+@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
 def test_shapes_and_nan(test: str, parameters: str) -> None:
     """Arrays keep their shape, NaN stays NaN, and nothing warns."""
-    formula = published.PUBLISHED[test, parameters]
+    formula = slice_laws.PUBLISHED[test, parameters]
     values = np.array([[0.05, 0.3, np.nan], [0.9, np.inf, 0.0]])
     p = formula(values, 40)
     assert p.shape == values.shape
@@ -257,16 +257,16 @@ def test_shapes_and_nan(test: str, parameters: str) -> None:
 
 def test_outside_the_published_range() -> None:
     """The message names the range and the cure."""
-    for formula, n in ((published.shapiro_wilk, 5001), (published.shapiro_francia, 4)):
+    for formula, n in ((slice_laws.shapiro_wilk, 5001), (slice_laws.shapiro_francia, 4)):
         with pytest.raises(InputError, match=r"n: got \d+ rows.*monte-carlo"):
             formula(0.9, n)
     for test in ("kuiper", "vasicek", "shapiro-wilk", "no-such-test"):
         for parameters in ("known", "fitted"):
-            if (test, parameters) not in published.PUBLISHED:
-                assert published.why_not(test, parameters)
+            if (test, parameters) not in slice_laws.PUBLISHED:
+                assert slice_laws.why_not(test, parameters)
 
 
 def test_import_is_light() -> None:
     """scipy.stats is imported by the exact Kolmogorov distribution only."""
-    code = "import dmtest.statistics.published, sys; sys.exit('scipy.stats' in sys.modules)"
+    code = "import dmtest.statistics.laws.slice_laws, sys; sys.exit('scipy.stats' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,9 +18,9 @@ from file_kinds import X, save_safetensors
 from numpy.testing import assert_array_equal
 from test_readers_kinds import refusal
 
-from dmtest.io import load, read
-from dmtest.readers import choice
-from dmtest.sample import as_sample
+from dmtest.data.load import load, read
+from dmtest.data.readers import choice
+from dmtest.data.sample import as_sample
 
 FILES = Path(__file__).parent / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")

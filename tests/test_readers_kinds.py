@@ -19,14 +19,14 @@ import pytest
 from file_kinds import KINDS, X
 from numpy.testing import assert_array_equal
 
-from dmtest.cli import main
-from dmtest.console import as_options
+from dmtest.cli.console import as_options
+from dmtest.cli.main import main
+from dmtest.cli.options import FILE_HELP
+from dmtest.data.load import load, read
+from dmtest.data.readers.columns import Columns
+from dmtest.data.readers.formats import FORMATS, Format
+from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
-from dmtest.io import load, read
-from dmtest.options import FILE_HELP
-from dmtest.readers.columns import Columns
-from dmtest.readers.formats import FORMATS, Format
-from dmtest.sample import as_sample
 
 ROOT = Path(__file__).parents[1]
 OTHER = X[::-1].copy()

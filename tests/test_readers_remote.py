@@ -22,9 +22,9 @@ from file_kinds import X
 from numpy.testing import assert_array_equal
 from test_readers_kinds import refusal
 
-from dmtest.cli import main
-from dmtest.io import load, read
-from dmtest.readers.remote import PACKAGES, is_url, shown
+from dmtest.cli.main import main
+from dmtest.data.load import load, read
+from dmtest.data.readers.remote import PACKAGES, is_url, shown
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_the_command_in_a_report_keeps_no_secret(
     memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a report shows and stores has neither the password nor the signature of a URL."""
-    from dmtest.readers import remote
+    from dmtest.data.readers import remote
 
     monkeypatch.setattr(remote, "_resolve", lambda url: (memory, "/remote/x.npy"))
     url, out = "https://me:password@host/x.npy?signature=5ec2e7", tmp_path / "out"

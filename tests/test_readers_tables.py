@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 from pyarrow import feather, ipc
 from test_readers_kinds import refusal
 
-from dmtest.io import load, read
+from dmtest.data.load import load, read
 
 FILES = Path(__file__).parent / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")

@@ -14,8 +14,8 @@ from file_kinds import X, save_vecs, save_word2vec
 from numpy.testing import assert_array_equal
 from test_readers_kinds import refusal
 
-from dmtest.io import load
-from dmtest.readers import vectors
+from dmtest.data.load import load
+from dmtest.data.readers import vectors
 
 FILES = Path(__file__).parent / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")

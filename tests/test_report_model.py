@@ -24,18 +24,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from dmtest.errors import InputError
-from dmtest.outcome import Effect
-from dmtest.reporting import (
-    Report,
-    palette,
-    pictures,
-    plots,
-    reuse,
-    schema,
-    tables,
-    terminal,
-    words,
-)
+from dmtest.render import table_rows, wording
+from dmtest.render.figures import palette, plots, stored_figures
+from dmtest.render.page import reproduce
+from dmtest.render.text import terminal
+from dmtest.results.outcome import Effect
+from dmtest.results.report import Report, schema
 
 BUILDERS = [
     fake_report.mismatch,
@@ -261,7 +255,7 @@ def test_repr_is_one_line() -> None:
 
 def test_import_is_light() -> None:
     heavy = ("matplotlib", "jinja2", "rich", "pandas")
-    code = f"import dmtest.reporting, sys; sys.exit(any(m in sys.modules for m in {heavy}))"
+    code = f"import dmtest.render, sys; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -284,7 +278,7 @@ def test_import_is_light() -> None:
     ],
 )
 def test_pvalues_in_words(value: float | None, replicates: int | None, said: str) -> None:
-    assert words.pvalue(value, replicates) == said
+    assert wording.pvalue(value, replicates) == said
 
 
 @pytest.mark.parametrize(
@@ -303,35 +297,35 @@ def test_pvalues_in_words(value: float | None, replicates: int | None, said: str
     ],
 )
 def test_numbers_in_words(value: float, said: str) -> None:
-    assert words.number(value) == said
+    assert wording.number(value) == said
 
 
 def test_evidence_says_when_replicates_are_the_limit() -> None:
-    assert words.evidence(fake_report.mismatch()) == (
+    assert wording.evidence(fake_report.mismatch()) == (
         "p ≤ 0.001",
         "the smallest that 999 replicates can give",
     )
-    assert words.evidence(fake_report.compatible()) == ("p = 0.318", "")
+    assert wording.evidence(fake_report.compatible()) == ("p = 0.318", "")
     holm = fake_report.mismatch(
         pvalue=0.011,
         adjusted=(0.011,) * 11,
         outcomes=fake_report.outcomes([0.001] * 11, 4000, 48),
     )
-    said, note = words.evidence(holm)
+    said, note = wording.evidence(holm)
     assert said == "p ≤ 0.011"
     assert note == "the smallest that 999 replicates and 11 tests can give"
 
 
 def test_global_error_is_said_off_the_floor() -> None:
     report = fake_report.compatible(computed={"pvalue_error": 0.0147, "replicates": 999})
-    assert words.evidence(report) == ("p = 0.318", "Monte Carlo standard error 0.01")
+    assert wording.evidence(report) == ("p = 0.318", "Monte Carlo standard error 0.01")
 
 
 def test_a_bar_needs_something_to_compare() -> None:
     alone = Effect(name="rank", label="Effective rank", value=9.5, unit="of 16")
     bounded = Effect(name="spread", label="Spread", value=1.5, low=-0.5, high=2.0, unit="times")
     report = fake_report.bare(effects={"rank": alone, "spread": bounded})
-    first, second = tables.effect_rows(report)
+    first, second = table_rows.effect_rows(report)
     assert first.mark is None
     assert first.value == "9.50"
     assert (second.zero, second.start, second.mark, second.end) == (20, 0, 80, 100)
@@ -349,8 +343,8 @@ def test_a_bar_needs_something_to_compare() -> None:
 )
 def test_command_only_for_files(source: str | None, line: str) -> None:
     report = fake_report.compatible(computed={"source": source})
-    assert reuse.command(report) == line
-    assert (f"    {source!r}," in reuse.call(report)) == bool(line)
+    assert reproduce.command(report) == line
+    assert (f"    {source!r}," in reproduce.call(report)) == bool(line)
     assert "None" not in report.to_html().split("<main")[0]
 
 
@@ -363,8 +357,8 @@ def test_compatible_is_never_called_normal() -> None:
 
 
 def test_hostile_text_cannot_drive_a_terminal() -> None:
-    assert words.clean("a\x1b[31m\u202e\udc80\n") == "a\\x1b[31m\\u202e\\udc80\\n"
-    assert words.clean("日本 \u200d é") == "日本 \u200d é"
+    assert wording.clean("a\x1b[31m\u202e\udc80\n") == "a\\x1b[31m\\u202e\\udc80\\n"
+    assert wording.clean("日本 \u200d é") == "日本 \u200d é"
 
 
 # Terminal
@@ -375,7 +369,7 @@ def test_text_is_80_columns_without_codes(build: Any) -> None:
     text = str(build())
     assert "\x1b" not in text
     assert all(len(line) <= 80 for line in text.splitlines())
-    assert words.verdict(build()).headline in text
+    assert wording.verdict(build()).headline in text
 
 
 def test_text_holds_everything_a_reader_needs() -> None:
@@ -532,7 +526,7 @@ def test_collapsed_coordinates_get_a_scale_of_their_own(width: float, scaled: bo
     picture = {"name": "c", "edges": [0, width, 2 * width, 3 * width], "density": density}
     report = fake_report.bare(pictures={"coordinates": [picture]})
     assert ("heights not on one scale" in report.to_html()) == scaled
-    peak = max(pictures.heights(picture)[0])
+    peak = max(stored_figures.heights(picture)[0])
     assert peak == pytest.approx(0.3989 if scaled else 1 / width, rel=1e-3)
 
 

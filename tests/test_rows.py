@@ -19,13 +19,13 @@ from scipy.special import betainc
 from scipy.stats import qmc
 
 import dmtest
+from dmtest.calibration.nulls import RowNull, replicates_of
+from dmtest.catalogue.registry import ROWS, TESTS
+from dmtest.catalogue.spec import Spec
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.errors import InputError
-from dmtest.nulls import RowNull, replicates_of
-from dmtest.registry import ROWS, TESTS
-from dmtest.spec import Spec
-from dmtest.statistics import cube, directions, marginal, specified, sphere
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.statistics.rows import cube, directions, marginal, specified, sphere
+from dmtest.targets.transforms import mean_and_covariance, whiten
 
 FOLDER = Path(__file__).parent / "references"
 JOINT = [row for row in ROWS if row.family != "slices"]

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
 
-from dmtest import inspection as gate
+from dmtest.data import inspection as gate
+from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
-from dmtest.sample import Sample, as_sample
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(20, 3))

@@ -16,11 +16,11 @@ from scipy import stats
 from scipy.special import ndtr
 
 import dmtest
+from dmtest.catalogue.registry import TESTS
 from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
-from dmtest.registry import TESTS
-from dmtest.statistics import limits, moments, regression
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.statistics.slices import moments, regression, scales
+from dmtest.targets.transforms import mean_and_covariance, whiten
 
 FOLDER = Path(__file__).parent / "references"
 SLICED = [name for name, spec in TESTS.items() if spec.space == "lines"]
@@ -287,8 +287,8 @@ def test_cap_scales() -> None:
     """Stephens's multiples bring D and V to another n; at the same n they change nothing."""
     d = np.array([0.03, 0.05])
     for scale, a, b in (
-        (limits.kolmogorov_scale, (0.12, 0.11), (-0.01, 0.85)),
-        (limits.kuiper_scale, (0.155, 0.24), (0.05, 0.82)),
+        (scales.kolmogorov_scale, (0.12, 0.11), (-0.01, 0.85)),
+        (scales.kuiper_scale, (0.155, 0.24), (0.05, 0.82)),
     ):
         for known, (p, q) in ((True, a), (False, b)):
             assert_allclose(scale(d, 700, 700, known), d)
@@ -300,8 +300,8 @@ def test_cap_scales_match_quantiles() -> None:
     """The null's 95 % point at n = 2000 is that at n = 200, rescaled: to 2 %."""
     rng = np.random.default_rng(41)
     for name, scale in (
-        ("kolmogorov-smirnov", limits.kolmogorov_scale),
-        ("kuiper", limits.kuiper_scale),
+        ("kolmogorov-smirnov", scales.kolmogorov_scale),
+        ("kuiper", scales.kuiper_scale),
     ):
         for parameters in ("known", "fitted"):
             at = {
@@ -388,7 +388,7 @@ def test_affine_invariance(name: str) -> None:
 def test_moments_alone_equal_the_lines() -> None:
     """The pass that keeps no lines gives what the lines give, in both precisions."""
     rng = np.random.default_rng(9)
-    u = dmtest.projections.random_directions(70, 6, rng)
+    u = dmtest.engines.directions.random_directions(70, 6, rng)
     functions = {name: TESTS[name].statistic for name in ("dagostino-pearson", "jarque-bera")}
     for parameters in ("known", "fitted"):
         for dtype in (np.float64, np.float32):
@@ -404,7 +404,7 @@ def test_float32_slices_keep_the_statistic() -> None:
     """Whitened float32 rows give every statistic to a part in 1e4 of its null deviation."""
     rng = np.random.default_rng(10)
     x = rng.standard_normal((2000, 8)) + 1e3
-    u = dmtest.projections.random_directions(16, 8, rng)
+    u = dmtest.engines.directions.random_directions(16, 8, rng)
     functions = {name: TESTS[name].statistic for name in SLICED}
     results = []
     for dtype in (np.float64, np.float32):

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from dmtest.catalogue.registry import TESTS
 from dmtest.errors import InputError
-from dmtest.registry import TESTS
-from dmtest.streams import entropy_of, stream
+from dmtest.runtime.streams import entropy_of, stream
 
 ENTROPIES = st.integers(0, 2**64)
 NAMES = st.text(max_size=20)

@@ -12,13 +12,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dmtest
-from dmtest import tables
+from dmtest.calibration import shipped
+from dmtest.calibration.multiplicity import min_p, rank_pvalues
+from dmtest.calibration.nulls import REVISION, RowNull, SliceNull, replicates_of
+from dmtest.calibration.shipped import RANKED, _lagrange, _stencils, tabulated
+from dmtest.catalogue.registry import default_battery, find
+from dmtest.catalogue.spec import Spec
 from dmtest.engines.slices import Parameters
-from dmtest.multiplicity import min_p, rank_pvalues
-from dmtest.nulls import REVISION, RowNull, SliceNull, replicates_of
-from dmtest.registry import default_battery, find
-from dmtest.spec import Spec
-from dmtest.tables import RANKED, _lagrange, _stencils, tabulated
 
 TARGETS: dict[Parameters, str] = {"fitted": "any-normal", "known": "normal"}
 
@@ -37,7 +37,7 @@ def drawn(parameters: Parameters, n: int, d: int, specs: list[Spec], count: int)
     """Simulate what the table stands for: (count, tests, 2)."""
     out = np.empty((count, len(specs), 2))
     slices = [j for j, spec in enumerate(specs) if spec.family == "slices"]
-    null = SliceNull.of(parameters, n, d, 1 if d == 1 else tables.SLICES, None)
+    null = SliceNull.of(parameters, n, d, 1 if d == 1 else shipped.SLICES, None)
     out[:, slices] = replicates_of(null, [specs[j] for j in slices], {}, count, 99)
     for space in ("residuals", "normal"):
         rows = [j for j, spec in enumerate(specs) if spec.space == space]
@@ -49,7 +49,7 @@ def drawn(parameters: Parameters, n: int, d: int, specs: list[Spec], count: int)
 
 @pytest.mark.parametrize("parameters", TARGETS)
 def test_the_table_is_of_these_tests_and_of_this_revision(parameters: Parameters) -> None:
-    table = tables._load()
+    table = shipped._load()
     # Otherwise: python -m benchmarks.nulls.build
     assert int(table["revision"]) == REVISION
     names = {name.split("/")[0] for name in table[f"{parameters}/columns"]}

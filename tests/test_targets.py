@@ -15,11 +15,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg, special, stats
 
 import dmtest
+from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
-from dmtest.outcome import Finding
-from dmtest.reporting.model import Report
-from dmtest.sample import as_sample
-from dmtest.targets import AnyNormal, Canonical, Normal, Product, Uniform, as_target
+from dmtest.results.outcome import Finding
+from dmtest.results.report import Report
+from dmtest.targets.targets import AnyNormal, Canonical, Normal, Product, Uniform, as_target
 
 N = 20_000
 MEAN = np.array([3.0, -1.0, 100.0])

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from dmtest import InputError
-from dmtest.train.data import load_images
+from dmtest.train.data.load import load_images
 
 RNG = np.random.default_rng(5)
 MNIST = {
@@ -513,7 +513,7 @@ def test_tensor() -> None:
 def test_torch_is_not_imported() -> None:
     """Loading needs no torch."""
     code = (
-        "import sys; from dmtest.train.data import load_images; load_images('digits');"
+        "import sys; from dmtest.train.data.load import load_images; load_images('digits');"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -18,8 +18,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from dmtest import InputError
-from dmtest.train.classifiers import MEASURES, Task
-from dmtest.train.scoring import SCORES, downstream, neural_dependence
+from dmtest.train.evaluate.classifiers import MEASURES, Task
+from dmtest.train.evaluate.scoring import SCORES, downstream, neural_dependence
 
 Data = tuple[Any, Any, Any, Any]
 
@@ -245,5 +245,5 @@ def test_dependence_refuses() -> None:
 
 def test_torch_is_not_imported() -> None:
     """Scores need scikit-learn only."""
-    code = "import sys, dmtest.train.scoring; sys.exit('torch' in sys.modules)"
+    code = "import sys, dmtest.train.evaluate.scoring; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -23,12 +23,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchmetrics")
 
 from dmtest.effects.gaussian import unbiased_parts  # noqa: E402
-from dmtest.effects.wasserstein import squared_wasserstein  # noqa: E402
 from dmtest.engines.slices import SliceView  # noqa: E402
+from dmtest.statistics.slices.wasserstein import squared_wasserstein  # noqa: E402
 from dmtest.train import DistributionMatch  # noqa: E402
-from dmtest.train.measured import sampling  # noqa: E402
-from dmtest.train.metric import EFFECTS, REACH  # noqa: E402
-from dmtest.train.reservoir import priorities  # noqa: E402
+from dmtest.train.watch.measured import sampling  # noqa: E402
+from dmtest.train.watch.metric import EFFECTS, REACH  # noqa: E402
+from dmtest.train.watch.reservoir import priorities  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,10 @@ from scipy import stats
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from dmtest import cli, train  # noqa: E402
+from dmtest import train  # noqa: E402
+from dmtest.cli import main as cli  # noqa: E402
 from dmtest.errors import InputError  # noqa: E402
-from dmtest.train.module import TrainingError, cosine  # noqa: E402
+from dmtest.train.fitting.module import TrainingError, cosine  # noqa: E402
 
 QUICK: dict[str, Any] = {"sigma": 0.5, "epochs": 3, "batch": 256, "evaluate": False, "rng": 0}
 
@@ -249,7 +250,7 @@ def test_files_and_encoder(tmp_path: Path) -> None:
         assert np.array_equal(stored["embeddings"], made.embeddings)
         assert float(stored["sigma"]) == 0.5
     encoder = train.load_encoder(tmp_path)
-    from dmtest.train.data import load_images
+    from dmtest.train.data.load import load_images
 
     x = torch.from_numpy(load_images("digits", split="test").images)
     with torch.no_grad():

@@ -14,11 +14,12 @@ from scipy.stats import norm
 
 import dmtest
 from dmtest import InputError
-from dmtest.train.rbig import gaussianise
+from dmtest.train.evaluate.rbig import gaussianise
 
 torch = pytest.importorskip("torch")
 
-from dmtest.train.matching import (  # noqa: E402 - torch first
+from dmtest.train.fitting.settings import Settings  # noqa: E402
+from dmtest.train.losses.matching import (  # noqa: E402
     AdversarialPrior,
     covariance_term,
     random_directions,
@@ -27,8 +28,7 @@ from dmtest.train.matching import (  # noqa: E402 - torch first
     variance_term,
     vicreg,
 )
-from dmtest.train.penalties import build_penalty  # noqa: E402
-from dmtest.train.settings import Settings  # noqa: E402
+from dmtest.train.losses.penalties import build_penalty  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ lightning = pytest.importorskip("lightning")
 
 from dmtest import train  # noqa: E402
 from dmtest.errors import InputError  # noqa: E402
-from dmtest.train.metric import EFFECTS  # noqa: E402
+from dmtest.train.watch.metric import EFFECTS  # noqa: E402
 
 
 def rows(n: int = 3000, d: int = 3, scale: float = 1.0, seed: int = 0) -> Any:

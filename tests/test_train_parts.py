@@ -14,18 +14,18 @@ torch = pytest.importorskip("torch")
 
 from dmtest import bounds, information  # noqa: E402
 from dmtest.errors import InputError  # noqa: E402
-from dmtest.train.augment import (  # noqa: E402
+from dmtest.train.model.augment import (  # noqa: E402
     AUGMENTATIONS,
     build_augmentation,
     largest_beside,
     resized_crop,
 )
-from dmtest.train.critics import CRITICS, build_critic  # noqa: E402
-from dmtest.train.draws import Draws  # noqa: E402
-from dmtest.train.encoders import BACKBONES, build_encoder, recalibrate  # noqa: E402
-from dmtest.train.heads import BatchNorm, build_head  # noqa: E402
-from dmtest.train.noise import Noise, as_noise  # noqa: E402
-from dmtest.train.objectives import OBJECTIVES, build_objective  # noqa: E402
+from dmtest.train.model.critics import CRITICS, build_critic  # noqa: E402
+from dmtest.train.model.draws import Draws  # noqa: E402
+from dmtest.train.model.encoders import BACKBONES, build_encoder, recalibrate  # noqa: E402
+from dmtest.train.model.heads import BatchNorm, build_head  # noqa: E402
+from dmtest.train.model.noise import Noise, as_noise  # noqa: E402
+from dmtest.train.model.objectives import OBJECTIVES, build_objective  # noqa: E402
 
 CPU = torch.device("cpu")
 NORMAL, UNIFORM = Noise("normal", 0.4), Noise("uniform", 0.2)
@@ -260,7 +260,7 @@ def test_learned_critic_scores_pairs_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     twin = [[critic.rest(layer(torch.cat([a, b]))).item() for a in x] for b in y]
     assert_allclose(critic(x, y).detach(), twin, rtol=1e-4, atol=1e-6)
     whole = torch.autograd.grad(critic(x, y).square().sum(), list(critic.parameters()))
-    monkeypatch.setattr("dmtest.train.critics.PAIRS", 20)
+    monkeypatch.setattr("dmtest.train.model.critics.PAIRS", 20)
     parts = torch.autograd.grad(critic(x, y).square().sum(), list(critic.parameters()))
     for one, other in zip(whole, parts, strict=True):
         assert_allclose(one, other, rtol=1e-4, atol=1e-6)

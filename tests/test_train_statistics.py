@@ -17,16 +17,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dmtest
-from dmtest.effects.wasserstein import squared_wasserstein
+from dmtest.catalogue.registry import TESTS
+from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
-from dmtest.projections import random_directions
-from dmtest.registry import TESTS
+from dmtest.statistics.slices.wasserstein import squared_wasserstein
 
 torch = pytest.importorskip("torch")
 
 from dmtest import train  # noqa: E402
-from dmtest.train.charfun import epps_pulley_value  # noqa: E402
-from dmtest.train.lines import LINES, Lines  # noqa: E402
+from dmtest.train.losses.charfun import epps_pulley_value  # noqa: E402
+from dmtest.train.losses.lines import LINES, Lines  # noqa: E402
 
 REGISTERED = sorted(set(LINES) - {"squared-wasserstein"})
 FUNCTIONS = {name: getattr(train, name.replace("-", "_")) for name in LINES}
@@ -112,7 +112,7 @@ def test_pairs_are_the_tests_of_the_registry(name: str, d: int) -> None:
 
 
 def test_pairs_in_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dmtest.train import pairs
+    from dmtest.train.losses import pairs
 
     z = torch.from_numpy(sample("shifted", 50, 3)).requires_grad_()
     whole = [train.mmd(z), train.energy(z)]
@@ -230,7 +230,7 @@ def test_directions_are_drawn_as_they_are_asked_for() -> None:
         train.sliced(z, "watson", 7, generator=torch.Generator().manual_seed(3)) for _ in range(2)
     ]
     assert torch.equal(*seeded)
-    from dmtest.train.prepare import random_frames
+    from dmtest.train.losses.prepare import random_frames
 
     u = random_frames(12, z)
     assert_allclose(u[:5] @ u[:5].T, np.eye(5), atol=1e-12)
@@ -285,7 +285,7 @@ def test_the_command_line_without_torch(tmp_path: Path) -> None:
     """One sentence with the cure, not a defect to report."""
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from dmtest.cli import main\n"
+        "from dmtest.cli.main import main\n"
         f"sys.exit(main(['train', '--data', 'digits', '--out', {str(tmp_path / 'run')!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("torch")
 
 from dmtest.errors import InputError
-from dmtest.train.inequalities import Inequality
-from dmtest.train.noise import Noise
-from dmtest.train.verification import verify
+from dmtest.train.evaluate.inequalities import Inequality
+from dmtest.train.evaluate.verification import verify
+from dmtest.train.model.noise import Noise
 
 N = 6000
 

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
-from dmtest.sample import as_sample
-from dmtest.targets import as_target
-from dmtest.transforms import (
+from dmtest.targets.targets import as_target
+from dmtest.targets.transforms import (
     independent_columns,
     mean_and_covariance,
     normal_scores,

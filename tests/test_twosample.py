@@ -24,21 +24,21 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 import dmtest
-from dmtest import cli
-from dmtest.effects.contrast import contrast_effects, moments_of
-from dmtest.effects.divergent import divergent_directions
-from dmtest.engines.forms import DISTANCE, PairForm, quadratic_forms
+from dmtest.battery.two_sample import common_rows
+from dmtest.calibration.permutation import permuted, together
+from dmtest.catalogue.registry import as_tests
+from dmtest.cli import main as cli
+from dmtest.data.sample import as_sample
+from dmtest.effects.directions_two_sample import divergent_directions
+from dmtest.effects.two_sample import contrast_effects, moments_of
+from dmtest.engines.labelled_gram import DISTANCE, PairForm, quadratic_forms
 from dmtest.engines.pool import Labels, Pool
 from dmtest.errors import InputError
 from dmtest.kernels.transport import energy_lines, wasserstein_lines
-from dmtest.permutation import permuted, together
-from dmtest.registry import as_tests
-from dmtest.reporting import schema
-from dmtest.sample import as_sample
-from dmtest.statistics import classifier
-from dmtest.statistics.invariants import block_features
-from dmtest.statistics.two_sample import median_bandwidth
-from dmtest.twosample import common_rows
+from dmtest.results.report import schema
+from dmtest.statistics.pools import classifier
+from dmtest.statistics.pools.invariants import block_features
+from dmtest.statistics.pools.two_sample import median_bandwidth
 
 FOLDER = Path(__file__).parent / "references"
 NAMES = ("mmd", "energy", "sliced-wasserstein", "classifier")
@@ -179,7 +179,7 @@ def test_single_precision_is_far_below_the_null(d: int, monkeypatch: pytest.Monk
     labels = Labels(pool.n, pool.m, 99, 4)
     kinds = [DISTANCE, PairForm(0.25 / d)]
     single = quadratic_forms(pool, labels, kinds)
-    monkeypatch.setattr("dmtest.engines.forms.SINGLE_ROWS", 10**9)
+    monkeypatch.setattr("dmtest.engines.labelled_gram.SINGLE_ROWS", 10**9)
     for short, long in zip(single, quadratic_forms(pool, labels, kinds), strict=True):
         assert short.rounding > 0.0 == long.rounding
         error = np.abs(short.values - long.values).max() / long.values[1:].std()

@@ -14,7 +14,7 @@ import numpy as np
 
 import dmtest
 from benchmarks.tables import write
-from dmtest.streams import stream
+from dmtest.runtime.streams import stream
 
 Rows = Any
 # Columns, rows of a batch, batches, streams.

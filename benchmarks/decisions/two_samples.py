@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tables import write
-from dmtest.effects.contrast import contrast_effects, moments_of
+from dmtest.calibration.permutation import permuted, together
+from dmtest.catalogue.registry import as_tests
+from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.pool import Pool
-from dmtest.parallel import blocks, run_tasks
-from dmtest.permutation import permuted, together
-from dmtest.registry import as_tests
-from dmtest.statistics.invariants import block_features
-from dmtest.streams import stream
+from dmtest.runtime.parallel import blocks, run_tasks
+from dmtest.runtime.streams import stream
+from dmtest.statistics.pools.invariants import block_features
 
 Vector = NDArray[np.float64]
 SPECS = as_tests(None, "reference")

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tables import write
+from dmtest.calibration.nulls import RowNull, replicates_of
+from dmtest.catalogue.registry import TESTS
 from dmtest.engines.rows import RowView, evaluate
-from dmtest.nulls import RowNull, replicates_of
-from dmtest.registry import TESTS
 
 TABLE = Path(__file__).parents[2] / "tests" / "references" / "mnt_critical_values.csv"
 NAMES = {

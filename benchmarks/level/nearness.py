@@ -17,13 +17,13 @@ from scipy.optimize import brentq
 
 import dmtest
 from benchmarks.tables import write
-from dmtest.distance import certify, smoothed
+from dmtest.data.sample import as_sample
+from dmtest.effects.directions import directions_of
 from dmtest.effects.profile import profile_of
-from dmtest.effects.search import directions_of
-from dmtest.parallel import single_threaded_blas
-from dmtest.sample import as_sample
-from dmtest.streams import stream
-from dmtest.targets import as_target
+from dmtest.reports.sections import certify, smoothed
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.runtime.streams import stream
+from dmtest.targets.targets import as_target
 
 Vector = NDArray[np.float64]
 CONFIDENCE = 0.95

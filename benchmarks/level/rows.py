@@ -26,16 +26,16 @@ from numpy.typing import NDArray
 import dmtest
 from benchmarks.level.size import summary
 from benchmarks.tables import stored_rows, write
+from dmtest.battery.rows import rows_of
+from dmtest.calibration.multiplicity import min_p, rank_pvalues
+from dmtest.calibration.nulls import RowNull, replicates_of
+from dmtest.catalogue.registry import ROWS, Spec, find
+from dmtest.catalogue.spec import Space
+from dmtest.data.sample import as_sample
 from dmtest.engines.rows import RowView, evaluate_all
-from dmtest.multiplicity import min_p, rank_pvalues
-from dmtest.nulls import RowNull, replicates_of
-from dmtest.parallel import blocks, run_tasks, single_threaded_blas
-from dmtest.registry import ROWS, Spec, find
-from dmtest.rowtests import rows_of
-from dmtest.sample import as_sample
-from dmtest.spec import Space
-from dmtest.streams import stream
-from dmtest.targets import as_target
+from dmtest.runtime.parallel import blocks, run_tasks, single_threaded_blas
+from dmtest.runtime.streams import stream
+from dmtest.targets.targets import as_target
 
 GRID = ((20, 2), (50, 5), (200, 16), (1000, 64), (30, 60))
 TARGET_OF: dict[Space, str] = {
@@ -187,7 +187,7 @@ def features(n: int, d: int, samples: int) -> list[dict[str, Any]]:
     """Sizes of the random-feature forms of n rows, calibrated at fewer."""
     from dataclasses import replace
 
-    from dmtest.workload import FEATURE_ROWS
+    from dmtest.calibration.budget import FEATURE_ROWS
 
     found = []
     for space in ("residuals", "normal"):

@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.level.size import LEVELS, summary
 from benchmarks.nulls import build
 from benchmarks.tables import write
+from dmtest.calibration.multiplicity import min_p, rank_pvalues
+from dmtest.calibration.shipped import MOST_ROWS, tabulated
 from dmtest.engines.slices import Parameters
-from dmtest.multiplicity import min_p, rank_pvalues
-from dmtest.tables import MOST_ROWS, tabulated
 
 POINTS = ((27, 2), (50, 5), (75, 1), (150, 12), (300, 4), (700, 24), (1500, 100), (3000, 48))
 POINTS += ((5000, 8), (7000, 16), (10_000, 64))

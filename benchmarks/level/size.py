@@ -23,16 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tables import write
+from dmtest.calibration.multiplicity import min_p, rank_pvalues
+from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
+from dmtest.catalogue.registry import TESTS, Spec, default_battery
+from dmtest.data.sample import as_sample
+from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.engines.slices import slice_statistics
-from dmtest.multiplicity import min_p, rank_pvalues
-from dmtest.nulls import RowNull, SliceNull, replicates_of
-from dmtest.projections import random_directions
-from dmtest.registry import TESTS, Spec, default_battery
-from dmtest.sample import as_sample
-from dmtest.streams import stream
-from dmtest.targets import as_target
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.runtime.streams import stream
+from dmtest.targets.targets import as_target
+from dmtest.targets.transforms import mean_and_covariance, whiten
 
 GRID = ((20, 2), (50, 5), (200, 16), (1000, 64))
 TARGETS = ("normal", "any-normal", "uniform")

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.calibration.nulls import REVISION, RowNull, SliceNull, replicates_of
+from dmtest.calibration.shipped import LEVELS, MOST_ROWS, PATH, RANKED, SLICES, column_names
+from dmtest.catalogue.registry import default_battery, find
+from dmtest.catalogue.spec import Spec
 from dmtest.effects.wasserstein import SPEC as DISTANCE
 from dmtest.engines.slices import Parameters
-from dmtest.nulls import REVISION, RowNull, SliceNull, replicates_of
-from dmtest.registry import default_battery, find
-from dmtest.spec import Spec
-from dmtest.tables import LEVELS, MOST_ROWS, PATH, RANKED, SLICES, column_names
 
 NS = (20, 35, 60, 100, 200, 500, 1000, 2000, 5000, MOST_ROWS)
 DS = (1, 2, 3, 5, 8, 16, 32, 64, 128, 256)

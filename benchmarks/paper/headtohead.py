@@ -72,8 +72,8 @@ def _memory(data: str, options: dict[str, Any]) -> float:
 
 def _measured(x: Any, augmented: Any, d: int, seed: int) -> dict[str, Any]:
     """Measure at one noise whatever the training had."""
-    from dmtest.train.noise import Noise
-    from dmtest.train.verification import verify
+    from dmtest.train.evaluate.verification import verify
+    from dmtest.train.model.noise import Noise
 
     found = verify(x, augmented, Noise("normal", SIGMA[d]), rng=seed)
     return {
@@ -87,7 +87,7 @@ def _measured(x: Any, augmented: Any, d: int, seed: int) -> dict[str, Any]:
 
 def _gaussianised(made: Any, d: int, seed: int) -> dict[str, Any]:
     """Map the embeddings of plain Deep InfoMax to N(0, I) after the fact, fitted in training."""
-    from dmtest.train.matching import gaussianise
+    from dmtest.train.losses.matching import gaussianise
 
     began = time.process_time()
     to_normal = gaussianise(made.train_embeddings, rng=seed)

@@ -86,7 +86,7 @@ def cost(data: str) -> None:
 
     A twelfth of the training rows stands for an epoch, as one of the paper's takes minutes.
     """
-    from dmtest.train.data import load_images
+    from dmtest.train.data.load import load_images
 
     images = load_images(data)
     shown = images.images[:5120, 0, 2:26, 2:26]

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import tables
 from dmtest import __version__
-from dmtest.reporting.serial import plain
+from dmtest.results.serial import plain
 
 STUDY = "paper"
 FOLDER = tables.RUNS / STUDY
@@ -175,6 +175,6 @@ def _verified(found: Any) -> dict[str, Any]:
 
 
 def _kolmogorov(made: Any, rows: Any) -> list[float]:
-    from dmtest.train.verification import kolmogorov
+    from dmtest.train.evaluate.verification import kolmogorov
 
     return list(kolmogorov(rows.astype(np.float64), made.noise))

@@ -15,13 +15,13 @@ from torch import nn
 import dmtest
 from benchmarks.paper.runs import run
 from dmtest import train
-from dmtest.train.augment import build_augmentation
-from dmtest.train.data import load_images
-from dmtest.train.draws import Draws
-from dmtest.train.embed import embeddings
-from dmtest.train.encoders import BatchNorm, convnet
-from dmtest.train.matching import simclr, vicreg
-from dmtest.train.module import Batches, as_float, cosine
+from dmtest.train.data.load import load_images
+from dmtest.train.fitting.embed import embeddings
+from dmtest.train.fitting.module import Batches, as_float, cosine
+from dmtest.train.losses.matching import simclr, vicreg
+from dmtest.train.model.augment import build_augmentation
+from dmtest.train.model.draws import Draws
+from dmtest.train.model.encoders import BatchNorm, convnet
 
 SIGMAS = (0.0, 0.1, 0.3, 0.5)
 BATCH, FEATURES, OUTLET = 256, 128, 64

@@ -27,17 +27,17 @@ from numpy.typing import NDArray
 
 from benchmarks.power.alternatives import EMBEDDINGS, MOMENTS, REVIEW
 from benchmarks.tables import RUNS
-from dmtest.distance import DIRECTIONS, SEARCH_ROWS
-from dmtest.effects.search import directions_of
+from dmtest.battery.rows import rows_of
+from dmtest.catalogue.registry import Spec, list_tests
+from dmtest.data.sample import as_sample
+from dmtest.effects.directions import directions_of
+from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import slice_statistics
-from dmtest.parallel import single_threaded_blas
-from dmtest.projections import random_directions
-from dmtest.registry import Spec, list_tests
-from dmtest.rowtests import rows_of
-from dmtest.sample import as_sample
-from dmtest.streams import stream
-from dmtest.targets import as_target
+from dmtest.reports.sections import DIRECTIONS, SEARCH_ROWS
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.runtime.streams import stream
+from dmtest.targets.targets import as_target
 
 FOLDER = RUNS / "power"
 SLICES = 64

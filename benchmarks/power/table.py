@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from benchmarks.pictures import save
 from benchmarks.power.study import FOLDER
 from benchmarks.tables import write
-from dmtest.assemble import WEIGHTS
-from dmtest.distance import FEWEST_SEARCH, ROWS_PER_COLUMN
-from dmtest.registry import default_battery
+from dmtest.catalogue.registry import default_battery
+from dmtest.reports.one_sample import WEIGHTS
+from dmtest.reports.sections import FEWEST_SEARCH, ROWS_PER_COLUMN
 
 LEVEL = 0.05
 # Power from which on a test is said to see an alternative.

@@ -20,9 +20,9 @@ from scipy import stats
 from benchmarks.speed.originals import fastest, ours
 from benchmarks.speed.peers import SLICED, seconds
 from benchmarks.tables import write
+from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import slice_statistics
-from dmtest.parallel import run_tasks, workers
-from dmtest.projections import random_directions
+from dmtest.runtime.parallel import run_tasks, workers
 
 LANES = 192  # accumulators: enough for the latency of two pipes of sixteen lanes
 

@@ -20,12 +20,12 @@ from scipy.stats import qmc
 
 from benchmarks.speed.peers import seconds
 from benchmarks.tables import write
+from dmtest.battery.rows import rows_of
+from dmtest.catalogue.registry import find
+from dmtest.data.sample import as_sample
 from dmtest.engines.rows import RowView, evaluate
-from dmtest.parallel import single_threaded_blas
-from dmtest.registry import find
-from dmtest.rowtests import rows_of
-from dmtest.sample import as_sample
-from dmtest.targets import as_target
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.targets.targets import as_target
 
 SHAPES = ((2000, 8, 10.0), (5000, 64, 20.0))
 

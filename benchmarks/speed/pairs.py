@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tables import write
+from dmtest.catalogue.registry import ROWS, TESTS
+from dmtest.catalogue.spec import Spec
 from dmtest.engines.rows import RowView, evaluate_all
-from dmtest.parallel import single_threaded_blas
-from dmtest.registry import ROWS, TESTS
-from dmtest.spec import Spec
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.targets.transforms import mean_and_covariance, whiten
 
 
 def seconds(view: RowView, rows: list[Spec], runs: int) -> float:

@@ -19,13 +19,13 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.tables import write
+from dmtest.catalogue.registry import TESTS
+from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.engines.slices import line_statistics, slice_statistics
-from dmtest.parallel import single_threaded_blas
-from dmtest.projections import random_directions
-from dmtest.registry import TESTS
-from dmtest.statistics.pairs import henze_zirkler
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.statistics.rows.pairs import henze_zirkler
+from dmtest.targets.transforms import mean_and_covariance, whiten
 
 Work = Callable[[], Any]
 
@@ -93,8 +93,8 @@ import time
 import numpy as np
 from scipy import stats
 from dmtest.engines.slices import line_statistics, slice_statistics
-from dmtest.projections import random_directions
-from dmtest.registry import TESTS
+from dmtest.engines.directions import random_directions
+from dmtest.catalogue.registry import TESTS
 rng = np.random.default_rng(0)
 lines = rng.standard_normal((256, {n}), dtype=np.float32)
 x = rng.standard_normal(({n}, 64), dtype=np.float32)
@@ -254,10 +254,10 @@ def peak_memory(n: int, d: int, imports: str, warm: str, work: str) -> float:
 HZ_FIRST = """
 import time
 import numpy as np
-from dmtest.parallel import single_threaded_blas
+from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.engines.rows import RowView, evaluate
-from dmtest.statistics.pairs import henze_zirkler
-from dmtest.transforms import mean_and_covariance, whiten
+from dmtest.statistics.rows.pairs import henze_zirkler
+from dmtest.targets.transforms import mean_and_covariance, whiten
 {imports}
 def dmtest(x):
     with single_threaded_blas():
@@ -322,7 +322,8 @@ def henze(rng: np.random.Generator, n: int, d: int, runs: int) -> list[dict[str,
     ]
     pipeline = (
         "from dmtest.engines.rows import RowView, evaluate\n"
-        "from dmtest.statistics.pairs import henze_zirkler\nfrom dmtest.transforms import *\n"
+        "from dmtest.statistics.rows.pairs import henze_zirkler\n"
+        "from dmtest.targets.transforms import *\n"
         "hz = lambda y: evaluate(henze_zirkler, RowView(y))"
     )
     mine = peak_memory(

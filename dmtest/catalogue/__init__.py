@@ -1,1 +1,1 @@
-"""One row for every test, by the hypothesis it is made for."""
+"""Which tests there are: one row a test, and the look-up over the rows."""

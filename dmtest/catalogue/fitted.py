@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.spec import Spec
-from dmtest.statistics import (
+from dmtest.catalogue.spec import Spec
+from dmtest.statistics.laws import joint_laws
+from dmtest.statistics.rows import (
     directions,
     features,
     generating,
-    joint_laws,
     marginal,
     pairs,
     skewness,

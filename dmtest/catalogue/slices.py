@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dmtest.spec import Spec
-from dmtest.statistics import charfun, edf, moments, regression, spacings
-from dmtest.statistics.limits import kolmogorov_scale, kuiper_scale
+from dmtest.catalogue.spec import Spec
+from dmtest.statistics.slices import charfun, edf, moments, regression, spacings
+from dmtest.statistics.slices.scales import kolmogorov_scale, kuiper_scale
 
 __all__ = ["ROWS"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.spec import Spec
-from dmtest.statistics import features, pairs, specified
+from dmtest.catalogue.spec import Spec
+from dmtest.statistics.rows import features, pairs, specified
 
 __all__ = ["ROWS"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.spec import Spec
-from dmtest.statistics import sphere
+from dmtest.catalogue.spec import Spec
+from dmtest.statistics.rows import sphere
 
 __all__ = ["ROWS"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.spec import Spec
-from dmtest.statistics import classifier, two_sample
+from dmtest.catalogue.spec import Spec
+from dmtest.statistics.pools import classifier, two_sample
 
 __all__ = ["ROWS"]
 

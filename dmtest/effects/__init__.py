@@ -1,1 +1,1 @@
-"""How large departures are, on scales that do not saturate with n."""
+"""How large departures are, with intervals, on scales that do not grow with n."""

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import hyp0f1
 
-from dmtest.engines.pairs import PairSum, pair_sums
+from dmtest.engines.gram import PairSum, pair_sums
 from dmtest.errors import InputError
-from dmtest.outcome import Effect
-from dmtest.parallel import ROW_TILE, blocks
-from dmtest.streams import stream
-from dmtest.transforms import unit_rows
+from dmtest.results.outcome import Effect
+from dmtest.runtime.parallel import ROW_TILE, blocks
+from dmtest.runtime.streams import stream
+from dmtest.targets.transforms import unit_rows
 
 __all__ = ["alignment", "expected_uniformity", "pair_effects", "uniformity"]
 

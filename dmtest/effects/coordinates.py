@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.engines.slices import SliceView
-from dmtest.parallel import blocks, run_tasks
-from dmtest.statistics.edf import kolmogorov_smirnov
+from dmtest.runtime.parallel import blocks, run_tasks
+from dmtest.statistics.slices.edf import kolmogorov_smirnov
 
 __all__ = ["Coordinates", "describe_coordinates", "histogram"]
 

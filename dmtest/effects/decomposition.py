@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-from dmtest.canonical import Canonical
 from dmtest.effects.gaussian import gaussian_effects, unbiased_parts
-from dmtest.outcome import Effect
-from dmtest.parallel import run_tasks, workers
-from dmtest.streams import stream
-from dmtest.transforms import independent_columns, mean_and_covariance, whiten_independent
+from dmtest.results.outcome import Effect
+from dmtest.runtime.parallel import run_tasks, workers
+from dmtest.runtime.streams import stream
+from dmtest.targets.canonical import Canonical
+from dmtest.targets.transforms import independent_columns, mean_and_covariance, whiten_independent
 
 __all__ = ["ShapePart", "decompose", "shape_estimates", "shape_parts"]
 

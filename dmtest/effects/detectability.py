@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from dmtest.battery import DEFAULT_SLICES
-from dmtest.calibration import slice_table
-from dmtest.canonical import Canonical
+from dmtest.battery.one_sample import DEFAULT_SLICES
+from dmtest.battery.rows import rows_of
+from dmtest.calibration.monte_carlo import slice_table
+from dmtest.calibration.multiplicity import min_p, rank_pvalues
+from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
+from dmtest.calibration.shipped import RANKED, tabulated
+from dmtest.catalogue.spec import Spec
+from dmtest.data.sample import Sample
+from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import slice_statistics
 from dmtest.errors import InputError
-from dmtest.multiplicity import min_p, rank_pvalues
-from dmtest.nulls import RowNull, SliceNull, replicates_of
-from dmtest.parallel import Progress
-from dmtest.projections import random_directions
-from dmtest.rowtests import rows_of
-from dmtest.sample import Sample
-from dmtest.spec import Spec
-from dmtest.streams import stream
-from dmtest.tables import RANKED, tabulated
-from dmtest.targets import Target
+from dmtest.runtime.parallel import Progress
+from dmtest.runtime.streams import stream
+from dmtest.targets.canonical import Canonical
+from dmtest.targets.targets import Target
 
 __all__ = ["Detectability", "Threshold", "detectability_of"]
 

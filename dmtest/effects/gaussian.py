@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, ndtri
 
-from dmtest.outcome import Effect
-from dmtest.parallel import ROW_TILE, blocks, run_tasks
-from dmtest.targets import Canonical
-from dmtest.transforms import independent_columns
+from dmtest.results.outcome import Effect
+from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
+from dmtest.targets.targets import Canonical
+from dmtest.targets.transforms import independent_columns
 
 __all__ = ["PARTS", "gaussian_effects", "influence_variance", "unbiased_parts"]
 

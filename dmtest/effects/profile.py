@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest import bounds
-from dmtest.canonical import Canonical
 from dmtest.engines.channel import Noise, channel_densities
+from dmtest.engines.directions import random_directions
 from dmtest.information.channel import BATCHES, batch_means, batch_size, capacity_of, shuffled
 from dmtest.information.estimate import confidence_bounds
-from dmtest.parallel import Progress
-from dmtest.projections import random_directions
-from dmtest.streams import stream
+from dmtest.runtime.parallel import Progress
+from dmtest.runtime.streams import stream
+from dmtest.targets.canonical import Canonical
 
 __all__ = [
     "KLProfile",

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from dmtest.outcome import Effect
-from dmtest.targets import Canonical
+from dmtest.results.outcome import Effect
+from dmtest.targets.targets import Canonical
 
 __all__ = ["dispersion", "shape_effects"]
 

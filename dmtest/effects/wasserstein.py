@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from dmtest.battery import Battery
-from dmtest.calibration import slice_table
-from dmtest.engines.slices import SliceView, project
-from dmtest.nulls import SliceNull, replicates_of
-from dmtest.outcome import Effect
-from dmtest.registry import Spec
-from dmtest.targets import Canonical
+from dmtest.battery.one_sample import Battery
+from dmtest.calibration.monte_carlo import slice_table
+from dmtest.calibration.nulls import SliceNull, replicates_of
+from dmtest.catalogue.registry import Spec
+from dmtest.engines.slices import project
+from dmtest.results.outcome import Effect
+from dmtest.statistics.slices.wasserstein import NULL_ROWS, growth, squared_wasserstein
+from dmtest.targets.targets import Canonical
 
-__all__ = [
-    "NULL_ROWS",
-    "SlicedDistance",
-    "describe_slices",
-    "sliced_distance",
-    "squared_wasserstein",
-    "wasserstein_effects",
-]
+__all__ = ["SlicedDistance", "describe_slices", "sliced_distance", "wasserstein_effects"]
 
 Vector = NDArray[np.float64]
 
-# Under the null n W2^2 has settled at this n, but for its mean, which grows as log log n.
-NULL_ROWS = 2000
-# That mean for N(0, 1), by quadrature over order statistics (twin in tests/test_effects.py).
-MEANS = {
-    2_000: 3.41468,
-    20_000: 3.64333,
-    100_000: 3.77797,
-    1_000_000: 3.94455,
-    10_000_000: 4.08795,
-    100_000_000: 4.21376,
-}
 NULL_REPLICATES = 199
 # Rows that the interval's variance is estimated from.
 VARIANCE_ROWS = 20_000
-
-
-@lru_cache(maxsize=8)
-def quantile_cells(n: int) -> Vector:
-    """Integrals of Phi^-1 over the cells ((i-1)/n, i/n): shape (n,)."""
-    edges = ndtri(np.arange(1, n) / n)
-    density: Vector = np.concatenate([[0.0], np.exp(-0.5 * edges**2) / np.sqrt(2.0 * np.pi), [0.0]])
-    cells: Vector = density[:-1] - density[1:]
-    cells.flags.writeable = False
-    return cells
-
-
-def squared_wasserstein(view: SliceView) -> Vector:
-    """W2^2 of each slice's empirical law to N(0, 1), exactly: shape (k,).
-
-    ``mean z^2 - 2 sum c_i z_(i) + 1`` with c_i the integral of Phi^-1 over the i-th cell
-    (the quantile coupling). Fitted slices have mean 0 and variance 1 (1/n).
-    """
-    product = view.weighted(quantile_cells(view.n))
-    if view.known:
-        second = view.central[:, 1] + view.central[:, 0] ** 2
-        return np.maximum(second - 2.0 * product + 1.0, 0.0)
-    return np.maximum(2.0 - 2.0 * product / np.sqrt(view.central[:, 1]), 0.0)
 
 
 SPEC = Spec(
@@ -166,13 +125,6 @@ def _null(null: SliceNull, columns: int, seed: int) -> Vector:
         at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
         draws = replicates_of(at, [SPEC], {}, NULL_REPLICATES, seed)[:, 0]
     return (draws * rows + growth(null.n)) / null.n
-
-
-def growth(n: int) -> float:
-    """How much larger the null mean of n W2^2 is than at NULL_ROWS rows; 0 at fewer."""
-    places = [np.log(np.log(m)) for m in MEANS]
-    means = list(MEANS.values())
-    return float(np.interp(np.log(np.log(n)), places, means) - means[0])
 
 
 def _influence(canonical: Canonical, directions: Vector) -> tuple[float, float]:

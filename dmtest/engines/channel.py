@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.pairs import tile_dtype
-from dmtest.parallel import Progress, blocks, run_tasks
-from dmtest.streams import stream
+from dmtest.engines.gram import tile_dtype
+from dmtest.runtime.parallel import Progress, blocks, run_tasks
+from dmtest.runtime.streams import stream
 
 __all__ = ["Densities", "Noise", "channel_densities"]
 

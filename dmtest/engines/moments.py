@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.memory import borrowed
-from dmtest.parallel import ROW_TILE, blocks, run_tasks
+from dmtest.runtime.memory import borrowed
+from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 
 __all__ = ["line_moments", "projected_moments"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.parallel import ROW_TILE, blocks
-from dmtest.streams import stream
+from dmtest.runtime.parallel import ROW_TILE, blocks
+from dmtest.runtime.streams import stream
 
 __all__ = ["Labels", "Pool"]
 

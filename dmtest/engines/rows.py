@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.pairs import PairSum, Precision, pair_sums
-from dmtest.parallel import Progress
-from dmtest.streams import stream
-from dmtest.transforms import mean_and_covariance
+from dmtest.engines.gram import PairSum, Precision, pair_sums
+from dmtest.runtime.parallel import Progress
+from dmtest.runtime.streams import stream
+from dmtest.targets.transforms import mean_and_covariance
 
 __all__ = ["Asks", "PairSum", "RowView", "Values", "evaluate", "evaluate_all"]
 

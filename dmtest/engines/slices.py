@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.memory import borrowed
 from dmtest.engines.moments import line_moments, projected_moments
 from dmtest.errors import InputError
-from dmtest.parallel import ROW_TILE, Progress, blocks, run_tasks, single_threaded_blas
+from dmtest.runtime.memory import borrowed
+from dmtest.runtime.parallel import ROW_TILE, Progress, blocks, run_tasks, single_threaded_blas
 
 __all__ = [
     "Parameters",

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from dmtest import bounds
 from dmtest.arguments import level, positive, whole
+from dmtest.data.sample import as_sample
 from dmtest.engines.channel import Noise, channel_densities
 from dmtest.errors import InputError
 from dmtest.information.estimate import confidence_bounds
 from dmtest.information.scores import FULL
-from dmtest.parallel import single_threaded_blas
-from dmtest.sample import as_sample
-from dmtest.streams import RngLike, entropy_of, stream
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.runtime.streams import RngLike, entropy_of, stream
 
 __all__ = [
     "BATCHES",

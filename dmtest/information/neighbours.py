@@ -9,7 +9,7 @@ from scipy.special import digamma, gammaln
 from dmtest.arguments import whole
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
-from dmtest.parallel import workers
+from dmtest.runtime.parallel import workers
 
 __all__ = ["as_rows", "entropy_knn", "ksg", "paired"]
 

@@ -12,7 +12,7 @@ from dmtest.errors import InputError, MissingExtraError
 from dmtest.information.estimate import Estimate
 from dmtest.information.neighbours import paired
 from dmtest.information.scores import donsker_varadhan
-from dmtest.streams import RngLike, entropy_of, stream
+from dmtest.runtime.streams import RngLike, entropy_of, stream
 
 __all__ = ["mine"]
 

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from dmtest import bounds
 from dmtest.arguments import level
+from dmtest.data.sample import as_sample
 from dmtest.engines.channel import Noise
 from dmtest.errors import InputError
 from dmtest.information.channel import Bracket, batch_size, capacity_of, channel_bracket, noise_of
 from dmtest.information.estimate import Estimate, confidence_bounds
 from dmtest.information.neighbours import entropy_knn
 from dmtest.information.scores import FULL, donsker_varadhan, infonce, nwj
-from dmtest.parallel import single_threaded_blas
-from dmtest.sample import as_sample
-from dmtest.streams import RngLike, entropy_of, stream
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.runtime.streams import RngLike, entropy_of, stream
 
 __all__ = ["PairBounds", "pair_bounds"]
 

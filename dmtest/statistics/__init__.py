@@ -1,1 +1,1 @@
-"""Statistics as pure functions of samples or slices, and their published nulls."""
+"""Statistics as pure functions: arrays in, array out; no random numbers, no p-value."""

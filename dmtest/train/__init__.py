@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 from dmtest.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from dmtest.train.callback import DistributionCallback
-    from dmtest.train.encoders import Encoder, build_encoder
-    from dmtest.train.fitting import Fit, fit
-    from dmtest.train.gather import gather_rows
-    from dmtest.train.loss import StatisticLoss
-    from dmtest.train.metric import DistributionMatch
-    from dmtest.train.pairs import bhep, energy, henze_zirkler, mmd, whiten
-    from dmtest.train.scoring import Downstream, downstream
-    from dmtest.train.settings import Settings
-    from dmtest.train.statistics import (
+    from dmtest.train.evaluate.scoring import Downstream, downstream
+    from dmtest.train.evaluate.verification import Verification, verify
+    from dmtest.train.fitting.api import fit
+    from dmtest.train.fitting.result import Fit
+    from dmtest.train.fitting.settings import Settings
+    from dmtest.train.losses.gather import gather_rows
+    from dmtest.train.losses.loss import StatisticLoss
+    from dmtest.train.losses.pairs import bhep, energy, henze_zirkler, mmd, whiten
+    from dmtest.train.losses.statistics import (
         anderson_darling,
         cramer_von_mises,
         dagostino_pearson,
@@ -36,7 +35,9 @@ if TYPE_CHECKING:
         vasicek,
         watson,
     )
-    from dmtest.train.verification import Verification, verify
+    from dmtest.train.model.encoders import Encoder, build_encoder
+    from dmtest.train.watch.callback import DistributionCallback
+    from dmtest.train.watch.metric import DistributionMatch
 
 __all__ = [
     "DistributionCallback",
@@ -74,12 +75,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "callback": ("DistributionCallback",),
-    "gather": ("gather_rows",),
-    "loss": ("StatisticLoss",),
-    "metric": ("DistributionMatch",),
-    "pairs": ("bhep", "energy", "henze_zirkler", "mmd", "whiten"),
-    "statistics": (
+    "watch.callback": ("DistributionCallback",),
+    "losses.gather": ("gather_rows",),
+    "losses.loss": ("StatisticLoss",),
+    "watch.metric": ("DistributionMatch",),
+    "losses.pairs": ("bhep", "energy", "henze_zirkler", "mmd", "whiten"),
+    "losses.statistics": (
         "anderson_darling",
         "cramer_von_mises",
         "dagostino_pearson",
@@ -94,12 +95,13 @@ _HOMES = {
         "vasicek",
         "watson",
     ),
-    "scoring": ("Downstream", "downstream"),
-    "encoders": ("Encoder", "build_encoder"),
-    "export": ("load_encoder",),
-    "fitting": ("Fit", "fit"),
-    "settings": ("Settings",),
-    "verification": ("Verification", "verify"),
+    "evaluate.scoring": ("Downstream", "downstream"),
+    "model.encoders": ("Encoder", "build_encoder"),
+    "fitting.export": ("load_encoder",),
+    "fitting.api": ("fit",),
+    "fitting.result": ("Fit",),
+    "fitting.settings": ("Settings",),
+    "evaluate.verification": ("Verification", "verify"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

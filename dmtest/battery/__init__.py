@@ -1,0 +1,1 @@
+"""Run tests on one or two samples: plan, compute, calibrate, return outcomes."""

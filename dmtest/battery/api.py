@@ -1,0 +1,259 @@
+"""What users call to run single tests: read, validate, bring to scale, compute, calibrate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from dmtest.battery.one_sample import chosen_tests, run_battery
+from dmtest.battery.plan import Plan
+from dmtest.battery.two_sample import outcomes_against, refuse_arguments
+from dmtest.calibration.monte_carlo import Calibration
+from dmtest.catalogue.registry import (
+    as_tests,
+    checked_params,
+    hypothesis,
+    list_tests,
+    names_of,
+    own_target,
+)
+from dmtest.data.sample import as_sample
+from dmtest.engines.gram import Precision
+from dmtest.results.outcome import MeanPValue, Outcome
+from dmtest.runtime.parallel import Progress, single_threaded_blas
+from dmtest.runtime.streams import RngLike, entropy_of
+from dmtest.targets.reference import Reference
+from dmtest.targets.targets import TargetLike, announced, as_target
+
+__all__ = ["list_tests", "mean_pvalue", "run_test", "run_tests"]
+
+Nonfinite = Literal["error", "drop"]
+
+
+def run_test(
+    data: Any,
+    test: str,
+    target: TargetLike | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    directions: ArrayLike | None = None,
+    slices: int | None = None,
+    calibration: Calibration = "auto",
+    replicates: int = 999,
+    budget: float | None = None,
+    precision: Precision = "auto",
+    rng: RngLike = None,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> Outcome:
+    """Run one test.
+
+    A slice test of data with d = 1 is the univariate test. With d > 1 the statistic is its
+    mean over the slices and the p-value that of the mean; ``worst_*`` are about the slice
+    that departs most. Target any-normal whitens first (Cholesky), so `directions` are
+    directions of the whitened data.
+
+    Parameters
+    ----------
+    data, directions, slices, rng, progress, key, columns, nonfinite
+        As for :func:`report`.
+    test : str
+        A registered name, see :func:`list_tests`.
+    target : str or target object, optional
+        Default: the test's own.
+    params : mapping, optional
+        Tuning parameters, such as ``{"window": 5}``.
+    calibration : {"auto", "monte-carlo", "asymptotic"}
+        ``"auto"``: Monte Carlo, at a cap where n is large and the null has settled.
+        ``"monte-carlo"``: at n whatever it costs. ``"asymptotic"``: the published formula.
+    replicates : int
+        Null samples of the Monte Carlo p-value.
+    budget : float, optional
+        As for :func:`report`; with ``calibration="monte-carlo"`` nothing is saved.
+    precision : {"auto", "double"}
+        Of sums over pairs of rows. "auto" takes float32 tiles, added up in float64, where
+        n and d are large; their error is far below the null's standard deviation.
+
+    Returns
+    -------
+    Outcome
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal(200)
+    >>> out = dmtest.run_test(x, "jarque-bera", calibration="asymptotic")
+    >>> round(out.statistic, 4), out.method
+    (2.4499, 'asymptotic (published formula)')
+    """
+    return run_tests(
+        data,
+        [test],
+        target,
+        params=None if params is None else {test: params},
+        directions=directions,
+        slices=slices,
+        calibration=calibration,
+        replicates=replicates,
+        budget=budget,
+        precision=precision,
+        rng=rng,
+        progress=progress,
+        key=key,
+        columns=columns,
+        nonfinite=nonfinite,
+    )[0]
+
+
+def run_tests(
+    data: Any,
+    tests: str | Iterable[str],
+    target: TargetLike | None = None,
+    *,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    directions: ArrayLike | None = None,
+    slices: int | None = None,
+    calibration: Calibration = "auto",
+    replicates: int = 999,
+    budget: float | None = None,
+    precision: Precision = "auto",
+    rng: RngLike = None,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> list[Outcome]:
+    """Run several tests in one fused computation.
+
+    All slice tests share one projection, one sort and the same null replicates; a test's
+    p-value does not depend on which others are asked for.
+
+    Parameters
+    ----------
+    tests : str or iterable of str
+        Registered names, or ``"all"`` (but those for few rows only).
+    target : optional
+        Default: any-normal, the tests' own.
+    params : mapping of test name to its parameters, optional
+    data, directions, slices, calibration, replicates, budget, precision, rng, progress, key,
+    columns, nonfinite
+        As for :func:`run_test`.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of `tests`.
+
+    Warns
+    -----
+    DataWarning
+        If values were moved (outside the target's support, or at its edge) or columns that
+        others determine were left out. Reports hold the same as warnings with counts.
+    """
+    from dmtest.runtime.progress import reporter
+
+    names = names_of(tests)
+    goal = as_target(own_target(names) if target is None else target)
+    if isinstance(goal, Reference):
+        refuse_arguments(directions=directions)
+        return outcomes_against(
+            goal,
+            as_sample(data, key=key, columns=columns, nonfinite=nonfinite),
+            names,
+            params=params,
+            slices=slices,
+            calibration=calibration,
+            replicates=replicates,
+            budget=budget,
+            rng=rng,
+            progress=progress,
+        )
+    tested = hypothesis(goal.name)
+    chosen = checked_params(as_tests(names, tested), params)
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    with reporter(progress) as step, single_threaded_blas():
+        plan = Plan(
+            target=goal.name,
+            seed=entropy_of(rng),
+            params=chosen,
+            slices=slices,
+            directions=directions,
+            calibration=calibration,
+            replicates=replicates,
+            budget=budget,
+            precision=precision,
+            progress=step,
+        )
+        canonical = announced(goal, sample)
+        specs = chosen_tests(names, tested, canonical, plan)
+        return run_battery(canonical, specs, plan).outcomes
+
+
+def mean_pvalue(
+    data: Any,
+    test: str = "dagostino-pearson",
+    target: TargetLike = "normal",
+    *,
+    subsample: int = 100,
+    draws: int = 1000,
+    confidence: float = 0.99,
+    rng: RngLike = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> MeanPValue:
+    """Score a sample by the protocol of noise-injected Deep InfoMax (arXiv 2410.06993).
+
+    Draw a direction uniformly on the sphere and a small subsample, project, take the p-value
+    of a univariate normality test with fitted mean and variance; repeat, and average.
+    Henze-Zirkler is averaged over subsamples without projecting. Under a perfect match the
+    mean tends to 1/2. It is a score, not a p-value: a valid p-value is ``min(1, 2 mean)``,
+    given beside it.
+
+    Parameters
+    ----------
+    data : array_like, frame, tensor or path, shape (n, d)
+    test : str
+        Any registered test; the paper uses D'Agostino-Pearson, Shapiro-Wilk and
+        Henze-Zirkler.
+    target : str or target object
+        Uniform and product targets are taken to normal scores first.
+    subsample : int
+        Rows of a draw.
+    draws : int
+    confidence : float
+        Of the asymptotic interval over the draws.
+    rng, key, columns, nonfinite
+        As for :func:`report`.
+
+    Returns
+    -------
+    MeanPValue
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal((2000, 3))
+    >>> score = dmtest.mean_pvalue(x, rng=0)
+    >>> score.low < 0.5 < score.high
+    True
+    """
+    goal = as_target(target)
+    (spec,) = as_tests([test], hypothesis(goal.name))
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    from dmtest.battery.mean_pvalue import mean_pvalue_of
+
+    with single_threaded_blas():
+        return mean_pvalue_of(
+            announced(goal, sample),
+            spec,
+            target=goal.name,
+            subsample=subsample,
+            draws=draws,
+            confidence=confidence,
+            seed=entropy_of(rng),
+        )

@@ -1,0 +1,252 @@
+"""Run two-sample tests: put both samples on one footing, permute, report outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dmtest import arguments
+from dmtest.calibration.permutation import Permuted, permuted, together
+from dmtest.catalogue.registry import as_tests, checked_params
+from dmtest.catalogue.spec import Spec
+from dmtest.data.sample import Sample
+from dmtest.engines.pool import Pool
+from dmtest.errors import InputError
+from dmtest.results.outcome import Finding, Outcome
+from dmtest.runtime.parallel import Progress, single_threaded_blas
+from dmtest.runtime.streams import RngLike, entropy_of, stream
+from dmtest.statistics.pools.invariants import BLOCK, FEWEST_BLOCKS, block_features
+from dmtest.targets.reference import Reference
+
+__all__ = [
+    "Comparison",
+    "Settings",
+    "common_rows",
+    "outcomes_against",
+    "refuse_arguments",
+    "run_comparison",
+    "settings_of",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How samples are to be compared: everything that is neither of them nor the tests."""
+
+    seed: int
+    replicates: int = 999
+    slices: int | None = None
+    budget: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What the tests of two samples came to.
+
+    Attributes
+    ----------
+    outcomes : tuple of Outcome
+    pvalue, error, method, replicates
+        The global p-value, its Monte Carlo error, how it was made and of how many permutations.
+    pool : Pool
+        What was tested: the rows, or features of blocks of them.
+    details : dict of str to Permuted
+    findings : tuple of Finding
+    """
+
+    outcomes: tuple[Outcome, ...]
+    pvalue: float
+    error: float
+    method: str
+    replicates: int
+    pool: Pool
+    details: dict[str, Permuted]
+    findings: tuple[Finding, ...]
+
+
+def run_comparison(
+    sample: Sample, goal: Reference, specs: Sequence[Spec], settings: Settings
+) -> Comparison:
+    """Compare two samples by tests that share their permutations."""
+    findings = check_columns(sample, goal.sample)
+    pool, how = _pooled(sample, goal, settings.seed)
+    details = permuted(
+        pool,
+        specs,
+        settings.params,
+        replicates=settings.replicates,
+        slices=settings.slices,
+        budget=settings.budget,
+        progress=settings.progress,
+    )
+    pvalue, error, replicates = together(list(details.values()))
+    outcomes = tuple(
+        _outcome(spec, details[spec.name], sample, goal, settings, how) for spec in specs
+    )
+    return Comparison(
+        outcomes=outcomes,
+        pvalue=pvalue,
+        error=error,
+        method=f"min-p over tests, permutation{how}",
+        replicates=replicates,
+        pool=pool,
+        details=details,
+        findings=findings,
+    )
+
+
+def _outcome(
+    spec: Spec, result: Permuted, sample: Sample, goal: Reference, settings: Settings, how: str
+) -> Outcome:
+    return Outcome(
+        test=spec.name,
+        statistic=result.drawn.statistic,
+        pvalue=result.pvalue,
+        target=goal.name,
+        n=sample.n,
+        d=sample.d,
+        family=spec.family,
+        method=result.method + how,
+        replicates=result.replicates,
+        pvalue_error=result.error,
+        params=result.params,
+        seed=settings.seed,
+        worst_pvalue=result.worst_pvalue,
+        **result.drawn.facts,
+    )
+
+
+def _pooled(sample: Sample, goal: Reference, seed: int) -> tuple[Pool, str]:
+    """Return what is permuted: rows, or blocks of rows described up to a rotation."""
+    x, y = sample.x, goal.sample.x
+    if not goal.rotation:
+        return Pool(x, y, seed), ""
+    fewest = BLOCK * FEWEST_BLOCKS
+    for name, rows in (("data", x), ("reference", y)):
+        if len(rows) < fewest:
+            raise InputError(
+                f"{name}: rotation=True compares blocks of {BLOCK} rows, at least "
+                f"{FEWEST_BLOCKS} a sample; got {len(rows)} rows; pass at least {fewest}."
+            )
+    # One order for both: the same rows then make the same blocks.
+    features = [
+        block_features(rows, stream(seed, "rotation/blocks").permutation(len(rows)))
+        for rows in (x, y)
+    ]
+    pool = Pool(features[0], features[1], seed)
+    how = f"; of {pool.n} and {pool.m} blocks of {BLOCK} rows, described up to a rotation"
+    return pool, how
+
+
+def check_columns(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
+    """Refuse samples whose columns are not those of each other.
+
+    Raises
+    ------
+    InputError
+        If their numbers differ, or their names are the same in another order.
+    """
+    if sample.d != reference.d:
+        raise InputError(
+            f"reference: has {reference.d} columns and the data have {sample.d}; compare the "
+            f"same ones, with columns= where they have others beside them."
+        )
+    ours, theirs = sample.names, reference.names
+    if ours is None or theirs is None or ours == theirs:
+        return ()
+    if set(ours) == set(theirs):
+        first = next(j for j in range(sample.d) if ours[j] != theirs[j])
+        raise InputError(
+            f"reference: has the columns of the data in another order (column {first} is "
+            f"{theirs[first]!r} there and {ours[first]!r} here); put them in one, with columns=."
+        )
+    apart = sum(a != b for a, b in zip(ours, theirs, strict=True))
+    text = f"{apart} of {sample.d} columns have other names in the reference; they were matched by"
+    return (Finding("column-names", f"{text} position.", apart),)
+
+
+def common_rows(sample: Sample, reference: Sample) -> int:
+    """Count the rows of the data that are, exactly, rows of the reference too."""
+    kind = np.result_type(sample.x.dtype, reference.x.dtype)
+    if sample.x.dtype != reference.x.dtype:
+        # A float32 copy of float64 rows is a copy: compare at the precision both have.
+        kind = np.dtype(np.float32)
+    weights = stream(0, "two-sample/keys").uniform(0.5, 1.0, sample.d)
+
+    def keys(x: Any) -> Any:
+        # Summed column by column, so that equal rows have equal keys wherever they stand.
+        total = np.zeros(len(x))
+        for j, weight in enumerate(weights):
+            total += weight * np.asarray(x[:, j], dtype=kind).astype(np.float64)
+        return total
+
+    ours, theirs = keys(sample.x), keys(reference.x)
+    candidates = np.flatnonzero(np.isin(ours, theirs))
+    if not len(candidates):
+        return 0
+    others = np.flatnonzero(np.isin(theirs, ours[candidates]))
+    # + 0 makes one zero of both.
+    known = {(row.astype(kind) + 0).tobytes() for row in np.asarray(reference.x[others])}
+    return sum(
+        (row.astype(kind) + 0).tobytes() in known for row in np.asarray(sample.x[candidates])
+    )
+
+
+def outcomes_against(
+    goal: Reference,
+    sample: Sample,
+    tests: str | list[str] | None,
+    *,
+    params: Mapping[str, Mapping[str, Any]] | None,
+    slices: int | None,
+    calibration: str,
+    replicates: int,
+    budget: float | None,
+    rng: RngLike,
+    progress: bool | Progress | None,
+) -> list[Outcome]:
+    """Run single tests against a reference, for :func:`dmtest.run_tests`."""
+    from dmtest.runtime.progress import reporter
+
+    if calibration not in ("auto", "monte-carlo"):
+        raise InputError(
+            f"calibration: two samples are compared by permutation, which is exact; got "
+            f"{calibration!r}; leave it at 'auto'."
+        )
+    specs = as_tests(tests, "reference")
+    chosen = checked_params(specs, params)
+    arguments.check_replicates(replicates)
+    with reporter(progress) as step, single_threaded_blas():
+        settings = settings_of(rng, replicates, slices, budget, chosen, step)
+        return list(run_comparison(sample, goal, specs, settings).outcomes)
+
+
+def settings_of(
+    rng: RngLike,
+    replicates: int,
+    slices: int | None,
+    budget: float | None,
+    params: Mapping[str, Any],
+    progress: Progress | None,
+) -> Settings:
+    """Return the settings that a user's arguments stand for."""
+    return Settings(
+        seed=entropy_of(rng),
+        replicates=replicates,
+        slices=None if slices is None else arguments.whole("slices", slices, 1),
+        budget=None if budget is None else arguments.positive("budget", budget),
+        params=params,
+        progress=progress,
+    )
+
+
+def refuse_arguments(**given: Any) -> None:
+    """Refuse arguments that mean nothing where two samples are compared."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"{name}: does not apply to target Reference(...); leave it out.")

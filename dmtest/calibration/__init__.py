@@ -1,0 +1,1 @@
+"""Nulls and p-values: draw or load replicates, compare, permute, combine, keep to a budget."""

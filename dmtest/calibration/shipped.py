@@ -1,0 +1,186 @@
+"""Null tables that come with the package: the default battery's replicates without a simulation.
+
+A table holds, on a grid of n and d, place, scale and standardised quantiles of every
+statistic under the null, and for every d the joint ranks of all of them in one set of
+replicates. Replicates at other n and d are put together from these: quantiles by cubic
+interpolation in log n and log d, in the order of the ranks at the nearest d. They take part
+in all that simulated replicates do, min-p over tests included. ``benchmarks/nulls`` builds
+the file and measures what interpolation costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from dmtest.catalogue.spec import Spec
+
+__all__ = ["LEVELS", "MOST_ROWS", "PATH", "RANKED", "SLICES", "column_names", "holds", "tabulated"]
+
+Vector = NDArray[np.float64]
+
+PATH = Path(__file__).parent / "data" / "nulls.npz"
+# Slices of the nulls in the table, replicates that their joint ranks make, rows it goes to.
+SLICES, RANKED, MOST_ROWS = 64, 2000, 10_000
+# Probabilities of the quantiles: denser in the tails.
+LEVELS = ndtr(np.linspace(-3.3, 3.3, 67))
+
+
+def column_names(slices: Sequence[Spec], rows: Sequence[Spec]) -> list[str]:
+    """Name the table's columns: reduction and worst slice of the first, one of the others."""
+    names = [f"{spec.name}/{view}" for spec in slices for view in ("slices", "worst")]
+    return names + [spec.name for spec in rows]
+
+
+def holds(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> bool:
+    """Whether the table has all of these tests at this n and d."""
+    if any(spec.space in ("cube", "sphere") for spec in specs):
+        return False  # another test by the same name
+    if not set(_wanted(specs)) <= set(_load()[f"{parameters}/columns"]):
+        return False
+    return all(_neighbourhood(parameters, n, at) is not None for at in (min(d, SLICES), d))
+
+
+def _wanted(specs: Sequence[Spec]) -> list[str]:
+    """Name the columns of tests: slices first."""
+    slices = [spec for spec in specs if spec.family == "slices"]
+    return column_names(slices, [spec for spec in specs if spec.family != "slices"])
+
+
+def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector | None:
+    """Put replicates of tests together from the table.
+
+    Parameters
+    ----------
+    parameters : {"known", "fitted"}
+    n, d : int
+        Rows and columns of the data, or of what the null is calibrated at.
+    specs : sequence of Spec
+
+    Returns
+    -------
+    ndarray, shape (replicates, tests, 2), or None
+        Reduction and worst slice; the one statistic twice for tests of rows. None where n and d
+        are off the grid, or a test is not in the table.
+    """
+    if not holds(parameters, n, d, specs):
+        return None
+    table, wanted = _load(), _wanted(specs)
+    names = table[f"{parameters}/columns"]
+    # From SLICES columns on slices are so many independent columns, whatever d is.
+    flat = [name for name in wanted if "/" in name]
+    parts = (
+        _interpolated(parameters, n, min(d, SLICES), flat),
+        _interpolated(parameters, n, d, wanted[len(flat) :]),
+    )
+    place, scale, shape = (np.concatenate(pair) for pair in zip(*parts, strict=True))
+    chosen = [names.index(name) for name in wanted]
+    order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, chosen]
+    probability = (np.arange(len(order)) + 0.5) / len(order)
+    drawn = np.stack([np.interp(probability, LEVELS, q) for q in shape])
+    values = place + scale * np.take_along_axis(drawn.T, order.astype(np.intp), axis=0)
+    out = np.empty((len(order), len(specs), 2))
+    position = {name: j for j, name in enumerate(wanted)}
+    for j, spec in enumerate(specs):
+        views = (f"{spec.name}/slices", f"{spec.name}/worst")
+        both = views if spec.family == "slices" else (spec.name, spec.name)
+        for side, name in enumerate(both):
+            out[:, j, side] = values[:, position[name]]
+    return out
+
+
+def _interpolated(
+    parameters: str, n: int, d: int, wanted: list[str]
+) -> tuple[Vector, Vector, Vector]:
+    """Place, scale and standardised quantiles of some columns, on the grid."""
+    table, found = _load(), _neighbourhood(parameters, n, d)
+    assert found is not None
+    rows, columns = found
+    cell = np.ix_(rows, columns, [table[f"{parameters}/columns"].index(name) for name in wanted])
+    place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
+    quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)
+    ns, ds = table["n"][rows], table["d"][columns]
+    weights = np.outer(_lagrange(ns, n), _lagrange(ds, d))
+    here = np.exp(np.einsum("nd,ndc->c", weights, np.log(scale)))
+    middle = _middle(place, scale, weights, here)
+    exact = [_exact_mean(name, n, d) for name in wanted]
+    middle = np.array([m if one is None else one for m, one in zip(middle, exact, strict=True)])
+    return middle, here, np.einsum("nd,ndcq->cq", weights, quantiles)
+
+
+def _exact_mean(name: str, n: int, d: int) -> float | None:
+    """Mean of Mardia's statistics under normality (Mardia 1970, 1974): many scales from 0."""
+    if name == "mardia-kurtosis":
+        return d * (d + 2.0) * (n - 1.0) / (n + 1.0)
+    if name == "mardia-skewness":
+        return d * (d + 2.0) * ((n + 1.0) * (d + 1.0) - 6.0) / ((n + 1.0) * (n + 3.0))
+    return None
+
+
+def _middle(place: Vector, scale: Vector, weights: Vector, here: Vector) -> Vector:
+    """Interpolate the place where it is smooth: many scales from 0, a ratio would lose digits."""
+    ratio = np.einsum("nd,ndc->c", weights, place / scale) * here
+    with np.errstate(invalid="ignore", divide="ignore"):
+        positive = np.exp(np.einsum("nd,ndc->c", weights, np.log(place)))
+        below_one = 1.0 - np.exp(np.einsum("nd,ndc->c", weights, np.log1p(-place)))
+    least, most = place.min(axis=(0, 1)), place.max(axis=(0, 1))
+    middle = np.where(least > 0.0, positive, ratio)
+    return np.asarray(np.where((least > 0.5) & (most < 1.0), below_one, middle))
+
+
+def _neighbourhood(
+    parameters: str, n: int, d: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Return grid points around (n, d): as many as the grid has there, in both directions."""
+    table = _load()
+    known = ~np.isnan(table[f"{parameters}/place"][:, :, 0])
+    stencils = _stencils(table["n"], n), _stencils(table["d"], d)
+    pairs = [(rows, columns) for rows in stencils[0] for columns in stencils[1]]
+    pairs.sort(key=lambda pair: -min(len(pair[0]), len(pair[1])) - 0.1 * len(pair[0]))
+    return next((pair for pair in pairs if known[np.ix_(*pair)].all()), None)
+
+
+def _stencils(grid: NDArray[Any], value: int) -> list[NDArray[np.intp]]:
+    """Return runs of up to four grid points with the value between its middle ones, if it can be.
+
+    The value itself, where it is on the grid; nothing where it is beyond its ends.
+    """
+    if not grid[0] <= value <= grid[-1]:
+        return []
+    exact = np.flatnonzero(grid == value)
+    if len(exact):
+        return [exact]
+    right = int(np.searchsorted(grid, value))
+    starts = ((right - 2, 4), (right - 1, 4), (right - 3, 4), (right - 1, 3), (right - 2, 3))
+    runs = [*starts, (right - 1, 2)]
+    return [
+        np.arange(first, first + size)
+        for first, size in runs
+        if first >= 0 and first + size <= len(grid)
+    ]
+
+
+def _lagrange(points: NDArray[Any], value: int) -> Vector:
+    """Weights of Lagrange's polynomial in logarithms."""
+    x, at = np.log(points.astype(np.float64)), np.log(value)
+    weights = np.ones(len(x))
+    for j in range(len(x)):
+        others = np.delete(x, j)
+        weights[j] = np.prod((at - others) / (x[j] - others))
+    return weights
+
+
+@lru_cache(maxsize=1)
+def _load() -> dict[str, Any]:
+    with np.load(PATH, allow_pickle=False) as file:
+        table = {name: file[name] for name in file.files}
+    for parameters in ("known", "fitted"):
+        key = f"{parameters}/columns"
+        table[key] = [str(name) for name in table[key]]
+    return table

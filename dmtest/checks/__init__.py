@@ -1,0 +1,1 @@
+"""Compare a sample of an encoder with its baseline."""

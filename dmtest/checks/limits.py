@@ -1,0 +1,147 @@
+"""Absolute limits of a check: an estimate is on one side of a limit or on the other, no test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dmtest import arguments
+from dmtest.data.sample import Sample
+from dmtest.effects.detectability import detectability_of
+from dmtest.errors import InputError
+from dmtest.render.wording import number
+from dmtest.reports.sections import most_telling
+from dmtest.results.check import CheckRow
+from dmtest.results.outcome import Effect
+from dmtest.results.report import Report
+from dmtest.targets.targets import Target
+
+__all__ = ["EFFECTS", "LIMITS", "Limit", "asked_limits", "limit_rows"]
+
+DRAWS = 200  # subsamples that tell the power at a number of rows
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit on an effect of the report: which, and on which side of it is failure."""
+
+    effect: str
+    label: str
+    upper: bool
+
+
+EFFECTS = {
+    "max_kl": Limit("kl-fitted-normal", "KL of the fitted normal", True),
+    "max_smoothed_kl": Limit("smoothed-kl", "KL after noise", True),
+    "max_wasserstein": Limit("sliced-wasserstein-2", "Sliced Wasserstein-2 distance", True),
+    "min_rank": Limit("effective-rank", "Effective rank", False),
+}
+LIMITS = (*EFFECTS, "min_detectable_n")
+
+
+def asked_limits(given: Mapping[str, Any]) -> dict[str, float]:
+    """Check the limits that were given."""
+    limits: dict[str, float] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name == "min_detectable_n":
+            limits[name] = arguments.whole(name, value, 20)
+        else:
+            limits[name] = arguments.positive(name, value)
+    return limits
+
+
+def limit_rows(
+    limits: Mapping[str, float],
+    sample: Sample,
+    goal: Target,
+    now: Report,
+    then: Report | None,
+    seed: int,
+) -> list[CheckRow]:
+    """Compare with every limit that was asked for, in the order of `LIMITS`."""
+    rows = []
+    for name in LIMITS:
+        if name not in limits:
+            continue
+        if name == "min_detectable_n":
+            rows.append(_detectable(int(limits[name]), sample, goal, now, seed))
+            continue
+        effect = now.effects.get(EFFECTS[name].effect)
+        if effect is None:
+            raise InputError(
+                f"{name}: target {goal.name!r} with n = {sample.n}, d = {sample.d} has no "
+                f"{EFFECTS[name].effect!r}; choose a limit on one of {', '.join(_limited(now))}."
+            )
+        rows.append(_row(name, limits[name], effect, then))
+    return rows
+
+
+def _limited(now: Report) -> list[str]:
+    return [name for name, limit in EFFECTS.items() if limit.effect in now.effects]
+
+
+def _detectable(rows: int, sample: Sample, goal: Target, now: Report, seed: int) -> CheckRow:
+    """Test subsamples of this many rows with the test that is most telling of the whole."""
+    if rows > sample.n // 2:
+        raise InputError(
+            f"min_detectable_n: {rows} rows take a sample of at least {2 * rows}; this one has "
+            f"{sample.n}."
+        )
+    spec = None if goal.name == "sphere" else most_telling(now.outcomes, goal)
+    if spec is None:
+        raise InputError(
+            f"min_detectable_n: no test of target {goal.name!r} that was run can be given to "
+            f"subsamples; leave the limit out."
+        )
+    found = detectability_of(
+        sample, goal, spec, alpha=now.alpha, sizes=(rows,), draws=DRAWS, replicates=999, seed=seed
+    )
+    return _detectable_row(rows, found.rates[0], spec.name, found.draws)
+
+
+def _row(name: str, bound: float, effect: Effect | None, then: Report | None) -> CheckRow:
+    """Compare an effect's estimate with an absolute limit."""
+    limit = EFFECTS[name]
+    value = None if effect is None else effect.value
+    if value is None:
+        note = "" if effect is None else f" ({effect.note.removeprefix('not estimable: ')})"
+        passed, said = False, f"{limit.label} is not estimable{note}, so the limit is not kept."
+    else:
+        assert effect is not None
+        passed = value <= bound if limit.upper else value >= bound
+        side = "above" if value > bound else "below" if value < bound else "at"
+        said = f"{limit.label} is {number(value)} {effect.unit}, {side} the limit {number(bound)}."
+    before = None if then is None else then.effects.get(limit.effect)
+    return CheckRow(
+        name=name.replace("_", "-"),
+        kind="limit",
+        label=limit.label,
+        passed=passed,
+        message=said,
+        value=value,
+        baseline=None if before is None else before.value,
+        limit=bound,
+        unit="" if effect is None else effect.unit,
+    )
+
+
+def _detectable_row(rows: int, power: float, test: str, draws: int) -> CheckRow:
+    """Fail where a test notices in more than half of the subsamples of this many rows."""
+    passed = power <= 0.5
+    verb = "does not notice" if passed else "notices"
+    return CheckRow(
+        name="min-detectable-n",
+        kind="limit",
+        label=f"Power of {test} at {rows:,} rows",
+        passed=passed,
+        message=(
+            f"At {rows:,} rows {test} {verb} the departure in half of the cases: it rejects "
+            f"{power:.0%} of {draws} subsamples."
+        ),
+        value=power,
+        limit=0.5,
+        unit="power",
+    )

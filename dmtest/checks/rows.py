@@ -1,0 +1,166 @@
+"""The rows of a check against a baseline: a worse verdict, larger departures, other samples.
+
+Under "the same encoder, a fresh sample" they fail with a probability of at most alpha together:
+shares of it (`shares`) go to the differences of departures (Holm's method over them), to the
+verdict, and to the comparison of the samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dmtest.calibration.multiplicity import holm
+from dmtest.checks.departures import Score, excess_pvalue
+from dmtest.render.wording import number, pvalue
+from dmtest.results.check import CheckRow
+from dmtest.results.outcome import Outcome
+from dmtest.results.report import Report
+
+__all__ = [
+    "comparison_row",
+    "effect_rows",
+    "shares",
+    "verdict_row",
+    "worsened",
+]
+
+# Without tolerance a verdict is compatible or a mismatch; with it any but compatible.
+RANKS = {"equivalent": 0, "compatible": 1, "inconclusive": 1, "mismatch": 2}
+
+
+def shares(alpha: float, compared: bool) -> dict[str, float]:
+    """Split the level of a check; the comparison of samples has a part where it is asked for."""
+    return {
+        "effects": alpha * (0.6 if compared else 0.8),
+        "verdict": alpha * 0.2,
+        "comparison": alpha * 0.2,
+    }
+
+
+def worsened(now: str, then: str) -> bool:
+    """Whether a verdict is worse than another."""
+    return RANKS[now] > RANKS[then]
+
+
+def verdict_row(now: Report, then: Report, change: Outcome | None, level: float) -> CheckRow:
+    """Fail where the verdict is worse *and* the samples differ by more than chance.
+
+    A verdict flips by itself: an encoder that is a little off is found out in some samples and
+    not in others. So a worse verdict counts where a test of the two samples, which has a level
+    whatever the encoder is, says that they do not come from one.
+    """
+    facts: dict[str, Any] = {"name": "verdict", "kind": "verdict", "label": "Verdict"}
+    facts |= {"value": now.pvalue, "baseline": then.pvalue, "unit": "global p"}
+    if change is None:
+        same = now.verdict == then.verdict
+        said = f"The verdict is {now.verdict}" + (
+            ", as it was." if same else f"; it was {then.verdict}."
+        )
+        return CheckRow(**facts, passed=True, message=said)
+    passed = change.pvalue > level
+    said = f"The verdict went from {then.verdict} to {now.verdict}"
+    if passed:
+        said += (
+            f", as it may by chance: the samples themselves do not differ (two-sample p = "
+            f"{pvalue(change.pvalue)}, above {number(level)})."
+        )
+    else:
+        said += (
+            f" (global p {number(then.pvalue)} then, {number(now.pvalue)} now), and the samples "
+            f"differ (two-sample p = {pvalue(change.pvalue)})."
+        )
+        if now.diagnosis:
+            said += f" {now.diagnosis[0].message}"
+    return CheckRow(**facts, passed=passed, message=said, pvalue=change.pvalue, limit=level)
+
+
+def comparison_row(found: Report) -> CheckRow:
+    """Fail where the samples do not follow one distribution, better or worse."""
+    passed = found.verdict == "compatible"
+    said = "do not differ by more than chance" if passed else "do not follow one distribution"
+    rotated = "" if found.target == "reference" else ", up to a rotation"
+    names = ", ".join(outcome.test for outcome in found.outcomes)
+    more = f" {found.diagnosis[0].message}" if found.diagnosis else ""
+    return CheckRow(
+        name="comparison",
+        kind="comparison",
+        label="Two-sample tests",
+        passed=passed,
+        message=f"The samples {said}{rotated} ({names}: p = {pvalue(found.pvalue)}).{more}",
+        value=found.pvalue,
+        pvalue=found.pvalue,
+        limit=found.alpha,
+        unit="global p",
+    )
+
+
+def effect_rows(now: Sequence[Score], then: Sequence[Score], level: float) -> list[CheckRow]:
+    """Test every departure for being larger than in the baseline, Holm-adjusted together."""
+    before = {score.name: score for score in then}
+    pairs = [(score, before.pop(score.name, None)) for score in now]
+    tested = [(a, b) for a, b in pairs if b is not None and _comparable(a, b)]
+    raw = [excess_pvalue(a, b) for a, b in tested]
+    adjusted = dict(zip((a.name for a, _ in tested), holm(raw) if raw else (), strict=True))
+    rows = [_effect_row(a, b, adjusted, level) for a, b in pairs]
+    return rows + [_missing(score, "this dmtest does not compute it") for score in before.values()]
+
+
+def _comparable(now: Score, then: Score) -> bool:
+    return now.value is not None and then.value is not None and now.batch == then.batch
+
+
+def _missing(score: Score, why: str) -> CheckRow:
+    said = f"{score.label} was not compared: {why}."
+    return CheckRow(
+        name=score.name,
+        kind="effect",
+        label=score.label,
+        passed=None,
+        message=said,
+        unit=score.unit,
+    )
+
+
+def _effect_row(
+    now: Score, then: Score | None, adjusted: Mapping[str, float], level: float
+) -> CheckRow:
+    if then is None:
+        return _missing(now, "the baseline does not have it")
+    if now.name not in adjusted:
+        if now.value is None:
+            return _missing(now, now.note.removeprefix("not estimable: "))
+        return _missing(now, f"in the baseline, {then.note.removeprefix('not estimable: ')}")
+    assert now.value is not None
+    assert then.value is not None
+    p = float(adjusted[now.name])
+    passed = p > level
+    difference = now.value - then.value
+    error = float(np.hypot(now.error or 0.0, then.error or 0.0))
+    finite = bool(np.isfinite(difference))
+    change = (
+        "is larger than in the baseline" if not passed else "is not larger than in the baseline"
+    )
+    if not passed and not finite:
+        change = f"is infinite ({now.note})"
+    spread = f", {difference:+.3g} ± {error:.2g}" if finite else ""
+    said = (
+        f"{now.label} {change}: {number(max(0.0, now.value))} after "
+        f"{number(max(0.0, then.value))} {now.unit}{spread}, adjusted p = {pvalue(p)}."
+    )
+    return CheckRow(
+        name=now.name,
+        kind="effect",
+        label=now.label,
+        passed=passed,
+        message=said,
+        value=now.value,
+        baseline=then.value,
+        difference=difference if finite else None,
+        error=error if finite else None,
+        pvalue=p,
+        limit=level,
+        unit=now.unit,
+    )

@@ -1,0 +1,87 @@
+"""What `dmtest check` does with its options: baselines, results, and where they go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dmtest.cli.console import LIMITS, put, rendered
+from dmtest.errors import InputError
+
+if TYPE_CHECKING:
+    from dmtest.results.check import CheckResult
+
+__all__ = ["deliver", "run", "write"]
+
+# What a baseline is written with, and what it is compared with: asking for the other's is refused.
+WRITTEN = ("alpha", "tolerance", "tests")
+CHECKED = ("alpha", *LIMITS, "compare", "rotation")
+
+
+def write(
+    file: str,
+    path: str,
+    baseline: str | None,
+    asked: Mapping[str, Any],
+    data: Mapping[str, Any],
+    quiet: bool,
+) -> None:
+    """Write a baseline and say what it holds."""
+    import dmtest
+
+    if baseline is not None:
+        raise InputError("baseline: give either --baseline or --write-baseline, not both.")
+    given = _taken(asked, WRITTEN, "a baseline is being written; leave it out")
+    options = dict(data) | {"target": "normal" if data["target"] is None else data["target"]}
+    made = dmtest.write_baseline(file, path, **options, **given)
+    if quiet:
+        return
+    rows = f"all {made.n:,} rows"
+    if len(made.sample) < made.n:
+        rows = f"{len(made.sample):,} of its {made.n:,} rows, at random"
+    size = os.path.getsize(path) / 1024.0
+    put(
+        f"Baseline of {file} written to {path} ({size:,.0f} KiB): {made.report.verdict}, global "
+        f"p = {made.report.pvalue:.3g}, target {made.report.target}; it holds {rows}.\n"
+    )
+
+
+def run(
+    file: str, baseline: str | None, asked: Mapping[str, Any], data: Mapping[str, Any]
+) -> CheckResult:
+    """Check a file."""
+    import dmtest
+
+    why = "it is the baseline's; give it with --write-baseline"
+    given = _taken(asked, CHECKED, why)
+    return dmtest.check(file, baseline, **data, **given)
+
+
+def _taken(asked: Mapping[str, Any], names: tuple[str, ...], why: str) -> dict[str, Any]:
+    for name, value in asked.items():
+        if name not in names and value is not None and value is not False:
+            raise InputError(f"--{name.replace('_', '-')}: {why}.")
+    return {k: v for k, v in asked.items() if k in names and v is not None and v is not False}
+
+
+def deliver(
+    result: CheckResult, json: str | None, junit: str | None, github: bool | None, quiet: bool
+) -> None:
+    """Print the check, then write the files."""
+    if json == "-":
+        put(result.to_json())
+    elif not quiet:
+        put(rendered(result))
+    if json not in (None, "-"):
+        result.to_json(json)
+    if junit is not None:
+        result.to_junit(junit)
+    if os.environ.get("GITHUB_ACTIONS") == "true" if github is None else github:
+        lines = "".join(f"{line}\n" for line in result.annotations())
+        # GitHub reads both streams; a program that reads the JSON reads only the one.
+        if json != "-":
+            put(lines)
+        elif sys.stderr is not None:
+            sys.stderr.write(lines)

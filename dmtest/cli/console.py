@@ -1,0 +1,206 @@
+"""Standard output and standard error of the command line, and what it says on them."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from dmtest.errors import DmtestError, InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dmtest.catalogue.registry import Spec
+    from dmtest.information.pairs import PairBounds
+
+__all__ = [
+    "as_options",
+    "bounds_table",
+    "explain",
+    "prepare",
+    "put",
+    "rendered",
+    "say",
+    "tests_table",
+    "warn",
+]
+
+# What the API calls an argument, and what it is called here.
+OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
+OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
+OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
+LIMITS = ("max_kl", "max_smoothed_kl", "max_wasserstein", "min_rank", "min_detectable_n")
+OPTIONS |= {name: name.replace("_", "-") for name in LIMITS}
+OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
+_NAMES = "|".join(OPTIONS)
+# At the start of a message, or where it says what to pass; not within a path.
+_NAMED = re.compile(rf"^({_NAMES}):|(?<![^\s(])({_NAMES})=(?=(\w|')?)")
+
+
+def prepare() -> None:
+    """Make output of odd file names, and to narrow encodings, an escape and not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def put(text: str) -> None:
+    """Write to standard output: the only way in which anything gets there."""
+    if sys.stdout is not None:
+        with _sink(sys.stdout):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Write one line to standard error."""
+    if sys.stderr is not None:
+        with _sink(sys.stderr):
+            print("dmtest:", " ".join(text.split()), file=sys.stderr, flush=True)
+
+
+def warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say a warning; has the signature of `warnings.showwarning`."""
+    say(f"warning: {message}")
+
+
+@contextmanager
+def _sink(stream: TextIO) -> Iterator[None]:
+    """Let whoever reads a stream go away: nothing more is written and nobody complains."""
+    try:
+        yield
+    except OSError as error:
+        # Python flushes what is left in the buffer when it exits: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
+            raise InputError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def rendered(thing: Any, width: int | None = None) -> str:
+    """Return what Rich would print on standard output, with its colours if it is a terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, width=width)
+    with console.capture() as capture:
+        console.print(thing)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def tests_table(rows: Sequence[Spec]) -> str:
+    """Return the registered tests as a table: a line each in a pipe or on a wide terminal."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    wide, console = _table(rows, stacked=False), Console()
+    needed = Measurement.get(console, console.options.update(max_width=1000), wide).maximum
+    if needed <= console.width or not console.is_terminal:
+        return rendered(wide, needed)
+    return rendered(_table(rows, stacked=True))
+
+
+def _table(rows: Sequence[Spec], stacked: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from dmtest.catalogue.spec import ALL
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    more = ("Sees, targets, reference",) if stacked else ("Sees", "Targets", "Reference")
+    for name in ("Test", "Family", "Cost", *more):
+        table.add_column(name, no_wrap=not stacked or name == "Test")
+    for row in rows:
+        targets = "all targets" if set(row.targets) == set(ALL) else ", ".join(row.targets)
+        about = (row.sees, targets, row.reference)
+        cells = (row.name, row.family, row.cost, *(("\n".join(about),) if stacked else about))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def bounds_table(found: PairBounds) -> str:
+    """Return the bounds of pairs as a table, and what they break."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from dmtest.render.wording import number
+
+    name = "sigma" if found.noise == "gaussian" else "epsilon"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in ("Quantity", "Nats", "What it is"):
+        table.add_column(head, justify="right" if head == "Nats" else "left")
+    on_side = f"at {found.confidence:g}"
+    rows: list[tuple[str, float | None, str]] = [
+        ("Capacity", found.capacity, "the most that I(f(X'); f(X)+Z) can be"),
+        ("Moment correction", found.correction, "for E|f(X)|^2 that is not d"),
+    ]
+    for one in (found.donsker_varadhan, found.nwj, found.infonce):
+        full = ", saturated" if one.saturated else ""
+        interval = "" if one.low is None else f", [{one.low:.3g}, {one.high:.3g}] {on_side}"
+        rows.append((f"I(f(X'); f(X)+Z), {one.method}", float(one), f"lower bound{interval}{full}"))
+    channel = found.channel
+    within = f"between {channel.low:.3g} and {channel.high:.3g} {on_side}"
+    middle: float | None = 0.5 * (channel.lower + channel.upper)
+    if not math.isfinite(channel.upper):
+        middle, within = channel.lower, f"at least {channel.low:.3g} {on_side}"
+    rows += [
+        ("I(f(X); f(X)+Z)", middle, within),
+        ("Weak-invariance gap", found.invariance_gap, f"at most, {on_side}"),
+        ("KL after noise", found.smoothed_kl, f"at most, {on_side}: a certificate"),
+        ("I(Z; f(X)+Z)", found.noise_information, "estimate (nearest neighbours)"),
+        ("KL before noise", found.kl, "estimate of the theorem's bound: no certificate"),
+    ]
+    for quantity, nats, note in rows:
+        shown = "not estimable" if nats is None else number(nats, 4)
+        table.add_row(Text(quantity), Text(shown), Text(note))
+    theorem = "3.4" if found.noise == "gaussian" else "3.5"
+    title = Text(
+        f"Theorem {theorem} on {found.n:,} pairs in d = {found.d}, {name} = {found.level:g}: "
+        f"{found.capacity_used:.0%} of the capacity used at least"
+    )
+    notes = [Text(f"! {broken}", style="bold red") for broken in found.violations]
+    return rendered(Group(title, Text(""), table, *notes))
+
+
+def as_options(message: str) -> str:
+    """Speak of options, not of the API's arguments, where a message tells what to pass."""
+
+    def option(found: re.Match[str]) -> str:
+        start, within, value = found.groups()
+        return f"--{OPTIONS[start]}:" if start else f"--{OPTIONS[within]}{' ' if value else ''}"
+
+    return _NAMED.sub(option, message)
+
+
+def explain(error: Exception) -> str:
+    """Turn an exception into one line for a user."""
+    if isinstance(error, InputError):
+        return as_options(str(error))
+    if isinstance(error, DmtestError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}"
+    if hasattr(error, "format_message"):  # Typer's, from wherever it takes its Click
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "dmtest"
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        return f"{message} (see '{command} --help')"
+    if isinstance(error, OSError):
+        return str(error)
+    return (
+        f"unexpected {type(error).__name__}: {error}; this is a defect of dmtest, please report "
+        f"it with the traceback that DMTEST_TRACEBACK=1 shows"
+    )

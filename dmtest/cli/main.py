@@ -1,0 +1,416 @@
+"""The command line: it translates arguments, and results to text and exit codes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dmtest.cli import options, train
+from dmtest.cli.console import bounds_table, explain, prepare, put, rendered, say, tests_table, warn
+from dmtest.cli.options import OnNonfinite, TargetName
+from dmtest.errors import InputError
+
+if TYPE_CHECKING:
+    from dmtest.results.report import Report
+    from dmtest.targets.targets import TargetLike
+
+__all__ = ["app", "main"]
+
+FINE, MISMATCH, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+COMPLETION = {"--install-completion", "--show-completion"}
+MOST_COLUMNS = 1_000_000  # in one range, so that a slip of the finger does not fill the memory
+
+app = typer.Typer(
+    name="dmtest",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=options.START,
+)
+
+
+@app.callback()
+def top(version: options.Version = False) -> None:
+    """Test whether a sample really follows the distribution it is supposed to.
+
+    Calibrated tests, effect sizes and reports for embeddings and other samples.
+    """
+
+
+@app.command(epilog=options.REPORT)
+def report(
+    file: options.File,
+    target: options.Target = TargetName.normal,
+    low: options.Low = None,
+    high: options.High = None,
+    alpha: options.Alpha = 0.05,
+    tolerance: options.Tolerance = None,
+    seed: options.Seed = 0,
+    tests: options.Tests = None,
+    html: options.Html = None,
+    json: options.Json = None,
+    key: options.Key = None,
+    columns: options.Columns = None,
+    slices: options.Slices = None,
+    replicates: options.Replicates = 999,
+    nonfinite: options.Nonfinite = OnNonfinite.error,
+    quiet: options.Quiet = False,
+) -> int:
+    """Report whether the rows of FILE follow a target distribution.
+
+    Prints the verdict and the evidence for it: what is wrong in plain words, effect sizes with
+    confidence intervals, tests with calibrated p-values, and what a reader has to know about the
+    data.
+
+    The null distributions of the default tests come with dmtest for 20 rows and more, up to 256
+    columns. Others are simulated, which may take a minute; a later run with the same shape and
+    seed finds them on disk.
+    """
+    _check_outputs(file, html, json)
+    import dmtest
+
+    result = dmtest.report(
+        file,
+        _target(target, low, high),
+        tests=tests,
+        alpha=alpha,
+        tolerance=tolerance,
+        slices=slices,
+        replicates=replicates,
+        rng=seed,
+        progress=False if quiet else None,
+        key=key,
+        columns=_columns(columns),
+        nonfinite=nonfinite.value,
+    )
+    said: dict[str, Any] = {"target": target, "low": low, "high": high, "alpha": alpha}
+    said |= {
+        "tolerance": tolerance,
+        "seed": seed,
+        "tests": tests,
+        "key": key,
+        "columns": columns,
+        "slices": slices,
+    }
+    said |= {"replicates": replicates, "nonfinite": nonfinite}
+    _deliver(_with_command(result, ["report", file], said), html, json, quiet)
+    return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
+
+
+@app.command(epilog=options.CHECK)
+def check(
+    file: options.File,
+    baseline: options.BaselineFile = None,
+    write_baseline: options.WriteBaseline = None,
+    target: options.SameTarget = None,
+    low: options.Low = None,
+    high: options.High = None,
+    alpha: options.CheckAlpha = None,
+    tolerance: options.Tolerance = None,
+    tests: options.Tests = None,
+    max_kl: options.MaxKL = None,
+    max_smoothed_kl: options.MaxSmoothedKL = None,
+    max_wasserstein: options.MaxWasserstein = None,
+    min_rank: options.MinRank = None,
+    min_detectable_n: options.MinDetectable = None,
+    compare: options.Compare = False,
+    rotation: options.CompareRotated = False,
+    seed: options.Seed = 0,
+    json: options.CheckJson = None,
+    junit: options.JUnit = None,
+    github: options.GitHub = None,
+    key: options.Key = None,
+    columns: options.Columns = None,
+    nonfinite: options.Nonfinite = OnNonfinite.error,
+    quiet: options.Quiet = False,
+) -> int:
+    """Check that an encoder is no worse than its baseline.
+
+    FILE is a fresh sample of embeddings. The check fails where a departure from the target is
+    larger than in the baseline by more than the errors of both samples, where the verdict is worse
+    and the samples differ, and beyond a limit. A fresh sample of the same encoder fails with a
+    probability of at most alpha.
+    """
+    from dmtest.cli.check import deliver, run, write
+
+    _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
+    goal = None if target is None and low is None and high is None else target or TargetName.uniform
+    data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
+    data |= {"target": None if goal is None else _target(goal, low, high), "rng": seed}
+    data |= {"progress": False if quiet else None}
+    limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
+    limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
+    limits |= {"min_detectable_n": min_detectable_n}
+    asked: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
+    asked |= limits | {"compare": compare, "rotation": rotation}
+    if write_baseline is not None:
+        write(file, write_baseline, baseline, asked, data, quiet)
+        return FINE
+    result = run(file, baseline, asked, data)
+    deliver(result, json, junit, github, quiet)
+    return FINE if result.passed else MISMATCH
+
+
+@app.command(epilog=options.COMPARE)
+def compare(
+    file: options.File,
+    reference: options.ReferenceFile,
+    alpha: options.Alpha = 0.05,
+    rotation: options.Rotation = False,
+    seed: options.Seed = 0,
+    tests: options.Tests = None,
+    html: options.Html = None,
+    json: options.Json = None,
+    key: options.Key = None,
+    reference_key: options.ReferenceKey = None,
+    columns: options.Columns = None,
+    slices: options.Slices = None,
+    replicates: options.Permutations = 999,
+    nonfinite: options.Nonfinite = OnNonfinite.error,
+    quiet: options.Quiet = False,
+) -> int:
+    """Say whether the rows of two files have one distribution.
+
+    Four two-sample tests on the same permutations, how far apart the samples are, and where: in
+    means, variances, covariances, single columns, directions. Their rows have to be independent of
+    each other; their numbers need not be the same.
+    """
+    _check_outputs(file, html, json)
+    _check_outputs(reference, html, json)
+    from dmtest.reports.compare import compare as compared
+    from dmtest.targets.reference import Reference
+
+    names = _columns(columns)
+    other = Reference(
+        reference,
+        rotation=rotation,
+        key=reference_key or key,
+        columns=names,
+        nonfinite=nonfinite.value,
+    )
+    result = compared(
+        file,
+        other,
+        tests=tests,
+        alpha=alpha,
+        slices=slices,
+        replicates=replicates,
+        rng=seed,
+        progress=False if quiet else None,
+        key=key,
+        columns=names,
+        nonfinite=nonfinite.value,
+    )
+    said: dict[str, Any] = {"alpha": alpha, "seed": seed, "tests": tests, "key": key}
+    said |= {"reference-key": reference_key, "columns": columns, "slices": slices}
+    said |= {"replicates": replicates, "nonfinite": nonfinite}
+    words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
+    _deliver(_with_command(result, words, said), html, json, quiet)
+    return MISMATCH if result.verdict == "mismatch" else FINE
+
+
+@app.command(epilog=options.BOUNDS)
+def bounds(
+    file: options.File,
+    sigma: options.Sigma = None,
+    epsilon: options.Epsilon = None,
+    key: options.Key = None,
+    augmented: options.Augmented = "augmented",
+    confidence: options.Confidence = 0.95,
+    batch: options.Batch = None,
+    seed: options.Seed = 0,
+    json: options.AsJson = False,
+) -> int:
+    """Say what pairs (f(X), f(X')) and a noise level certify.
+
+    Theorems 3.4 and 3.5 of arXiv 2410.06993 on data. FILE holds both arrays by name ('embeddings'
+    and 'augmented' by default); an .npz may hold 'sigma' or 'epsilon' too, where no option gives
+    the noise. Or FILE is a file of f(X), with --augmented FILE.
+    """
+    from dmtest.data.pairs import read_pairs
+    from dmtest.information.pairs import pair_bounds
+
+    data, other, stored = read_pairs(file, key, augmented)
+    if sigma is None and epsilon is None:
+        sigma, epsilon = stored.get("sigma"), stored.get("epsilon")
+    found = pair_bounds(
+        data,
+        other,
+        sigma=sigma,
+        epsilon=epsilon,
+        batch=batch,
+        confidence=confidence,
+        rng=seed,
+    )
+    if json:
+        from dmtest.results.serial import dumps, plain
+
+        put(dumps(plain(found.to_dict())) + "\n")
+    else:
+        put(bounds_table(found))
+    return MISMATCH if found.violations else FINE
+
+
+@app.command(name="tests", epilog=options.TESTS)
+def list_tests(target: options.Listed = None, json: options.AsJson = False) -> int:
+    """List the tests.
+
+    For each: how it is computed, which targets it tests, its cost in rows n, columns d and slices
+    k, what it sees, and where it is published.
+    """
+    from dmtest.catalogue.registry import list_tests as registered
+
+    rows = registered(target)
+    if json:
+        from dmtest.results.serial import dumps
+
+        put(dumps([row.to_dict() for row in rows]) + "\n")
+    else:
+        put(tests_table(rows))
+    return FINE
+
+
+@app.command(epilog=options.DEMO)
+def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
+    """Report on real data that is built in.
+
+    Embeddings of 500 handwritten digits by an encoder that 'dmtest train' trained to make them
+    N(0, I). The report says how far it came, and what is still wrong. It is printed and written as
+    an HTML page.
+    """
+    _check_outputs(None, html, None)
+    from dmtest.cli.demo import INTRODUCTION, digits_report
+
+    put(f"{INTRODUCTION}\n\n")
+    _deliver(digits_report(), html, None, quiet=False)
+    return FINE
+
+
+app.command(name="train", epilog=train.EPILOG)(train.train)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0: fine; 1: mismatch; 2: bad usage or input, which one line on standard error
+        explains; 130: interrupted.
+    """
+    prepare()
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = warn
+            arguments = list(sys.argv[1:] if argv is None else argv)
+            code = app(arguments, prog_name="dmtest", standalone_mode=False)
+            if code and COMPLETION.intersection(arguments):
+                code = BAD_INPUT  # a shell that Typer cannot complete for, which it has said
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except SystemExit:  # how Rich leaves when the reader of a page of help has gone away
+        code = FINE
+    except Exception as error:
+        # Python ends a traceback with exit code 1, which a gate would read as a mismatch.
+        say(f"error: {explain(error)}")
+        if os.environ.get("DMTEST_TRACEBACK"):
+            raise
+        return BAD_INPUT
+    if code == INTERRUPTED:
+        say("interrupted")
+    return code if isinstance(code, int) else FINE
+
+
+def _check_outputs(
+    file: str | None,
+    html: str | None,
+    json: str | None,
+    junit: str | None = None,
+    baseline: str | None = None,
+) -> None:
+    """Refuse outputs that cannot be written before anything is computed for them."""
+    json = None if json == "-" else json
+    outputs = {"--html": html, "--json": json, "--junit": junit, "--write-baseline": baseline}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        place = Path(path)
+        if not path or place.is_dir():
+            raise InputError(f"{option}: {path!r} is not the name of a file; give one")
+        if not place.parent.is_dir():
+            raise InputError(f"{option}: there is no folder {str(place.parent)!r}; create it first")
+        if not os.access(place if place.exists() else place.parent, os.W_OK):
+            raise InputError(f"{option}: {path!r} cannot be written; choose a writable place")
+        if file and place.exists() and os.path.exists(file) and place.samefile(file):
+            raise InputError(f"{option}: {path!r} is the input; choose another file")
+
+
+def _target(name: TargetName, low: float | None, high: float | None) -> TargetLike:
+    if low is None and high is None:
+        return name.value
+    if name is not TargetName.uniform:
+        raise InputError(f"--low and --high are for --target uniform; got --target {name}")
+    from dmtest.targets.targets import Uniform
+
+    return Uniform(0.0 if low is None else low, 1.0 if high is None else high)
+
+
+def _columns(text: str | None) -> list[str | int] | None:
+    """Read names and positions; a:b stands for the positions from a to b - 1."""
+    if text is None:
+        return None
+    found: list[str | int] = []
+    for part in text.split(","):
+        if span := re.fullmatch(r"(\d+):(\d+)", part.strip()):
+            first, stop = int(span[1]), int(span[2])
+            if stop - first > MOST_COLUMNS:
+                raise InputError(f"--columns: {part.strip()} are too many; name those of the file")
+            found += range(first, stop)
+        else:
+            found.append(int(part) if re.fullmatch(r"\s*-?\d+\s*", part) else part.strip())
+    return found
+
+
+def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> Report:
+    """Keep in the report the command that repeats it."""
+    import shlex
+    from dataclasses import replace
+
+    from dmtest.data.readers.remote import is_url, shown
+
+    words = ["dmtest", *start]
+    for name, value in options.items():
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    # Passwords and signatures of URLs are for this run only.
+    words = [shown(word) if is_url(word) else word for word in words]
+    return replace(result, computed=result.computed | {"command": shlex.join(words)})
+
+
+def _deliver(result: Report, html: str | None, json: str | None, quiet: bool) -> None:
+    """Print the report, then write the files: what is printed cannot be lost by a full disk."""
+    if json == "-":
+        put(result.to_json())
+    elif not quiet:
+        put(rendered(result))
+    notes = []
+    if json not in (None, "-"):
+        result.to_json(json)
+        notes.append(f"JSON written to {json}")
+    if html is not None:
+        result.to_html(html)
+        notes.append(f"HTML page written to {html}")
+    if notes and not quiet and json != "-":
+        put("\n" + "\n".join(notes) + "\n")

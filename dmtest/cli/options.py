@@ -1,0 +1,366 @@
+"""What can be said on the command line: options with their help, and examples."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from dmtest.cli.console import put
+
+
+class TargetName(StrEnum):
+    """The targets that can be named on a command line."""
+
+    normal = "normal"
+    any_normal = "any-normal"
+    uniform = "uniform"
+    sphere = "sphere"
+
+
+class OnNonfinite(StrEnum):
+    """What to do with rows that hold NaN or infinity."""
+
+    error = "error"
+    drop = "drop"
+
+
+def _option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, **more)
+
+
+def _tests_like(incomplete: str) -> list[str]:
+    """Complete the last of names with commas between them."""
+    from dmtest.catalogue.registry import TESTS
+
+    done, comma, start = incomplete.rpartition(",")
+    names = (*TESTS, "all") if not comma else tuple(TESTS)
+    return [f"{done}{comma}{name}" for name in names if name.startswith(start)]
+
+
+def _targets_like(incomplete: str) -> list[str]:
+    from dmtest.catalogue.registry import TARGETS
+
+    return [name for name in TARGETS if name.startswith(incomplete)]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from dmtest import __version__
+
+        put(f"dmtest {__version__}\n")
+        raise typer.Exit
+
+
+FILE_HELP = (
+    "Arrays (.npy .npz .h5 .hdf5 .h5ad .zarr .safetensors .pt .pth), tables (.csv .tsv .parquet "
+    ".arrow .feather .ipc), vectors (.fvecs .ivecs .bvecs .fbin .ibin .u8bin .i8bin), words (.vec "
+    ".txt .bin), a folder of Hugging Face datasets, or a URL of one (s3://...). Text may end in "
+    ".gz. A row is an observation. Nothing in a file is ever executed."
+)
+Version = Annotated[
+    bool,
+    _option(None, "Print the version and exit.", "--version", callback=_version, is_eager=True),
+]
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help=FILE_HELP,
+        show_default=False,
+    ),
+]
+ReferenceFile = Annotated[
+    str,
+    typer.Argument(metavar="REFERENCE", help="The file to compare with.", show_default=False),
+]
+Rotation = Annotated[
+    bool,
+    _option(
+        None,
+        "Compare up to a rotation or reflection, by what none of them changes: row lengths and "
+        "the singular values of blocks of rows.",
+        "--rotation",
+    ),
+]
+ReferenceKey = Annotated[
+    str | None, _option("NAME", "The same of REFERENCE, where it is not that of FILE.")
+]
+Permutations = Annotated[
+    int, _option("INTEGER", "Permutations: no p-value is below 1 / (replicates + 1).")
+]
+Target = Annotated[
+    TargetName,
+    _option(
+        None,
+        "The hypothesis: N(0, I), some normal N(m, S), or the uniform on a box or the unit sphere.",
+    ),
+]
+Low = Annotated[
+    float | None, _option("NUMBER", "Lower end of the uniform's box in every column: 0 by default.")
+]
+High = Annotated[
+    float | None, _option("NUMBER", "Upper end of the uniform's box in every column: 1 by default.")
+]
+Alpha = Annotated[
+    float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
+]
+Tolerance = Annotated[
+    float | None,
+    _option(
+        "NATS",
+        "Divergence after noise that is near enough: the verdict is 'equivalent' if it is "
+        "certified to be smaller.",
+    ),
+]
+Sigma = Annotated[
+    float | None, _option("NUMBER", "Standard deviation of normal noise: FILE's by default.")
+]
+Epsilon = Annotated[
+    float | None, _option("NUMBER", "Half width of uniform noise: FILE's by default.")
+]
+Augmented = Annotated[
+    str,
+    _option("NAME", "The array, or the file, that holds f(X') row by row."),
+]
+Confidence = Annotated[float, _option("LEVEL", "Confidence of every bound.")]
+Batch = Annotated[
+    int | None, _option("INTEGER", "Rows of a batch: an eighth of them by default, at most 2048.")
+]
+Seed = Annotated[
+    int,
+    _option(
+        "INTEGER",
+        "Seed of the directions and of the null replicates. It is fixed, so that a run can be "
+        "repeated and the next one finds its replicates on disk.",
+    ),
+]
+Tests = Annotated[
+    str | None,
+    _option(
+        "NAMES",
+        "Tests to run, with commas between them, or 'all'; 'dmtest tests' lists them. By "
+        "default a few that complement one another.",
+        autocompletion=_tests_like,
+    ),
+]
+Html = Annotated[
+    str | None, _option("PATH", "Also write the report as one self-contained HTML page.")
+]
+Json = Annotated[
+    str | None,
+    _option("PATH", "Also write the report as JSON; '-' prints it, and nothing else."),
+]
+Key = Annotated[
+    str | None,
+    _option("NAME", "Which array of an archive, or which column of lists, holds the rows."),
+]
+Columns = Annotated[
+    str | None,
+    _option(
+        "LIST",
+        "Columns to keep, with commas between them: names, positions from 0, or 0:16 for the "
+        "first sixteen.",
+    ),
+]
+Slices = Annotated[
+    int | None, _option("INTEGER", "Random directions to project on: 64 by default.")
+]
+Replicates = Annotated[
+    int, _option("INTEGER", "Null samples: no p-value is below 1 / (replicates + 1).")
+]
+Nonfinite = Annotated[
+    OnNonfinite,
+    _option(None, "Rows that hold NaN or infinity: refuse them, or drop and count them."),
+]
+Quiet = Annotated[
+    bool,
+    _option(
+        None,
+        "Print no report and no progress: the exit code tells. What --html and --json ask for "
+        "is still written.",
+        "--quiet",
+        "-q",
+    ),
+]
+Listed = Annotated[
+    str | None,
+    _option(
+        "NAME",
+        "Only the tests of this target: normal, any-normal, uniform, product, sphere or reference "
+        "(two samples).",
+        autocompletion=_targets_like,
+    ),
+]
+BaselineFile = Annotated[
+    str | None, _option("PATH", "The baseline to check against, which --write-baseline wrote.")
+]
+WriteBaseline = Annotated[
+    str | None,
+    _option(
+        "PATH",
+        "Write a baseline of FILE instead: its report, the errors of what is compared, and its "
+        "rows (at random where there are more than 262,144 numbers).",
+    ),
+]
+SameTarget = Annotated[
+    TargetName | None,
+    _option(None, "The hypothesis: with a baseline, its own; else N(0, I).", show_default=False),
+]
+CheckAlpha = Annotated[
+    float | None,
+    _option(
+        "LEVEL",
+        "Level of all comparisons with the baseline together, or of the baseline's verdict that "
+        "is written: by default the baseline's, 0.05.",
+        show_default=False,
+    ),
+]
+MaxKL = Annotated[
+    float | None, _option("NATS", "Fail if the KL of the fitted normal is larger.", "--max-kl")
+]
+MaxSmoothedKL = Annotated[
+    float | None, _option("NATS", "Fail if the KL after noise is larger.", "--max-smoothed-kl")
+]
+MaxWasserstein = Annotated[
+    float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
+]
+MinRank = Annotated[
+    float | None, _option("NUMBER", "Fail if the effective rank of the covariance is smaller.")
+]
+MinDetectable = Annotated[
+    int | None,
+    _option(
+        "ROWS",
+        "Fail if a test notices at this many rows in half of the cases; at most half of FILE's.",
+        "--min-detectable-n",
+    ),
+]
+Compare = Annotated[
+    bool,
+    _option(
+        None,
+        "Also fail if the two samples do not follow one distribution, for better or worse.",
+        "--compare",
+    ),
+]
+CompareRotated = Annotated[
+    bool,
+    _option(None, "The same, up to a rotation or reflection.", "--rotation"),
+]
+CheckJson = Annotated[
+    str | None, _option("PATH", "Also write the check as JSON; '-' prints it, and nothing else.")
+]
+JUnit = Annotated[str | None, _option("PATH", "Also write the check as JUnit XML.")]
+GitHub = Annotated[
+    bool | None,
+    _option(
+        None,
+        "Print GitHub annotations; by default where GITHUB_ACTIONS is true.",
+        "--github/--no-github",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
+DemoPage = Annotated[str, _option("PATH", "Where to write the page.")]
+
+# A line that holds \b alone keeps the lines of the paragraph below it as they are.
+START = """\b
+Start here:
+  dmtest demo                    a first look, on data that is built in
+  dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
+  dmtest compare a.npy b.npy     do both have one distribution?
+  dmtest tests                   which tests there are
+
+\b
+Environment:
+  DMTEST_CACHE_DIR   where null replicates are kept; 'off': nowhere
+  DMTEST_THREADS     how many threads compute; by default one a core
+
+\b
+Completion of commands, options and names of tests:
+  dmtest --install-completion    for bash, zsh, fish or PowerShell
+
+Results go to standard output; progress, on a terminal only, and errors to standard error. An
+error is one line, with exit code 2.
+"""
+REPORT = """\b
+Exit codes:
+  0   no evidence against the target at this level
+  1   mismatch: the data do not follow the target
+      (with --tolerance, 0: certified to be near it, 1: not certified)
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest report z.npy
+  dmtest report z.npy --target any-normal --html z.html
+  dmtest report z.npz --key embeddings --json - | jq .pvalue
+  dmtest report z.csv --columns 0:16 --nonfinite drop
+  dmtest report u.parquet --target uniform --low -1 --high 1
+  dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
+  dmtest report z.npy --tolerance 0.05
+  dmtest report z.npy --quiet || echo 'not N(0, I)'
+"""
+CHECK = """\b
+Exit codes:
+  0   as good as the baseline and within the limits; or a baseline was written
+  1   worse than the baseline, or beyond a limit
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest check z.npy --write-baseline z.json
+  dmtest check new.npy --baseline z.json
+  dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
+  dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
+  dmtest check new.npy --baseline z.json --json - | jq .passed
+"""
+COMPARE = """\b
+Exit codes:
+  0   no evidence of a difference at this level
+  1   mismatch: the samples have different distributions
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest compare new.npy old.npy
+  dmtest compare new.npz old.npz --key embeddings --html comparison.html
+  dmtest compare ours.npy theirs.npy --rotation
+  dmtest compare a.csv b.csv --columns 0:16 --tests energy,classifier
+  dmtest compare a.npy b.npy --quiet || echo 'not the same'
+"""
+BOUNDS = """\b
+Exit codes:
+  0   the bounds were computed
+  1   the numbers break an inequality of the theory
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest bounds run/embeddings.npz
+  dmtest bounds z.npz --key f --augmented g --sigma 0.3
+  dmtest bounds f.npy --augmented g.npy --epsilon 0.1 --json
+"""
+TESTS = """\b
+Exit codes:
+  0   the tests were listed
+  2   bad usage: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest tests
+  dmtest tests --target any-normal
+  dmtest tests --json | jq -r '.[].name'
+"""
+DEMO = """\b
+Exit codes:
+  0   the report was printed and the page written, whatever the verdict
+  2   bad usage, or a page that cannot be written
+
+\b
+Examples:
+  dmtest demo
+  dmtest demo --html /tmp/digits.html
+"""

@@ -1,0 +1,1 @@
+"""Read a file, and validate a sample."""

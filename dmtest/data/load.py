@@ -1,0 +1,111 @@
+"""Files in, one array out; nothing found in a file is ever executed.
+
+Which kinds of files there are is said in :mod:`dmtest.data.readers.formats`, one row each.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import struct
+import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dmtest.data.readers.columns import Columns, Loaded
+from dmtest.data.readers.extras import require
+from dmtest.data.readers.formats import Format, identify
+from dmtest.data.readers.remote import fetched, is_url, shown
+from dmtest.errors import InputError
+
+__all__ = ["load", "read"]
+
+UNREADABLE = (  # what the libraries raise for files that are not what they should be
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, struct.error),
+)
+
+
+def load(
+    path: str | os.PathLike[str], *, key: str | None = None, columns: Columns | None = None
+) -> NDArray[Any]:
+    """Read an array from a file without ever executing anything in it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file or folder of one of the kinds that ``docs/files.md`` lists, told apart by suffix
+        (``.npy .npz .csv .tsv .parquet .arrow .feather .h5 .h5ad .zarr .safetensors .pt .fvecs
+        .fbin .vec .txt .bin`` and others) or, if it is a folder, by what is in it; or a URL of
+        one, such as ``s3://bucket/file.npy``, which fsspec fetches. Missing cells become NaN. The
+        first line of a ``.csv`` or ``.tsv`` is a header unless all of it is numeric.
+    key : str, optional
+        Which array of a file that holds several (levels are joined by ``/``; the last part of a
+        name will do if no other has it), or which column of a table holds the rows. Default: the
+        only array, or the one called ``embeddings``; the only column of lists.
+    columns : str, int or iterable of them, optional
+        Names or 0-based positions of the columns to keep.
+
+    Returns
+    -------
+    ndarray
+        The array as stored, mapped from the file where its kind permits; a table becomes (n, d)
+        of float32 or float64, and bfloat16 becomes float32.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as an array of numbers, or an optional library is missing.
+    """
+    return read(path, key, columns).array
+
+
+def read(
+    path: str | os.PathLike[str], key: str | None = None, columns: Columns | None = None
+) -> Loaded:
+    """Read a file, or what a URL names, with the loader of its kind."""
+    if not is_url(path):
+        return _read(Path(os.path.expanduser(path)), key, columns)  # Path's own raises
+    url = str(path)
+    with fetched(url) as local:
+        try:
+            return replace(_read(local, key, columns), source=shown(url))
+        except InputError as problem:
+            raise InputError(str(problem).replace(str(local), shown(url))) from problem
+
+
+def _read(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    if not os.path.exists(path):  # Path's own raises for long names
+        raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
+    members = set(os.listdir(path)) if path.is_dir() else None
+    row = identify(path.name, members, str(path))
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty (0 bytes); write it again")
+    if key is not None and not row.key:
+        raise InputError(f"key: {path} is {row.note} and has no keys; leave out key={key!r}")
+    if row.needs:
+        require(row.needs, f"{path}: {row.note}")
+    return _load(row, path, key, columns)
+
+
+def _load(row: Format, path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    try:
+        return row.load(path, key, columns)
+    except InputError:
+        raise
+    except PermissionError as problem:
+        raise InputError(f"{path}: may not be read by this user; change its mode") from problem
+    except MemoryError as problem:
+        raise InputError(f"{path}: does not fit into memory; save it as .npy or in parts") from (
+            problem
+        )
+    except UNREADABLE as problem:
+        reason = str(problem).strip().partition("\n")[0][:200]
+        raise InputError(
+            f"{path}: cannot be read as {row.note}, so it is truncated, corrupt or misnamed "
+            f"({reason or type(problem).__name__}); write it again"
+        ) from problem

@@ -1,0 +1,141 @@
+"""What every reader ends in, and how columns are named and chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.errors import InputError
+from dmtest.results.outcome import Finding
+
+__all__ = [
+    "Columns",
+    "Loaded",
+    "as_list",
+    "index_finding",
+    "listing",
+    "pick",
+    "positions",
+    "rounding",
+    "side_by_side",
+    "unique_names",
+]
+
+Columns = str | int | Iterable[str | int]
+
+EXACT = 2**53  # float64 holds every integer below this
+BLOCK = 4096  # rows copied at a time, so that a block of a wide table stays in the cache
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """An array with what is known about where it came from; `dtype` only where it was lost."""
+
+    array: NDArray[Any]
+    names: tuple[str, ...] | None = None
+    findings: tuple[Finding, ...] = ()
+    source: str = ""
+    dtype: str = ""
+
+
+def listing(items: Iterable[object], most: int = 8) -> str:
+    """Items for a message, cut after `most`."""
+    texts = [item if isinstance(item, str) else repr(item) for item in items]
+    more = f", ... ({len(texts)} in all)" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
+def _is_position(value: object, width: int) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        return False
+    return bool(0 <= value < width)
+
+
+def as_list(columns: Columns) -> list[Any]:
+    """One name or position, or several, as a list."""
+    if isinstance(columns, (str, int)):
+        return [columns]
+    if not isinstance(columns, Iterable):
+        raise InputError(f"columns: got {columns!r}; pass names or 0-based positions")
+    return list(columns)
+
+
+def positions(columns: Columns, names: Sequence[str] | None, width: int) -> list[int]:
+    """Turn names and 0-based positions into positions."""
+    found = []
+    for column in as_list(columns):
+        if isinstance(column, str):
+            if names is None:
+                raise InputError(
+                    f"columns: got the name {column!r}, but the data has no column names; "
+                    f"pass 0-based positions below {width}"
+                )
+            if column not in names:
+                known = listing(map(repr, names))
+                raise InputError(f"columns: there is no {column!r}; choose from {known}")
+            found.append(names.index(column))
+        elif _is_position(column, width):
+            found.append(int(column))
+        else:
+            raise InputError(f"columns: there is no {column!r}; pass 0-based positions < {width}")
+    if not found or len(set(found)) < len(found):
+        problem = "one is repeated" if found else "none is named"
+        raise InputError(f"columns: {problem}; name at least one column, each once")
+    return found
+
+
+def pick(array: NDArray[Any], columns: Columns | None) -> NDArray[Any]:
+    """Columns of a 2-D array by position; a view when they are neighbours."""
+    if columns is None:
+        return array
+    if array.ndim != 2:
+        raise InputError(f"columns: needs data of shape (n, d); got shape {array.shape}")
+    chosen = positions(columns, None, array.shape[1])
+    first, stop = chosen[0], chosen[-1] + 1
+    return array[:, first:stop] if chosen == list(range(first, stop)) else array[:, chosen]
+
+
+def unique_names(raw: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Column names with the missing and the repeated ones replaced, and a finding if any was."""
+    names: dict[str, None] = {}
+    for j, name in enumerate(raw):
+        base = label = name.strip() or f"column_{j}"
+        repeat = 1
+        while label in names:
+            repeat += 1
+            label = f"{base}_{repeat}"
+        names[label] = None
+    changed = [new for new, old in zip(names, raw, strict=True) if new != old.strip()]
+    if not changed:
+        return tuple(names), ()
+    message = f"Column names that were missing or repeated became {listing(changed)}."
+    return tuple(names), (Finding("column-names", message, len(changed)),)
+
+
+def rounding(values: NDArray[np.float64], what: str) -> tuple[Finding, ...]:
+    """Say whether integers were too large for float64."""
+    if not values.size or max(np.nanmax(values), -np.nanmin(values)) < EXACT:
+        return ()
+    count = int(np.count_nonzero(np.abs(values) >= EXACT))
+    message = f"{what}: {count} integers are 2**53 or larger in size and were rounded to float64."
+    return (Finding("rounded-integers", message, count),)
+
+
+def side_by_side(vectors: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put vectors side by side, in blocks of rows because column by column misses the cache."""
+    n = len(vectors[0])
+    table = np.empty((n, len(vectors)), np.result_type(*{vector.dtype for vector in vectors}))
+    for start in range(0, n, BLOCK):
+        for j, vector in enumerate(vectors):
+            table[start : start + BLOCK, j] = vector[start : start + BLOCK]
+    return table
+
+
+def index_finding(count: int) -> tuple[Finding, ...]:
+    """Say that a saved row index was left out, if one was."""
+    message = "A row index that pandas saved beside the data was left out."
+    return (Finding("index-column", message, count),) if count else ()

@@ -1,0 +1,206 @@
+"""The registry of kinds of files: one row each, which all else reads.
+
+To add a kind, write its function in a module beside this one, a row here, and a row in
+``tests/file_kinds.py``; then run ``python docs/make_files.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from dmtest.data.readers import arrow_files, zarr_store
+from dmtest.data.readers.arrow import read_parquet
+from dmtest.data.readers.arrow_files import read_arrow, read_dataset
+from dmtest.data.readers.columns import Columns, Loaded
+from dmtest.data.readers.extras import Extra
+from dmtest.data.readers.hdf5 import read_h5ad, read_hdf5
+from dmtest.data.readers.numpy_files import read_npy, read_npz
+from dmtest.data.readers.safetensors_file import read_safetensors
+from dmtest.data.readers.text import read_text
+from dmtest.data.readers.torch_file import read_torch
+from dmtest.data.readers.vectors import read_bin, read_vecs
+from dmtest.data.readers.word_vectors import read_word_text, read_words_binary
+from dmtest.data.readers.zarr_store import read_zarr
+from dmtest.errors import InputError
+
+__all__ = ["FORMATS", "Format", "by_suffix", "identify"]
+
+NAMED, PLACED = "names or positions", "positions"
+ARRAY = "the name of an array"
+COLUMN = "a column of lists, a row in each"
+H5PY = Extra("h5py", (3, 10))
+# Older ones run code from a file in spite of weights_only=True: CVE-2025-32434, CVE-2026-24747.
+TORCH = Extra("torch", (2, 10))
+
+
+class Format(NamedTuple):
+    """A kind of file.
+
+    Attributes
+    ----------
+    name : str
+        Short and unique.
+    suffixes : tuple of str
+        How names of such files end, in lower case.
+    load : callable
+        Reads a path with a key and columns.
+    note : str
+        What it is, with its article, for messages and the documentation.
+    memory : str
+        What of it comes into memory.
+    columns : str
+        What `columns` may be.
+    key : str
+        What `key` may be; empty where it means nothing.
+    needs : Extra or None
+        The optional library that reads it.
+    markers : tuple of str
+        Files that show a folder to be one of these.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    load: Callable[[Path, str | None, Columns | None], Loaded]
+    note: str
+    memory: str
+    columns: str = PLACED
+    key: str = ""
+    needs: Extra | None = None
+    markers: tuple[str, ...] = ()
+
+
+TABLE = "the columns chosen"
+ALL = "all"
+MAPPED = "mapped"
+
+FORMATS = (
+    Format("npy", (".npy",), read_npy, "a NumPy array", MAPPED),
+    Format("npz", (".npz",), read_npz, "a NumPy archive", "the array chosen", key=ARRAY),
+    Format("csv", (".csv", ".csv.gz"), read_text, "comma-separated text", TABLE, NAMED),
+    Format(
+        "tsv",
+        (".tsv", ".tsv.gz"),
+        partial(read_text, delimiter="\t"),
+        "tab-separated text",
+        TABLE,
+        NAMED,
+    ),
+    Format("parquet", (".parquet",), read_parquet, "a Parquet table", TABLE, NAMED, COLUMN),
+    Format(
+        "arrow",
+        (".arrow", ".feather", ".ipc"),
+        read_arrow,
+        "an Arrow table (also Feather 2)",
+        "mapped; tables of columns are put together",
+        NAMED,
+        COLUMN,
+    ),
+    Format(
+        "dataset",
+        (),
+        read_dataset,
+        "a folder of Hugging Face datasets",
+        "mapped; shards are put together",
+        NAMED,
+        "a column of lists, SPLIT or SPLIT/COLUMN",
+        markers=arrow_files.MARKERS,
+    ),
+    Format(
+        "hdf5",
+        (".h5", ".hdf5"),
+        read_hdf5,
+        "an HDF5 file",
+        "mapped if contiguous, or else the columns from the first to the last chosen",
+        key=ARRAY,
+        needs=H5PY,
+    ),
+    Format(
+        "h5ad",
+        (".h5ad",),
+        read_h5ad,
+        "an AnnData file",
+        "as HDF5",
+        "positions; genes of X and of layers",
+        "X, or an array of obsm or layers",
+        H5PY,
+    ),
+    Format(
+        "zarr",
+        (".zarr", ".zarr.zip"),
+        read_zarr,
+        "a Zarr store",
+        "the columns from the first to the last chosen",
+        key=ARRAY,
+        needs=Extra("zarr", (3, 0)),
+        markers=zarr_store.MARKERS,
+    ),
+    Format(
+        "safetensors",
+        (".safetensors",),
+        read_safetensors,
+        "a safetensors file",
+        "mapped; bfloat16 becomes float32",
+        key="the name of a tensor",
+        needs=Extra("safetensors", (0, 4)),
+    ),
+    Format(
+        "torch",
+        (".pt", ".pth"),
+        read_torch,
+        "a file of torch.save with tensors alone",
+        "mapped; bfloat16 becomes float32",
+        key="the name of a tensor, levels joined by /",
+        needs=TORCH,
+    ),
+    Format("vecs", (".fvecs", ".ivecs", ".bvecs"), read_vecs, "a file of texmex vectors", MAPPED),
+    Format(
+        "bin",
+        (".fbin", ".ibin", ".u8bin", ".i8bin"),
+        read_bin,
+        "a big-ann file of vectors",
+        MAPPED,
+    ),
+    Format(
+        "words",
+        (".vec", ".txt", ".vec.gz", ".txt.gz"),
+        read_word_text,
+        "word vectors as text (word2vec, fastText, GloVe)",
+        ALL,
+    ),
+    Format("word2vec", (".bin",), read_words_binary, "a binary word2vec file", ALL),
+)
+
+
+def identify(name: str, members: Set[str] | None, where: str) -> Format:
+    """Return the kind of a file, by its suffix, or of a folder, by what lies in it.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    members : set of str or None
+        Names in the folder; None for a file.
+    where : str
+        What to call it in the refusal of what is no such kind.
+    """
+    row = by_suffix(name)
+    if members is None and row is None:
+        known = ", ".join(suffix for row in FORMATS for suffix in row.suffixes)
+        raise InputError(f"{where}: unknown kind of file; save it as one of {known}")
+    if members is not None and not (row and row.markers):
+        row = next((row for row in FORMATS if not members.isdisjoint(row.markers)), None)
+    if row is None:
+        raise InputError(
+            f"{where}: this is a directory, neither a Zarr store nor one of Hugging Face datasets; "
+            "pass one file"
+        )
+    return row
+
+
+def by_suffix(name: str) -> Format | None:
+    """Return the kind of files that are called like this."""
+    rows = (row for row in FORMATS if row.suffixes and name.lower().endswith(row.suffixes))
+    return next(rows, None)

@@ -1,0 +1,116 @@
+"""URLs: whatever fsspec can reach is fetched to a temporary folder and read from there.
+
+Fetching a file whole serves all formats alike: most are mapped, or have their table of contents
+at the end. The folder is removed afterwards; a mapped file keeps its place on disk until the array
+is gone.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from dmtest.data.readers.extras import Extra, require
+from dmtest.data.readers.formats import by_suffix, identify
+from dmtest.errors import InputError
+
+__all__ = ["FSSPEC", "PACKAGES", "fetched", "is_url", "shown"]
+
+FSSPEC = Extra("fsspec", (2023, 6))
+PACKAGES = {  # what fsspec needs beside itself for a protocol
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("ssh", "sftp"), "paramiko"),
+    "hf": "huggingface_hub",
+}
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
+
+
+def is_url(path: object) -> bool:
+    """Whether a path is a URL such as s3://bucket/file.npy, also chained as in zip://a::b."""
+    return isinstance(path, str) and URL.match(path) is not None
+
+
+def shown(url: str) -> str:
+    """Return the URL without what may be secret: passwords, and signatures behind a ?."""
+    bare = re.sub(r"(?<=://)[^/@]*@", "", url)
+    return bare.partition("?")[0] if re.match(r"\w+s?://", bare) else bare
+
+
+@contextmanager
+def fetched(url: str) -> Iterator[Path]:
+    """Yield the local path of what a URL names: itself if it is local, or else a copy."""
+    require(FSSPEC, shown(url))
+    system, place = _resolve(url)
+    from fsspec.implementations.local import LocalFileSystem
+
+    if isinstance(system, LocalFileSystem):
+        yield Path(place)
+        return
+    # On Windows a mapped file cannot be removed; the system's cleaning of such folders does it.
+    with tempfile.TemporaryDirectory(prefix="dmtest-", ignore_cleanup_errors=True) as folder:
+        name = PurePosixPath(urlsplit(url).path if "http" in url[:5] else place).name
+        target = Path(folder, name or "data")
+        with _failures(url):
+            _copy(system, place, target, shown(url))
+        yield target
+
+
+def _resolve(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    protocol = re.split("::|://", url)[0].lower()
+    with _failures(url):
+        try:
+            system, place = url_to_fs(url)
+            return system, str(place)
+        except ImportError as problem:
+            package = next((PACKAGES[p] for p in PACKAGES if f"{p}:" in f"{url}:"), "")
+            cure = f"run: pip install {package}" if package else str(problem).rstrip(".")
+            raise InputError(
+                f"{shown(url)}: {protocol}:// needs a package that is not installed; {cure}"
+            ) from problem
+
+
+@contextmanager
+def _failures(url: str) -> Iterator[None]:
+    """Turn whatever a remote store raises, in a vocabulary of its own, into one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as problem:
+        raise InputError(f"{shown(url)}: there is no such file; check the URL") from problem
+    except Exception as problem:
+        reason = str(problem).strip().partition("\n")[0].replace(url, shown(url))[:200]
+        raise InputError(
+            f"{shown(url)}: cannot be fetched ({type(problem).__name__}: {reason}); check the URL, "
+            "the network and the credentials"
+        ) from problem
+
+
+def _copy(system: Any, place: str, target: Path, where: str) -> None:
+    """Copy a file or a folder of a known kind; nothing is fetched only to be refused."""
+    row = by_suffix(target.name)
+    # Asked about a file, some stores would read all of it to see whether it lists others.
+    if (row and not row.markers) or not system.isdir(place):
+        identify(target.name, None, where)
+        system.get_file(place, str(target))
+        return
+    root = place.rstrip("/") + "/"
+    inner = {file: PurePosixPath(file.removeprefix(root)) for file in system.find(place)}
+    identify(target.name, {path.parts[0] for path in inner.values()}, where)
+    target.mkdir()
+    for file, path in inner.items():
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{file!r} leads out of its folder")
+        local = target.joinpath(*path.parts)
+        local.parent.mkdir(parents=True, exist_ok=True)
+        system.get_file(file, str(local))

@@ -1,0 +1,177 @@
+"""Word vectors: text of word2vec, fastText and GloVe, and word2vec's binary files.
+
+A line of text is a word and d numbers; word2vec and fastText begin with a line "n d", GloVe does
+not. The words are labels, not data.
+"""
+
+from __future__ import annotations
+
+import gzip
+import reprlib
+from array import array as packed
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.data.readers.choice import room
+from dmtest.data.readers.columns import Columns, Loaded, pick, side_by_side
+from dmtest.errors import InputError
+
+__all__ = ["read_word_text", "read_words_binary"]
+
+LONGEST = 4096  # bytes of a word in a binary file
+
+
+class _Layout(NamedTuple):
+    """What the first two lines say."""
+
+    skip: int  # lines of header
+    n: int | None  # where there is a header
+    d: int
+    trailing: bool  # the C program of word2vec ends lines with a blank
+
+
+def _open(path: Path) -> Any:
+    return (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb")
+
+
+def _is_number(cell: bytes) -> bool:
+    with suppress(ValueError):
+        float(cell)
+        return b"_" not in cell
+    return False
+
+
+def read_word_text(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    """Read the vectors; columns are positions behind the word."""
+    at = _layout(path)
+    values = _parse(path, at)
+    if at.n is not None and len(values) != at.n:
+        raise InputError(
+            f"{path}: line 1 says {at.n} words of {at.d} numbers but {len(values)} follow, so it "
+            "is truncated or no such file; copy it again"
+        )
+    return Loaded(pick(values, columns), source=str(path))
+
+
+def _layout(path: Path) -> _Layout:
+    with _open(path) as stream:
+        lines = [stream.readline().rstrip(b"\r\n") for _ in range(2)]
+    first, second = (line.split() for line in lines)
+    if not first:
+        raise InputError(f"{path}: line 1 is blank; begin with a word and its numbers")
+    # "cat 5" may be a word of one number, "12 5" as well: the line below decides.
+    counts = len(first) == 2 and all(cell.isdigit() for cell in first)
+    if counts and (len(second) == 1 + int(first[1]) or len(second) != 2):
+        if len(second) != 1 + int(first[1]):
+            raise _malformed(path, 2, len(second), int(first[1]))
+        return _Layout(1, int(first[0]), int(first[1]), lines[1].endswith(b" "))
+    if len(first) < 2 or not all(map(_is_number, first[1:])):
+        raise InputError(
+            f"{path}: line 1 is neither a word and its numbers nor 'n d'; save other tables as .csv"
+        )
+    if _is_number(first[0]) and (not second or _is_number(second[0])):
+        raise InputError(
+            f"{path}: lines begin with numbers, not with words; save a table of numbers as .csv"
+        )
+    return _Layout(0, None, len(first) - 1, lines[0].endswith(b" "))
+
+
+def _malformed(path: Path, line: int, cells: int, d: int) -> InputError:
+    return InputError(
+        f"{path}: line {line} has {cells} cells, not a word and {d} numbers, so it is truncated or "
+        "malformed; write it again"
+    )
+
+
+def _parse(path: Path, at: _Layout) -> NDArray[np.float64]:
+    """Read the numbers with Arrow; what it refuses, in Python."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    numbers = [str(j) for j in range(at.d)]
+    labels = ["word", *numbers] + ["rest"] * at.trailing
+    squeezed = "gzip" if path.name.lower().endswith(".gz") else None
+    convert = arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(numbers, pa.float64()),
+        null_values=[],
+        include_columns=numbers,
+    )
+    plain = arrow_csv.ParseOptions(delimiter=" ", quote_char=False, ignore_empty_lines=False)
+    read = arrow_csv.ReadOptions(column_names=labels, skip_rows=at.skip)
+    try:
+        with pa.input_stream(str(path), compression=squeezed) as stream:
+            table = arrow_csv.read_csv(stream, read, plain, convert)
+    except pa.ArrowInvalid:
+        return _parse_slowly(path, at)
+    return side_by_side([column.to_numpy() for column in table.columns])
+
+
+def _parse_slowly(path: Path, at: _Layout) -> NDArray[np.float64]:
+    """Read what Arrow refused: words with blanks, tabs, or the line at fault.
+
+    A word may hold blanks, as some of GloVe's do, but no cell that is a number: a line of too
+    many numbers is malformed.
+    """
+    values = packed("d")
+    with _open(path) as stream:
+        for line, text in enumerate(stream, 1):
+            if line <= at.skip:
+                continue
+            cells = text.split()
+            word, numbers = cells[: -at.d], cells[-at.d :]
+            if len(cells) <= at.d or (len(word) > 1 and any(map(_is_number, word))):
+                raise _malformed(path, line, len(cells), at.d)
+            for cell in numbers:
+                if not _is_number(cell):
+                    shown = reprlib.repr(cell.decode(errors="replace"))
+                    raise InputError(
+                        f"{path}: line {line} holds {shown} where a number should be; correct "
+                        "that line"
+                    )
+            values.extend(map(float, numbers))
+    return np.frombuffer(values, np.float64).reshape(-1, at.d)
+
+
+def read_words_binary(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    """Read word2vec's binary file: 'n d', then n times a word, a blank and d float32."""
+    raw = np.memmap(path, np.uint8, "r")
+    with _open(path) as stream:
+        first = stream.readline(64)
+    counts = first.split()
+    if len(counts) != 2 or not all(cell.isdigit() for cell in counts) or first[-1:] != b"\n":
+        raise InputError(
+            f"{path}: does not begin with the two counts of word2vec's binary files; save vectors "
+            "of other programs as .npy"
+        )
+    n, d = map(int, counts)
+    if not n * d or n * (4 * d + 1) > raw.size:
+        raise InputError(
+            f"{path}: its first line says {n} words of {d} numbers, which {raw.size} bytes cannot "
+            "hold, so it is truncated or corrupt; copy it again"
+        )
+    room((n, d), 4, str(path))
+    values = _vectors(raw.data, len(first), n, d, path)
+    return Loaded(pick(values, columns), source=str(path))
+
+
+def _vectors(raw: memoryview, start: int, n: int, d: int, path: Path) -> NDArray[np.float32]:
+    values, size = np.empty((n, d), np.float32), 4 * d
+    for j in range(n):
+        blank = bytes(raw[start : start + LONGEST]).find(b" ")
+        start += blank + 1
+        if blank < 0 or start + size > len(raw):
+            raise InputError(
+                f"{path}: word {j} of {n} does not fit, so it is truncated or corrupt; copy it "
+                "again"
+            )
+        values[j] = np.frombuffer(raw, "<f4", d, start)
+        start += size
+    if bytes(raw[start:]).strip(b"\n"):
+        raise InputError(
+            f"{path}: {len(raw) - start} bytes follow the last of its {n} words; copy it again"
+        )
+    return values

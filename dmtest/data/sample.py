@@ -1,0 +1,198 @@
+"""The one validation gate: whatever the caller has becomes a `Sample`, or one clear sentence.
+
+Data that is already float32 or float64 is never copied, and every look at it goes in chunks of
+rows, so that a memory-mapped file larger than the memory stays on disk.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.data.inspection import Scan, look, scan
+from dmtest.data.load import read
+from dmtest.data.readers.columns import Columns, rounding
+from dmtest.data.readers.objects import LOW_PRECISION, from_object
+from dmtest.errors import InputError
+from dmtest.results.outcome import Finding
+
+__all__ = ["Sample", "as_sample"]
+
+MINIMUM_ROWS = 8
+TEXT = ("text", "convert it with x.astype(float)")
+REFUSED = {  # by kind of dtype: what it holds and the cure
+    "O": ("Python objects", "convert it with np.asarray(x, dtype=float)"),
+    "c": ("complex numbers", "pass both parts side by side, np.hstack([x.real, x.imag])"),
+    "M": ("dates", "leave them out, or pass time differences as numbers"),
+    "m": ("time differences", "divide by a unit, such as x / np.timedelta64(1, 's')"),
+    "V": ("records", "convert it with numpy.lib.recfunctions.structured_to_unstructured"),
+    **dict.fromkeys("SUT", TEXT),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Rows that passed the gate: finite, two-dimensional, float and read-only.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n, d)
+        float32 or float64; a view of the caller's memory or file where that was possible.
+    names : tuple of str or None
+        Column names, where the data had any.
+    dtype : str
+        What came in, such as ``"bfloat16"``.
+    source : str or None
+        The file it came from.
+    findings : tuple of Finding
+        What a reader of any result has to know about the data.
+    """
+
+    x: NDArray[np.floating[Any]] = field(repr=False)
+    names: tuple[str, ...] | None = None
+    dtype: str = "float64"
+    source: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.x.shape[0])
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return int(self.x.shape[1])
+
+
+def as_sample(
+    data: Any,
+    *,
+    key: str | None = None,
+    columns: Columns | None = None,
+    nonfinite: Literal["error", "drop"] = "error",
+) -> Sample:
+    """Check data once and put it in the one form that everything else computes with.
+
+    Parameters
+    ----------
+    data : Sample, path, array, tensor, data frame, Arrow table or list of lists
+        n rows of d numbers; one dimension is n x 1. Integers and booleans become float64,
+        half precision becomes float32. A frame's index is not data, and its nulls are NaN.
+    key : str, optional
+        Which array of an archive, or which column of lists of a table.
+    columns : str, int or iterable of them, optional
+        Names or 0-based positions of the columns to keep.
+    nonfinite : {"error", "drop"}
+        What to do with rows that have a NaN or an infinity. Dropping copies the other rows.
+
+    Returns
+    -------
+    Sample
+        The data, with findings about what was changed and what looks wrong. float32 values
+        whose squares would overflow when summed come back as float64.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used; the sentence says why and what to do.
+    """
+    if nonfinite not in ("error", "drop"):
+        raise InputError(f"nonfinite: must be 'error' or 'drop'; got {nonfinite!r}")
+    if isinstance(data, Sample):
+        if key is not None or columns is not None:
+            raise InputError("columns: data is a Sample already; choose them when it is made")
+        return data
+    collect = read if isinstance(data, (str, os.PathLike)) else from_object
+    loaded = collect(data, key, columns)
+    dtype = loaded.dtype or loaded.array.dtype.name
+    array = _two_dimensional(loaded.array)
+    x, changes = _as_float(array, dtype)
+    seen = scan(x)
+    if not seen.finite.all():
+        kept, dropped = _finite_rows(x, seen.finite, loaded.names, nonfinite)
+        x, changes, seen = kept, (*changes, dropped), scan(kept)
+    x, widened = _room_for_squares(x, seen)
+    view = x.view()
+    view.flags.writeable = False
+    looks = look(view, seen, loaded.names)
+    findings = (*loaded.findings, *changes, *widened, *looks)
+    return Sample(view, loaded.names, dtype, loaded.source or None, findings)
+
+
+def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:
+    """Refuse what holds no numbers or has no rows; make a vector one column."""
+    dtype = array.dtype
+    if dtype.kind not in "biuf" and not dtype.name.startswith(LOW_PRECISION):
+        held, cure = REFUSED.get(dtype.kind, ("no numbers", TEXT[1]))
+        raise InputError(f"data: holds {held} (dtype {dtype}); {cure}")
+    if array.ndim == 1:
+        array = array.reshape(-1, 1)
+    if array.ndim != 2:
+        cure = "x.reshape(len(x), -1)" if array.ndim else "one row per observation"
+        raise InputError(f"data: must have shape (n, d); got shape {array.shape}; pass {cure}")
+    n, d = array.shape
+    if n == 0 or d == 0:
+        raise InputError(f"data: is empty, shape ({n}, {d}); pass at least {MINIMUM_ROWS} rows")
+    if n < MINIMUM_ROWS:
+        raise InputError(f"data: has {n} rows of {d} values; pass at least {MINIMUM_ROWS} rows")
+    return array
+
+
+def _as_float(
+    array: NDArray[Any], dtype: str
+) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
+    """Make it float32 or float64; what is already is not copied."""
+    findings: tuple[Finding, ...] = ()
+    if any(part.startswith(LOW_PRECISION) for part in dtype.split(", ")):
+        message = f"Values came as {dtype}: rounding makes ties and may itself be detected."
+        findings = (Finding("low-precision", message),)
+    if array.dtype.name.startswith(LOW_PRECISION):
+        return array.astype(np.float32), findings
+    if array.dtype.kind in "biu":
+        x = array.astype(np.float64)
+        return x, findings + (rounding(x, "data") if array.dtype.itemsize == 8 else ())
+    if array.dtype.itemsize > 8:
+        message = f"Values came as {dtype} and were rounded to float64."
+        with np.errstate(over="ignore"):  # becomes inf, which the scan reports
+            return array.astype(np.float64), (Finding("longdouble", message),)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array if array.flags.aligned else array.copy(), findings
+
+
+def _finite_rows(
+    x: NDArray[np.floating[Any]],
+    finite: NDArray[np.bool_],
+    names: tuple[str, ...] | None,
+    nonfinite: str,
+) -> tuple[NDArray[np.floating[Any]], Finding]:
+    n, bad = len(finite), int(np.count_nonzero(~finite))
+    row = int(np.argmin(finite))
+    column = int(np.argmin(np.isfinite(x[row])))
+    label = repr(names[column]) if names else column
+    verb = "is" if bad == 1 else "are"
+    found = f"{bad} of {n} rows {verb} not finite (first: row {row}, column {label})"
+    if nonfinite == "error":
+        raise InputError(f"data: {found}; pass nonfinite='drop' to test the others")
+    if n - bad < MINIMUM_ROWS:
+        raise InputError(f"data: {found}; at least {MINIMUM_ROWS} finite rows are needed")
+    return x[finite], Finding("nonfinite-rows", f"{found} and were dropped.", bad)
+
+
+def _room_for_squares(
+    x: NDArray[np.floating[Any]], seen: Scan
+) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
+    """Widen float32 whose sum of squares could overflow; float64 has nowhere to go."""
+    largest = float(max(seen.high.max(), -seen.low.min()))
+    if largest <= math.sqrt(float(np.finfo(x.dtype).max) / x.size):
+        return x, ()
+    if x.dtype == np.float64 and largest > math.sqrt(float(np.finfo(np.float64).max) / x.size):
+        raise InputError(f"data: values up to {largest:.3g} overflow when squared; rescale them")
+    message = f"Values up to {largest:.3g} overflow float32 when squared and became float64."
+    return x.astype(np.float64), (Finding("large-values", message),)

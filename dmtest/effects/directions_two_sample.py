@@ -1,0 +1,159 @@
+"""Directions along which two samples differ most: found on one half, tested on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.calibration.multiplicity import holm, rank_pvalues
+from dmtest.engines.labelled_lines import Lines, per_line, sorted_lines
+from dmtest.engines.pool import Labels, Pool
+from dmtest.runtime.streams import stream
+from dmtest.statistics.pools.classifier import shrinkage
+from dmtest.targets.transforms import unit_rows
+
+__all__ = ["FEWEST", "MOST_COLUMNS", "Divergent", "divergent_directions"]
+
+Vector = NDArray[np.float64]
+
+# Rows of a sample that a search takes at least and looks at most; columns at most.
+FEWEST, ROWS, MOST_COLUMNS = 50, 10_000, 1024
+# Eigenvectors of either end, coordinates that are tried, directions and names that are given.
+ENDS, COORDINATES, COUNT, NAMED = 4, 128, 3, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divergent:
+    """One direction along which the held-out halves differ.
+
+    Attributes
+    ----------
+    direction : ndarray, shape (d,)
+        Unit vector.
+    statistic : float
+        nm/(n+m) times the energy distance of the held-out halves along it, in pooled sds.
+    pvalue, adjusted : float
+        By permutation of the held-out rows, and by Holm's method over the directions.
+    mean, variance : float
+        Of the data along it, in units of the reference's mean and standard deviation there: 0
+        and 1 where they agree.
+    skewness, kurtosis : float
+        Of the data along it.
+    rows : tuple of int
+        Rows of the data that stand out most along it.
+    """
+
+    direction: Vector
+    statistic: float
+    pvalue: float
+    adjusted: float
+    mean: float
+    variance: float
+    skewness: float
+    kurtosis: float
+    rows: tuple[int, ...]
+
+
+def divergent_directions(pool: Pool, replicates: int) -> list[Divergent]:
+    """Search one half of either sample, test on the other halves.
+
+    Candidates are the difference of the means and the extreme eigenvectors of the difference of
+    the covariances, as they are and after whitening with the shrunk pooled covariance, and
+    single coordinates; the energy distance on the line, in pooled standard deviations, chooses.
+    """
+    d = pool.d
+    if d < 2 or d > MOST_COLUMNS or min(pool.n, pool.m) < 2 * FEWEST:
+        return []
+    halves = [_halves(pool, name, n) for name, n in (("data", pool.n), ("reference", pool.m))]
+    x, y = (
+        np.asarray(rows[half[0]], dtype=np.float64)
+        for rows, half in zip((pool.x, pool.y), halves, strict=True)
+    )
+    held = Pool(pool.x[halves[0][1]], pool.y[halves[1][1]], pool.seed)
+    found = _search(Pool(x, y, pool.seed), _candidates(x, y))
+    lines = sorted_lines(held, found)
+    values = _energies(held, lines, Labels(held.n, held.m, replicates, pool.seed))
+    pvalues = [float(rank_pvalues(row[0], row[1:])) for row in np.round(values, 10)]
+    adjusted = holm(pvalues)
+    return [
+        _described(held, halves[0][1], u, float(row[0]), p, float(q))
+        for u, row, p, q in zip(found, values, pvalues, adjusted, strict=True)
+    ]
+
+
+def _halves(pool: Pool, name: str, n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    order = stream(pool.seed, f"divergent/{name}").permutation(n)
+    return np.sort(order[: n // 2][:ROWS]), np.sort(order[n // 2 :][:ROWS])
+
+
+def _candidates(x: Vector, y: Vector) -> Vector:
+    d = x.shape[1]
+    apart = x.mean(axis=0) - y.mean(axis=0)
+    centred = np.concatenate([x - x.mean(axis=0), y - y.mean(axis=0)])
+    covariance = centred.T @ centred / len(centred)
+    weight = shrinkage(centred, covariance)
+    level = float(np.trace(covariance)) / d
+    values, vectors = np.linalg.eigh((1.0 - weight) * covariance + weight * level * np.eye(d))
+    root = vectors / np.sqrt(np.maximum(values, 1e-12 * max(float(values[-1]), 1e-300)))
+    change = np.cov(x.T, ddof=0) - np.cov(y.T, ddof=0)
+    raw = np.linalg.eigh(change)[1].T
+    white = np.linalg.eigh(root.T @ change @ root)[1].T @ root.T
+    spread = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
+    shift = np.argsort(-np.abs(apart) / spread, kind="stable")[:COORDINATES]
+    parts = [
+        apart[None],
+        (root @ (root.T @ apart))[None],
+        *(ends for found in (raw, white) for ends in (found[:ENDS], found[-ENDS:])),
+        np.eye(d)[shift],
+    ]
+    rows = np.concatenate(parts)
+    return unit_rows(rows[np.square(rows).sum(axis=1) > 0.0])
+
+
+def _search(pool: Pool, candidates: Vector) -> Vector:
+    """Take the best candidates, each made orthogonal to those taken before."""
+    labels = Labels(pool.n, pool.m, 0, pool.seed)
+    taken: list[Vector] = []
+    for _ in range(min(COUNT, pool.d)):
+        rest = candidates
+        if taken:
+            basis = np.stack(taken)
+            rest = candidates - candidates @ basis.T @ basis
+            # What is left of a candidate that was all but taken is noise.
+            rest = rest[np.square(rest).sum(axis=1) > 0.1]
+        if not len(rest):
+            break
+        rest = unit_rows(rest)
+        lines = sorted_lines(pool, rest)
+        taken.append(rest[_energies(pool, lines, labels)[:, 0].argmax()])
+    return np.stack(taken)
+
+
+def _energies(pool: Pool, lines: Lines, labels: Labels) -> Vector:
+    from dmtest.kernels.transport import energy_lines
+
+    spread = np.sqrt(np.where(lines.spread > 0.0, lines.spread, 1.0))
+    return np.asarray(pool.scale * per_line(lines, labels, energy_lines) / spread[:, None])
+
+
+def _described(
+    held: Pool, rows: NDArray[np.intp], u: Vector, statistic: float, pvalue: float, adjusted: float
+) -> Divergent:
+    ours = np.asarray(held.x, dtype=np.float64) @ u
+    theirs = np.asarray(held.y, dtype=np.float64) @ u
+    spread = float(theirs.std()) or 1.0
+    own = (ours - ours.mean()) / (float(ours.std()) or 1.0)
+    far = np.argsort(-np.abs(ours - theirs.mean()), kind="stable")[:NAMED]
+    return Divergent(
+        direction=u,
+        statistic=statistic,
+        pvalue=pvalue,
+        adjusted=adjusted,
+        mean=float(ours.mean() - theirs.mean()) / spread,
+        variance=float(ours.var()) / spread**2,
+        skewness=float((own**3).mean()),
+        kurtosis=float((own**4).mean() - 3.0),
+        rows=tuple(int(rows[i]) for i in far),
+    )

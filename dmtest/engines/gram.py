@@ -1,0 +1,215 @@
+"""Sums over pairs of rows: one tiled pass over half of the Gram matrix, never held whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.runtime.parallel import Progress, blocks, run_tasks
+
+__all__ = ["PairSum", "Precision", "pair_sums", "tile_dtype"]
+
+Precision: TypeAlias = Literal["auto", "double"]
+Kernel: TypeAlias = Callable[..., float]
+Vector: TypeAlias = NDArray[np.float64]
+
+# Sides of tiles: a tile, and what it is made of, stay in the second-level cache between BLAS
+# and the folds.
+TILES = {np.dtype(np.float32): 384, np.dtype(np.float64): 256}
+# From these sizes on "auto" takes float32 tiles, at half the cost: the error stays below 1e-2
+# of the null's standard deviation for every registered test (tests/test_pairs.py).
+SINGLE_ROWS = 4096
+SINGLE_COLUMNS = 32
+# Largest exponents of which exp is a finite float32 and float64, with room to add up.
+ROOM = {np.dtype(np.float32): 70.0, np.dtype(np.float64): 650.0}
+
+
+@dataclass(frozen=True, slots=True)
+class PairSum:
+    """The sum over pairs j < k of a function of r_j^2, r_k^2 and g_jk = Y_j . Y_k.
+
+    Attributes
+    ----------
+    kernel : callable
+        A fold of a tile, from :mod:`dmtest.kernels.pairs` or with the same arguments:
+        ``(gram, shared, left, right, diagonal, constants)``.
+    near, far : float, optional
+        `shared` is the tile of exp(-near |Y_j - Y_k|^2), or of exp(far |Y_j + Y_k|^2); it is
+        made once for all sums that ask for the same one.
+    distance : bool
+        `shared` is the tile of |Y_j - Y_k|. With none of the three it is the Gram tile.
+    constants : tuple of float
+        Passed on to the kernel.
+    largest : bool
+        Take the largest of the tiles' values instead of their sum.
+    """
+
+    kernel: Kernel
+    near: float | None = None
+    far: float | None = None
+    distance: bool = False
+    constants: tuple[float, ...] = ()
+    largest: bool = False
+
+    @property
+    def shares(self) -> tuple[str, float]:
+        """Which tile beside the Gram tile it is folded with."""
+        if self.near is not None:
+            return "near", self.near
+        if self.far is not None:
+            return "far", self.far
+        return ("distance", 0.0) if self.distance else ("gram", 0.0)
+
+
+def tile_dtype(n: int, d: int, precision: Precision = "auto") -> np.dtype[Any]:
+    """Tell the precision of the tiles for n rows in d columns."""
+    single = precision == "auto" and n >= SINGLE_ROWS and d >= SINGLE_COLUMNS
+    return np.dtype(np.float32 if single else np.float64)
+
+
+def pair_sums(
+    rows: NDArray[Any],
+    requests: Sequence[PairSum],
+    *,
+    precision: Precision = "auto",
+    threads: bool = True,
+    progress: Progress | None = None,
+) -> dict[PairSum, float]:
+    """Evaluate any number of sums over pairs of rows in one pass.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+    requests : sequence of PairSum
+        Equal ones are computed once.
+    precision : {"auto", "double"}
+        "auto": float32 tiles, added up in float64, where n and d are large.
+    threads : bool
+        Whether to spread rows of tiles over threads.
+    progress : callable, optional
+        Called with (what, tiles done, tiles in all) after every row of tiles.
+
+    Returns
+    -------
+    dict of PairSum to float
+    """
+    kind = tile_dtype(len(rows), rows.shape[1], precision)
+    # Distances add up to n^2 sqrt(2d), of which what varies is so little that float32 shows.
+    double = [r for r in requests if r.distance] if kind == np.float32 else []
+    single = [r for r in requests if r not in double]
+    found: dict[PairSum, float] = {}
+    for dtype, chosen in ((kind, single), (np.dtype(np.float64), double)):
+        if chosen:
+            y = np.ascontiguousarray(rows, dtype=dtype)
+            found |= _one_pass(y, tuple(dict.fromkeys(chosen)), threads, progress)
+    return found
+
+
+def _one_pass(
+    y: NDArray[Any], requests: tuple[PairSum, ...], threads: bool, progress: Progress | None
+) -> dict[PairSum, float]:
+    wide = np.einsum("ij,ij->i", y, y, dtype=np.float64)
+    job = _Pass(y, wide, requests)
+    parts = blocks(len(y), TILES[y.dtype])
+    held = threading.local()
+
+    def row_of_tiles(index: int) -> Vector:
+        # One set of tiles a thread for the whole pass: touching fresh memory costs more than
+        # the product.
+        if not hasattr(held, "tiles"):
+            held.tiles = job.tiles()
+        total = job.start()
+        for columns in parts[index:]:
+            job.fold(parts[index], columns, held.tiles, total)
+        return total
+
+    # Longest rows first: the two workers then end together. Summation order is fixed.
+    order = range(len(parts))
+    total, done, tiles = job.start(), 0, len(parts) * (len(parts) + 1) // 2
+    sums = run_tasks(row_of_tiles, order) if threads else map(row_of_tiles, order)
+    for index, values in enumerate(sums):
+        job.join(total, values)
+        done += len(parts) - index
+        if progress is not None:
+            progress("pairs of rows", done, tiles)
+    return job.scaled(total)
+
+
+class _Pass:
+    """What one pass over the tiles has to compute, and the folding of one tile."""
+
+    def __init__(self, y: NDArray[Any], squared: Vector, requests: tuple[PairSum, ...]) -> None:
+        self.y, self.requests = y, requests
+        self.squared = squared.astype(y.dtype)
+        self.largest = np.array([request.largest for request in requests])
+        self.constants = [np.array(request.constants, dtype=np.float64) for request in requests]
+        self.groups: dict[tuple[str, float], list[int]] = {}
+        for position, request in enumerate(requests):
+            self.groups.setdefault(request.shares, []).append(position)
+        top = float(squared.max(initial=0.0))
+        room = ROOM[y.dtype]
+        self.shifts = {
+            value: 4.0 * value * top if 4.0 * value * top > room else 0.0
+            for kind, value in self.groups
+            if kind == "far"
+        }
+
+    def start(self) -> Vector:
+        return np.where(self.largest, -np.inf, 0.0)
+
+    def join(self, total: Vector, values: Vector) -> None:
+        total[:] = np.where(self.largest, np.maximum(total, values), total + values)
+
+    def tiles(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        size = min(TILES[self.y.dtype], len(self.y))
+        return np.empty((size, size), self.y.dtype), np.empty((size, size), self.y.dtype)
+
+    def fold(
+        self, rows: slice, columns: slice, tiles: tuple[NDArray[Any], ...], total: Vector
+    ) -> None:
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        # A tile at the edge lies at the front of the memory of a whole one.
+        gram, space = (tile.reshape(-1)[: shape[0] * shape[1]].reshape(shape) for tile in tiles)
+        np.matmul(self.y[rows], self.y[columns].T, out=gram)
+        left, right = self.squared[rows], self.squared[columns]
+        diagonal = rows == columns
+        for (kind, value), members in self.groups.items():
+            shared, mass = gram, 0.0
+            if kind != "gram":
+                shared = space
+                fill, shift = _fills()[kind], self.shifts.get(value, 0.0)
+                keep = any(self.requests[p].kernel is not _fills()["mass"] for p in members)
+                mass = fill(gram, left, right, diagonal, value, shift, keep, space)
+            for position in members:
+                request = self.requests[position]
+                if request.kernel is _fills()["mass"] and kind != "gram":
+                    part = mass
+                else:
+                    constants = self.constants[position]
+                    part = request.kernel(gram, shared, left, right, diagonal, constants)
+                if request.largest:
+                    total[position] = max(total[position], part)
+                else:
+                    total[position] += part
+
+    def scaled(self, total: Vector) -> dict[PairSum, float]:
+        out = {}
+        for request, value in zip(self.requests, total, strict=True):
+            shift = self.shifts.get(request.far, 0.0) if request.far is not None else 0.0
+            with np.errstate(over="ignore"):
+                out[request] = float(value * np.exp(shift)) if shift else float(value)
+        return out
+
+
+@cache
+def _fills() -> dict[str, Kernel]:
+    """Kernels that make the shared tiles; imported when needed, as numba is slow to import."""
+    from dmtest.kernels import pairs
+
+    return {"near": pairs.near, "far": pairs.far, "distance": pairs.distance, "mass": pairs.mass}

@@ -1,0 +1,1 @@
+"""Test a stream batch by batch by betting."""

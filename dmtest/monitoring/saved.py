@@ -1,0 +1,150 @@
+"""Monitors in files: strict JSON, nothing that is run, checked when it is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.errors import InputError
+from dmtest.monitoring.betting import Bets, Sums
+from dmtest.results import serial
+from dmtest.results.outcome import Finding
+from dmtest.targets.stored import describe_target
+from dmtest.targets.targets import Target, TargetLike, Uniform, as_target
+
+if TYPE_CHECKING:
+    from dmtest.monitoring.monitor import Monitor
+
+__all__ = ["restored", "written"]
+
+KIND, SCHEMA = "dmtest-monitor", 1
+
+
+def written(monitor: Monitor, path: str | os.PathLike[str] | None = None) -> str:
+    """Return a monitor as JSON, and write it if a path is given."""
+    probe = monitor.probe
+    target = {"name": monitor.target.name}
+    if probe is not None:
+        target = describe_target(monitor.target, probe)
+    held = {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "target": target,
+        "probe": probe,
+        "d": monitor.d,
+        "alpha": monitor.alpha,
+        "n": monitor.n,
+        "batches": monitor.batches,
+        "names": monitor.names,
+        "outside": monitor.outside,
+        "log_largest": monitor.log_largest,
+        "rejected_at": monitor.rejected_at,
+        "findings": [finding.to_dict() for finding in monitor.findings],
+        "cash": monitor.cash,
+        "capital": monitor.capital,
+        "gains": monitor.gains,
+        "sums": None if monitor.bets is None else monitor.bets.sums.parts(),
+    }
+    text = serial.dumps(serial.encode(held)) + "\n"
+    if path is not None:
+        serial.write(path, text)
+    return text
+
+
+def restored(
+    kind: type[Monitor], path_or_text: str | os.PathLike[str], target: TargetLike | None
+) -> Monitor:
+    """Make the monitor again that `written` described."""
+    text, name = serial.read(path_or_text)
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict) or data.get("kind") != KIND or data.get("schema") != SCHEMA:
+        raise InputError(
+            f"path_or_text: {name} holds no monitor of schema {SCHEMA}; pass what Monitor.to_json "
+            f"wrote."
+        )
+    goal = _target(data, target, name)
+    try:
+        monitor = kind(goal, data["d"], alpha=data["alpha"])
+        _fill(monitor, data)
+    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"path_or_text: {name} is incomplete or was changed ({error}); pass what "
+            f"Monitor.to_json wrote."
+        ) from None
+    return monitor
+
+
+def _target(data: Mapping[str, Any], asked: TargetLike | None, name: str) -> Target:
+    stored = data.get("target")
+    if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
+        raise InputError(f"path_or_text: {name} names no target; pass what Monitor.to_json wrote.")
+    if asked is None:
+        if "low" in stored and "high" in stored:
+            return Uniform(stored["low"], stored["high"])
+        if "probe" in stored or stored["name"] not in ("normal", "uniform"):
+            raise InputError(
+                f"target: {name} is for {stored['name']!r}, which a file cannot hold; pass the "
+                f"target again, as when the monitor began."
+            )
+        return as_target(stored["name"])
+    goal = as_target(asked)
+    now = {"name": goal.name}
+    if data.get("probe") is not None:
+        now = describe_target(goal, np.array(data["probe"], dtype=np.float64))
+    here, there = now.pop("probe", None), stored.get("probe")
+    same = now == {key: value for key, value in stored.items() if key != "probe"}
+    if not same or (here is None) != (there is None) or not _near(here, there):
+        raise InputError(
+            f"target: {name} is for {stored['name']!r} and got {goal!r}, which is another; leave "
+            f"the target out, or begin another monitor."
+        )
+    return goal
+
+
+def _near(here: Any, there: Any) -> bool:
+    return here is None or bool(np.allclose(here, there, rtol=1e-9, atol=1e-12))
+
+
+def _fill(monitor: Monitor, data: Mapping[str, Any]) -> None:
+    for field in ("n", "batches", "outside"):
+        value = data[field]
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"{field} is {str(value)[:20]!r}")
+        setattr(monitor, field, value)
+    monitor.cash = float(serial.number(data["cash"]))
+    monitor.log_largest = float(serial.number(data["log_largest"]))
+    at = data["rejected_at"]
+    monitor.rejected_at = None if at is None else int(at)
+    monitor.findings = tuple(Finding(**item) for item in data["findings"])
+    monitor.names = None if data["names"] is None else tuple(map(str, data["names"]))
+    if data["probe"] is not None:
+        monitor.probe = np.array(data["probe"], dtype=np.float64)
+    if monitor.bets is None:
+        return
+    fresh = monitor.bets.sums.parts()
+    sums = {name: _array(data["sums"][name], like.shape) for name, like in fresh.items()}
+    monitor.bets.sums = Sums(**sums)
+    if not monitor.batches:
+        return
+    shapes = {
+        g: v.shape for g, v in Bets(monitor.bets.d).place(np.zeros((1, monitor.bets.d))).items()
+    }
+    monitor.capital = {group: _array(data["capital"][group], s) for group, s in shapes.items()}
+    monitor.gains = {group: _array(data["gains"][group], s) for group, s in shapes.items()}
+
+
+def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    found = np.array(values, dtype=np.float64)
+    if found.size == 0:
+        found = found.reshape(shape)
+    if found.shape != shape or not np.isfinite(found).all():
+        raise ValueError(f"an array of shape {found.shape} is not finite or not {shape}")
+    return found

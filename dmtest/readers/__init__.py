@@ -1,1 +1,0 @@
-"""Readers, one module a kind of source; all end in a :class:`~dmtest.readers.columns.Loaded`."""

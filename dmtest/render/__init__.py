@@ -1,0 +1,1 @@
+"""What a reader sees of a result: the page, figures, text, tables, citations."""

@@ -1,0 +1,131 @@
+"""What a report rests on: references of its tests and methods, as text and as BibTeX."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from dmtest.render import wording
+
+if TYPE_CHECKING:
+    from dmtest.results.report import Report
+
+__all__ = ["Entry", "bibtex", "cited", "described", "library", "software"]
+
+# The paper whose protocol and divergence after noise the package is built on.
+PAPER = "Butakov et al. 2024"
+ENTRY = re.compile(r"^% ([^\n]+)\n(@\w+\{(\w+),\n(.*?)\n\})", re.MULTILINE | re.DOTALL)
+FIELD = re.compile(r"^ *(\w+) *= *\{(.*)\},?$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One reference.
+
+    Attributes
+    ----------
+    label : str
+        How the catalogue of tests names it, such as ``"Mardia 1970"``.
+    key : str
+        Its BibTeX key.
+    bibtex : str
+        The entry.
+    text : str
+        The reference in one line.
+    """
+
+    label: str
+    key: str
+    bibtex: str
+    text: str
+
+
+@functools.cache
+def library() -> dict[str, tuple[Entry, ...]]:
+    """Return the references that come with the package, by label."""
+    text = resources.files("dmtest.render").joinpath("references.bib").read_text("utf-8")
+    found: dict[str, tuple[Entry, ...]] = {}
+    for label, source, key, inside in ENTRY.findall(text):
+        entry = Entry(label, key, source, _line(dict(FIELD.findall(inside))))
+        found[label] = (*found.get(label, ()), entry)
+    return found
+
+
+def _line(fields: dict[str, str]) -> str:
+    """Write the fields of an entry as one line, without BibTeX's marks."""
+    where = fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or ""
+    if fields.get("series"):
+        where += f", {fields['series']}"
+    if fields.get("volume"):
+        where += f" {fields['volume']}"
+    if fields.get("number"):
+        where += f"({fields['number']})"
+    if fields.get("edition"):
+        where += f", {fields['edition'].lower()} edition"
+    for name in ("pages", "note"):
+        if fields.get(name):
+            where += f", {fields[name]}" if where else fields[name]
+    identifier = f"doi:{fields['doi']}" if fields.get("doi") else ""
+    if fields.get("eprint"):
+        identifier = f"arXiv:{fields['eprint']}"
+    authors = fields["author"].replace(" and ", "; ")
+    parts = [f"{authors} ({fields['year']})", fields["title"], where.strip(), identifier]
+    line = " ".join(f"{part.rstrip('.')}." for part in parts if part)
+    line = line.replace("\\sqrt", "√").replace("--", "\N{EN DASH}")
+    return re.sub(r"[${}_]", "", line)
+
+
+def software(report: Report) -> Entry:
+    """Return the reference of the package itself, in the version that made the report."""
+    version = report.computed.get("version")
+    year = str(report.computed.get("created") or "")[:4]
+    release = wording.clean("" if version is None else f", version {version}")
+    fields = {"author": "{The dmtest developers}", "title": "dmtest", "year": wording.clean(year)}
+    fields["note"] = f"Python package{release}"
+    inside = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
+    text = f"The dmtest developers. dmtest{release} (Python package)."
+    return Entry("dmtest", "dmtest", f"@misc{{dmtest,\n{inside}}}", text)
+
+
+def _labels(report: Report) -> list[str]:
+    """Return the labels of what was used, in the order in which a methods section needs them."""
+    found = [PAPER] if report.pictures.get("profile") else []
+    for outcome in report.outcomes:
+        found += described(report, outcome.test)[1].split("; ")
+    if any(outcome.replicates for outcome in report.outcomes):
+        found.append("Phipson & Smyth 2010")
+    if "min-p" in report.pvalue_method:
+        found.append("Westfall & Young 1993")
+    if report.outcomes:
+        found.append("Holm 1979")
+    if report.pictures.get("slices") and "reference_rows" not in report.computed:
+        found.append("Aldor-Noiman et al. 2013")
+    return [label for label in dict.fromkeys(found) if label]
+
+
+def described(report: Report, test: str) -> tuple[str, str]:
+    """Return what a test sees and its references, as far as the report says."""
+    known = report.computed.get("described")
+    row = known.get(test) if isinstance(known, dict) else None
+    if not isinstance(row, dict):
+        return "", ""
+    return wording.clean(row.get("sees") or ""), wording.clean(row.get("reference") or "")
+
+
+def cited(report: Report) -> list[Entry]:
+    """Return what to cite: the software, its paper, the tests and the methods used.
+
+    A reference that is not in the library is given as its label, without BibTeX.
+    """
+    entries = [software(report)]
+    for label in _labels(report):
+        entries += library().get(label, (Entry(label, "", "", label),))
+    return entries
+
+
+def bibtex(report: Report) -> str:
+    """Return the BibTeX entries of what to cite."""
+    return "\n\n".join(entry.bibtex for entry in cited(report) if entry.bibtex)

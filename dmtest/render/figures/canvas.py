@@ -1,0 +1,76 @@
+"""The only module here that imports matplotlib at its top: load it late."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+__all__ = ["ReportFigure", "drawable", "painted", "svg"]
+
+# Any: matplotlib's stubs want the literal name of each parameter.
+SETTINGS: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dmtest",
+    "path.simplify": False,
+    "axes.unicode_minus": True,
+}
+
+
+class ReportFigure(Figure):
+    """A Figure that notebooks show although pyplot has never been imported.
+
+    On matplotlib's white ground it is shown as a drawing in the colours of the notebook, light or
+    dark. A ground that a style has set is kept, and where no HTML is shown the figure is a PNG.
+    """
+
+    def _repr_html_(self) -> str | None:
+        from dmtest.render.page import svg
+
+        white = self.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
+        return svg.notebook(self) if white else None
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=144)
+        return buffer.getvalue()
+
+
+def drawable(text: str) -> str:
+    """Return text without characters that the font lacks, which would each warn."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    shown = (c if ord(c) in known or ord(c) < 128 else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join("?" if ord(c) < 32 else c for c in shown)
+
+
+def svg(width: float, height: float, paint: Any) -> str:
+    """Return the SVG text of a figure painted under fixed settings.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches.
+    paint : callable
+        Draws on the Figure that it is given.
+    """
+    with rc_context():
+        rcdefaults()  # a user's style must not change the page
+        rcParams.update(SETTINGS)
+        figure = Figure(figsize=(width, height))
+        paint(figure)
+        return _saved(figure)
+
+
+def painted(figure: Figure) -> str:
+    """Return the SVG text of a figure as it is, on no ground."""
+    with rc_context(SETTINGS):
+        return _saved(figure)
+
+
+def _saved(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return buffer.getvalue()

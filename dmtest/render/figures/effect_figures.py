@@ -1,0 +1,139 @@
+"""Panels of how large a departure is: effects, their decomposition, noise, power."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dmtest.render import table_rows
+from dmtest.render.figures import stored_figures
+from dmtest.render.figures.palette import LIGHT, Palette, frame, title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from dmtest.results.report import Report
+
+__all__ = ["decomposition", "detectability", "effects", "profile"]
+
+
+def effects(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
+    """Draw the effect sizes with their intervals, one scale for each unit."""
+    from dmtest.render.figures.canvas import drawable
+
+    rows = table_rows.effect_rows(report)
+    style: dict[str, Any] = {"fontsize": 8.5, "va": "center", "parse_math": False}
+    for place, row in enumerate(rows):
+        ax.plot([0, 100], [place, place], color=palette.grid, linewidth=0.8, zorder=1)
+        if row.mark is not None:
+            width = row.mark - row.zero
+            ax.barh(place, width, left=row.zero, height=0.55, color=palette.fill, zorder=2)
+            ax.plot(row.mark, place, "o", color=palette.data, markersize=4, zorder=3)
+        if row.start is not None and row.end is not None:
+            ax.plot([row.start, row.end], [place, place], color=palette.data, linewidth=1.6)
+        ax.text(-5, place, drawable(row.label), ha="right", color=palette.ink, **style)
+        bounds = f" [{row.interval}]" if row.interval else ""
+        text = drawable(f"{row.value} {row.unit}{bounds}")
+        ax.text(105, place, text, ha="left", color=palette.muted, **style)
+    # Labels and numbers stand left and right of the bars, inside the axes.
+    ax.set(xlim=(-160, 300), ylim=(max(len(rows), 1) - 0.4, -0.6))
+    ax.axis("off")
+    title(ax, "Effect sizes (one scale for each unit)", palette)
+    return ax
+
+
+def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
+    """Draw the bracket of the divergence after noise, over noise levels, on logarithmic axes.
+
+    Parameters
+    ----------
+    ax, report, palette
+        As for `qq`; the numbers are in ``report.pictures["profile"]``.
+    """
+    found = stored_figures.profile(report)
+    points = sorted(found["points"], key=lambda point: float(point["noise"]))
+    x = np.array([point["noise"] for point in points])
+    low, lower, upper, high = (
+        stored_figures.numbers([point[name] for point in points])
+        for name in ("low", "lower", "upper", "high")
+    )
+    ends = np.concatenate([low, lower, upper, high])
+    positive = ends[np.isfinite(ends) & (ends > 0.0)]
+    floor = max(float(positive.min(initial=1.0)) / 2.0, 1e-5)
+    top = max(float(positive.max(initial=1.0)) * 2.0, 10.0 * floor)
+    ax.set(xscale="log", yscale="log", xlim=(0.9 * x[0], 1.1 * x[-1]), ylim=(floor, top))
+    ax.set(xlabel=f"noise ({'sd' if found['noise'] == 'gaussian' else 'half width'})")
+    ax.set(ylabel="KL after noise (nats)")
+    ax.fill_between(
+        x, np.fmax(low, floor), np.nan_to_num(high, nan=top), color=palette.band, linewidth=0
+    )
+    ax.fill_between(x, np.fmax(lower, floor), upper, color=palette.fill, linewidth=0)
+    ax.plot(x, upper, color=palette.data, linewidth=1.2)
+    shown = np.where(lower > floor, lower, np.nan)
+    ax.plot(x, shown, color=palette.data, linewidth=1.2)
+    blind = np.array([not point["informative"] for point in points])
+    ax.plot(x[blind], upper[blind], "x", color=palette.bad, markersize=5)
+    tolerance = report.computed.get("tolerance")
+    if tolerance:
+        ax.plot(x[[0, -1]], [tolerance, tolerance], "--", color=palette.bad, linewidth=1.0)
+    ax.set_xticks(x, [f"{value:.2g}" for value in x])
+    ax.minorticks_off()
+    title(ax, "Divergence after noise", palette)
+    frame(ax, palette)
+    return ax
+
+
+def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
+    """Draw the power of a test against the rows of subsamples, and the mean p-value.
+
+    Parameters
+    ----------
+    ax, report, palette
+        As for `qq`; the numbers are in ``report.pictures["detectability"]``.
+    """
+    found = stored_figures.detectability(report)
+    x = np.array(found["sizes"], dtype=np.float64)
+    rates, low, high, mean = (
+        stored_figures.numbers(found[name]) for name in ("rates", "low", "high", "mean_pvalues")
+    )
+    span = (0.9 * x[0], 1.1 * x[-1])
+    ax.set(xscale="log", xlim=span, ylim=(-0.03, 1.03), xlabel="rows")
+    ax.set(ylabel="share rejected, mean p")
+    ax.fill_between(x, low, high, color=palette.band, linewidth=0)
+    ax.plot(x, rates, "o-", color=palette.data, linewidth=1.2, markersize=3)
+    ax.plot(x, mean, "--", color=palette.muted, linewidth=1.0)
+    ax.plot(span, [0.5, 0.5], ":", color=palette.muted, linewidth=0.8)
+    ax.set_xticks(x, [f"{value:,.0f}" for value in x], rotation=30 if len(x) > 6 else 0)
+    ax.minorticks_off()
+    title(ax, f"Power of {found['test']}", palette)
+    frame(ax, palette)
+    return ax
+
+
+def decomposition(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
+    """Draw the parts of the divergence with their intervals, in nats.
+
+    Parameters
+    ----------
+    ax, report, palette
+        As for `qq`; the numbers are among ``report.effects``.
+    """
+    from dmtest.render.figures.canvas import drawable
+
+    parts = stored_figures.parts(report)
+    for place, (name, effect) in enumerate(parts):
+        value = float(effect.value or 0.0)
+        ax.barh(place, value, height=0.5, color=palette.fill, zorder=2)
+        ax.plot(value, place, "o", color=palette.data, markersize=4, zorder=4)
+        if effect.low is not None and effect.high is not None:
+            ends = [effect.low, effect.high]
+            ax.plot(ends, [place, place], color=palette.data, linewidth=1.6, zorder=3)
+        ax.text(0.0, place - 0.42, drawable(name), fontsize=8.5, color=palette.ink, zorder=5)
+    ends = [v for _, e in parts for v in (e.value, e.high) if v is not None and np.isfinite(v)]
+    ax.set(ylim=(len(parts) - 0.5, -0.85), xlim=(0.0, 1.06 * max(ends, default=0.0) or 1.0))
+    ax.set(xlabel="divergence (nats)")
+    title(ax, "Where the divergence comes from", palette)
+    frame(ax, palette)
+    ax.set_yticks([])
+    return ax

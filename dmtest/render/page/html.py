@@ -1,0 +1,171 @@
+"""The HTML page, one self-contained file, and the fragment that notebooks show."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from dmtest.render import citations, table_rows, wording
+from dmtest.render.page import explain, reproduce
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from dmtest.results.report import Report
+
+__all__ = ["fragment", "page", "scoped"]
+
+
+@functools.cache
+def _environment() -> Environment:
+    """Return the templates, with everything escaped and control characters spelled out."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("dmtest.render.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Clean every text that is not markup made here."""
+    return wording.clean(value) if type(value) is str else value
+
+
+def _source(name: str) -> str:
+    """Return the text of a template that holds no expressions: style sheet, script."""
+    loader = _environment().loader
+    assert loader is not None
+    return loader.get_source(_environment(), name)[0]
+
+
+def _shared(report: Report) -> dict[str, Any]:
+    """Return what the page and the fragment both say."""
+    pvalue, note = wording.evidence(report)
+    effects, tests = table_rows.effect_rows(report), table_rows.test_rows(report)
+    levels = {row.confidence for row in effects if row.interval}
+    return {
+        "report": report,
+        "verdict": wording.verdict(report),
+        "pvalue": pvalue,
+        "pvalue_note": note,
+        "diagnosis": table_rows.diagnosis(report),
+        "effects": effects,
+        "confidence": levels.pop() if len(levels) == 1 else "",
+        "tests": tests,
+        "calibrations": table_rows.calibrations(tests),
+        "count": wording.count,
+        "size": wording.size(report),
+        "plural": wording.plural,
+        "scope_of": wording.scope(report),
+        "method_of": wording.method,
+        "magnitude": explain.magnitude(report),
+        "two": wording.two_samples(report),
+    }
+
+
+def page(report: Report) -> str:
+    """Return a page that needs nothing else: no script, no font, no request.
+
+    Parameters
+    ----------
+    report : Report
+        What to show.
+
+    Returns
+    -------
+    str
+        HTML with its style, its pictures (SVG) and a small script that only
+        makes the table of tests sortable.
+    """
+    from markupsafe import Markup
+
+    from dmtest.render.page import page_figures
+
+    script = _source("sort.js.j2").strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            **_shared(report),
+            style=Markup(_source("page.css.j2")),
+            script=Markup(script),
+            script_hash=f"'sha256-{digest}'",
+            slices=page_figures.slices(report),
+            coordinates=page_figures.coordinates(report),
+            spectrum=page_figures.spectrum(report),
+            distance=[
+                plate
+                for draw in (
+                    page_figures.profile,
+                    page_figures.decomposition,
+                    page_figures.detectability,
+                )
+                if (plate := draw(report))
+            ],
+            notes=table_rows.notes(report),
+            glossary=explain.glossary(report),
+            directions=table_rows.direction_rows(report),
+            warnings=[table_rows.warning_line(item) for item in report.warnings],
+            facts=table_rows.facts(report),
+            call=reproduce.call(report),
+            command=reproduce.command(report),
+            method=reproduce.method(report),
+            citation=[entry.text for entry in citations.cited(report)],
+            bibtex=citations.bibtex(report).splitlines(),
+            newline=Markup("\n"),
+            source=report.computed.get("source") or "",
+            created=report.computed.get("created") or "",
+            version=report.computed.get("version") or "",
+        )
+    )
+
+
+# How JupyterLab, VS Code, Colab and pages of Sphinx say that they are dark. The reader's system
+# does not count: a light notebook stays light on a dark desktop.
+DARK = (
+    '[data-jp-theme-light="false"]',
+    ".vscode-dark",
+    ".vscode-high-contrast:not(.vscode-high-contrast-light)",
+    'html[theme="dark"]',
+    'html[data-theme="dark"]',
+)
+
+
+def scoped(style: str, scope: str) -> str:
+    """Write a style sheet's SCOPE and DARK as selectors of one fragment."""
+    dark = f":is({', '.join(DARK)}) {scope}"
+    return style.replace("DARK", dark).replace("SCOPE", scope)
+
+
+def fragment(report: Report) -> str:
+    """Return the compact HTML that a notebook shows, with its style scoped to it.
+
+    Parameters
+    ----------
+    report : Report
+        What to show.
+    """
+    from markupsafe import Markup
+
+    digest = hashlib.sha256(report.to_json().encode()).hexdigest()
+    scope = f"dmtest-{digest[:10]}"
+    style = scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
+    return (
+        _environment()
+        .get_template("fragment.html.j2")
+        .render(
+            **_shared(report),
+            scope=scope,
+            style=Markup(style),
+            warnings=[table_rows.warning_line(item) for item in report.warnings],
+            facts=table_rows.facts(report),
+        )
+    )

@@ -1,0 +1,136 @@
+"""How to repeat a report, and how to describe it."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from typing import TYPE_CHECKING
+
+from dmtest.render import citations, wording
+
+if TYPE_CHECKING:
+    from dmtest.results.report import Report
+
+__all__ = ["call", "command", "method"]
+
+TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
+
+
+def _target_object(name: str) -> str:
+    """Write the target object that a name stands for, with dots for what the name leaves out."""
+    family, bracket, arguments = name.partition("(")
+    return f"dmtest.{family.capitalize()}({arguments if bracket else '...)'}"
+
+
+def _is_file(source: str) -> bool:
+    """Whether the source looks like a path rather than the name of a type."""
+    suffix = source.rpartition(".")[2]
+    return suffix.isalnum() and suffix not in TYPES and suffix != source
+
+
+def _whole(report: Report, key: str) -> bool:
+    """Whether a positive whole number of that name is among what was computed."""
+    value = report.computed.get(key)
+    return isinstance(value, int) and value > 0
+
+
+def call(report: Report) -> list[str]:
+    """Return the lines of the Python call that repeats this report."""
+    said = report.computed.get("call")
+    if isinstance(said, str):
+        return [wording.clean(line) for line in said.splitlines()]
+    source = str(report.computed.get("source") or "data")
+    asked = report.computed.get("arguments")
+    if isinstance(asked, dict):
+        given = [f"{name}={value!r}," for name, value in asked.items() if value is not None]
+        return _lines(report, source, [part for text in given for part in _wrapped(text)])
+    tests = report.computed.get("tests")
+    names = tests if isinstance(tests, list) else [o.test for o in report.outcomes]
+    listed = _wrapped(f"tests={names!r},") if names else []
+    counts = [f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)]
+    return _lines(report, source, [*listed, *counts])
+
+
+def _wrapped(argument: str) -> list[str]:
+    return textwrap.wrap(argument, 84, subsequent_indent=" " * 7, break_on_hyphens=False)
+
+
+def _lines(report: Report, source: str, more: list[str]) -> list[str]:
+    arguments = [
+        f"{source!r}," if _is_file(source) else "data,",
+        f"target={report.target!r},"
+        if report.target in wording.TARGETS
+        else f"target={_target_object(report.target)},",
+        f"alpha={report.alpha!r},",
+        *more,
+        f"rng={report.seed},",
+    ]
+    return ["dmtest.report(", *("    " + wording.clean(line) for line in arguments), ")"]
+
+
+def command(report: Report) -> str:
+    """Return the shell command that repeats it; empty unless the source is a file."""
+    said = report.computed.get("command")
+    if isinstance(said, str):
+        return wording.clean(said)
+    source = str(report.computed.get("source") or "")
+    if not _is_file(source):
+        return ""
+    return wording.clean(
+        f"dmtest report {shlex.quote(source)} --target {shlex.quote(report.target)} "
+        f"--alpha {report.alpha:g} --seed {report.seed}"
+    )
+
+
+def _tests(report: Report) -> str:
+    """Name the tests with their references, those of slices first."""
+    groups: dict[str, list[str]] = {}
+    for outcome in report.outcomes:
+        reference = citations.described(report, outcome.test)[1]
+        name = f"{outcome.test} ({reference})" if reference else outcome.test
+        over = f"Tests of slices, over {outcome.slices} directions" if outcome.slices else ""
+        groups.setdefault(over, []).append(name)
+    other = groups.pop("", [])
+    said = [f" {head}: {', '.join(names)}." for head, names in groups.items()]
+    if other:
+        said.append(f" Tests{' of whole rows' if groups else ''}: {', '.join(other)}.")
+    return "".join(said)
+
+
+def method(report: Report) -> str:
+    """Return a paragraph for a methods section, with what was found."""
+    version = report.computed.get("version")
+    software = "dmtest" if version is None else f"dmtest {version}"
+    ways = "; ".join(dict.fromkeys(wording.method(o.method) for o in report.outcomes))
+    other = report.computed.get("reference_rows")
+    rows = wording.plural(report.n, "observation") + (
+        f" and a reference sample of {wording.count(other)}" if isinstance(other, int) else ""
+    )
+    asked = (
+        "have one distribution" + (", up to a rotation," if "rotation" in report.target else "")
+        if wording.two_samples(report)
+        else f"follow {wording.target(report.target)}"
+    )
+    text = (
+        f"Whether {rows} in {wording.plural(report.d, 'dimension')} {asked} was tested with "
+        f"{software} (seed {report.seed})."
+        + _tests(report)
+        + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
+    )
+    if report.outcomes:
+        text += (
+            f" Global, family-wise {wording.evidence(report)[0]} at alpha = {report.alpha:g} "
+            f"({wording.method(report.pvalue_method)})."
+        )
+    return wording.clean(text + _distance(report))
+
+
+def _distance(report: Report) -> str:
+    """Say between which bounds the divergence after noise is."""
+    effect = report.effects.get("smoothed-kl")
+    if effect is None or effect.low is None or effect.high is None or effect.confidence is None:
+        return ""
+    return (
+        f" Divergence from the target (Butakov et al. 2024): {effect.label}, "
+        f"{wording.interval(effect)} nats at {100 * effect.confidence:g}%."
+    )

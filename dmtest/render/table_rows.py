@@ -1,0 +1,299 @@
+"""Rows of text that the page, the notebook and the terminal lay out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dmtest.render import citations, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dmtest.results.outcome import Effect, Finding, Outcome
+    from dmtest.results.report import Report
+
+__all__ = [
+    "DirectionRow",
+    "EffectRow",
+    "TestRow",
+    "calibrations",
+    "diagnosis",
+    "direction_rows",
+    "effect_rows",
+    "facts",
+    "notes",
+    "test_rows",
+    "warning_line",
+]
+
+NAMES = {
+    "seconds": "time",
+    "pvalue_error": "standard error of global p",
+    "pvalue_floor": "smallest global p there can be",
+    "rows_in_pictures": "rows in pictures",
+    "reference_rows": "rows of the reference",
+}
+UNITS = {"standard deviations": "sd"}  # where a column has no room
+NEUTRAL = {"times the normal's": 1.0}  # what the target gives, where that is not 0
+BARELESS = frozenset({"rows"})  # where 0 is no reference
+PARTS = frozenset({"kl-mean", "kl-scale", "kl-correlation"})  # of the effect above them
+UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """One effect in words, and its interval as percentages of a common scale.
+
+    `zero`, `start`, `end` and `mark` are positions between 0 and 100 shared by
+    all effects of one unit; None where there is nothing to draw. `part` tells a
+    part of the effect above it.
+    """
+
+    label: str
+    estimable: bool
+    value: str
+    unit: str
+    interval: str
+    confidence: str
+    note: str
+    zero: float
+    start: float | None
+    end: float | None
+    mark: float | None
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One test in words."""
+
+    __test__ = False  # not for pytest to collect
+
+    test: str
+    statistic: str
+    reduction: str
+    pvalue: str
+    error: str
+    adjusted: str
+    worst_slice: str
+    worst_pvalue: str
+    method: str
+    letter: str
+    rejects: bool
+    params: str
+    sees: str
+    reference: str
+    keys: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionRow:
+    """One direction that was searched for, in words."""
+
+    weights: str
+    variance: str
+    skewness: str
+    kurtosis: str
+    pvalue: str
+    adjusted: str
+    rows: str
+    rejects: bool
+
+
+def direction_rows(report: Report) -> list[DirectionRow]:
+    """Return the directions that were found on one half of the rows and tested on the other."""
+    return [
+        DirectionRow(
+            weights=", ".join(
+                f"{wording.clean(name)}\N{NO-BREAK SPACE}{weight:+.2f}"
+                for name, weight in one["loadings"][:4]
+            ),
+            variance=wording.number(one["variance"]),
+            skewness=f"{one['skewness']:+.2f}",
+            kurtosis=f"{one['kurtosis']:+.2f}",
+            pvalue=wording.pvalue(one["pvalue"]),
+            adjusted=wording.pvalue(one["adjusted"]),
+            rows=", ".join(map(str, one["rows"][:5])),
+            rejects=one["adjusted"] <= report.alpha,
+        )
+        for one in report.pictures.get("directions") or []
+    ]
+
+
+def effect_rows(report: Report) -> list[EffectRow]:
+    """Return the effects in order, scaled within each unit."""
+    effects = list(report.effects.values())
+    scales = {e.unit: _scale([o for o in effects if o.unit == e.unit]) for e in effects}
+    return [_effect_row(effect, scales[effect.unit]) for effect in effects]
+
+
+def notes(report: Report) -> list[tuple[str, str]]:
+    """Return how the effects were computed; those computed alike are named together."""
+    found: dict[str, list[str]] = {}
+    for row in effect_rows(report):
+        if row.note:
+            found.setdefault(row.note, []).append(row.label)
+    return [("; ".join(labels), note) for note, labels in found.items()]
+
+
+def _scale(effects: Sequence[Effect]) -> tuple[float, float] | None:
+    """Return the range from what the target gives to the farthest limit on either side.
+
+    None where a bar would say nothing: for one number with nothing to compare.
+    """
+    unit = effects[0].unit
+    alone = len(effects) == 1 and effects[0].low is None and effects[0].high is None
+    if alone or unit in BARELESS:
+        return None
+    ends = [v for e in effects for v in (e.value, e.low, e.high) if v is not None]
+    ends = [NEUTRAL.get(unit, 0.0), *(v for v in ends if math.isfinite(v))]
+    return min(ends), max(ends)
+
+
+def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
+    low, high = scale or (0.0, 0.0)
+    span = (high - low) or 1.0
+
+    def place(value: float | None) -> float | None:
+        if value is None or math.isnan(value) or scale is None:
+            return None
+        return round(100 * (min(max(value, low), high) - low) / span, 2)
+
+    start, end = place(effect.low), place(effect.high)
+    if effect.low is None and end is not None:
+        start = place(low)
+    if effect.high is None and start is not None:
+        end = place(high)
+    estimable = effect.value is not None and not math.isnan(effect.value)
+    return EffectRow(
+        label=wording.clean(effect.label),
+        estimable=estimable,
+        value=wording.number(effect.value) if estimable else "not estimable",
+        unit=wording.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
+        interval=wording.interval(effect),
+        confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
+        # The value says that much.
+        note=wording.clean(effect.note).removeprefix("not estimable: "),
+        zero=place(NEUTRAL.get(effect.unit, 0.0)) or 0.0,
+        start=start,
+        end=end,
+        mark=place(effect.value),
+        part=effect.name in PARTS,
+    )
+
+
+def test_rows(report: Report) -> list[TestRow]:
+    """Return the tests, those with the strongest evidence first."""
+    pairs = list(zip(report.outcomes, report.adjusted, strict=True))
+    pairs.sort(key=lambda pair: (_last(pair[1]), _last(pair[0].pvalue)))
+    letters = {m: _letter(k) for k, m in enumerate(dict.fromkeys(o.method for o, _ in pairs))}
+    return [_test_row(report, o, adjusted, letters[o.method]) for o, adjusted in pairs]
+
+
+test_rows.__test__ = False  # type: ignore[attr-defined]
+
+
+def _letter(place: int) -> str:
+    """Return a, b, ..., z, a1, b1, ...: the key of a calibration."""
+    return chr(97 + place % 26) + (str(place // 26) if place >= 26 else "")
+
+
+def calibrations(rows: Sequence[TestRow]) -> list[tuple[str, str]]:
+    """Return the key to the letters of the rows: how each was calibrated."""
+    return list({row.letter: row.method for row in rows}.items())
+
+
+def _last(value: float) -> float:
+    """Sort what is not a number to the end."""
+    return math.inf if math.isnan(value) else value
+
+
+def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) -> TestRow:
+    floored = wording.at_floor(outcome.pvalue, outcome.replicates)
+    error = outcome.pvalue_error
+    shown = error is not None and math.isfinite(error) and error > 0 and not floored
+    corrected = wording.pvalue(adjusted)
+    worst = outcome.worst_pvalue
+    sees, reference = citations.described(report, outcome.test)
+    return TestRow(
+        test=wording.clean(outcome.test),
+        statistic=wording.number(outcome.statistic, 4),
+        reduction="" if outcome.reduction is None else wording.clean(outcome.reduction),
+        pvalue=wording.pvalue(outcome.pvalue, outcome.replicates),
+        error=_error(error) if error is not None and shown else "",
+        adjusted=f"≤ {adjusted:.2g}" if floored and adjusted < 1 else corrected,
+        worst_slice="" if outcome.worst_slice is None else str(outcome.worst_slice),
+        worst_pvalue="" if worst is None else wording.pvalue(worst, outcome.replicates),
+        method=wording.clean(outcome.method),
+        letter=letter,
+        rejects=adjusted <= report.alpha,
+        params=", ".join(f"{k} {_param(v)}" for k, v in outcome.params.items() if v is not None),
+        sees=sees,
+        reference=reference,
+        keys=(outcome.test, outcome.statistic, outcome.pvalue, adjusted, worst),
+    )
+
+
+def _param(value: Any) -> str:
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else wording.number(value)
+    return wording.clean(value)
+
+
+def _error(value: float) -> str:
+    """Return one digit, and as few characters as it takes: 0.02, 7e-4."""
+    return f"{value:.1g}" if value >= 0.00095 else f"{value:.0e}".replace("e-0", "e-")
+
+
+def diagnosis(report: Report) -> list[str]:
+    """Return the sentences that say what is wrong; without any, how many tests reject."""
+    if report.diagnosis:
+        return [wording.clean(item.message) for item in report.diagnosis]
+    many = len(report.outcomes)
+    if not many:
+        return ["No test was run."]
+    level = f"at alpha = {report.alpha:g} after adjustment for {wording.plural(many, 'test')}"
+    rejecting = sum(p <= report.alpha for p in report.adjusted)
+    if rejecting:
+        return [f"{rejecting} of {many} reject {level}; the table of tests says which."]
+    smallest = min((p for p in report.adjusted if not math.isnan(p)), default=math.nan)
+    return [f"No test rejects {level}; the smallest adjusted p is {wording.pvalue(smallest)}."]
+
+
+def warning_line(item: Finding) -> str:
+    """Return a finding as one line with its count, unless the message says it."""
+    text = wording.clean(item.message)
+    if item.count is None or str(item.count) in text.replace(",", ""):
+        return text
+    return f"{text} ({wording.count(item.count)})"
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Return what was computed, as label and text, the fixed part first."""
+    shown = {
+        "rows (n)": wording.count(report.n),
+        "columns (d)": wording.count(report.d),
+        "compared with" if wording.two_samples(report) else "target": report.target,
+        "alpha": f"{report.alpha:g}",
+        "seed": str(report.seed),
+    }
+    for key, value in report.computed.items():
+        if key not in UNLISTED and value is not None:
+            shown[NAMES.get(key, key)] = _fact(key, value)
+    return [(wording.clean(key), wording.clean(value)) for key, value in shown.items()]
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "seconds" and isinstance(value, int | float):
+        return f"{value:.2g} s" if value < 10 else f"{value:,.0f} s"
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_fact('', v)}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool) and key != "seed":
+        return wording.count(value)
+    return str(value)

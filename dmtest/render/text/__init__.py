@@ -1,0 +1,1 @@
+"""Results as text: terminal, continuous integration, a training run."""

@@ -1,0 +1,120 @@
+"""A check in a terminal: the outcome first, what failed in sentences, then every row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dmtest.render import wording
+from dmtest.render.text.terminal import FOLDED
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from dmtest.results.check import CheckResult, CheckRow
+
+__all__ = ["headline", "parts", "sentences"]
+
+MARKS = {True: ("pass", "green"), False: ("FAIL", "bold red"), None: ("-", "dim")}
+
+
+def headline(result: CheckResult) -> str:
+    """Return one line: passed or failed, and against what."""
+    report = result.report
+    rows = f"{wording.size(report)} {wording.clean(report.computed.get('source') or 'data')}"
+    if result.passed:
+        said = "Check passed"
+    else:
+        said = f"Check failed: {wording.plural(len(result.failures), 'row')} of {len(result.rows)}"
+    against = "absolute limits"
+    if result.baseline is not None:
+        against = (
+            f"the baseline {wording.clean(result.baseline['source'])} "
+            f"({wording.count(result.baseline['n'])} rows, {result.baseline['verdict']})"
+        )
+    return f"{said} ({rows} against {against}, alpha = {result.alpha:g})"
+
+
+def sentences(result: CheckResult) -> list[tuple[str, str]]:
+    """Return a mark and a sentence for everything a reader has to know."""
+    found = [("✕", wording.clean(row.message)) for row in result.failures]
+    found += [("-", wording.clean(row.message)) for row in result.rows if row.passed is None]
+    return found + [("!", wording.clean(one.message)) for one in result.warnings]
+
+
+def parts(result: CheckResult, options: ConsoleOptions) -> Iterator[RenderableType]:
+    """Yield what there is to print."""
+    ascii_only = options.ascii_only
+    yield _text(headline(result), ascii_only, "bold green" if result.passed else "bold red")
+    said = sentences(result)
+    if said:
+        yield _text("", ascii_only)
+        yield _listed(said, ascii_only)
+    yield _text("", ascii_only)
+    yield _table(result, ascii_only)
+
+
+def _text(content: str, ascii_only: bool, style: str = "") -> Text:
+    from rich.text import Text
+
+    if ascii_only:
+        content = content.translate(FOLDED).encode("ascii", errors="backslashreplace").decode()
+    return Text(content, style=style, overflow="fold")
+
+
+def _listed(items: list[tuple[str, str]], ascii_only: bool) -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 1))
+    for mark, content in items:
+        style = "red" if mark == "✕" else ""
+        grid.add_row(_text(f"  {mark}", ascii_only, style), _text(content, ascii_only))
+    return grid
+
+
+def _table(result: CheckResult, ascii_only: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, pad_edge=False)
+    table.show_edge = False
+    table.add_column("Check", no_wrap=True)
+    for name in ("Now", "Then", "Unit", "p-value", "Limit", ""):
+        table.add_column(
+            name, justify="left" if name == "Unit" else "right", no_wrap=name != "Unit"
+        )
+    for row in result.rows:
+        word, style = MARKS[row.passed]
+        cells = (row.name, _value(row, row.value), _value(row, row.baseline), _unit(row))
+        shown = (*cells, "" if row.pvalue is None else wording.pvalue(row.pvalue), _bound(row))
+        table.add_row(
+            *(_text(wording.clean(cell), ascii_only) for cell in shown),
+            _text(word, ascii_only, style),
+        )
+    return table
+
+
+UNITS = {"standard deviations": "sd", "squared standard deviations": "sd^2"}
+
+
+def _unit(row: CheckRow) -> str:
+    """Return the unit where it is short enough for a column."""
+    unit = UNITS.get(row.unit, row.unit)
+    return unit if len(unit) <= 9 else ""
+
+
+def _bound(row: CheckRow) -> str:
+    if row.limit is None:
+        return ""
+    if row.kind == "limit":
+        return f"{'≥' if row.name == 'min-rank' else '≤'} {wording.number(row.limit)}"
+    return f"p > {row.limit:.3g}"
+
+
+def _value(row: CheckRow, value: float | None) -> str:
+    """Return a number; an estimate below 0, from which its bias was taken, counts as 0."""
+    if value is None:
+        return ""
+    return wording.number(max(0.0, value) if row.kind == "effect" else value)

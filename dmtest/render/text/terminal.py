@@ -1,0 +1,216 @@
+"""The report in a terminal: Rich on a screen, plain text in a pipe or a log."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dmtest.render import table_rows, wording
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from dmtest.results.check import CheckResult
+    from dmtest.results.report import Report
+
+__all__ = ["parts", "render", "text"]
+
+TONES = {
+    "mismatch": "bold red",
+    "compatible": "bold green",
+    "equivalent": "bold green",
+    "inconclusive": "bold yellow",
+}
+# For output that cannot hold more than ASCII.
+FOLDED = str.maketrans(
+    {"≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", wording.TIMES: "x", "±": "+-", "·": "|"}
+)
+
+
+def render(report: Report, console: Console | None = None) -> None:
+    """Print a report on a console.
+
+    Parameters
+    ----------
+    report : Report
+        What to print.
+    console : rich.console.Console, optional
+        Where; standard output by default.
+    """
+    from rich.console import Console
+
+    (console or Console(highlight=False)).print(report)
+
+
+def text(report: Report | CheckResult, width: int = 80) -> str:
+    """Return a report as plain text.
+
+    Parameters
+    ----------
+    report : Report
+        What to print.
+    width : int
+        Columns.
+    """
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        legacy_windows=False,
+        highlight=False,
+    )
+    console.print(report)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
+    """Yield what there is to print, from the verdict to what was computed.
+
+    Parameters
+    ----------
+    report : Report
+        What to print.
+    options : rich.console.ConsoleOptions
+        Tells whether the output can hold more than ASCII.
+    """
+    writer = _Writer(options.ascii_only)
+    yield writer.verdict(report)
+    yield from writer.diagnosis(report)
+    if report.effects:
+        yield writer.line("")
+        yield writer.effects(report)
+    if report.outcomes:
+        yield writer.line("")
+        yield from writer.tests(report)
+    if report.warnings:
+        yield writer.line("\nData warnings", "bold")
+        for item in report.warnings:
+            yield writer.item("!", table_rows.warning_line(item))
+    yield writer.line("")
+    yield writer.line(_computed(report), "dim")
+
+
+class _Writer:
+    """Builds the parts for one console: with its characters, never as markup.
+
+    Names come from files, so nothing goes through Rich's markup or emoji codes.
+    """
+
+    def __init__(self, ascii_only: bool) -> None:
+        self.ascii_only = ascii_only
+
+    def line(self, content: str, style: str = "") -> Text:
+        """Return one paragraph."""
+        from rich.text import Text
+
+        folded = content.translate(FOLDED) if self.ascii_only else content
+        if self.ascii_only:
+            folded = folded.encode("ascii", errors="backslashreplace").decode()
+        return Text(folded, style=style, overflow="fold")
+
+    def item(self, mark: str, content: str) -> Table:
+        """Return one item of a list, its lines aligned."""
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(width=3, justify="right")
+        grid.add_column(overflow="fold")
+        grid.add_row(self.line(mark), self.line(content))
+        return grid
+
+    def verdict(self, report: Report) -> RenderableType:
+        """Return the panel with the verdict and the evidence for it."""
+        from rich.console import Group
+        from rich.panel import Panel
+
+        said = wording.verdict(report)
+        pvalue, note = wording.evidence(report)
+        target = wording.clean(report.target)
+        lines = [
+            self.line(said.sentence, "bold"),
+            self.line(f"{pvalue}{f' ({note})' if note else ''}"),
+            self.line(
+                f"{wording.scope(report)}, alpha = {report.alpha:g} · "
+                f"{wording.size(report)} · "
+                + ("two samples" if wording.two_samples(report) else f"target {target}")
+            ),
+        ]
+        if said.aside:
+            lines.insert(1, self.line(said.aside))
+        tone = TONES[report.verdict]
+        title = self.line(f"{said.symbol} {said.headline}", tone)
+        return Panel(Group(*lines), title=title, title_align="left", border_style=tone)
+
+    def diagnosis(self, report: Report) -> Iterator[RenderableType]:
+        """Yield the sentences that say what is wrong."""
+        found = table_rows.diagnosis(report)
+        title = "What is wrong" if report.verdict == "mismatch" else "What was found"
+        yield self.line(title, "bold")
+        for place, sentence in enumerate(found, 1):
+            yield self.item(f"{place}." if len(found) > 1 else "", sentence)
+
+    def effects(self, report: Report) -> Table:
+        """Return the table of effect sizes."""
+        rows = table_rows.effect_rows(report)
+        levels = {row.confidence for row in rows if row.interval}
+        level = levels.pop() if len(levels) == 1 else ""
+        table = self.table("Effect", "Estimate>", "Unit", f"{level} interval".strip().capitalize())
+        for row in rows:
+            own = f" ({row.confidence})" if row.interval and row.confidence and not level else ""
+            note = "" if row.estimable else row.note
+            self.add(table, row.label, row.value, row.unit, (row.interval + own) or note)
+        return table
+
+    def tests(self, report: Report) -> Iterator[RenderableType]:
+        """Yield the table of tests and the key to how they were calibrated."""
+        rows = table_rows.test_rows(report)
+        table = self.table("Test", "Statistic>", "p-value>", "Adjusted p>", "Worst slice>", "Cal.")
+        for row in rows:
+            worst = f"{row.worst_pvalue} (#{row.worst_slice})" if row.worst_slice else ""
+            error = f" ±{row.error}" if row.error else ""
+            adjusted = f"{row.adjusted} {'✕' if row.rejects else ' '}"
+            cells = (row.test, row.statistic, row.pvalue + error, adjusted, worst, row.letter)
+            self.add(table, *cells, style="bold" if row.rejects else "")
+        table.columns[0].min_width = min(max(len(row.test) for row in rows), 24)
+        yield table
+        if any(row.rejects for row in rows):
+            yield self.item(" ✕", f"rejects at alpha = {report.alpha:g} (Holm-adjusted)")
+        for letter, way in table_rows.calibrations(rows):
+            yield self.item(f" {letter}", way)
+
+    def table(self, *columns: str) -> Table:
+        """Return an empty table; a name that ends in > is aligned to the right."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        for name in columns:
+            right = name.endswith(">")
+            table.add_column(
+                name.rstrip(">"), justify="right" if right else "left", overflow="fold"
+            )
+        return table
+
+    def add(self, table: Table, *cells: str, style: str = "") -> None:
+        """Add one row."""
+        table.add_row(*(self.line(cell) for cell in cells), style=style)
+
+
+def _computed(report: Report) -> str:
+    """Return what was computed in one line."""
+    wanted = ("version", "source", "dtype", "slices", "replicates", "threads")
+    found = dict(table_rows.facts(report))
+    shown = [f"dmtest {found['version']}"] if "version" in found else []
+    shown += [found[key] for key in ("source", "dtype") if key in found]
+    shown += [f"{found[key]} {key}" for key in wanted[3:] if key in found]
+    shown += [f"seed {report.seed}"]
+    shown += [found["time"]] if "time" in found else []
+    return " · ".join(shown)

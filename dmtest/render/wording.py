@@ -1,0 +1,279 @@
+"""The words and numbers that every surface shows: page, notebook, terminal, plot."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dmtest.results.outcome import Effect, Outcome
+    from dmtest.results.report import Report
+
+__all__ = [
+    "TARGETS",
+    "TIMES",
+    "Verdict",
+    "clean",
+    "count",
+    "evidence",
+    "fewest",
+    "interval",
+    "method",
+    "number",
+    "plural",
+    "pvalue",
+    "scope",
+    "size",
+    "target",
+    "two_samples",
+    "verdict",
+]
+
+# Categories that could drive a terminal or reorder a line: controls, format
+# characters (bidirectional overrides among them), surrogates, line separators.
+UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and emoji
+SMALLEST = 1e-16
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+TARGETS = {
+    "normal": "the standard normal N(0, I)",
+    "any-normal": "a normal distribution, whatever its mean and covariance",
+    "uniform": "the uniform distribution on the unit cube",
+    "sphere": "the uniform distribution on the unit sphere",
+    "reference": "the distribution of the reference sample",
+    "reference(rotation)": "the distribution of the reference sample, up to a rotation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verdict in words.
+
+    Attributes
+    ----------
+    symbol : str
+        One character, so that colour is never the only sign.
+    headline : str
+        Two or three words.
+    sentence : str
+        What it means for these data.
+    aside : str
+        What it does not mean; may be empty.
+    """
+
+    symbol: str
+    headline: str
+    sentence: str
+    aside: str = ""
+
+
+def clean(text: object) -> str:
+    """Return text that can be shown: what could drive a terminal is spelled out."""
+    return "".join(
+        c.encode("unicode_escape").decode()
+        if c not in JOINERS and unicodedata.category(c) in UNSAFE
+        else c
+        for c in str(text)
+    )
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number as a reader wants it, such as 0.0312, 12,345 or 3.1e-7."""
+    if value is None or math.isnan(value):
+        return "not computed"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    size = abs(value)
+    if 0 < size < 1e-4 or size >= 1e7:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    if size >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:#.{digits}g}".rstrip(".") if size else "0"
+
+
+def count(value: int) -> str:
+    """Return a whole number with thousands separators."""
+    return f"{value:,}"
+
+
+def plural(value: int, one: str, many: str = "") -> str:
+    """Return "1 row", "1,234 rows"."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def at_floor(value: float, replicates: int | None) -> bool:
+    """Whether a p-value is the smallest that this many replicates can give."""
+    return bool(replicates) and math.isclose(value * ((replicates or 0) + 1), 1, rel_tol=1e-6)
+
+
+def pvalue(value: float | None, replicates: int | None = None) -> str:
+    """Return a p-value such as 0.0431, ≤ 0.001 (Monte Carlo floor) or < 1e-16."""
+    if value is None or math.isnan(value):
+        return "not computed"
+    if at_floor(value, replicates):
+        return f"≤ {value:.2g}"
+    if value < SMALLEST:
+        return "< 1e-16"
+    if value < 1e-4:
+        return number(value, 2)
+    return f"{value:.3g}" if value < 0.1 or value == 1 else f"{value:.3f}"
+
+
+def equals(text: str) -> str:
+    """Return "p = 0.04" or "p ≤ 0.001" from what `pvalue` gave."""
+    return f"p {text}" if text[:1] in "≤<" else f"p = {text}" if text[:1].isdigit() else f"p {text}"
+
+
+def evidence(report: Report) -> tuple[str, str]:
+    """Return the global p-value in words, and a note on its Monte Carlo floor or error."""
+    replicates = fewest(report)
+    if at_floor(report.pvalue, replicates):
+        note = f"the smallest that {count(replicates or 0)} replicates can give"
+        return equals(pvalue(report.pvalue, replicates)), note
+    floor = report.computed.get("pvalue_floor")
+    if isinstance(floor, float) and math.isclose(report.pvalue, floor, rel_tol=1e-9):
+        note = f"the smallest that {count(replicates or 0)} replicates can give"
+        return equals(f"≤ {report.pvalue:.2g}"), note
+    # A Holm-type global p-value has its floor at the smallest adjusted one.
+    for raw, outcome in adjusted_floors(report):
+        if math.isclose(report.pvalue, raw, rel_tol=1e-9):
+            note = (
+                f"the smallest that {count(outcome.replicates or 0)} replicates and "
+                f"{plural(len(report.outcomes), 'test')} can give"
+            )
+            return equals(f"≤ {report.pvalue:.2g}"), note
+    error = report.computed.get("pvalue_error")
+    known = isinstance(error, float) and error > 0
+    return equals(pvalue(report.pvalue)), f"Monte Carlo standard error {error:.1g}" if known else ""
+
+
+def scope(report: Report) -> str:
+    """Return what the global p-value covers."""
+    if not report.outcomes:
+        return "no test was run"
+    return f"global, over {plural(len(report.outcomes), 'test')}"
+
+
+def size(report: Report) -> str:
+    """Return rows times columns, of both samples where there are two."""
+    other = report.computed.get("reference_rows")
+    rows = count(report.n) + (f" and {count(other)}" if isinstance(other, int) else "")
+    return f"{rows} {TIMES} {count(report.d)}"
+
+
+def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:
+    """Return the adjusted p-values below 1 whose raw p-value is at its floor."""
+    pairs = zip(report.adjusted, report.outcomes, strict=True)
+    return [(p, o) for p, o in pairs if p < 1 and at_floor(o.pvalue, o.replicates)]
+
+
+def fewest(report: Report) -> int | None:
+    """Return the replicates behind the global p-value, as far as the report says."""
+    said = report.computed.get("replicates")
+    if isinstance(said, int) and said > 0:
+        return int(said)
+    return max((o.replicates for o in report.outcomes if o.replicates), default=None)
+
+
+def interval(effect: Effect) -> str:
+    """Return "0.21 to 0.25", or an empty text without an interval."""
+    if effect.low is None and effect.high is None:
+        return ""
+    if effect.low is None:
+        return f"up to {number(effect.high)}"
+    if effect.high is None:
+        return f"at least {number(effect.low)}"
+    return f"{number(effect.low)} to {number(effect.high)}"
+
+
+def method(text: str) -> str:
+    """Return how something was computed, as the beginning of a sentence."""
+    shown = clean(text).replace("monte carlo", "Monte Carlo")
+    return shown[:1].upper() + shown[1:]
+
+
+def two_samples(report: Report) -> bool:
+    """Whether the report compares with a sample instead of a distribution."""
+    return report.target == "reference" or report.target.startswith("reference(")
+
+
+def target(name: str) -> str:
+    """Return the hypothesis in words."""
+    return TARGETS.get(name, clean(name))
+
+
+def verdict(report: Report) -> Verdict:
+    """Return the verdict in words; *compatible* never becomes "is normal"."""
+    return WORDS[report.verdict](report)
+
+
+def _mismatch(report: Report) -> Verdict:
+    return Verdict("✕", "Mismatch", f"These data do not follow {target(report.target)}.")
+
+
+def _compatible(report: Report) -> Verdict:
+    bounded = any(interval(effect) for effect in report.effects.values())
+    departures = "the departures inside the intervals below" if bounded else "small departures"
+    if two_samples(report):
+        turned = ", whatever the rotation between them" if "rotation" in report.target else ""
+        return Verdict(
+            "○",
+            "No evidence of a difference",
+            f"At alpha = {report.alpha:g}, nothing found says that the data and the reference "
+            f"sample have different distributions{turned}.",
+            f"This is not proof that they have the same: so many rows cannot exclude {departures}.",
+        )
+    return Verdict(
+        "○",
+        "No evidence against the target",
+        f"At alpha = {report.alpha:g}, nothing found in these data speaks against "
+        f"{target(report.target)}.",
+        f"This is not proof that they follow it: {plural(report.n, 'row')} cannot exclude "
+        f"{departures}.",
+    )
+
+
+def _equivalent(report: Report) -> Verdict:
+    tolerance = report.computed.get("tolerance")
+    under = "" if tolerance is None else f" of {number(tolerance)} nats"
+    return Verdict(
+        "≈",
+        "Equivalent within the tolerance",
+        f"The distance of these data to {target(report.target)} is certified to be under the "
+        f"tolerance{under}.",
+        "The distance is the divergence after noise, and the certificate a confidence bound at "
+        f"{1 - report.alpha:g}. A test may reject all the same: it says that there is a "
+        "departure, not that it matters.",
+    )
+
+
+def _inconclusive(report: Report) -> Verdict:
+    tolerance = report.computed.get("tolerance")
+    needed = report.computed.get("rows_needed")
+    high = report.computed.get("certified_under")
+    found = "no finite distance" if high is None else f"only {number(high)} nats"
+    aside = ""
+    if tolerance is not None:
+        aside = f"No test rejects, but {found} can be certified, not {number(tolerance)}."
+        if needed:
+            aside += f" About {count(needed)} rows like these would do."
+    return Verdict(
+        "?",
+        "Inconclusive",
+        f"{plural(report.n, 'row')} cannot tell whether these data are near enough to "
+        f"{target(report.target)}.",
+        aside,
+    )
+
+
+WORDS: dict[str, Callable[[Report], Verdict]] = {
+    "mismatch": _mismatch,
+    "compatible": _compatible,
+    "equivalent": _equivalent,
+    "inconclusive": _inconclusive,
+}

@@ -1,0 +1,1 @@
+"""Put a report together: tests, effects, diagnosis, figures, verdict."""

@@ -1,0 +1,144 @@
+"""What users call to judge one sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from dmtest import arguments
+from dmtest.battery.api import Nonfinite
+from dmtest.battery.plan import Plan
+from dmtest.battery.two_sample import refuse_arguments
+from dmtest.catalogue.registry import names_of
+from dmtest.data.sample import as_sample
+from dmtest.reports.compare import compare_with
+from dmtest.results.report import Report
+from dmtest.runtime.parallel import Progress, single_threaded_blas
+from dmtest.runtime.streams import RngLike, entropy_of
+from dmtest.targets.reference import Reference
+from dmtest.targets.targets import TargetLike, as_target
+
+__all__ = ["report"]
+
+
+def report(
+    data: Any,
+    target: TargetLike = "normal",
+    *,
+    tests: str | Iterable[str] | None = None,
+    alpha: float = 0.05,
+    tolerance: float | None = None,
+    augmented: Any = None,
+    slices: int | None = None,
+    directions: ArrayLike | None = None,
+    replicates: int = 999,
+    budget: float | None = None,
+    rng: RngLike = None,
+    progress: bool | Progress | None = None,
+    key: str | None = None,
+    columns: Any = None,
+    nonfinite: Nonfinite = "error",
+) -> Report:
+    """Say whether a sample follows its target, with the evidence and the size of departures.
+
+    Parameters
+    ----------
+    data : array_like, frame, tensor or path
+        Shape (n, d), one row an observation; see :func:`dmtest.load` for files.
+    target : str or target object
+        ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube), or
+        :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`, :class:`~dmtest.Product`;
+        ``"sphere"`` (the unit sphere), or :class:`~dmtest.Sphere`;
+        :class:`~dmtest.Reference` (another sample), which is :func:`compare`.
+    tests : str or iterable of str, optional
+        Names of tests (:func:`list_tests`) or ``"all"`` (but those for few rows only,
+        `royston` and `henze-jimenez-gamero-meintanis`). Default: Anderson-Darling,
+        D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices; Henze-Zirkler,
+        Mardia's skewness and kurtosis and the generalised Shapiro-Wilk of whole rows; radius,
+        covariance and energy where mean and covariance are specified (up to 256 columns, or
+        2,000 rows); and a search over directions, on one half of the rows for the other.
+    alpha : float
+        Level of the verdict.
+    tolerance : float, optional
+        Nats that the data may be from the target: the divergence after noise at the level that
+        :func:`kl_profile` takes by default. With it the verdict is ``"equivalent"`` where a
+        confidence bound of level 1 - alpha is below it, whatever the p-value;
+        ``"inconclusive"`` where neither that holds nor a test rejects.
+    augmented : like `data`, optional
+        Embeddings f(X') of augmentations, row by row beside `data`: the report then describes
+        the pairs by alignment and uniformity. What they certify: :func:`information.pair_bounds`.
+    slices : int, optional
+        Random directions, 64 by default (1 for d = 1).
+    directions : array_like, shape (k, d), optional
+        Unit vectors to project on instead.
+    replicates : int
+        Null samples behind the p-values where the package ships none (2,000, for the default
+        tests of 20 to 10,000 rows and up to 256 columns, and of more rows). They are kept on
+        disk: a second report with the same seed and shape does not simulate again.
+    budget : float, optional
+        Multiply-adds that a test over pairs of rows and its replicates may take, 2e12 (some
+        fifteen seconds on two cores) by default. A test that would take more is computed from
+        random frequencies or from a random subsample; its `method` says so.
+    rng : None, int or numpy Generator
+        None takes fresh entropy, so nothing is found on disk; pass an int to repeat a run.
+    progress : bool or callable, optional
+        Show a progress bar on stderr; None shows one on a terminal when the run is long.
+    key, columns : optional
+        Which array of an archive, which columns of a table.
+    nonfinite : {"error", "drop"}
+        What to do with rows that hold NaN or infinity.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        If an argument or the data cannot be used; the message names the cure.
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal((500, 2))
+    >>> dmtest.report(x, rng=0, replicates=99).verdict
+    'compatible'
+    """
+    from dmtest.reports.one_sample import assemble
+    from dmtest.runtime.progress import reporter
+
+    started = time.perf_counter()
+    alpha = arguments.level("alpha", alpha, 0.05)
+    arguments.check_replicates(replicates, alpha)
+    if tolerance is not None:
+        tolerance = arguments.positive("tolerance", tolerance)
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
+    goal = as_target(target)
+    if isinstance(goal, Reference):
+        refuse_arguments(tolerance=tolerance, augmented=augmented, directions=directions)
+        return compare_with(
+            sample,
+            goal,
+            tests=tests,
+            alpha=alpha,
+            slices=slices,
+            replicates=replicates,
+            budget=budget,
+            rng=rng,
+            progress=progress,
+        )
+    with reporter(progress) as step, single_threaded_blas():
+        plan = Plan(
+            target=goal.name,
+            seed=entropy_of(rng),
+            slices=slices,
+            directions=directions,
+            replicates=replicates,
+            budget=budget,
+            progress=step,
+        )
+        return assemble(sample, goal, names_of(tests), alpha, tolerance, pairs, plan, started)

@@ -1,0 +1,217 @@
+"""In what two samples differ, in plain sentences with their numbers, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from dmtest.effects.directions_two_sample import Divergent
+from dmtest.effects.two_sample import Moments
+from dmtest.engines.pool import Pool
+from dmtest.results.outcome import Effect, Finding
+from dmtest.runtime.parallel import ROW_TILE, blocks
+
+__all__ = ["Contrast", "contrast_findings", "rotation_findings"]
+
+Vector = NDArray[np.float64]
+
+# Family-wise error of what a sentence says of single columns.
+ERROR = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What sentences are made from."""
+
+    pool: Pool
+    ours: Moments
+    theirs: Moments
+    effects: Mapping[str, Effect]
+    names: Sequence[str] | None
+    distances: Vector
+    directions: Sequence[Divergent]
+    alpha: float
+
+    def name(self, j: int) -> str:
+        """Name a column."""
+        return f"x{j}" if self.names is None else f"'{self.names[j]}'"
+
+    def clear(self, name: str) -> bool:
+        """Whether an effect's interval leaves out 0."""
+        effect = self.effects.get(name)
+        return effect is not None and effect.low is not None and effect.low > 0.0
+
+    def value(self, name: str) -> float:
+        """Give an effect's estimate."""
+        effect = self.effects.get(name)
+        return 0.0 if effect is None or effect.value is None else effect.value
+
+
+def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
+    """Collect the sentences that the data support; asked for after a mismatch only."""
+    found = [*_mean(c), *_variances(c), *_covariance(c), *_columns(c), *_direction(c), *_told(c)]
+    if found:
+        return tuple(found)
+    text = (
+        "The joint distributions differ, but no single summary (means, variances, correlations, "
+        "columns, directions) stands out."
+    )
+    return (Finding("shape", text),)
+
+
+def _mean(c: Contrast) -> Iterator[Finding]:
+    if not c.clear("mean-difference"):
+        return
+    apart = c.ours.mean - c.theirs.mean
+    spread = np.sqrt(np.where(c.theirs.variances > 0.0, c.theirs.variances, 1.0))
+    scaled = apart / spread
+    top = np.argsort(-np.abs(scaled), kind="stable")[:3]
+    listed = ", ".join(f"{c.name(int(j))} by {scaled[j]:+.2g}" for j in top)
+    text = (
+        f"The means differ, by {c.value('mean-difference'):.2g} pooled sds in length; in the "
+        f"reference's sds {listed}{'' if len(scaled) <= 3 else ' and others'}."
+    )
+    yield Finding("mean", text)
+
+
+def _variances(c: Contrast) -> Iterator[Finding]:
+    """Single columns whose log variances are too far apart, given their fourth moments."""
+    ours, theirs = c.ours.variances, c.theirs.variances
+    alive = (ours > 0.0) & (theirs > 0.0)
+    if not alive.any():
+        return
+    noise = _kurtosis(c.pool.x, c.ours) / c.ours.n + _kurtosis(c.pool.y, c.theirs) / c.theirs.n
+    ratio = np.where(alive, ours / np.where(alive, theirs, 1.0), 1.0)
+    limit = float(ndtri(1.0 - 0.5 * ERROR / len(ours)))
+    off = np.flatnonzero(alive & (np.abs(np.log(ratio)) > limit * np.sqrt(noise)))
+    if not len(off):
+        return
+    worst = int(off[np.abs(np.log(ratio[off])).argmax()])
+    text = (
+        f"Variances differ in {len(off)} of {len(ours)} columns, most in {c.name(worst)}: "
+        f"{ratio[worst]:.3g} times the reference's."
+    )
+    yield Finding("variance", text, len(off))
+
+
+def _kurtosis(x: NDArray[Any], moments: Moments) -> Vector:
+    """Variance of a column's log variance, times n: kurtosis - 1."""
+    total = np.zeros(x.shape[1])
+    for part in blocks(len(x), ROW_TILE):
+        total += ((np.asarray(x[part], dtype=np.float64) - moments.mean) ** 4).sum(axis=0)
+    squared = np.where(moments.variances > 0.0, moments.variances, 1.0) ** 2
+    return np.asarray(np.maximum(total / (len(x) * squared) - 1.0, 0.0))
+
+
+def _covariance(c: Contrast) -> Iterator[Finding]:
+    if not c.clear("covariance-difference") or c.pool.d < 2:
+        return
+    parts = []
+    for one in (c.ours, c.theirs):
+        spread = np.sqrt(np.where(one.variances > 0.0, one.variances, 1.0))
+        parts.append(one.covariance / np.outer(spread, spread))
+    below = np.tril(np.abs(parts[0] - parts[1]), -1)
+    i, j = np.unravel_index(int(below.argmax()), below.shape)
+    noise = 4.5 * np.sqrt(1.0 / c.ours.n + 1.0 / c.theirs.n)
+    pair = ""
+    if below[i, j] > noise:
+        pair = (
+            f"; of correlations most that of {c.name(int(j))} with {c.name(int(i))}: "
+            f"{parts[0][i, j]:+.2f}, against {parts[1][i, j]:+.2f}"
+        )
+    ranks = [_rank(one) for one in (c.ours, c.theirs)]
+    text = (
+        f"The covariances differ, by {c.value('covariance-difference'):.2g} of the norm of the "
+        f"reference's{pair}; the variance is spread as if over {ranks[0]:.3g} directions, in the "
+        f"reference over {ranks[1]:.3g}."
+    )
+    yield Finding("covariance", text)
+
+
+def _rank(moments: Moments) -> float:
+    """Effective rank (tr S)^2 / tr S^2."""
+    norm = float(np.square(moments.covariance).sum())
+    return float(np.trace(moments.covariance)) ** 2 / norm if norm > 0.0 else 0.0
+
+
+def _columns(c: Contrast) -> Iterator[Finding]:
+    """Columns that differ on their own: Kolmogorov-Smirnov with a union bound."""
+    d = len(c.distances)
+    limit = float(np.sqrt(0.5 * np.log(2.0 * d / ERROR) * (1.0 / c.ours.n + 1.0 / c.theirs.n)))
+    off = np.flatnonzero(c.distances > limit)
+    if not len(off):
+        return
+    worst = int(c.distances.argmax())
+    text = (
+        f"{len(off)} of {d} columns {'differs' if len(off) == 1 else 'differ'} on "
+        f"{'its' if len(off) == 1 else 'their'} own, most {c.name(worst)}: the cdfs are "
+        f"{c.distances[worst]:.2g} apart (sampling alone stays below {limit:.2g})."
+    )
+    if d == 1:
+        text = f"The cdfs are {c.distances[0]:.2g} apart (sampling alone: {limit:.2g})."
+    yield Finding("columns", text, len(off))
+
+
+def _direction(c: Contrast) -> Iterator[Finding]:
+    confirmed = [one for one in c.directions if one.adjusted <= c.alpha]
+    if not confirmed:
+        return
+    worst = max(confirmed, key=lambda one: one.statistic)
+    top = np.argsort(-np.abs(worst.direction), kind="stable")[:3]
+    top = top[np.abs(worst.direction[top]) >= 0.005]
+    weights = ", ".join(f"{c.name(int(j))} {worst.direction[j]:+.2f}" for j in top)
+    text = (
+        f"One direction stands out, and rows that had no part in choosing it confirm it: its "
+        f"largest weights are {weights}; along it the data lie {worst.mean:+.2g} of the "
+        f"reference's sds away, with {worst.variance:.3g} times its variance."
+    )
+    yield Finding("direction", text, len(confirmed))
+
+
+def _told(c: Contrast) -> Iterator[Finding]:
+    if "classifier-accuracy" not in c.effects:
+        return
+    effect = c.effects["classifier-accuracy"]
+    if effect.value is None or effect.low is None or effect.low <= 0.5:
+        return
+    text = (
+        f"A linear classifier tells {effect.value:.0%} of held-out rows right, data from "
+        f"reference, where guessing gets 50%."
+    )
+    yield Finding("classifier", text)
+
+
+def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
+    """Say what differs that no rotation could undo."""
+    lengths = [
+        float(np.sqrt(np.trace(one.covariance) + one.mean @ one.mean)) for one in (c.ours, c.theirs)
+    ]
+    ranks = [_rank(one) for one in (c.ours, c.theirs)]
+    means = [float(np.linalg.norm(one.mean)) for one in (c.ours, c.theirs)]
+    found = []
+    if c.clear("length-difference"):
+        text = (
+            f"Row lengths differ: {lengths[0]:.3g} (root mean square) against {lengths[1]:.3g} "
+            f"in the reference; their distributions are {c.value('length-difference'):.2g} apart."
+        )
+        found.append(Finding("lengths", text))
+    if abs(np.log(ranks[0] / ranks[1])) > 0.05:
+        text = (
+            f"The variance is spread as if over {ranks[0]:.3g} directions, in the reference over "
+            f"{ranks[1]:.3g}: no rotation makes one spectrum of the other."
+        )
+        found.append(Finding("spectrum", text))
+    noise = [float(np.trace(one.covariance)) / one.n for one in (c.ours, c.theirs)]
+    if abs(means[0] ** 2 - noise[0] - means[1] ** 2 + noise[1]) > 4.0 * sum(noise):
+        text = f"The means have lengths {means[0]:.3g} and {means[1]:.3g}."
+        found.append(Finding("mean-length", text))
+    text = (
+        "The Gram matrices of blocks of rows have different distributions, but neither row "
+        "lengths, nor spectrum, nor the length of the mean stands out."
+    )
+    return tuple(found) or (Finding("shape", text),)

@@ -1,0 +1,1 @@
+"""Records of what was computed: outcomes, effects, findings, reports, checks; and their JSON."""

@@ -1,0 +1,292 @@
+"""The Report: everything one run found out, and the ways to pass it on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from dmtest.errors import InputError
+from dmtest.results import serial
+from dmtest.results.outcome import Effect, Finding, Outcome
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+    import polars as pl
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from rich.console import Console, ConsoleOptions, RenderableType
+
+__all__ = ["SCHEMA", "VERDICTS", "Report", "schema"]
+
+SCHEMA = 1
+VERDICTS = ("compatible", "equivalent", "mismatch", "inconclusive")
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) that `Report.to_json` follows."""
+    text = resources.files("dmtest.results").joinpath("schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Report:
+    """The verdict on one sample, with the evidence for it.
+
+    Attributes
+    ----------
+    verdict : str
+        ``"compatible"`` (no evidence against the target at `alpha`),
+        ``"equivalent"``, ``"mismatch"`` or ``"inconclusive"``.
+    pvalue : float
+        Global, family-wise p-value over all tests.
+    pvalue_method : str
+        How it was made.
+    alpha : float
+        Level of the verdict.
+    target : str
+        The hypothesis.
+    n, d : int
+        Rows and columns tested.
+    seed : int
+        Entropy of the random streams; pass it as ``rng=`` to repeat the run.
+    outcomes : tuple of Outcome
+        One per test.
+    adjusted : tuple of float
+        Holm-adjusted p-values, in the order of `outcomes`.
+    effects : dict of str to Effect
+        How large the departures are, by `Effect.name`.
+    diagnosis : tuple of Finding
+        What is wrong, most important first.
+    warnings : tuple of Finding
+        What a reader has to know about the data.
+    computed : dict
+        What was computed: source, slices, replicates, version, seconds, ...
+    pictures : dict
+        The numbers behind the plots: ``"slices"``, ``"coordinates"``, ``"spectrum"``,
+        ``"profile"``, ``"directions"`` and ``"detectability"``.
+
+    Notes
+    -----
+    `computed`, `pictures` and `Outcome.params` are stored as plain JSON values
+    (lists, not tuples or arrays; in the first two, None for a number that is
+    not finite), so that a report read back from its JSON equals the original.
+    """
+
+    verdict: str
+    pvalue: float
+    pvalue_method: str
+    alpha: float
+    target: str
+    n: int
+    d: int
+    seed: int
+    outcomes: tuple[Outcome, ...] = ()
+    adjusted: tuple[float, ...] = ()
+    effects: dict[str, Effect] = field(default_factory=dict)
+    diagnosis: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    computed: dict[str, Any] = field(default_factory=dict)
+    pictures: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what the pages rely on and make the free-form parts plain."""
+        if self.verdict not in VERDICTS:
+            raise InputError(f"verdict: must be one of {', '.join(VERDICTS)}; got {self.verdict!r}")
+        if len(self.adjusted) != len(self.outcomes):
+            raise InputError(
+                f"adjusted: needs one p-value for each of the {len(self.outcomes)} outcomes; "
+                f"got {len(self.adjusted)}"
+            )
+        outcomes = (replace(o, params=serial.plain(o.params, keep=True)) for o in self.outcomes)
+        for name, value in {
+            "outcomes": tuple(outcomes),
+            "adjusted": tuple(self.adjusted),
+            "diagnosis": tuple(self.diagnosis),
+            "warnings": tuple(self.warnings),
+            "effects": dict(self.effects),
+            "computed": serial.plain(self.computed),
+            "pictures": serial.plain(self.pictures),
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python objects, ``"schema"`` first.
+
+        A number of an outcome or an effect that is not finite is the string
+        ``"NaN"``, ``"Infinity"`` or ``"-Infinity"`` (strict JSON has no such
+        numbers; ``float`` reads all three).
+        """
+        return {"schema": SCHEMA} | {
+            f.name: serial.encode(getattr(self, f.name)) for f in fields(self)
+        }
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return strict JSON, and write it to `path` when one is given.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            File to write (UTF-8).
+
+        Returns
+        -------
+        str
+            The JSON text; `Report.from_json` reads it back.
+        """
+        text = serial.dumps(self.to_dict()) + "\n"
+        if path is not None:
+            serial.write(path, text)
+        return text
+
+    @classmethod
+    def from_json(cls, path_or_text: str | os.PathLike[str]) -> Report:
+        """Read a report that `to_json` wrote.
+
+        Parameters
+        ----------
+        path_or_text : path-like or str
+            A file, or the JSON text itself (told by its opening brace).
+
+        Raises
+        ------
+        InputError
+            When the file cannot be read or does not hold a report of schema 1.
+        """
+        text, name = serial.read(path_or_text)
+        data = serial.loads(text, name)
+        if data.get("schema") != SCHEMA:
+            raise InputError(
+                f'{name}: expected a report with "schema": {SCHEMA}; got '
+                f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
+            )
+        try:
+            return cls(**serial.arguments(data, [f.name for f in fields(cls)]))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{name}: not a complete dmtest report ({type(error).__name__}: {error}); "
+                f"write it again with Report.to_json"
+            ) from None
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return one self-contained HTML page, and write it when `path` is given.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            File to write (UTF-8).
+
+        Returns
+        -------
+        str
+            The page: no script is needed to read it and nothing is loaded from
+            elsewhere.
+        """
+        from dmtest.render.page import html
+
+        text = html.page(self)
+        if path is not None:
+            serial.write(path, text)
+        return text
+
+    @overload
+    def to_frame(self, backend: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
+
+    @overload
+    def to_frame(self, backend: Literal["polars"]) -> pl.DataFrame: ...
+
+    def to_frame(self, backend: str = "pandas") -> Any:
+        """Return the outcomes as a data frame, one row per test.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars"}
+            Whose data frame; ImportError when it is not installed. polars' has the seed, which
+            may be larger than its integers, and the parameters as text.
+        """
+        from dmtest.render import frames
+
+        return frames.frame(self, backend)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return outcomes, effects and the numbers behind the plots as an xarray data set.
+
+        Its dimensions are ``test``, ``effect`` and, for what the report has, ``slice`` and
+        ``quantile``, ``rank`` (of eigenvalues), ``noise`` and ``rows``. ImportError without xarray.
+        """
+        from dmtest.render import frames
+
+        return frames.dataset(self)
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """Names of the panels that `plot` can draw of this report."""
+        from dmtest.render.figures import stored_figures
+
+        return stored_figures.names(self)
+
+    def plot(
+        self, panels: str | Sequence[str] | None = None, *, ax: Axes | None = None, **options: Any
+    ) -> Figure:
+        """Draw the report, or some panels of it, with matplotlib.
+
+        Parameters
+        ----------
+        panels : str or sequence of str, optional
+            Names from `panels`: one panel, or several beside each other. Without it, a page
+            of all.
+        ax : matplotlib Axes, optional
+            Where to draw a single panel.
+        **options
+            Passed to the panels, for example ``which=1`` for the second slice.
+
+        Returns
+        -------
+        matplotlib Figure
+            Made without pyplot: no global state, nothing to close.
+
+        Raises
+        ------
+        InputError
+            When there is no such panel or the report has no numbers for it; the message
+            names those that there are.
+        """
+        from dmtest.render.figures import plots
+
+        if panels is None and ax is None and not options:
+            return plots.overview(self)
+        return plots.draw(panels if panels is not None else (), self, ax, **options)
+
+    def _repr_html_(self) -> str:
+        """Return the compact HTML that notebooks show."""
+        from dmtest.render.page import html
+
+        return html.fragment(self)
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        """Yield what ``console.print(report)`` shows."""
+        from dmtest.render.text import terminal
+
+        yield from terminal.parts(self, options)
+
+    def __str__(self) -> str:
+        """Return the report as plain text, 80 columns wide."""
+        from dmtest.render.text import terminal
+
+        return terminal.text(self)
+
+    def __repr__(self) -> str:
+        """Return one line; the full text is ``str(report)``."""
+        return (
+            f"<Report {self.verdict}: p={self.pvalue:.3g}, alpha={self.alpha:g}, "
+            f"target={self.target!r}, n={self.n}, d={self.d}, {len(self.outcomes)} tests>"
+        )

@@ -1,0 +1,1 @@
+"""How dmtest runs: threads, random streams, memory, progress, the cache on disk."""

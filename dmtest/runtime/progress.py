@@ -1,0 +1,64 @@
+"""Progress bars on stderr, on a terminal, for whatever takes over two seconds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dmtest.runtime.parallel import Progress
+
+__all__ = ["reporter"]
+
+PATIENCE = 2.0
+
+
+@contextmanager
+def reporter(progress: bool | Progress | None) -> Iterator[Progress | None]:
+    """Give the function that a computation reports its steps to.
+
+    Parameters
+    ----------
+    progress : bool, callable or None
+        A callable is handed on. True always draws a bar, False never; None draws one if
+        stderr is a terminal. A bar appears after two seconds, not before.
+    """
+    if callable(progress):
+        yield progress
+        return
+    if progress is False or (progress is None and not sys.stderr.isatty()):
+        yield None
+        return
+    bar = _Bar()
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """A Rich bar that is only drawn once the wait is long."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.shown: Any = None
+        self.tasks: dict[str, Any] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if self.shown is None:
+            if time.monotonic() - self.started < PATIENCE or done >= total:
+                return
+            from rich.console import Console
+            from rich.progress import Progress as RichProgress
+
+            self.shown = RichProgress(console=Console(stderr=True), transient=True)
+            self.shown.start()
+        if what not in self.tasks:
+            self.tasks[what] = self.shown.add_task(what, total=total)
+        self.shown.update(self.tasks[what], completed=done, total=total)
+
+    def close(self) -> None:
+        if self.shown is not None:
+            self.shown.stop()

@@ -1,0 +1,1 @@
+"""Published null distributions: a statistic in, its p-value out."""

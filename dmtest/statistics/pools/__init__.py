@@ -1,0 +1,1 @@
+"""Statistics of two samples: a `Pool` and its labellings in, one value for each labelling out."""

@@ -1,0 +1,160 @@
+"""Two-sample statistics, each for the observed labelling of a pool and for all permuted ones.
+
+All are ``nm / (n + m)`` times a squared distance between the two empirical distributions (the
+classifier apart), so that their null does not move with n, and as R's energy scales its own.
+Whatever they draw at random is drawn without a look at the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from dmtest.engines.labelled_gram import DISTANCE, Form, PairForm
+from dmtest.engines.labelled_lines import FREQUENCIES, SLICES, Drawn, Lines, SlicedLines, per_line
+from dmtest.engines.pool import Labels, Pool
+from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
+from dmtest.runtime.streams import stream
+
+__all__ = [
+    "Asks",
+    "energy",
+    "energy_of_lines",
+    "median_bandwidth",
+    "mmd",
+    "mmd_of_frequencies",
+    "sliced_wasserstein",
+]
+
+Vector = NDArray[np.float64]
+
+# Rounding of a sum whose terms cancel, in units of theirs.
+CANCELLED = 1e-13
+# Pooled rows of which the median distance is taken.
+MEDIAN_ROWS = 2000
+
+
+# A statistic asks for what it shares with others, and is handed it.
+Asks: TypeAlias = Generator[Any, Any, Drawn]
+
+
+def median_bandwidth(pool: Pool) -> float:
+    """Median distance between pooled rows: the usual bandwidth of the Gaussian kernel.
+
+    Of at most 2,000 rows drawn from the pool, so that it cannot depend on labels and is the
+    same in every replicate. Where most rows are equal, the root mean squared distance.
+    """
+    from scipy.spatial.distance import pdist
+
+    distances = pdist(pool.pick(pool.subset(MEDIAN_ROWS, "bandwidth")))
+    middle = float(np.median(distances))
+    if middle > 1e-12 * float(distances.max(initial=0.0)):
+        return middle
+    return float(np.sqrt(2.0 * pool.variance.sum())) or 1.0
+
+
+def energy(pool: Pool, labels: Labels) -> Asks:
+    """nm/(n+m) (2 E|X-Y| - E|X-X'| - E|Y-Y'|), over all pairs.
+
+    Szekely & Rizzo (2004); equals R's energy::eqdist.e. In one dimension it is nm/(n+m) times
+    twice the Cramer-von Mises type integral of (F - G)^2.
+    """
+    form: Form = yield DISTANCE
+    size = float(np.sqrt(2.0 * pool.variance.sum()))
+    return _drawn(-pool.scale * form.values, pool.scale * size, form)
+
+
+def mmd(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Asks:
+    """nm/(n+m) times the squared maximum mean discrepancy, kernel exp(-|x-y|^2 / (2 h^2)).
+
+    The V-statistic (biased, never negative) of Gretton et al. (2012); h is `bandwidth`, the
+    median distance of pooled rows by default. Pairs j = k are constants that permutations do
+    not move; the unbiased version has the same p-value when n = m.
+    """
+    chosen = median_bandwidth(pool) if bandwidth is None else bandwidth
+    form: Form = yield PairForm(0.5 / chosen**2)
+    return _drawn(pool.scale * form.values, pool.scale, form, {"bandwidth": chosen})
+
+
+def _drawn(
+    values: Vector, size: float, form: Form | None = None, params: dict[str, Any] | None = None
+) -> Drawn:
+    """Return one calibrated column; `size` is that of the terms that cancel in it."""
+    rounding = CANCELLED * size
+    if form is not None:
+        rounding += form.rounding * float(values[1:].std())
+    return Drawn(
+        float(values[0]),
+        values[:, None],
+        rounding=rounding,
+        params=params or {},
+        form=form,
+    )
+
+
+def mmd_of_frequencies(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Drawn:
+    """MMD from 512 random frequencies of the kernel's Fourier transform, linear in n.
+
+    Rahimi & Recht (2007): the squared distance between mean sines and cosines. A distance of
+    its own, whose permutation p-value is as valid; it estimates the kernel's.
+    """
+    rng = stream(pool.seed, "two-sample/frequencies")
+    chosen = median_bandwidth(pool) if bandwidth is None else bandwidth
+    frequencies = rng.standard_normal((pool.d, FREQUENCIES)) / chosen
+    values = np.empty(labels.replicates + 1)
+    for batch in labels.batches():
+        marks = labels.marks(batch)
+
+        def tile(part: slice, marks: Any = marks) -> Vector:
+            angle = pool.rows(part) @ frequencies
+            waves = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+            return np.asarray(labels.weights(marks[:, part]) @ waves)
+
+        sums = np.zeros((len(marks), 2 * FREQUENCIES))
+        for part in run_tasks(tile, blocks(pool.total, ROW_TILE)):
+            sums += part
+        values[batch] = np.square(sums).sum(axis=1) / FREQUENCIES
+    return _drawn(pool.scale * values, pool.scale, params={"bandwidth": chosen})
+
+
+def sliced_wasserstein(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
+    """nm/(n+m) times the mean over slices of the squared Wasserstein-2 distance.
+
+    Bonneel et al. (2015). Calibrated with it: the largest over slices of the same distance in
+    units of the slice's pooled standard deviation, which sees a departure in few directions.
+    """
+    from dmtest.kernels.transport import wasserstein_lines
+
+    lines: Lines = yield SlicedLines(slices)
+    values = pool.scale * per_line(lines, labels, wasserstein_lines)
+    spread = np.where(lines.spread > 0.0, lines.spread, 1.0)
+    scaled = values / spread[:, None]
+    mean = values.mean(axis=0)
+    worst = int(scaled[:, 0].argmax())
+    facts = {
+        "slices": len(values),
+        "reduction": "mean",
+        "worst_slice": worst,
+        "worst_statistic": float(values[worst, 0]),
+    }
+    badness = np.stack([mean, scaled.max(axis=0)], axis=1)
+    return Drawn(float(mean[0]), badness, facts, per_line=values, lines=lines)
+
+
+def energy_of_lines(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
+    """Give the energy distance from slices: its mean on lines times E|z| / E|u.z|, linear in n.
+
+    |z| is sqrt(pi) Gamma((d+1)/2) / Gamma(d/2) times the mean of |u.z| over directions u, so
+    the energy distance is that factor times its mean over all lines (Szekely & Rizzo 2013).
+    """
+    from dmtest.kernels.transport import energy_lines
+
+    lines: Lines = yield SlicedLines(slices)
+    d = pool.d
+    factor = float(np.sqrt(np.pi) * np.exp(gammaln((d + 1) / 2.0) - gammaln(d / 2.0)))
+    values = pool.scale * factor * per_line(lines, labels, energy_lines).mean(axis=0)
+    return _drawn(values, 0.0)

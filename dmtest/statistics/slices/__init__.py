@@ -1,0 +1,1 @@
+"""Statistics of slices: a `SliceView` in, one value for each slice out."""

@@ -1,0 +1,1 @@
+"""The laws that a sample may have to follow, and how a sample is brought to normal scale."""

@@ -1,0 +1,84 @@
+"""The hypothesis of two samples: that both have one distribution, or the same up to a rotation."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal, NoReturn
+
+from dmtest.data.sample import Sample, as_sample
+from dmtest.errors import InputError
+
+__all__ = ["Reference"]
+
+
+class Reference:
+    """A sample to compare with: the hypothesis is that data have its distribution.
+
+    Parameters
+    ----------
+    sample : like `data` of :func:`dmtest.report`
+        The reference, shape (m, d); m need not be n.
+    rotation : bool
+        Compare up to an orthogonal map, of which encoders are not unique: see
+        :func:`dmtest.compare`.
+    key, columns, nonfinite
+        As for :func:`dmtest.report`, of the reference.
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.standard_normal((200, 3)), rng.standard_normal((300, 3))
+    >>> dmtest.run_test(x, "energy", dmtest.Reference(y), rng=0).rejects(0.01)
+    False
+    """
+
+    fitted = False
+
+    def __init__(
+        self,
+        sample: Any,
+        *,
+        rotation: bool = False,
+        key: str | None = None,
+        columns: Any = None,
+        nonfinite: Literal["error", "drop"] = "error",
+    ) -> None:
+        if not isinstance(rotation, bool):
+            raise InputError(f"rotation: got {rotation!r}; pass True or False.")
+        self.rotation = rotation
+        try:
+            self.sample: Sample = as_sample(sample, key=key, columns=columns, nonfinite=nonfinite)
+        except InputError as error:
+            # The gate speaks of data; this is the other sample.
+            text = str(error)
+            if text.startswith("data:"):
+                raise InputError(f"reference:{text[5:]}") from None
+            raise
+
+    @property
+    def name(self) -> str:
+        """``"reference"``, or ``"reference(rotation)"``."""
+        return "reference(rotation)" if self.rotation else "reference"
+
+    def __repr__(self) -> str:
+        source = self.sample.source or "array"
+        return f"Reference({source!r}, n={self.sample.n}, d={self.sample.d})"
+
+    def canonical(self, sample: Sample) -> NoReturn:
+        """Refuse: a sample has no normal scale.
+
+        Raises
+        ------
+        InputError
+            Always; it names what compares samples.
+        """
+        raise InputError(
+            "target: a Reference is a sample, which this does not compare with; use "
+            "dmtest.compare, dmtest.report, dmtest.run_test or dmtest.run_tests."
+        )
+
+
+def is_file(data: Any) -> bool:
+    """Whether `data` names a file."""
+    return isinstance(data, str | os.PathLike)

@@ -1,0 +1,366 @@
+"""The hypotheses: what a sample is said to follow, and how it is brought to normal scale.
+
+Every target turns a sample into canonical rows: rows that follow N(0, I) under a fully
+specified target, or some normal under ``any-normal``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dmtest.data.sample import Sample
+from dmtest.errors import DataWarning, InputError
+from dmtest.results.outcome import Finding
+from dmtest.runtime.parallel import ROW_TILE, blocks
+from dmtest.runtime.streams import stream
+from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
+from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
+
+__all__ = [
+    "AnyNormal",
+    "Canonical",
+    "Normal",
+    "Product",
+    "Sphere",
+    "Target",
+    "TargetLike",
+    "Uniform",
+    "announced",
+    "as_target",
+]
+
+
+class Target(Protocol):
+    """A hypothesis on the distribution of the rows."""
+
+    @property
+    def name(self) -> str:
+        """How the hypothesis is named in results."""
+        ...
+
+    @property
+    def fitted(self) -> bool:
+        """Whether its parameters are fitted to the sample."""
+        ...
+
+    def canonical(self, sample: Sample) -> Canonical:
+        """Bring `sample` to normal scale."""
+        ...
+
+
+@dataclass(frozen=True)
+class AnyNormal:
+    """Some N(m, S) with m and S unknown: the shape alone is tested."""
+
+    name: str = "any-normal"
+    fitted: bool = True
+
+    def canonical(self, sample: Sample) -> Canonical:
+        """Whiten with the Cholesky factor of the 1/n covariance.
+
+        Raises
+        ------
+        InputError
+            If there are not more rows than columns, or nothing varies.
+        """
+        x = sample.x
+        n, d = x.shape
+        if n <= d:
+            raise InputError(
+                f"data: target 'any-normal' fits a covariance, which takes more rows than "
+                f"columns; got n = {n}, d = {d}; add rows, reduce the columns to at most "
+                f"{max(1, n // 10)} (for instance by PCA) or use target='normal'."
+            )
+        mean, covariance = mean_and_covariance(x)
+        rows, columns = whiten_independent(x, mean, covariance)
+        findings: tuple[Finding, ...] = ()
+        if len(columns) < d:
+            findings = (
+                Finding(
+                    "rank-deficient",
+                    f"The covariance has rank {len(columns)} of {d}: {d - len(columns)} "
+                    f"{'column is' if d - len(columns) == 1 else 'columns are'} constant or linear "
+                    f"combinations of the others; the test is of the "
+                    f"{len(columns)} that are not, which determine the rest.",
+                    d - len(columns),
+                ),
+            )
+        return Canonical(rows, True, columns, 0, findings, (mean, covariance))
+
+
+class Normal:
+    """N(mean, cov), fully specified; N(0, I) by default.
+
+    Parameters
+    ----------
+    mean : array_like, shape (d,), optional
+        Default: zero.
+    cov : array_like, shape (d, d), (d,) or scalar, optional
+        Covariance matrix, variances, or one variance. Default: the identity.
+    """
+
+    fitted = False
+
+    def __init__(self, mean: ArrayLike | None = None, cov: ArrayLike | None = None) -> None:
+        self.mean = None if mean is None else np.atleast_1d(np.asarray(mean, dtype=np.float64))
+        self.cov = None if cov is None else np.asarray(cov, dtype=np.float64)
+        if self.mean is not None and (self.mean.ndim != 1 or not np.isfinite(self.mean).all()):
+            raise InputError("Normal: mean must be a finite vector of shape (d,).")
+        if self.cov is not None and (self.cov.ndim > 2 or not np.isfinite(self.cov).all()):
+            raise InputError("Normal: cov must be finite, of shape (d, d), (d,) or a number.")
+
+    @property
+    def name(self) -> str:
+        """``"normal"`` for N(0, I), else ``"normal(mean, cov)"``."""
+        return "normal" if self.mean is None and self.cov is None else "normal(mean, cov)"
+
+    def __repr__(self) -> str:
+        return f"Normal(mean={self.mean!r}, cov={self.cov!r})"
+
+    def canonical(self, sample: Sample) -> Canonical:
+        """Standardise with the given moments; N(0, I) leaves the rows as they are."""
+        x, d = sample.x, sample.d
+        if self.mean is None and self.cov is None:
+            return known(x)
+        mean = np.zeros(d) if self.mean is None else self.mean
+        cov = np.ones(d) if self.cov is None else self.cov
+        cov = np.diag(np.broadcast_to(cov, (d,))) if cov.ndim == 0 else cov
+        cov = np.diag(cov) if cov.ndim == 1 else cov
+        if mean.shape != (d,) or cov.shape != (d, d):
+            raise InputError(
+                f"Normal: mean of shape {mean.shape} and cov of shape {cov.shape} do not fit "
+                f"data with d = {d}; pass a mean of shape ({d},) and a cov of shape ({d}, {d}), "
+                f"({d},) or one number."
+            )
+        eigenvalues = np.linalg.eigvalsh(0.5 * (cov + cov.T))
+        tolerance = d * np.finfo(np.float64).eps * abs(eigenvalues[-1])
+        if not np.allclose(cov, cov.T) or eigenvalues[0] <= tolerance:
+            raise InputError(
+                f"Normal: cov must be symmetric and positive definite; its smallest "
+                f"eigenvalue is {eigenvalues[0]:.3g}; leave out columns that are combinations "
+                f"of others."
+            )
+        return known(whiten(x, mean, cov))
+
+
+class Uniform:
+    """The uniform on a box, reduced to N(0, I) by the probability integral transform.
+
+    Parameters
+    ----------
+    low, high : float or array_like, shape (d,)
+        The box; the unit cube by default.
+    """
+
+    fitted = False
+
+    def __init__(self, low: ArrayLike = 0.0, high: ArrayLike = 1.0) -> None:
+        self.low = np.asarray(low, dtype=np.float64)
+        self.high = np.asarray(high, dtype=np.float64)
+        if not (np.isfinite(self.low).all() and np.isfinite(self.high).all()):
+            raise InputError("Uniform: low and high must be finite.")
+        if not np.all(self.low < self.high):
+            raise InputError(f"Uniform: low must be below high; got low={low!r}, high={high!r}.")
+
+    @property
+    def name(self) -> str:
+        """``"uniform"`` for the unit cube, else with its bounds."""
+        if np.all(self.low == 0.0) and np.all(self.high == 1.0):
+            return "uniform"
+        if self.low.ndim == self.high.ndim == 0:
+            return f"uniform({self.low:g}, {self.high:g})"
+        return "uniform(low, high)"
+
+    def __repr__(self) -> str:
+        return f"Uniform(low={self.low!r}, high={self.high!r})"
+
+    def canonical(self, sample: Sample) -> Canonical:
+        """Map to the unit cube, count what is outside or at 0 or 1, and take normal scores.
+
+        The bounds are rounded to the input's precision, as its values are, and the cube has
+        that precision: values at a bound, of a saturated sigmoid say, are seen as such.
+        """
+        x, d = sample.x, sample.d
+        for bound in (self.low, self.high):
+            if bound.ndim and bound.shape != (d,):
+                raise InputError(
+                    f"Uniform: bounds of shape {bound.shape} do not fit data with d = {d}; pass "
+                    f"numbers or bounds of shape ({d},)."
+                )
+        low, high = (
+            np.broadcast_to(bound.astype(x.dtype), (d,)).astype(np.float64)
+            for bound in (self.low, self.high)
+        )
+        if not np.all(low < high):
+            raise InputError(
+                f"Uniform: low and high are equal in {x.dtype}; pass float64 data or a wider box."
+            )
+        unit = np.all(low == 0.0) and np.all(high == 1.0)
+        u = x if unit else ((x - low) / (high - low)).astype(x.dtype)
+        return from_cube(u)
+
+
+class Sphere:
+    """The uniform on the unit sphere.
+
+    Its tests are of the rows as they are. For slices and pictures rows are taken to N(0, I):
+    each is multiplied by an independent length with a normal's distribution, from a fixed
+    stream, which makes N(0, I) of uniform rows and of no others.
+
+    Parameters
+    ----------
+    normalise : bool
+        Divide rows by their lengths first, and say so; without it they have to be of
+        length 1.
+    """
+
+    fitted = False
+    name = "sphere"
+
+    def __init__(self, normalise: bool = False) -> None:
+        self.normalise = normalise
+
+    def __repr__(self) -> str:
+        return f"Sphere(normalise={self.normalise!r})"
+
+    def canonical(self, sample: Sample) -> Canonical:
+        """Check or make the rows' lengths, and give them those of a normal's rows.
+
+        Raises
+        ------
+        InputError
+            If d = 1, a row is zero, or rows are not of length 1 and are not to be made so.
+        """
+        n, d = sample.n, sample.d
+        if d < 2:
+            raise InputError("data: target 'sphere' needs at least two columns; got d = 1.")
+        x = np.asarray(sample.x)
+        length = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
+        if not length.all():
+            raise InputError(
+                f"data: {int((length == 0.0).sum())} rows are zero and have no direction; leave "
+                f"them out."
+            )
+        off = np.abs(length - 1.0) > 8.0 * np.sqrt(d) * float(np.finfo(x.dtype).eps) + 1e-6
+        if off.any() and not self.normalise:
+            raise InputError(
+                f"data: {int(off.sum())} of {n} rows are not of length 1 (from "
+                f"{length.min():.4g} to {length.max():.4g}); pass target=Sphere(normalise=True) "
+                f"to test their directions."
+            )
+        # float64 whatever came in: of two near rows 1 - cos^2 would be rounding.
+        unit = x / length[:, None]
+        lengths = np.sqrt(stream(0, "sphere/lengths").chisquare(d, n))
+        findings: tuple[Finding, ...] = ()
+        if off.any():
+            text = f"{int(off.sum())} rows were divided by their lengths, which are not tested."
+            findings = (Finding("normalised", text, int(off.sum())),)
+        rows = (unit * lengths[:, None]).astype(x.dtype)
+        return replace(known(rows, 0, findings), unit=unit)
+
+
+class Product:
+    """Independent margins, each a frozen scipy.stats distribution, by its cdf.
+
+    Parameters
+    ----------
+    margins : distribution or sequence of distributions
+        Objects with ``cdf`` and ``sf``, one for every column, or one for all.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> Product([stats.gamma(2.0), stats.norm(1.0, 3.0)]).name
+    'product'
+    """
+
+    fitted = False
+    name = "product"
+
+    def __init__(self, margins: Any) -> None:
+        self.margins = tuple(margins) if isinstance(margins, Sequence) else margins
+        for margin in self.margins if isinstance(self.margins, tuple) else (margins,):
+            if not (hasattr(margin, "cdf") and hasattr(margin, "sf")):
+                raise InputError(
+                    f"Product: got a margin of type {type(margin).__name__}; pass frozen "
+                    f"scipy.stats distributions, such as scipy.stats.gamma(2.0)."
+                )
+
+    def __repr__(self) -> str:
+        return f"Product({self.margins!r})"
+
+    def canonical(self, sample: Sample) -> Canonical:
+        """Take normal scores of the margins' cdf, through sf in the upper half."""
+        x, d = sample.x, sample.d
+        margins = self.margins if isinstance(self.margins, tuple) else (self.margins,) * d
+        if len(margins) != d:
+            raise InputError(
+                f"Product: got {len(margins)} margins for data with d = {d}; pass one for every "
+                f"column, or a single distribution for all of them."
+            )
+        rows = np.empty((sample.n, d))
+        edges = outside = 0
+        for part in blocks(sample.n, ROW_TILE):
+            bad = np.zeros(part.stop - part.start, dtype=bool)
+            for j, margin in enumerate(margins):
+                rows[part, j], beyond, edge = margin_scores(np.asarray(x[part, j]), margin)
+                edges += int(np.count_nonzero(edge))
+                bad |= beyond
+            outside += int(np.count_nonzero(bad))
+        findings = outside_finding(outside, "the support of its margin")
+        if edges:
+            text = f"{edges} values have a cdf of exactly 0 or 1 in float64 and were moved inside."
+            findings += (Finding("saturated", text, edges),)
+        return known(rows, outside, findings)
+
+
+TargetLike: TypeAlias = "str | Target"
+
+_NAMED = {"normal": Normal, "any-normal": AnyNormal, "uniform": Uniform, "sphere": Sphere}
+
+
+def as_target(target: TargetLike) -> Target:
+    """Resolve a target's name; objects with the targets' methods are returned as they are.
+
+    Raises
+    ------
+    InputError
+        If the name is not one of those known.
+    """
+    if isinstance(target, str):
+        if target == "reference":
+            raise InputError(
+                "target: 'reference' is a sample to compare with; pass Reference(sample), or use "
+                "dmtest.compare(data, sample)."
+            )
+        if target not in _NAMED:
+            raise InputError(
+                f"target: got {target!r}; known are {', '.join(map(repr, _NAMED))}, and the "
+                f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
+                f"Product(margins) and Reference(sample)."
+            )
+        return cast(Target, _NAMED[target]())
+    if isinstance(target, type):
+        raise InputError(f"target: got the class {target.__name__}; pass {target.__name__}(...).")
+    if hasattr(target, "canonical") and hasattr(target, "name"):
+        return target
+    raise InputError(
+        f"target: got {type(target).__name__}; pass a name such as 'normal' or a target object."
+    )
+
+
+def announced(target: Target, sample: Sample) -> Canonical:
+    """Bring `sample` to normal scale, warning of what was moved or left out on the way.
+
+    For results that carry no findings of their own, as a report does.
+    """
+    canonical = target.canonical(sample)
+    for finding in canonical.findings:
+        warnings.warn(finding.message, DataWarning, stacklevel=3)
+    return canonical

@@ -1,0 +1,1 @@
+"""Images to train on: arrays, idx files, CIFAR, folders, digits."""

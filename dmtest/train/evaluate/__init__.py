@@ -1,0 +1,1 @@
+"""Judge a trained encoder: verification against the theory, downstream scores."""

@@ -1,0 +1,248 @@
+"""Check an embedding against the theory: information by every bound, divergences, matching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from dmtest.errors import InputError
+from dmtest.information.estimate import Estimate
+from dmtest.information.neighbours import entropy_knn, ksg
+from dmtest.information.pairs import PairBounds, pair_bounds
+from dmtest.information.scores import donsker_varadhan, infonce, nwj
+from dmtest.results.outcome import MeanPValue
+from dmtest.runtime.streams import RngLike, entropy_of, stream
+from dmtest.train.evaluate.inequalities import Inequality, inequalities
+from dmtest.train.model.noise import Noise
+
+__all__ = ["Verification", "verify"]
+
+Vector = NDArray[np.float64]
+# Columns up to which nearest neighbours say something of entropy, of information.
+ENTROPY_COLUMNS, KSG_COLUMNS = 12, 4
+NEIGHBOUR_ROWS = 20_000
+TESTS = ("dagostino-pearson", "shapiro-wilk", "henze-zirkler")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What pairs (f(X), f(X')) of held-out data come to, in nats where nothing else is said.
+
+    Attributes
+    ----------
+    target : {"normal", "uniform"}
+    level : float
+        sigma or epsilon.
+    n, d : int
+    capacity : float
+        The most that I(f(X'); f(X) + Z) can be.
+    matched_information : float
+        What a weakly invariant encoder that follows the target reaches.
+    invariance_error : float
+        E|f(X') - f(X)|^2 over d.
+    critic : dict of str to Estimate
+        Lower bounds of I(f(X'); f(X) + Z) with the trained critic, by their names.
+    information : Estimate or None
+        The best InfoNCE bound; None without noise or critic.
+    ksg : float or None
+        An estimate of the same by nearest neighbours, d <= 4 only.
+    pairs : PairBounds or None
+        Bounds with the dual critic and Theorem 3.4 or 3.5; None without noise.
+    smoothed_kl : tuple of float or None
+        Bracket of KL(f(X) + Z || noisy target), at the confidence of `pairs`.
+    kl : float or None
+        Plug-in estimate of KL(f(X) || target) by nearest neighbours, d <= 12.
+    invariance_gap : float or None
+        Estimate of I(f(X) + Z; f(X) | f(X')): what of the capacity the augmentation costs.
+    kolmogorov : tuple of float
+        Kolmogorov-Smirnov distance of every coordinate from the target's.
+    mean_pvalues : dict of str to MeanPValue
+        The paper's score by three tests.
+    inequalities : tuple of Inequality
+        What the theory says of these numbers.
+    violations : tuple of str
+        Those that do not hold within their intervals.
+    """
+
+    target: str
+    level: float
+    n: int
+    d: int
+    capacity: float
+    matched_information: float
+    invariance_error: float
+    critic: dict[str, Estimate]
+    information: Estimate | None
+    ksg: float | None
+    pairs: PairBounds | None
+    smoothed_kl: tuple[float, float] | None
+    kl: float | None
+    invariance_gap: float | None
+    kolmogorov: tuple[float, ...]
+    mean_pvalues: dict[str, MeanPValue]
+    inequalities: tuple[Inequality, ...]
+    violations: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain["critic"] = {name: _plain(one) for name, one in self.critic.items()}
+        plain["information"] = None if self.information is None else _plain(self.information)
+        plain["pairs"] = None if self.pairs is None else self.pairs.to_dict()
+        plain["mean_pvalues"] = {name: one.to_dict() for name, one in self.mean_pvalues.items()}
+        plain["inequalities"] = [one.to_dict() for one in self.inequalities]
+        for name in ("smoothed_kl", "kolmogorov", "violations"):
+            plain[name] = None if plain[name] is None else list(plain[name])
+        return plain
+
+
+def verify(
+    embeddings: ArrayLike,
+    augmented: ArrayLike,
+    noise: Noise,
+    *,
+    scores: NDArray[np.float64] | None = None,
+    confidence: float = 0.95,
+    rng: RngLike = None,
+) -> Verification:
+    """Check held-out embeddings of an encoder against the bounds of arXiv 2410.06993.
+
+    Parameters
+    ----------
+    embeddings, augmented : array_like, shape (n, d)
+        f(X), and f(X') row by row.
+    noise : Noise
+        Of training.
+    scores : ndarray, shape (batches, K, K), optional
+        The trained critic's scores T(f(x'_j), f(x_i) + z_i) of disjoint batches.
+    confidence : float
+    rng : None, int or numpy Generator
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    InputError
+        If the two arrays have not the same shape.
+    """
+    x, other = (np.asarray(rows, dtype=np.float64) for rows in (embeddings, augmented))
+    if x.shape != other.shape or x.ndim != 2:
+        raise InputError(
+            f"augmented: got shape {other.shape} for embeddings of shape {x.shape}; give f(X') "
+            f"row by row beside f(X)."
+        )
+    seed = entropy_of(rng)
+    n, d = x.shape
+    critic = {} if scores is None else _critic_bounds(scores, confidence)
+    pairs = smoothed = None
+    if noise.level > 0.0:
+        level = {noise.name: noise.level}
+        pairs = pair_bounds(x, other, confidence=confidence, rng=seed, **level)  # type: ignore[arg-type]
+        smoothed = _smoothed(pairs)
+    information = _best(critic, pairs)
+    by_neighbours = _ksg(x, other, noise, seed)
+    kl = _kl(x, noise)
+    gap = None
+    if pairs is not None and information is not None and np.isfinite(pairs.channel.upper):
+        channel = 0.5 * (pairs.channel.lower + pairs.channel.upper)
+        gap = max(0.0, channel - float(information))
+    found = inequalities(noise, d, pairs, critic, by_neighbours, kl, n)
+    return Verification(
+        target=noise.target,
+        level=noise.level,
+        n=n,
+        d=d,
+        capacity=noise.capacity(d),
+        matched_information=noise.matched_information(d),
+        invariance_error=float(np.square(x - other).mean()),
+        critic=critic,
+        information=information,
+        ksg=by_neighbours,
+        pairs=pairs,
+        smoothed_kl=smoothed,
+        kl=kl,
+        invariance_gap=gap,
+        kolmogorov=kolmogorov(x, noise),
+        mean_pvalues=_mean_pvalues(x, noise, seed),
+        inequalities=found,
+        violations=tuple(one.sentence for one in found if not one.holds),
+    )
+
+
+def _plain(one: Estimate) -> dict[str, Any]:
+    return {"value": float(one)} | dict(one.__dict__)
+
+
+def _critic_bounds(scores: Vector, confidence: float) -> dict[str, Estimate]:
+    return {
+        "donsker-varadhan": donsker_varadhan(scores, confidence=confidence),
+        "nwj": nwj(scores + 1.0, confidence=confidence),  # scores are on the scale of information
+        "infonce": infonce(scores, confidence=confidence),
+    }
+
+
+def _best(critic: dict[str, Estimate], pairs: PairBounds | None) -> Estimate | None:
+    found = [critic["infonce"]] if "infonce" in critic else []
+    found += [] if pairs is None else [pairs.infonce]
+    return max(found) if found else None
+
+
+def _smoothed(pairs: PairBounds) -> tuple[float, float]:
+    """C + correction - I(f; f + Z) between its confidence bounds."""
+    most = pairs.capacity + pairs.correction
+    low = max(0.0, most - min(pairs.channel.high, most))
+    return low, max(0.0, most - pairs.channel.low)
+
+
+def _ksg(x: Vector, other: Vector, noise: Noise, seed: int) -> float | None:
+    if x.shape[1] > KSG_COLUMNS or noise.level == 0.0:
+        return None
+    rows = slice(0, NEIGHBOUR_ROWS)
+    rng = stream(seed, "verify/ksg")
+    unit = (
+        rng.standard_normal(x[rows].shape)
+        if noise.target == "normal"
+        else rng.uniform(-1.0, 1.0, x[rows].shape)
+    )
+    return float(ksg(other[rows], x[rows] + noise.level * unit))
+
+
+def _kl(x: Vector, noise: Noise) -> float | None:
+    """KL by the entropy of nearest neighbours, on normal scores: they do not change it."""
+    d = x.shape[1]
+    if d > ENTROPY_COLUMNS:
+        return None
+    if noise.target == "uniform":
+        half = 2.0**-25
+        x = special.ndtri(np.clip(x, half, 1.0 - half))
+    x = x[:NEIGHBOUR_ROWS]
+    if len(np.unique(x, axis=0)) < len(x):
+        return None
+    cross = 0.5 * d * np.log(2.0 * np.pi) + 0.5 * np.square(x).sum(axis=1).mean()
+    return float(cross - float(entropy_knn(x)))
+
+
+def kolmogorov(x: Vector, noise: Noise) -> tuple[float, ...]:
+    u = np.sort(special.ndtr(x) if noise.target == "normal" else np.clip(x, 0.0, 1.0), axis=0)
+    steps = np.arange(len(u))[:, None] / len(u)
+    above, below = (steps + 1.0 / len(u) - u).max(axis=0), (u - steps).max(axis=0)
+    return tuple(np.maximum(above, below).tolist())
+
+
+def _mean_pvalues(x: Vector, noise: Noise, seed: int) -> dict[str, MeanPValue]:
+    from dmtest.battery.api import mean_pvalue
+
+    if len(x) < 100:
+        return {}
+    return {
+        name: mean_pvalue(np.clip(x, 1e-7, 1.0 - 1e-7), name, "uniform", rng=seed)
+        if noise.target == "uniform"
+        else mean_pvalue(x, name, rng=seed)
+        for name in TESTS
+    }

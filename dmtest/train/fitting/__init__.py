@@ -1,0 +1,1 @@
+"""Fit an encoder: settings, training step, loop, embeddings, export."""

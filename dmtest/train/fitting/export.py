@@ -1,0 +1,118 @@
+"""Write a training run to a folder, and read its encoder again; nothing in a file is executed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from dmtest.errors import InputError
+from dmtest.train.model.encoders import BACKBONES, Encoder
+
+if TYPE_CHECKING:
+    from dmtest.train.fitting.result import Fit
+
+__all__ = ["load_encoder", "write"]
+
+
+def write(fit: Fit, folder: Path) -> list[Path]:
+    """Write embeddings, encoder, history, curves, verification and report.
+
+    Returns
+    -------
+    list of Path
+        ``embeddings.npz`` (f(X), f(X'), labels and the noise of held-out rows, and the training
+        rows' f(X)), ``encoder.pt``, ``history.json``, ``curves.svg``, ``verification.json``, and
+        ``report.html`` and ``report.json``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {"embeddings": fit.embeddings, "augmented": fit.augmented}
+    arrays |= {"train_embeddings": fit.train_embeddings, fit.noise.name: fit.noise.level}
+    if fit.labels is not None and fit.train_labels is not None:
+        arrays |= {"labels": fit.labels, "train_labels": fit.train_labels}
+    written = [folder / "embeddings.npz"]
+    np.savez_compressed(written[0], **arrays)
+    if fit.encoder.config["backbone"] in BACKBONES:
+        written.append(folder / "encoder.pt")
+        state = {"config": fit.encoder.config, "state": fit.encoder.state_dict()}
+        torch.save(state, written[-1])
+    written.append(folder / "history.json")
+    _json(written[-1], fit.summary())
+    written.append(folder / "curves.svg")
+    _curves(fit, written[-1])
+    if fit.verification is not None:
+        written.append(folder / "verification.json")
+        _json(written[-1], fit.verification.to_dict())
+    if fit.report is not None:
+        for name, put in (("html", fit.report.to_html), ("json", fit.report.to_json)):
+            written.append(folder / f"report.{name}")
+            put(written[-1])
+    return written
+
+
+def load_encoder(path: str | os.PathLike[str]) -> Encoder:
+    """Read the encoder of a run.
+
+    Parameters
+    ----------
+    path : path
+        ``encoder.pt`` or the folder that holds it.
+
+    Returns
+    -------
+    Encoder
+        In evaluation mode, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If there is none, or the file holds anything but settings and tensors.
+    """
+    file = Path(path)
+    file = file / "encoder.pt" if file.is_dir() else file
+    if not file.is_file():
+        raise InputError(
+            f"path: there is no encoder {str(file)!r}; 'dmtest train --out' makes one."
+        )
+    try:
+        stored = torch.load(file, map_location="cpu", weights_only=True)
+        encoder = Encoder(stored["config"])
+        encoder.load_state_dict(stored["state"])
+    except InputError:
+        raise
+    except Exception as error:
+        # torch raises what it likes on files that are not its own; all mean the same to a user.
+        raise InputError(
+            f"path: {str(file)!r} is no encoder that dmtest wrote ({type(error).__name__}); make "
+            f"it again with 'dmtest train'."
+        ) from error
+    return encoder.eval()
+
+
+def _json(path: Path, plain: Any) -> None:
+    from dmtest.results.serial import dumps
+    from dmtest.results.serial import plain as as_plain
+
+    path.write_text(dumps(as_plain(plain)) + "\n", encoding="utf-8")
+
+
+def _curves(fit: Fit, path: Path) -> None:
+    """Draw the bound against the capacity, and the invariance error, over epochs."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 3.0), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = np.arange(1, len(fit.history["loss"]) + 1)
+    left.plot(epochs, fit.history["information"], label="bound in training")
+    if np.isfinite(fit.noise.capacity(fit.embeddings.shape[1])):
+        left.axhline(
+            fit.noise.capacity(fit.embeddings.shape[1]), color="0.4", ls="--", label="capacity"
+        )
+    left.set(xlabel="epoch", ylabel="I(f(X'); f(X)+Z), nats")
+    left.legend(frameon=False)
+    right.plot(epochs, fit.history["invariance_error"])
+    right.set(xlabel="epoch", ylabel="E|f(X') - f(X)|²")
+    figure.savefig(path, metadata={"Date": None})

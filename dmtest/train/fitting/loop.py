@@ -1,0 +1,133 @@
+"""Run Lightning over a module: devices, checkpoints, progress, early stop."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.strategies import DDPStrategy
+
+from dmtest.errors import InputError
+from dmtest.runtime.parallel import Progress
+from dmtest.train.fitting.module import InfoMax
+from dmtest.train.fitting.settings import Settings
+
+__all__ = ["chosen_device", "train"]
+
+LAST = "last.ckpt"
+LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def chosen_device(settings: Settings) -> str:
+    """Return "cuda" or "cpu"."""
+    if settings.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: there is no CUDA device here; choose 'cpu' or 'auto'.")
+    return settings.device
+
+
+class _Steps(Callback):
+    """Tell a progress function of every step."""
+
+    def __init__(self, report: Progress) -> None:
+        self.report = report
+
+    def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
+        self.report("training", trainer.global_step, trainer.estimated_stepping_batches)
+
+
+def train(
+    module: InfoMax,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    resume: bool,
+    progress: Progress | None,
+) -> InfoMax:
+    """Train `module` in place and return it on the CPU.
+
+    Parameters
+    ----------
+    folder : path or None
+        Where checkpoints are kept; without it there are none.
+    resume : bool
+        Go on from the last checkpoint of `folder`.
+
+    Raises
+    ------
+    InputError
+        If there is no checkpoint to go on from.
+    """
+    device = chosen_device(settings)
+    callbacks: list[Callback] = []
+    if progress is not None:
+        callbacks.append(_Steps(progress))
+    if settings.patience is not None:
+        callbacks.append(EarlyStopping("information", patience=settings.patience, mode="max"))
+    start = None
+    if folder is not None:
+        keep = ModelCheckpoint(
+            dirpath=folder,
+            filename=Path(LAST).stem,
+            every_n_epochs=settings.checkpoint_every,
+            enable_version_counter=False,
+        )
+        callbacks.append(keep)
+        start = folder / LAST
+    if resume and (start is None or not start.is_file()):
+        raise InputError(f"resume: there is no checkpoint {str(start)!r}; train without resume.")
+    with _quiet():
+        trainer = _trainer(settings, device, callbacks, folder)
+    module.train()  # Lightning leaves in evaluation mode what it finds there
+    with _quiet():
+        trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
+    return module.to("cpu")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice on loaders and loggers, and its tips, to itself."""
+    log = logging.getLogger("lightning.pytorch")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", module="torch")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _trainer(
+    settings: Settings, device: str, callbacks: list[Callback], folder: Path | None
+) -> lightning.Trainer:
+    return lightning.Trainer(
+        max_epochs=settings.epochs,
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=settings.devices,
+        strategy=_strategy(settings, device),
+        precision=LIGHTNING_PRECISION[settings.precision],  # type: ignore[arg-type]
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=folder is not None,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
+    )
+
+
+def _strategy(settings: Settings, device: str) -> Any:
+    if settings.devices == 1:
+        return "auto"
+    backend = "nccl" if device == "cuda" else "gloo"
+    return DDPStrategy(start_method="spawn", process_group_backend=backend)

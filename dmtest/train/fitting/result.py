@@ -1,0 +1,91 @@
+"""What a training run gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmtest.train.evaluate.scoring import Downstream
+from dmtest.train.evaluate.verification import Verification
+from dmtest.train.fitting.settings import Settings
+from dmtest.train.model.critics import Critic
+from dmtest.train.model.encoders import Encoder
+from dmtest.train.model.noise import Noise
+
+if TYPE_CHECKING:
+    from dmtest.results.report import Report
+
+__all__ = ["Fit"]
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A trained encoder with its embeddings and what they were found to be.
+
+    Attributes
+    ----------
+    embeddings, augmented : ndarray, shape (n, dim)
+        f(X) and f(X') of the held-out rows.
+    labels : ndarray, shape (n,), or None
+    train_embeddings, train_labels
+        f(X) of the training rows, and their labels.
+    encoder : Encoder
+        In evaluation mode, on the CPU.
+    critic : Critic or None
+    noise : Noise
+    settings : Settings
+    history : dict of str to list of float
+        ``loss``, ``information`` and ``invariance_error`` by epoch.
+    report : Report or None
+        Of the held-out embeddings against the target.
+    verification : Verification or None
+        Against the bounds of the theory.
+    baseline : Verification or None
+        The same for the encoder before training: random features are often nearly normal.
+    downstream, baseline_downstream : Downstream or None
+    seconds : float
+        Of training alone.
+    seed : int
+    source : str
+    """
+
+    embeddings: Vector
+    augmented: Vector
+    labels: NDArray[np.int64] | None
+    train_embeddings: Vector
+    train_labels: NDArray[np.int64] | None
+    encoder: Encoder
+    critic: Critic | None
+    noise: Noise
+    settings: Settings
+    history: dict[str, list[float]]
+    report: Report | None
+    verification: Verification | None
+    baseline: Verification | None
+    downstream: Downstream | None
+    baseline_downstream: Downstream | None
+    seconds: float
+    seed: int
+    source: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return settings, history and scores as plain Python values."""
+        scores = {
+            "downstream": self.downstream,
+            "baseline_downstream": self.baseline_downstream,
+            "baseline": self.baseline,
+        }
+        return {
+            "source": self.source,
+            "settings": self.settings.to_dict(),
+            "target": self.noise.target,
+            self.noise.name: self.noise.level,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "history": self.history,
+        } | {name: None if one is None else one.to_dict() for name, one in scores.items()}

@@ -1,0 +1,1 @@
+"""Differentiable statistics, and the losses made of them."""

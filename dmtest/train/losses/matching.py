@@ -1,0 +1,242 @@
+"""Other ways to make embeddings follow a law, as published: terms for a training loop.
+
+Peers of injected noise, for a comparison on one encoder: SIGReg (LeJEPA), VICReg, SimCLR, and the
+discriminator of adversarial autoencoders and of Deep InfoMax's prior matching. The post-hoc map
+is :func:`dmtest.train.evaluate.rbig.gaussianise`.
+Losses are pure functions of embeddings (n, d) and differ in scale, each as in its paper.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dmtest.arguments import positive, whole
+from dmtest.errors import InputError
+from dmtest.runtime.streams import stream
+from dmtest.train.evaluate.rbig import Gaussianiser, gaussianise
+
+__all__ = [
+    "AdversarialPrior",
+    "Gaussianiser",
+    "covariance_term",
+    "gaussianise",
+    "random_directions",
+    "sigreg",
+    "simclr",
+    "variance_term",
+    "vicreg",
+]
+
+Prior: TypeAlias = Literal["normal", "uniform"]
+
+# LeJEPA's quadrature of the characteristic function: 17 knots from -5 to 5.
+KNOTS, RANGE = 17, 5.0
+# VICReg's floor under a variance, whose root has no gradient at 0.
+FLOOR = 1e-4
+
+
+def random_directions(d: int, count: int, seed: int, step: int = 0, device: Any = None) -> Tensor:
+    """Draw unit vectors, uniform on the sphere: (d, count), the same for a seed and step."""
+    drawn = stream(seed, "matching/directions", step).standard_normal((d, count))
+    drawn /= (drawn * drawn).sum(axis=0) ** 0.5
+    return torch.as_tensor(drawn, dtype=torch.float32, device=device)
+
+
+def sigreg(z: Tensor, directions: Tensor) -> Tensor:
+    """Take LeJEPA's sliced Epps-Pulley statistic of N(0, I), averaged over directions.
+
+    n times the integral from -5 to 5 of |phi_n(t) - exp(-t^2/2)|^2 exp(-t^2/2) dt by the
+    trapezoidal rule on 17 knots: sqrt(2 pi) times dmtest's ``epps-pulley`` with known parameters,
+    whose weight is a density, up to the rule's error. Balestriero & LeCun (2025), arXiv
+    2511.08544. A loss weights it against others; it grows with n.
+
+    The knots are 0.625 apart, so that a slice sees values modulo 16 pi / 5 = 10.05: beyond 5 or so
+    its gradient leads outwards. Start from embeddings of standardised columns.
+
+    Parameters
+    ----------
+    z : Tensor, shape (n, d)
+    directions : Tensor, shape (d, k)
+        Unit vectors, new ones in every step; see :func:`random_directions`.
+    """
+    step = 2.0 * RANGE / (KNOTS - 1)
+    angles = step * (z @ directions.to(z))
+    # Every knot is a multiple of the first, and so are the angles: powers of one complex number.
+    first_real, first_imag = angles.cos(), angles.sin()
+    real, imag = first_real, first_imag
+    total = z.new_zeros(())
+    for k in range(1, KNOTS // 2 + 1):  # symmetric, and zero at zero
+        if k > 1:
+            real, imag = (
+                real * first_real - imag * first_imag,
+                imag * first_real + real * first_imag,
+            )
+        normal = math.exp(-0.5 * (k * step) ** 2)  # its characteristic function is real
+        distance = (real.mean(0) - normal).square() + imag.mean(0).square()
+        share = 0.5 if k == KNOTS // 2 else 1.0
+        total = total + 2.0 * step * share * normal * distance.mean()
+    return len(z) * total
+
+
+def variance_term(z: Tensor) -> Tensor:
+    """Take VICReg's hinge: the mean over columns of max(0, 1 - sqrt(variance + 1e-4))."""
+    return functional.relu(1.0 - (z.var(0) + FLOOR).sqrt()).mean()
+
+
+def covariance_term(z: Tensor) -> Tensor:
+    """Take VICReg's redundancy: the squared covariances of pairs of columns, summed, over d."""
+    centred = z - z.mean(0)
+    covariance = centred.T @ centred / (len(z) - 1)
+    return (covariance.square().sum() - covariance.diagonal().square().sum()) / z.shape[1]
+
+
+def vicreg(
+    z1: Tensor,
+    z2: Tensor,
+    invariance: float = 25.0,
+    variance: float = 25.0,
+    covariance: float = 1.0,
+) -> Tensor:
+    """Take the weighted sum of invariance, variance and covariance terms of two views.
+
+    Bardes, Ponce & LeCun (2022), algorithm 1: the mean squared difference of all entries, and the
+    other two terms of both views, added. (Their code halves the variance term; their equation 5
+    adds the squared differences over columns.) A weight of 0 leaves a term out.
+
+    Parameters
+    ----------
+    z1, z2 : Tensor, shape (n, d)
+        Embeddings of two views, row by row; n >= 2.
+    invariance, variance, covariance : float
+    """
+    _views(z1, z2)
+    loss = z1.new_zeros(())
+    if invariance:
+        loss = loss + invariance * functional.mse_loss(z1, z2)
+    if variance:
+        loss = loss + variance * (variance_term(z1) + variance_term(z2))
+    if covariance:
+        loss = loss + covariance * (covariance_term(z1) + covariance_term(z2))
+    return loss
+
+
+def simclr(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
+    """Take the normalised temperature-scaled cross entropy (NT-Xent) of two views.
+
+    Every one of the 2n rows has to find its other view among the 2n - 1 other rows, by cosines
+    divided by the temperature. Chen et al. (2020), equation 1. Rows of length 0 have no cosine:
+    they count as orthogonal to all.
+
+    Parameters
+    ----------
+    z1, z2 : Tensor, shape (n, d)
+        n >= 2.
+    temperature : float
+    """
+    _views(z1, z2)
+    unit = functional.normalize(torch.cat([z1, z2]), dim=1)
+    scores = unit @ unit.T / positive("temperature", temperature)
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    others = torch.arange(len(unit), device=unit.device).roll(len(z1))
+    return functional.cross_entropy(scores.masked_fill(itself, -torch.inf), others)
+
+
+def _views(z1: Tensor, z2: Tensor) -> None:
+    if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < 2:
+        raise InputError(
+            f"z1, z2: got shapes {tuple(z1.shape)} and {tuple(z2.shape)}; give two views (n, d) of "
+            f"the same rows, n >= 2."
+        )
+
+
+class AdversarialPrior(nn.Module):
+    """A discriminator between draws of the prior and embeddings, with its own optimiser.
+
+    Both sides have the losses that do not saturate (Goodfellow et al. 2014): the discriminator
+    D, a logit, descends softplus(-D(prior)) + softplus(D(z)), the encoder softplus(-D(z)). At the
+    discriminator's optimum D = log p/q, and where the laws agree the losses are 2 log 2 and log 2.
+    Makhzani et al. (2015), adversarial autoencoders; Hjelm et al. (2019), section 3.4.
+
+    Parameters
+    ----------
+    d : int
+    prior : {"normal", "uniform"}
+        N(0, I), or uniform on [0, 1]^d.
+    hidden, layers : int
+        Width and number of hidden layers (leaky ReLU).
+    learning_rate : float
+        Of Adam with betas (0.5, 0.999).
+    seed : int
+        Of the first weights and of the prior's draws.
+    """
+
+    def __init__(
+        self,
+        d: int,
+        prior: Prior = "normal",
+        *,
+        hidden: int = 128,
+        layers: int = 2,
+        learning_rate: float = 1e-3,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if prior not in ("normal", "uniform"):
+            raise InputError(f"prior: got {prior!r}; choose 'normal' or 'uniform'.")
+        self.d, self.prior, self.seed = whole("d", d, 1), prior, whole("seed", seed, 0)
+        widths = [self.d] + [whole("hidden", hidden, 1)] * whole("layers", layers, 1)
+        parts: list[nn.Module] = []
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(stream(seed, "matching/discriminator").integers(2**63)))
+            for before, after in itertools.pairwise(widths):
+                parts += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
+            self.network = nn.Sequential(*parts, nn.Linear(widths[-1], 1))
+        self.optimiser = torch.optim.Adam(
+            self.network.parameters(), positive("learning_rate", learning_rate), betas=(0.5, 0.999)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return logits (n,): large where rows look like the prior."""
+        logits: Tensor = self.network(z)[:, 0]
+        return logits
+
+    def draw(self, n: int, step: int, device: Any = None) -> Tensor:
+        """Draw n rows of the prior, the same for a seed and step on any device."""
+        source = stream(self.seed, "matching/prior", step)
+        shape = (n, self.d)
+        rows = source.standard_normal(shape) if self.prior == "normal" else source.random(shape)
+        return torch.as_tensor(rows, dtype=torch.float32, device=device)
+
+    def step(self, z: Tensor, step: int) -> Tensor:
+        """Train the discriminator once, on embeddings that get no gradient; return its loss."""
+        with torch.enable_grad():
+            prior = self(self.draw(len(z), step, z.device))
+            loss: Tensor = functional.softplus(-prior).mean()
+            loss = loss + functional.softplus(self(z.detach())).mean()
+        # Not backward(): what loops do to gradients (clipping, scaling) is not for these.
+        gradients = torch.autograd.grad(loss, list(self.network.parameters()))
+        for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return loss.detach()
+
+    def loss(self, z: Tensor) -> Tensor:
+        """Return the encoder's loss; the discriminator gets no gradient of it."""
+        fixed = {name: value.detach() for name, value in self.network.named_parameters()}
+        logits = torch.func.functional_call(self.network, fixed, (z,))[:, 0]
+        return functional.softplus(-logits).mean()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Keep the optimiser in checkpoints."""
+        return {"optimiser": self.optimiser.state_dict()}
+
+    def set_extra_state(self, state: Any) -> None:
+        """Bring the optimiser back."""
+        self.optimiser.load_state_dict(state["optimiser"])

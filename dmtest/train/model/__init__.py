@@ -1,0 +1,1 @@
+"""Parts of the model: augmentations, encoders, heads, noise, critics, objectives."""

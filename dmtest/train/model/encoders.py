@@ -1,0 +1,206 @@
+"""Encoders: Table 2's ConvNet, smaller ones for CPUs, and a ResNet-18 for small images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dmtest.arguments import whole
+from dmtest.errors import InputError
+from dmtest.train.model.heads import BatchNorm, build_head
+
+__all__ = ["BACKBONES", "Encoder", "build_encoder", "recalibrate"]
+
+Shape = tuple[int, ...]
+SLOPE = 0.01
+
+
+def mlp(shape: Shape, dim: int, width: int = 256) -> nn.Sequential:
+    """Two hidden layers of `width` and `width` / 2."""
+    half = max(width // 2, 1)
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(prod(shape), width),
+        BatchNorm(width),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(width, half),
+        BatchNorm(half),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(half, dim),
+    )
+
+
+def convnet(shape: Shape, dim: int, width: int = 32) -> nn.Sequential:
+    """Table 2 of arXiv 2410.06993 at ``width=32`` and images of 24 x 24."""
+    channels, layers = shape[0], []
+    side = list(shape[1:])
+    for size in (width, 2 * width, 4 * width):
+        layers += [nn.Conv2d(channels, size, 3), nn.MaxPool2d(2)]
+        layers += [BatchNorm(size), nn.LeakyReLU(SLOPE)]
+        channels, side = size, [(length - 2) // 2 for length in side]
+    if min(side) < 1:
+        raise InputError(
+            f"encoder: the ConvNet needs images of at least 22 x 22 pixels; got {shape[1:]}; "
+            f"choose encoder='mlp'."
+        )
+    flat = channels * prod(side)
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(flat, 4 * width),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(4 * width, dim),
+    )
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions with a short cut (He et al. 2016)."""
+
+    def __init__(self, inside: int, outside: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inside, outside, 3, stride, 1, bias=False)
+        self.first_norm = BatchNorm(outside)
+        self.second = nn.Conv2d(outside, outside, 3, 1, 1, bias=False)
+        self.second_norm = BatchNorm(outside)
+        same = stride == 1 and inside == outside
+        self.short = (
+            nn.Identity()
+            if same
+            else nn.Sequential(
+                nn.Conv2d(inside, outside, 1, stride, bias=False), BatchNorm(outside)
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, inside, h, w) to (n, outside, h / stride, w / stride)."""
+        h = torch.relu(self.first_norm(self.first(x)))
+        return torch.relu(self.second_norm(self.second(h)) + self.short(x))
+
+
+def resnet18(shape: Shape, dim: int, width: int = 64) -> nn.Sequential:
+    """ResNet-18 with the stem for small images: a 3 x 3 convolution and no pooling."""
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, 1, 1, bias=False)]
+    layers += [BatchNorm(width), nn.ReLU()]
+    inside = width
+    for stage in range(4):
+        outside = width << stage
+        layers += [Residual(inside, outside, 1 if stage == 0 else 2), Residual(outside, outside, 1)]
+        inside = outside
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, dim))
+
+
+# What it is, whether it takes images only, and how it is made.
+BACKBONES: dict[str, tuple[bool, Callable[[Shape, int], nn.Sequential]]] = {
+    "mlp": (False, mlp),
+    "mlp-wide": (False, lambda shape, dim: mlp(shape, dim, 1024)),
+    "convnet": (True, convnet),
+    "convnet-half": (True, lambda shape, dim: convnet(shape, dim, 16)),
+    "resnet18": (True, resnet18),
+    "resnet18-narrow": (True, lambda shape, dim: resnet18(shape, dim, 16)),
+}
+
+
+class Encoder(nn.Module):
+    """A backbone and an outlet: f(X) of shape (n, dim).
+
+    Parameters
+    ----------
+    config : dict
+        ``backbone``, ``shape``, ``dim``, ``target``, ``head``: enough to build it again.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config = dict(config)
+        name, shape, dim = config["backbone"], tuple(config["shape"]), int(config["dim"])
+        if name not in BACKBONES:
+            raise InputError(
+                f"encoder: got {name!r}; choose one of {', '.join(map(repr, BACKBONES))}, or pass "
+                f"a torch module."
+            )
+        images_only, make = BACKBONES[name]
+        if images_only and len(shape) != 3:
+            raise InputError(
+                f"encoder: {name!r} takes images; these data have {shape[0]} columns; choose "
+                f"encoder='mlp'."
+            )
+        self.backbone: nn.Module = make(shape, dim)
+        self.head = build_head(config["head"], config["target"], dim)
+
+    def forward(self, x: Tensor, reference: int | None = None) -> Tensor:
+        """Encode rows; in training the outlet's moments are of the first `reference` rows."""
+        # Under mixed precision the outlet and all that is measured stay in single precision.
+        h = self.backbone(x)
+        with torch.autocast(h.device.type, enabled=False):
+            out: Tensor = self.head(h.float(), reference)
+        return out
+
+    def pair(self, clean: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode both views in one pass; the outlet takes the clean view's moments."""
+        both = self(torch.cat([clean, other]), reference=len(clean))
+        return both[: len(clean)], both[len(clean) :]
+
+
+class Wrapped(Encoder):
+    """A user's module as backbone."""
+
+    def __init__(self, module: nn.Module, config: dict[str, Any]) -> None:
+        nn.Module.__init__(self)
+        self.config = dict(config) | {"backbone": type(module).__name__}
+        self.backbone = module
+        self.head = build_head(config["head"], config["target"], int(config["dim"]))
+
+
+def build_encoder(
+    name: str | nn.Module,
+    shape: Shape,
+    dim: int,
+    target: str = "normal",
+    head: str | None = None,
+) -> Encoder:
+    """Make an encoder.
+
+    Parameters
+    ----------
+    name : str or torch module
+        "mlp", "mlp-wide", "convnet" (Table 2), "convnet-half", "resnet18",
+        "resnet18-narrow", or a module that maps ``(n, *shape)`` to (n, dim).
+    shape : tuple of int
+        (channels, height, width) of images, (columns,) of features.
+    dim : int
+    target : {"normal", "uniform"}
+    head : {"normal", "sigmoid", "cube", "free"}, optional
+        "normal" for the normal target and "cube" for the uniform one by default.
+    """
+    dim = whole("dim", dim, 1)
+    config = {"backbone": name, "shape": list(shape), "dim": dim, "target": target, "head": head}
+    if isinstance(name, nn.Module):
+        return Wrapped(name, config)
+    return Encoder(config)
+
+
+@torch.no_grad()
+def recalibrate(encoder: Encoder, batches: Any) -> None:
+    """Set running moments to the mean over all batches of pairs, as the weights are now.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    batches : iterable of (clean, other)
+    """
+    norms = [module for module in encoder.modules() if isinstance(module, BatchNorm)]
+    kept = [norm.momentum for norm in norms]
+    was_training = encoder.training
+    for norm in norms:
+        norm.reset()
+        norm.momentum = None
+    encoder.train()
+    for clean, other in batches:
+        encoder.pair(clean, other)
+    encoder.train(was_training)
+    for norm, momentum in zip(norms, kept, strict=True):
+        norm.momentum = momentum

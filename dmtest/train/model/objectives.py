@@ -1,0 +1,129 @@
+"""Objectives on a block of scores: the loss to descend, and the bound of information in nats.
+
+``scores[i, j] = T(x_j, y_i)`` for the rows i of one process against all columns j; row i belongs
+with column ``i + offset``. All are means over rows, so that the mean over processes is the value of
+the whole matrix. Every objective's best critic is the pointwise information.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dmtest.errors import InputError
+from dmtest.train.losses.distributed import max_over_processes, mean_over_processes
+
+__all__ = ["OBJECTIVES", "Objective", "build_objective"]
+
+# Weight of the past in Donsker-Varadhan's partition function (Belghazi et al. 2018).
+MEMORY = 0.99
+
+
+class Objective(nn.Module):
+    """Returns the loss and, detached, the bound it stands for."""
+
+    in_nats = True
+
+    def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
+        """Take scores (k, K) to two numbers."""
+        raise TypeError("an Objective is one of OBJECTIVES")
+
+
+def _diagonal(scores: Tensor, offset: int) -> Tensor:
+    return scores.diagonal(offset)[: len(scores)]
+
+
+def _off(scores: Tensor, offset: int) -> Tensor:
+    """Return the scores of pairs that do not belong together: (k, K - 1)."""
+    k, columns = scores.shape
+    keep = torch.ones_like(scores, dtype=torch.bool)
+    index = torch.arange(k, device=scores.device)
+    keep[index, index + offset] = False
+    return scores[keep].view(k, columns - 1)
+
+
+class InfoNCE(Objective):
+    """mean_i (T_ii - log mean_j exp T_ij), the pair itself among the j: never above log K.
+
+    van den Oord, Li & Vinyals (2018). The paper's formula leaves the pair itself out, and is then
+    neither this bound nor Donsker-Varadhan's.
+    """
+
+    def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
+        """Return loss and bound."""
+        own = torch.arange(len(scores), device=scores.device) + offset
+        value = math.log(scores.shape[1]) - functional.cross_entropy(scores, own)
+        return -value, mean_over_processes(value)
+
+
+class DonskerVaradhan(Objective):
+    """mean T_ii - log mean_{i != j} exp T_ij, its gradient debiased by a moving average (MINE)."""
+
+    log_memory: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("log_memory", torch.tensor(math.nan))
+
+    def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
+        """Return loss and bound."""
+        off = _off(scores, offset)
+        own = torch.logsumexp(off.flatten(), 0) - math.log(off.numel())
+        # Sizes differ by process: the exponentials are added on one scale.
+        largest = max_over_processes(own)
+        everywhere = largest + mean_over_processes(torch.exp(own - largest)).log()
+        if torch.isnan(self.log_memory):
+            self.log_memory.copy_(everywhere)
+        elif self.training:
+            past, now = self.log_memory + math.log(MEMORY), everywhere + math.log(1.0 - MEMORY)
+            self.log_memory.copy_(torch.logaddexp(past, now))
+        diagonal = _diagonal(scores, offset).mean()
+        loss = torch.exp(own - self.log_memory.clone()) - diagonal
+        return loss, mean_over_processes(diagonal) - everywhere
+
+
+class NWJ(Objective):
+    """mean T_ii - mean_{i != j} exp(T_ij) + 1. Nguyen, Wainwright & Jordan (2010), T for T - 1."""
+
+    def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
+        """Return loss and bound."""
+        value = _diagonal(scores, offset).mean() - _off(scores, offset).exp().mean() + 1.0
+        return -value, mean_over_processes(value)
+
+
+class JensenShannon(Objective):
+    """Deep InfoMax's own objective (Hjelm et al. 2019): monotone in information, not in nats."""
+
+    in_nats = False
+
+    def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
+        """Return loss and score."""
+        joint = functional.softplus(-_diagonal(scores, offset)).mean()
+        value = -joint - functional.softplus(_off(scores, offset)).mean()
+        return -value, mean_over_processes(value)
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "infonce": InfoNCE,
+    "donsker-varadhan": DonskerVaradhan,
+    "nwj": NWJ,
+    "jsd": JensenShannon,
+}
+
+
+def build_objective(name: str) -> Objective:
+    """Return the objective `name`.
+
+    Raises
+    ------
+    InputError
+        If there is no such objective.
+    """
+    if name not in OBJECTIVES:
+        raise InputError(
+            f"objective: got {name!r}; choose one of {', '.join(map(repr, OBJECTIVES))}."
+        )
+    return OBJECTIVES[name]()
