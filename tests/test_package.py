@@ -111,7 +111,7 @@ def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:
     for folder in ("tests", "docs"):
         assert files_of(ROOT / folder) <= held
     assert {"pyproject.toml", "constraints.txt", "conftest.py", "CHANGELOG.md"} <= held
-    assert {"docs/data/sentences.npy", "docs/data/mnist.npz"} <= held
+    assert {"docs/data/sentences.npz", "docs/data/mnist.npz"} <= held
 
 
 def test_the_index_would_take_both(built: Path) -> None:
