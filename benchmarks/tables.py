@@ -1,8 +1,8 @@
-"""Results: one JSON file a study, from which every table of Markdown is written.
+"""Results: one JSON file a study, from which the pages of tables are written.
 
     python -m benchmarks.tables
 
-writes all tables (``benchmarks/results/*.md``) anew from the files that are stored. A study is a
+writes all pages (``benchmarks/results/*.md``) anew from the files that are stored. A study is a
 folder of ``benchmarks``; what its runs leave while they go on is in ``benchmarks/runs``, which git
 ignores.
 """
@@ -16,10 +16,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "RUNS", "load", "store", "stored_rows", "table", "write"]
+__all__ = ["RESULTS", "RUNS", "load", "section", "store", "stored_rows", "write", "write_page"]
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path(__file__).parent / "runs"
+# Headings of pages with several tables.
+PAGES = {
+    "checks": "Checks against a baseline",
+    "monitor": "Monitor",
+    "nearness": "Divergence from the target",
+    "paper": "The paper's experiments",
+    "speed": "Speed and memory",
+    "two-samples": "Two samples",
+}
 
 
 def machine() -> dict[str, Any]:
@@ -39,29 +48,59 @@ def machine() -> dict[str, Any]:
 
 
 def write(study: str, name: str, title: str, rows: Sequence[Mapping[str, Any]], notes: str) -> str:
-    """Store a table in ``results/<study>.json``, write ``results/<name>.md``; return its text."""
+    """Store a table in ``results/<study>.json``, write its page; return the table's text.
+
+    Parameters
+    ----------
+    study : str
+        A folder of ``benchmarks``.
+    name : str
+        ``"page/table"``, for a page of several tables that `PAGES` has the heading of, or
+        ``"page"`` for a page of its own: ``results/<page>.md``.
+    title : str
+    rows : sequence of mappings
+        All with the columns of the first, in that order.
+    notes : str
+        What was run, and how to read it.
+    """
     head = list(rows[0])
     record = {"title": title, "notes": notes, "machine": machine(), "head": head}
-    store(study, name, record | {"rows": [[row[column] for column in head] for row in rows]})
-    return table(name, **load(study)[name])
+    record["rows"] = [[row[column] for column in head] for row in rows]
+    store(study, name, record)
+    write_pages(study)
+    return section(**record)
 
 
-def table(
-    name: str,
+def section(
     title: str,
     notes: str,
     head: Sequence[str],
     rows: Sequence[Sequence[Any]],
     machine: Mapping[str, Any] | None = None,
 ) -> str:
-    """Write ``results/<name>.md``; return its text."""
+    """Return a table in Markdown under its title, numbers to four digits."""
     lines = [f"# {title}", "", notes, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     if machine is not None:
         lines += ["", ", ".join(f"{key} {value}" for key, value in machine.items())]
-    text = "\n".join(lines) + "\n"
-    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
-    return text
+    return "\n".join(lines) + "\n"
+
+
+def write_pages(study: str) -> None:
+    """Write the pages of the tables that are stored of a study."""
+    pages: dict[str, list[str]] = {}
+    for name, record in load(study).items():
+        pages.setdefault(name.partition("/")[0], []).append(section(**record))
+    for page, sections in pages.items():
+        write_page(page, sections)
+
+
+def write_page(page: str, sections: Sequence[str]) -> None:
+    """Write ``results/<page>.md``: its only table, or all under the heading of `PAGES`."""
+    text = sections[0]
+    if page in PAGES:
+        text = "\n".join([f"# {PAGES[page]}\n", *(f"#{one}" for one in sections)])
+    (RESULTS / f"{page}.md").write_text(text, encoding="utf-8")
 
 
 def _cell(value: Any) -> str:
@@ -105,16 +144,13 @@ def _compact(value: Any) -> str:
 
 
 def main() -> None:
-    """Write all tables of Markdown from what is stored."""
-    from benchmarks.paper.pictures import tables
+    """Write all pages of tables from what is stored."""
+    from benchmarks.paper.pictures import write_tables
 
-    studies = sorted(path.stem for path in RESULTS.glob("*.json"))
-    for study in studies:
-        for name, record in load(study).items():
-            if "head" in record:
-                table(name, **record)
-    tables()
-    print(f"{len(list(RESULTS.glob('*.md')))} tables, {len(studies)} studies")
+    for study in ("speed", "level", "power", "decisions"):
+        write_pages(study)
+    write_tables()
+    print(f"{len(list(RESULTS.glob('*.md')))} pages in {RESULTS}")
 
 
 if __name__ == "__main__":

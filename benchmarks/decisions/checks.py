@@ -209,7 +209,7 @@ def main() -> None:
         print(
             write(
                 "decisions",
-                "check-synthetic",
+                "checks/synthetic",
                 "The same encoder, fresh samples: known laws",
                 rows,
                 notes,
@@ -218,14 +218,16 @@ def main() -> None:
     if asked.part in (None, "level"):
         rows = level(asked.mnist, baselines, reruns)
         print(
-            write("decisions", "check-level", "The same encoder, fresh samples: MNIST", rows, notes)
+            write(
+                "decisions", "checks/level", "The same encoder, fresh samples: MNIST", rows, notes
+            )
         )
     if asked.part in (None, "regressions"):
         rows = regressions(asked.mnist, 2, 5 if asked.quick else 20)
         told = f"Baseline: {STEPS:,} steps, n = 1,000, d = 8; alpha = 0.05."
         print(
             write(
-                "decisions", "check-regressions", "Regressions that are caught: MNIST", rows, told
+                "decisions", "checks/regressions", "Regressions that are caught: MNIST", rows, told
             )
         )
     if asked.part in (None, "trainer"):
@@ -234,7 +236,7 @@ def main() -> None:
         print(
             write(
                 "decisions",
-                "check-trainer",
+                "checks/trainer",
                 "Checks of encoders by dmtest.train: MNIST",
                 rows,
                 told,

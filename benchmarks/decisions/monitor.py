@@ -69,7 +69,7 @@ def levels(pool: ProcessPoolExecutor) -> None:
             found[f"ever at {alpha}"] = float(np.mean(largest >= 1.0 / alpha))
         rows.append(found)
     notes = "Share of streams whose evidence ever reached 1 / alpha; it may not exceed alpha."
-    print(write("decisions", "monitor-level", "Monitor: streams that follow N(0, I)", rows, notes))
+    print(write("decisions", "monitor/level", "Monitor: streams that follow N(0, I)", rows, notes))
 
 
 def delays_of(job: tuple[str, int, int]) -> tuple[float, float, float]:
@@ -124,7 +124,7 @@ def delays(pool: ProcessPoolExecutor) -> None:
         f"rejection at alpha / (t (t + 1)), which shipped nulls of 2,000 replicates cannot reach "
         f"after a few batches."
     )
-    print(write("decisions", "monitor-delay", "Monitor: delay of drifts", rows, notes))
+    print(write("decisions", "monitor/delay", "Monitor: delay of drifts", rows, notes))
 
 
 if __name__ == "__main__":

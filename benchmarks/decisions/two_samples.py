@@ -112,7 +112,7 @@ def level(samples: int) -> None:
         f"from nominal over 1, 5 and 10% in binomial standard errors. {above} of {len(rows)} rows "
         f"are more than 3 above. Integers tie, which makes tests conservative, never liberal."
     )
-    print(write("decisions", "twosample-level", "Size of the two-sample tests", rows, notes))
+    print(write("decisions", "two-samples/level", "Size of the two-sample tests", rows, notes))
 
 
 # Power
@@ -219,7 +219,7 @@ def power(samples: int) -> None:
         f"HistGradientBoostingClassifier, trained on half of the rows, exact binomial test on the "
         f"other half."
     )
-    print(write("decisions", "twosample-power", "Power of the two-sample tests", rows, notes))
+    print(write("decisions", "two-samples/power", "Power of the two-sample tests", rows, notes))
 
 
 # Coverage
@@ -260,7 +260,9 @@ def coverage(samples: int) -> None:
         f"{samples} pairs; nominal 0.95. Truths by formula, quadrature or 4 million draws."
     )
     print(
-        write("decisions", "twosample-coverage", "Coverage of the two-sample effects", rows, notes)
+        write(
+            "decisions", "two-samples/coverage", "Coverage of the two-sample effects", rows, notes
+        )
     )
 
 
@@ -380,7 +382,7 @@ def speed() -> None:
         f"test. dmtest and numpy use all threads; hyppo one worker, and its time is scaled up from "
         f"{few} permutations."
     )
-    print(write("decisions", "twosample-speed", "Time of the two-sample tests", rows, notes))
+    print(write("decisions", "two-samples/speed", "Time of the two-sample tests", rows, notes))
 
 
 if __name__ == "__main__":

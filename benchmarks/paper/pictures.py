@@ -13,7 +13,7 @@ from benchmarks.paper.frontier import frontier
 from benchmarks.paper.means import grouped, interval, shown
 from benchmarks.paper.runs import Run, collect, read, read_points
 from benchmarks.pictures import save
-from benchmarks.tables import table
+from benchmarks.tables import section, write_page
 
 TITLES = {
     "figure1": "The paper's Figure 1: capacity, information, matching, scores",
@@ -36,7 +36,7 @@ def pictures() -> None:
     """Collect new runs; make everything that has runs."""
     for name in TITLES:
         collect(name)
-    tables()
+    write_tables()
     figure1_drawn(read("figure1"))
     flat = [r for r in read("best") if r["d"] == 2]
     for target in ("normal", "uniform"):
@@ -45,19 +45,11 @@ def pictures() -> None:
     print(f"frontier: {frontier()} points")
 
 
-def tables() -> None:
-    """Write the tables of all experiments that have runs."""
+def write_tables() -> None:
+    """Write the page of all experiments that have runs."""
     makers = (figure1, best, cost, equal, headtohead, table1)
-    for name, make in zip(TITLES, makers, strict=True):
-        runs = read(name)
-        if runs:
-            make(runs)
-            print(f"{name}: {len(runs)} runs")
-
-
-def write(name: str, head: Sequence[str], rows: Sequence[Sequence[str]], notes: str) -> None:
-    """Write the table of an experiment."""
-    table(f"paper-{name}", TITLES[name], notes, head, rows)
+    experiments = [(make, read(name)) for name, make in zip(TITLES, makers, strict=True)]
+    write_page("paper", [make(runs) for make, runs in experiments if runs])
 
 
 def _by_capacity(runs: list[Run], target: str) -> dict[Any, list[Run]]:
@@ -75,19 +67,19 @@ def figure1_drawn(runs: list[Run]) -> None:
     save(figure, "paper-figure1", 256, dpi=110)
 
 
-def figure1(runs: list[Run]) -> None:
-    """Write the numbers of Figure 1."""
+def figure1(runs: list[Run]) -> str:
+    """Return the table of Figure 1's numbers."""
     rows: list[list[str]] = []
     for target in ("normal", "uniform"):
         points = _by_capacity(runs, target)
         rows += [_figure1_row(target, capacity, own) for capacity, own in points.items()]
     head = ["target", "C", "runs", "I", "D'Agostino-Pearson", "Shapiro-Wilk", "Henze-Zirkler"]
     head += ["KS, worst axis", "GNB AUC", "k-NN accuracy", "MLP AUC", "silhouette", "broken"]
-    write(
-        "figure1",
+    return section(
+        TITLES["figure1"],
+        "MNIST, d = 2: mean over runs ± half width of the 99% interval, of three runs or more.",
         head,
         rows,
-        "MNIST, d = 2: mean over runs ± half width of the 99% interval, of three runs or more.",
     )
 
 
@@ -132,8 +124,8 @@ def _figure1_row(target: str, capacity: float, runs: list[Run]) -> list[str]:
     return [*cells, str(sum(len(r["violations"]) for r in runs))]
 
 
-def best(runs: list[Run]) -> None:
-    """Write the table of the long runs."""
+def best(runs: list[Run]) -> str:
+    """Return the table of the long runs."""
     head = [
         "run",
         "augmentation; weight of SIGReg, of columns",
@@ -176,7 +168,7 @@ def best(runs: list[Run]) -> None:
         "MNIST, 10,000 held-out images; a run uses one core. KS: of every axis in d = 2, of the "
     )
     notes += "worst in d = 8; blocks: the worst axis of each 10,000 consecutive training images."
-    write("best", head, rows, notes)
+    return section(TITLES["best"], notes, head, rows)
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
@@ -231,17 +223,17 @@ def _figure2(run: Run) -> None:
     save(figure, f"paper-figure2-{run['target']}", 256, dpi=110)
 
 
-def cost(runs: list[Run]) -> None:
-    """Write seconds an epoch, and the share of the paper's recipe."""
+def cost(runs: list[Run]) -> str:
+    """Return the table of seconds an epoch, and of shares of the paper's recipe."""
     seconds = runs[0]["cpu_seconds_per_epoch"]
     paper = seconds["paper"]
     rows = [[name, f"{value:.1f}", f"1/{paper / value:.0f}"] for name, value in seconds.items()]
     notes = "CPU seconds of an epoch of 60,000 images of 24 x 24, batch 1,024, one thread."
-    write("cost", ["recipe", "CPU s", "share of the paper's"], rows, notes)
+    return section(TITLES["cost"], notes, ["recipe", "CPU s", "share of the paper's"], rows)
 
 
-def equal(runs: list[Run]) -> None:
-    """Write what recipes reach in the time of one epoch of the paper's."""
+def equal(runs: list[Run]) -> str:
+    """Return the table of what recipes reach in the time of one epoch of the paper's."""
     rows = [
         [r["recipe"], str(r["settings"]["epochs"]), f"{r['cpu_seconds']:.0f}"]
         + [f"{r['information']:.2f} ({r['capacity']:.2f})", f"{max(r['kolmogorov']):.3f}"]
@@ -249,11 +241,12 @@ def equal(runs: list[Run]) -> None:
         for r in sorted(runs, key=lambda r: r["information"])
     ]
     head = ["recipe", "epochs", "CPU s", "I (C)", "KS, worst axis", "GNB AUC", "k-NN"]
-    write("equal", head, rows, "MNIST, d = 2, sigma = 0.1, seed 0, evaluation included.")
+    notes = "MNIST, d = 2, sigma = 0.1, seed 0, evaluation included."
+    return section(TITLES["equal"], notes, head, rows)
 
 
-def headtohead(runs: list[Run]) -> None:
-    """Write the comparison of ways to match."""
+def headtohead(runs: list[Run]) -> str:
+    """Return the comparison of ways to match."""
     head = ["d", "method", "runs", "KS, worst axis", "KL after noise, at most", "KL before"]
     head += ["HZ mean p", "k-NN", "GNB AUC", "MLP AUC", "CPU s", "MiB"]
     rows = []
@@ -270,7 +263,7 @@ def headtohead(runs: list[Run]) -> None:
             rows.append(_method_row(d, "untrained", plain, lambda r: r, lambda r: r["downstream"]))
     notes = "MNIST, the same MLP, data and CPU time; divergences at sigma = 0.1 (d = 2), 0.5 (8)."
     notes += " CPU s: training and evaluation; MiB: of a process that trains one epoch."
-    write("headtohead", head, rows, notes)
+    return section(TITLES["headtohead"], notes, head, rows)
 
 
 def _method_row(
@@ -294,8 +287,8 @@ def _method_row(
     return [*cells, f"{np.mean(peaks):.0f}" if peaks else "-"]
 
 
-def table1(runs: list[Run]) -> None:
-    """Write linear probes by method and noise."""
+def table1(runs: list[Run]) -> str:
+    """Return the table of linear probes by method and noise."""
     rows = []
     for (method, sigma), own in grouped(runs, lambda r: (r["method"], r["sigma"])).items():
         row = [method, f"{sigma:g}", str(len(own))]
@@ -309,4 +302,4 @@ def table1(runs: list[Run]) -> None:
     head = ["method", "sigma", "runs", "top-1", "top-5", "k-NN"]
     head += ["sliced W2 of the outlet from N(0, I)", "verdict"]
     notes = "Fashion-MNIST, per cent, Table 2's ConvNet; mean over runs ± 99% half width."
-    write("table1", head, rows, notes)
+    return section(TITLES["table1"], notes, head, rows)

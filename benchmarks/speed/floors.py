@@ -94,7 +94,7 @@ def main() -> None:
         ),
     ]
     notes = f"This machine in this run: {limits}, {workers()} threads. Peers are warm."
-    write("speed", "floors", "Limits of the machine", rows, notes)
+    write("speed", "speed/floors", "Limits of the machine", rows, notes)
 
 
 if __name__ == "__main__":

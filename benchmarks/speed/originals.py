@@ -167,7 +167,7 @@ def main() -> None:
             rows.append(row_of(name, peer, data, mine, theirs, wanted))
     write(
         "speed",
-        "originals",
+        "speed/originals",
         "Tests of whole rows against their originals",
         rows,
         "From the raw sample to the statistic (R and pingouin: and its p-value), fastest of "

@@ -70,7 +70,7 @@ def main() -> None:
     for row in rows:
         print(row)
     notes = "Fastest of several runs each, whitened rows given; seconds."
-    write("speed", "pairs", "Every statistic over pairs in one pass", rows, notes)
+    write("speed", "speed/pairs", "Every statistic over pairs in one pass", rows, notes)
 
 
 if __name__ == "__main__":

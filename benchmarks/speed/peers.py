@@ -369,11 +369,10 @@ def main() -> None:
         "Fastest of several interleaved runs, all threads allowed; a ratio above 1 says that "
         "dmtest is faster."
     )
-    print(
-        write(
-            "speed", "peers-quick" if quick else "peers", "Against peers and the floor", rows, notes
-        )
-    )
+    name, title = "speed/peers", "Against peers and the floor"
+    if quick:
+        name, title = f"{name}-quick", f"{title}, smaller inputs"
+    print(write("speed", name, title, rows, notes))
 
 
 if __name__ == "__main__":
