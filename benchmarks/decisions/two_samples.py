@@ -14,6 +14,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -365,9 +366,9 @@ def speed() -> None:
         for name, kind in (("energy", Energy), ("mmd", MMD)):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                work = lambda kind=kind: kind().test(x, y, reps=few, workers=1, auto=False)  # noqa: E731
-                base = seconds(lambda kind=kind: kind().statistic(x, y), 1)
-                taken = seconds(work, 1)
+                base = seconds(partial(kind().statistic, x, y), 1)
+                test = partial(kind().test, x, y, reps=few, workers=1, auto=False)
+                taken = seconds(test, 1)
             scaled = base + (taken - base) / few * replicates
             rows.append(
                 {

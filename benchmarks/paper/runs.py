@@ -22,15 +22,19 @@ from dmtest.results.serial import plain
 STUDY = "paper"
 FOLDER = tables.RUNS / STUDY
 POINTS = tables.RESULTS / "paper-points.npz"
-# What is kept of a run, and of the measurements inside of it (PARTS); of the settings, SETTINGS.
+# What is kept of a run, and of the measurements inside of it (PARTS).
 KEPT = (
     *("name", "version", "method", "recipe", "target", "d", "level", "sigma", "seed", "verdict"),
     *("capacity", "matched_information", "information", "ksg", "smoothed_kl", "kl", "violations"),
-    *("kolmogorov", "kolmogorov_train", "kolmogorov_blocks", "downstream", "probe"),
+    *("kolmogorov", "kolmogorov_train", "kolmogorov_blocks", "probe"),
     *("cpu_seconds", "cpu_seconds_per_epoch", "peak_mib"),
 )
 PARTS = ("common", "gaussianised")
-SETTINGS = ("augment", "matching_weight", "matching_axes", "epochs")
+# Parts of which a few entries are kept.
+CHOSEN = {
+    "settings": ("augment", "matching_weight", "matching_axes", "epochs"),
+    "downstream": ("gnb-auc", "knn-accuracy", "mlp-auc", "silhouette"),
+}
 
 __all__ = ["Run", "collect", "fitted", "read", "read_points", "run"]
 
@@ -84,8 +88,9 @@ def _needed(raw: Mapping[str, Any]) -> Run:
     if "mean_pvalues" in raw:
         means = raw["mean_pvalues"].items()
         run["mean_pvalues"] = {k: v["mean"] if isinstance(v, dict) else v for k, v in means}
-    if "settings" in raw:
-        run["settings"] = {key: raw["settings"][key] for key in SETTINGS if key in raw["settings"]}
+    for part, names in CHOSEN.items():
+        if part in raw:
+            run[part] = {name: raw[part][name] for name in names if name in raw[part]}
     # The seed alone makes the untrained encoder: one method's runs have it in each table.
     if "probe" in raw:
         run["untrained"] = raw["untrained"]
