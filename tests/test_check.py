@@ -144,7 +144,7 @@ def draw_heavy(rng: np.random.Generator) -> Matrix:
 def test_the_same_encoder_fails_at_most_at_alpha(
     draw: Callable[[np.random.Generator], Matrix],
 ) -> None:
-    """Fresh samples against kept baselines; benchmarks/check.py has 200 and more of each."""
+    """Fresh samples against kept baselines; 200 and more of each in benchmarks/decisions."""
     rng = np.random.default_rng(6)
     failed = flips = 0
     for _ in range(2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def table(name: str) -> list[dict[str, str]]:
 
 def samples() -> dict[str, np.ndarray]:
     """Read the samples that the references are of."""
-    lines = (FOLDER / "univariate_data.csv").read_text(encoding="utf-8").splitlines()
+    packed = (FOLDER / "univariate_data.csv.gz").read_bytes()
+    lines = gzip.decompress(packed).decode("utf-8").splitlines()
     found = {name: np.array(cells, dtype=float) for name, *cells in (x.split(",") for x in lines)}
     for dataset in ("iris_setosa", "syn_normal", "trees"):
         with (FOLDER / "data" / f"{dataset}.csv").open(encoding="utf-8", newline="") as file:
