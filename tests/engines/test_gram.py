@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pingouin
 import pytest
-import twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -25,8 +24,9 @@ from dmtest.runtime.parallel import blocks
 from dmtest.statistics.rows.distances import mean_distance, normal_distance
 from dmtest.statistics.rows.pairs import henze_zirkler, henze_zirkler_beta
 from dmtest.targets.transforms import mean_and_covariance, whiten
+from tests.support import twins
 
-FOLDER = Path(__file__).parent / "references"
+FOLDER = Path(__file__).parents[1] / "references"
 DATASETS = ("iris_setosa", "syn_normal", "trees")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr
 
 from dmtest.kernels import charfun, cube, pairs, slices, special
+from tests.support import twins
 
 EPS = float(np.finfo(np.float64).eps)
 RNG = np.random.default_rng(11)

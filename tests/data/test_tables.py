@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from file_kinds import X, save_dataset
 from numpy.testing import assert_array_equal
 from pyarrow import feather, ipc
-from test_readers_kinds import refusal
 
 from dmtest.data.load import load, read
+from tests.data.test_kinds import refusal
+from tests.support.file_kinds import X, save_dataset
 
-FILES = Path(__file__).parent / "references" / "files"
+FILES = Path(__file__).parents[1] / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")
 TABLE = pa.table({"word": ["w"] * 40, "e": list(X), "size": np.arange(40.0), "note": ["n"] * 40})
 

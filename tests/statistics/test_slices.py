@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -21,8 +20,9 @@ from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.statistics.slices import moments, regression, scales
 from dmtest.targets.transforms import mean_and_covariance, whiten
+from tests.support import twins
 
-FOLDER = Path(__file__).parent / "references"
+FOLDER = Path(__file__).parents[1] / "references"
 SLICED = [name for name, spec in TESTS.items() if spec.space == "lines"]
 NORMAL = np.random.default_rng(29).standard_normal((4000, 100))
 

@@ -13,10 +13,8 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-import file_kinds
 import numpy as np
 import pytest
-from file_kinds import KINDS, X
 from numpy.testing import assert_array_equal
 
 from dmtest.cli.console import as_options
@@ -27,8 +25,10 @@ from dmtest.data.readers.columns import Columns
 from dmtest.data.readers.formats import FORMATS, Format
 from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
+from tests.support import file_kinds
+from tests.support.file_kinds import KINDS, X
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OTHER = X[::-1].copy()
 
 

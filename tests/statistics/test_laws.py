@@ -19,7 +19,7 @@ from dmtest.errors import InputError
 from dmtest.statistics.laws import quadratic, slice_laws
 from dmtest.statistics.laws.joint_laws import lognormal
 
-FOLDER = Path(__file__).parent / "references"
+FOLDER = Path(__file__).parents[1] / "references"
 
 # (source, stat) of a reference row -> our function, and the absolute error of the
 # reference itself: a 1 - cdf rounds at 1e-16, the W^2 series of goftest and scipy lose up

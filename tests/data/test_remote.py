@@ -18,13 +18,13 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
-from file_kinds import X
 from numpy.testing import assert_array_equal
-from test_readers_kinds import refusal
 
 from dmtest.cli.main import main
 from dmtest.data.load import load, read
 from dmtest.data.readers.remote import PACKAGES, is_url, shown
+from tests.data.test_kinds import refusal
+from tests.support.file_kinds import X
 
 
 @pytest.fixture

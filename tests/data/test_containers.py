@@ -14,15 +14,15 @@ import h5py
 import numpy as np
 import pytest
 import zarr
-from file_kinds import X, save_safetensors
 from numpy.testing import assert_array_equal
-from test_readers_kinds import refusal
 
 from dmtest.data.load import load, read
 from dmtest.data.readers import choice
 from dmtest.data.sample import as_sample
+from tests.data.test_kinds import refusal
+from tests.support.file_kinds import X, save_safetensors
 
-FILES = Path(__file__).parent / "references" / "files"
+FILES = Path(__file__).parents[1] / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")
 
 

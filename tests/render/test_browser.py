@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import browser
-import fake_report
 import pytest
+
+from tests.support import browser, fake_report
 
 BUILDERS = [
     fake_report.mismatch,

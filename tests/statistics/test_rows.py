@@ -27,7 +27,7 @@ from dmtest.errors import InputError
 from dmtest.statistics.rows import cube, directions, marginal, specified, sphere
 from dmtest.targets.transforms import mean_and_covariance, whiten
 
-FOLDER = Path(__file__).parent / "references"
+FOLDER = Path(__file__).parents[1] / "references"
 JOINT = [row for row in ROWS if row.family != "slices"]
 
 
@@ -418,6 +418,6 @@ def test_critical_values_equal_mnt_s(shape: tuple[int, int]) -> None:
 
 def test_the_list_of_tests_is_current() -> None:
     """`python docs/make_tests.py` has been run since the registry changed."""
-    folder = Path(__file__).parents[1] / "docs"
+    folder = Path(__file__).parents[2] / "docs"
     namespace = runpy.run_path(str(folder / "make_tests.py"))
     assert (folder / "tests.md").read_text(encoding="utf-8") == namespace["text"]()

@@ -16,7 +16,6 @@ import subprocess
 import sys
 from typing import Any
 
-import fake_report
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
@@ -30,6 +29,7 @@ from dmtest.render.page import reproduce
 from dmtest.render.text import terminal
 from dmtest.results.outcome import Effect
 from dmtest.results.report import Report, schema
+from tests.support import fake_report
 
 BUILDERS = [
     fake_report.mismatch,
@@ -552,7 +552,7 @@ def test_panels_that_are_not_there(panel: str, options: dict[str, Any], said: st
 
 
 def test_same_json_from_another_process() -> None:
-    code = "import fake_report; print(fake_report.mismatch().to_json(), end='')"
+    code = "from tests.support import fake_report; print(fake_report.mismatch().to_json(), end='')"
     paths = os.pathsep.join(p or os.getcwd() for p in sys.path)
     environment = os.environ | {"PYTHONPATH": paths, "PYTHONHASHSEED": "7"}
     done = subprocess.run(

@@ -14,12 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import fake_report
 import pytest
 
 from dmtest.render import citations
 from dmtest.render.page import explain, html, reproduce
 from dmtest.results.report import Report
+from tests.support import fake_report
 
 BUILDERS = [
     fake_report.mismatch,
@@ -360,7 +360,7 @@ def test_identifiers_of_references_are_well_formed() -> None:
 
 def test_identifiers_in_documents_are_well_formed() -> None:
     """What the pages and docstrings call a DOI or an arXiv number can be looked up."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     files = [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("dmtest/**/*.py")]
     found = []
     for path in files:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -38,6 +37,7 @@ from dmtest.statistics.slices.wasserstein import growth, squared_wasserstein
 from dmtest.targets.canonical import Canonical, known
 from dmtest.targets.targets import as_target
 from dmtest.targets.transforms import mean_and_covariance
+from tests.support import twins
 
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 

@@ -40,7 +40,7 @@ from dmtest.statistics.pools import classifier
 from dmtest.statistics.pools.invariants import block_features
 from dmtest.statistics.pools.two_sample import median_bandwidth
 
-FOLDER = Path(__file__).parent / "references"
+FOLDER = Path(__file__).parents[1] / "references"
 NAMES = ("mmd", "energy", "sliced-wasserstein", "classifier")
 RNG = np.random.default_rng(3)
 X, Y = RNG.standard_normal((60, 3)), RNG.normal([0.3, 0.0, 0.0], 1.0, (45, 3))
