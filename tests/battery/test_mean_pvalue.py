@@ -1,13 +1,9 @@
 """The paper's protocol: against recomputation of the same draws, and its 1/2 under a match."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,14 +19,8 @@ from dmtest.results.outcome import MeanPValue
 from dmtest.runtime.streams import stream
 from dmtest.statistics.laws.joint_laws import lognormal
 
+pytestmark = pytest.mark.usefixtures("folder")
 X = np.random.default_rng(0).standard_normal((5000, 4))
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give every test a cache of its own."""
-    monkeypatch.setenv("DMTEST_CACHE_DIR", str(tmp_path / "nulls"))
-    return tmp_path / "nulls"
 
 
 def score(data: Any = X, test: str = "dagostino-pearson", **options: Any) -> MeanPValue:

@@ -1,13 +1,9 @@
 """From statistics to p-values: against direct recomputation, scipy and the level they promise."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,14 +26,8 @@ from dmtest.statistics.laws import slice_laws
 from dmtest.statistics.laws.joint_laws import lognormal
 from dmtest.targets.targets import as_target
 
+pytestmark = pytest.mark.usefixtures("folder")
 X = np.random.default_rng(8).standard_normal((40, 3))
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give every test a cache of its own."""
-    monkeypatch.setenv("DMTEST_CACHE_DIR", str(tmp_path / "nulls"))
-    return tmp_path / "nulls"
 
 
 def standardised(line: np.ndarray) -> np.ndarray:

@@ -1,8 +1,5 @@
 """Many p-values: against statsmodels, formulas and definitions, and their level by simulation."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -23,13 +20,11 @@ from dmtest.errors import InputError
 PVALUES = st.lists(st.integers(0, 40).map(lambda k: k / 40), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(PVALUES)
 def test_holm_equals_statsmodels(pvalues: list[float]) -> None:
     assert_allclose(holm(pvalues), multipletests(pvalues, method="holm")[1], rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(PVALUES)
 def test_bonferroni_equals_statsmodels(pvalues: list[float]) -> None:
     adjusted = multipletests(pvalues, method="bonferroni")[1]
@@ -77,7 +72,7 @@ def min_p_by_definition(observed: np.ndarray, null: np.ndarray) -> tuple[float, 
     return float(np.mean([score <= scores[0] for score in scores])), ranked[0]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(5, 40), st.booleans())
 def test_min_p_equals_its_definition(seed: int, m: int, replicates: int, ties: bool) -> None:
     rows = np.random.default_rng(seed).standard_normal((replicates + 1, m)) + 0.5

@@ -1,8 +1,5 @@
 """The shipped nulls: current, complete, and of the right level on and between grid points."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from typing import Any
@@ -20,12 +17,8 @@ from dmtest.catalogue.registry import default_battery, find
 from dmtest.catalogue.spec import Spec
 from dmtest.engines.slices import Parameters
 
+pytestmark = pytest.mark.usefixtures("no_cache")
 TARGETS: dict[Parameters, str] = {"fitted": "any-normal", "known": "normal"}
-
-
-@pytest.fixture(autouse=True)
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
 
 
 def specs_of(parameters: Parameters) -> list[Spec]:

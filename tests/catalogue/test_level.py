@@ -4,9 +4,6 @@ Every dataset has a seed of its own, for its rows, its directions and its replic
 With 99 replicates and exchangeable statistics, P(p <= .05) is exactly 5/100.
 """
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from functools import cache

@@ -1,8 +1,5 @@
 """Help of every command, and completion in the shell."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import os

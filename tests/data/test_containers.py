@@ -1,8 +1,5 @@
 """HDF5, AnnData, Zarr, safetensors and torch: what is particular to each of them."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import json

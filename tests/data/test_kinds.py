@@ -1,8 +1,5 @@
 """Every kind of file in the registry passes the same tests: a kind without them fails here."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import re
@@ -10,6 +7,7 @@ import runpy
 import sys
 import tomllib
 import urllib.parse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +34,8 @@ def rows(wanted: Any = lambda row: True) -> list[Any]:
     """Return the kinds, without those whose library is not part of the tests' own."""
     found = []
     for row in filter(wanted, FORMATS):
-        marks = []
-        if row.name == "torch":
-            try:
-                import torch  # noqa: F401
-            except ImportError:
-                marks = [pytest.mark.skip(reason="torch is not installed")]
+        missing = row.name == "torch" and find_spec("torch") is None
+        marks = [pytest.mark.skip(reason="torch is not installed")] if missing else []
         found.append(pytest.param(row, id=row.name, marks=marks))
     return found
 

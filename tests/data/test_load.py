@@ -1,8 +1,5 @@
 """Files: every format read, every way for one to be wrong refused in one sentence."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import gzip
@@ -419,9 +416,7 @@ def test_long_lists_of_names_are_cut(tmp_path: Path) -> None:
     assert len(sentence) < 250
 
 
-@settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(x=arrays.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4))))
 def test_csv_round_trip(tmp_path: Path, x: Any) -> None:
     lines = [",".join(f"c{j}" for j in range(x.shape[1]))]

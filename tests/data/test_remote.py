@@ -1,8 +1,5 @@
 """URLs: copied, read and named without their secrets; failures are one sentence."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import gc

@@ -1,8 +1,5 @@
 """The gate: what it accepts, what it refuses and what it says about the data."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import dataclasses
@@ -161,7 +158,7 @@ def test_a_vector_is_one_column(kind: str) -> None:
     assert sample.names == (("x",) if kind in ("pandas", "polars") else None)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     x=arrays.arrays(
         st.sampled_from([np.float64, np.float32]),
@@ -177,7 +174,7 @@ def test_floats_are_unchanged_and_shared(x: Any) -> None:
     assert as_sample(sample) is sample
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     x=arrays.arrays(
         np.float64,

@@ -1,8 +1,5 @@
 """Arrow files and the folders of Hugging Face's datasets."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import json

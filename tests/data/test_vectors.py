@@ -1,8 +1,5 @@
 """Vectors of neighbour benchmarks and words: headers, line numbers, and files of great length."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import gzip

@@ -1,8 +1,5 @@
 """The documentation: builds without a warning, holds the API, and its links lead somewhere."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import html

@@ -1,8 +1,5 @@
 """Alignment and uniformity of embeddings (Wang & Isola 2020)."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import numpy as np

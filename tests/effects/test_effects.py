@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,16 +41,9 @@ from tests.support import twins
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder for null replicates that the whole module shares."""
-    return tmp_path_factory.mktemp("nulls")
-
-
 @pytest.fixture(autouse=True)
-def cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep null replicates out of the user's cache, and look BLAS up once a test."""
-    monkeypatch.setenv("DMTEST_CACHE_DIR", str(folder))
+def one_blas_thread() -> Iterator[None]:
+    """Look BLAS up once a test."""
     with single_threaded_blas():
         yield
 
@@ -157,7 +149,7 @@ def test_singular_covariance_is_said_not_estimated() -> None:
 # The sliced Wasserstein distance
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(8, 40), st.integers(0, 2**32), st.floats(-2, 2), st.floats(0.2, 3))
 def test_squared_wasserstein(n: int, seed: int, shift: float, scale: float) -> None:
     """The cost of the quantile coupling, cell by cell; fitted slices have mean 0, variance 1/n."""
@@ -381,7 +373,10 @@ def by_name(x: np.ndarray) -> dict[str, Effect]:
 @pytest.mark.parametrize("d", [1, 4, 64])
 def test_length_dispersion_covers(d: int) -> None:
     """1 for N(0, I) at any scale; for a mixture of scales its variance's, in 300 samples each."""
-    normal: Sampler = lambda rng, n: 3.0 * rng.standard_normal((n, d))  # noqa: E731
+
+    def normal(rng: np.random.Generator, n: int) -> np.ndarray:
+        return 3.0 * rng.standard_normal((n, d))
+
     for draw, exact in ((normal, 1.0), (mixture(d), (1.25 * (d * d + 2 * d) - d * d) / (2 * d))):
         effects = [
             by_name(draw(np.random.default_rng([run, d]), 400))["length-dispersion"]

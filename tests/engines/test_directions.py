@@ -15,7 +15,7 @@ from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(1, 20), st.integers(0, 2**32))
 def test_frames(k: int, d: int, seed: int) -> None:
     """Unit rows, orthonormal within every block of d, for any k and d."""

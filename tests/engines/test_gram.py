@@ -26,14 +26,9 @@ from dmtest.statistics.rows.pairs import henze_zirkler, henze_zirkler_beta
 from dmtest.targets.transforms import mean_and_covariance, whiten
 from tests.support import twins
 
+pytestmark = pytest.mark.usefixtures("no_cache")
 FOLDER = Path(__file__).parents[1] / "references"
 DATASETS = ("iris_setosa", "syn_normal", "trees")
-
-
-@pytest.fixture(autouse=True)
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep null replicates out of the user's cache."""
-    monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
 
 
 def table(path: str) -> list[dict[str, str]]:
@@ -93,7 +88,7 @@ def test_equals_pingouin_on_fresh_data() -> None:
     assert_allclose(statistic(x), pingouin.multivariate_normality(x).hz, rtol=1e-8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(8, 90), st.integers(1, 6), st.integers(0, 2**32), st.floats(0.05, 5.0))
 def test_equals_twin(n: int, d: int, seed: int, beta: float) -> None:
     """Default and given bandwidths, residuals of any shape."""
@@ -301,7 +296,7 @@ DEFINED = (*TUNED, "mardia-skewness", "mardia-kurtosis", "koziol-kurtosis", "mor
 
 
 @pytest.mark.parametrize("name", DEFINED)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(8, 60), st.integers(1, 6), st.integers(0, 2**32), st.floats(0.3, 2.0))
 def test_equals_its_definition(name: str, n: int, d: int, seed: int, tuning: float) -> None:
     """At default and other tuning parameters, far from normal, also in one dimension."""

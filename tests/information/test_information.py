@@ -1,8 +1,5 @@
 """Estimators of information on laws whose information is known."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import copy

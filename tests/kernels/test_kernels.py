@@ -126,7 +126,7 @@ def test_tail_and_exponential_are_the_normal_tail() -> None:
     assert_allclose(logs, log_ndtr(-a), rtol=1e-14)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(2, 90), st.integers(1, 600), st.integers(0, 2**32))
 def test_chebyshev(terms: int, size: int, seed: int) -> None:
     """Any series at any number of points, against cosines of multiples of the angle."""
@@ -170,7 +170,7 @@ def rows(draw: st.DrawFn, smallest: int = 8, largest: int = 40) -> NDArray[np.fl
     return np.ascontiguousarray(x, dtype=dtype)
 
 
-EVERY = settings(deadline=None, max_examples=60)
+EVERY = settings(max_examples=60)
 
 
 @EVERY

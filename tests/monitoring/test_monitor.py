@@ -1,8 +1,5 @@
 """Monitors: bets that are exactly fair, the level over whole streams, drifts, files."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import json

@@ -4,9 +4,6 @@ Runs where there is a Chromium or Chrome. Without one the tests are skipped, and
 DMTEST_REQUIRE_BROWSER is set.
 """
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import json

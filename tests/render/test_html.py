@@ -1,8 +1,5 @@
 """The HTML page: whole, self-contained, escaped, readable by machines and people."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import base64

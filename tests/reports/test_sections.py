@@ -1,8 +1,5 @@
 """The KL profile, decomposition, directions and detectability, and what reports make of them."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """Two samples: statistics against references, permutation p-values, and what reports say."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import csv

@@ -1,8 +1,5 @@
 """The Report record: JSON there and back, frames, plain text, plots."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import builtins

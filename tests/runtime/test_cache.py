@@ -1,8 +1,5 @@
 """The cache of null replicates: never wrong, whatever happens to its files."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import dataclasses
@@ -29,16 +26,10 @@ from dmtest.errors import DataWarning
 from dmtest.results.outcome import Outcome
 from dmtest.runtime import cache
 
+pytestmark = pytest.mark.usefixtures("folder")
 X = np.random.default_rng(0).standard_normal((40, 3))
 SPEC = TESTS["epps-pulley"]
 NULL = SliceNull("known", 30, 2, 3)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give every test a cache of its own."""
-    monkeypatch.setenv("DMTEST_CACHE_DIR", str(tmp_path / "nulls"))
-    return tmp_path / "nulls"
 
 
 def run(**options: Any) -> Outcome:

@@ -14,6 +14,12 @@ from dmtest.runtime.memory import borrowed
 DOUBLE = np.dtype(np.float64)
 
 
+@pytest.fixture(autouse=True)
+def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with threads that keep nothing, whatever other tests left to them."""
+    monkeypatch.setattr(memory, "_held", threading.local())
+
+
 def test_borrowers_within_each_other_share_nothing() -> None:
     """What is borrowed is nobody else's until it is given back, then it is lent again."""
     with borrowed(100, DOUBLE) as outer, borrowed(50, np.dtype(np.float32)) as inner:

@@ -1,8 +1,5 @@
 """Fixed tasks over threads: the same order and the same bits with one thread and with many."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import json

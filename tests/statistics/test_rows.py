@@ -1,8 +1,5 @@
 """Tests of whole rows: references, definitions, levels, and what each is for."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import csv
@@ -27,17 +24,13 @@ from dmtest.errors import InputError
 from dmtest.statistics.rows import cube, directions, marginal, specified, sphere
 from dmtest.targets.transforms import mean_and_covariance, whiten
 
+pytestmark = pytest.mark.usefixtures("no_cache")
 FOLDER = Path(__file__).parents[1] / "references"
 JOINT = [row for row in ROWS if row.family != "slices"]
 
 
 def label(row: Spec) -> str:
     return f"{row.name}-{row.space}"
-
-
-@pytest.fixture(autouse=True)
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
 
 
 def table() -> list[dict[str, str]]:

@@ -22,6 +22,7 @@ from dmtest.statistics.slices import moments, regression, scales
 from dmtest.targets.transforms import mean_and_covariance, whiten
 from tests.support import twins
 
+pytestmark = pytest.mark.usefixtures("no_cache")
 FOLDER = Path(__file__).parents[1] / "references"
 SLICED = [name for name, spec in TESTS.items() if spec.space == "lines"]
 NORMAL = np.random.default_rng(29).standard_normal((4000, 100))
@@ -148,7 +149,7 @@ def slices(draw: st.DrawFn) -> np.ndarray:
 
 @pytest.mark.parametrize("parameters", ["fitted", "known"])
 @pytest.mark.parametrize("name", SLICED)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(block=slices())
 def test_equals_twin(name: str, parameters: str, block: np.ndarray) -> None:
     """All slice statistics, both parameter cases, against definitions, scipy and statsmodels."""
@@ -312,12 +313,6 @@ def test_cap_scales_match_quantiles() -> None:
 
 
 # Through the public API
-
-
-@pytest.fixture(autouse=True)
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep null replicates out of the user's cache."""
-    monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
 
 
 def run(x: np.ndarray, name: str, target: str, **options: Any) -> dmtest.Outcome:

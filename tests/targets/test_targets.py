@@ -1,12 +1,8 @@
 """Targets: under its null every one of them gives rows of N(0, I), and it says what it changed."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,14 +21,6 @@ N = 20_000
 MEAN = np.array([3.0, -1.0, 100.0])
 COV = np.array([[4.0, 1.5, 0.2], [1.5, 1.0, -0.1], [0.2, -0.1, 0.09]])
 MARGINS = [stats.gamma(2.0), stats.t(3.0, 1.0, 2.0), stats.beta(0.5, 2.0)]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Share a cache, outside the user's."""
-    path = tmp_path_factory.getbasetemp() / "targets"
-    monkeypatch.setenv("DMTEST_CACHE_DIR", str(path))
-    return path
 
 
 def normal_rows(n: int = N, d: int = 3, seed: int = 0) -> np.ndarray:

@@ -27,7 +27,7 @@ from dmtest.targets.transforms import (
 # Moments
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 300), st.integers(1, 6), st.integers(0, 2**32), st.booleans())
 def test_mean_and_covariance(n: int, d: int, seed: int, single: bool) -> None:
     """Numpy's, with the 1/n divisor, of the same values in float64."""
@@ -92,7 +92,7 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 # Whitening
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 8), st.integers(20, 200), st.integers(0, 2**32))
 def test_whitened_rows_have_identity_covariance(d: int, n: int, seed: int) -> None:
     """Mean 0 and covariance I with the 1/n divisor, through the lower Cholesky factor."""

@@ -1,43 +1,27 @@
 """Metric and losses against numpy, and over two processes: values, kept rows and gradients."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from scipy import stats
 
 import dmtest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("torchmetrics")
-
-from dmtest.effects.gaussian import unbiased_parts  # noqa: E402
-from dmtest.engines.slices import SliceView  # noqa: E402
-from dmtest.statistics.slices.wasserstein import squared_wasserstein  # noqa: E402
-from dmtest.train import DistributionMatch  # noqa: E402
-from dmtest.train.watch.measured import sampling  # noqa: E402
-from dmtest.train.watch.metric import EFFECTS, REACH  # noqa: E402
-from dmtest.train.watch.reservoir import priorities  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors on many threads, on busy cores, mostly wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from dmtest.effects.gaussian import unbiased_parts
+from dmtest.engines.slices import SliceView
+from dmtest.statistics.slices.wasserstein import squared_wasserstein
+from dmtest.train import DistributionMatch
+from dmtest.train.watch.measured import sampling
+from dmtest.train.watch.metric import EFFECTS, REACH
+from dmtest.train.watch.reservoir import priorities
 
 
 def rows(n: int = 600, d: int = 5, seed: int = 0) -> np.ndarray:

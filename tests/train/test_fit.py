@@ -11,27 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from scipy import stats
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("lightning")
-
-from dmtest import train  # noqa: E402
-from dmtest.cli import main as cli  # noqa: E402
-from dmtest.errors import InputError  # noqa: E402
-from dmtest.train.fitting.module import TrainingError, cosine  # noqa: E402
+from dmtest import train
+from dmtest.cli import main as cli
+from dmtest.errors import InputError
+from dmtest.train.fitting.module import TrainingError, cosine
 
 QUICK: dict[str, Any] = {"sigma": 0.5, "epochs": 3, "batch": 256, "evaluate": False, "rng": 0}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    """Small matrices gain nothing from more, and the other core has its own tests."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +31,6 @@ def digits() -> train.Fit:
 
 
 def test_training_finds_information_and_classes(digits: train.Fit) -> None:
-    """Training finds information and classes."""
     found, before = digits.verification, digits.baseline
     assert found is not None
     assert before is not None
@@ -56,14 +44,12 @@ def test_training_finds_information_and_classes(digits: train.Fit) -> None:
 
 
 def test_embeddings_have_the_moments_of_the_theorem(digits: train.Fit) -> None:
-    """Embeddings have the moments of the theorem."""
     z = digits.train_embeddings
     assert_allclose(z.mean(axis=0), 0.0, atol=0.02)
     assert_allclose(z.var(axis=0), 1.0, atol=0.05)
 
 
 def test_no_inequality_is_broken(digits: train.Fit) -> None:
-    """No inequality is broken."""
     assert digits.verification is not None
     assert digits.verification.violations == ()
     sources = {one.source for one in digits.verification.inequalities}
@@ -71,7 +57,6 @@ def test_no_inequality_is_broken(digits: train.Fit) -> None:
 
 
 def test_report_is_of_the_held_out_rows(digits: train.Fit) -> None:
-    """Report is of the held out rows."""
     assert digits.report is not None
     assert (digits.report.n, digits.report.d) == (500, 2)
     assert digits.labels is not None
@@ -79,7 +64,6 @@ def test_report_is_of_the_held_out_rows(digits: train.Fit) -> None:
 
 
 def test_the_same_seed_gives_the_same_embeddings() -> None:
-    """The same seed gives the same embeddings."""
     state = torch.random.get_rng_state()
     one, other = train.fit(**QUICK), train.fit(**QUICK)
     assert np.array_equal(one.embeddings, other.embeddings)
@@ -89,13 +73,11 @@ def test_the_same_seed_gives_the_same_embeddings() -> None:
 
 
 def test_evaluation_does_not_change_training() -> None:
-    """Evaluation does not change training."""
     one, other = train.fit(**QUICK), train.fit(**QUICK | {"evaluate": True})
     assert np.array_equal(one.embeddings, other.embeddings)
 
 
 def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
-    """Resumed equals uninterrupted."""
     whole = train.fit(**QUICK)
 
     class StopError(Exception):
@@ -113,7 +95,6 @@ def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
 
 
 def test_resume_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    """Resume without a checkpoint is refused."""
     with pytest.raises(InputError, match="no checkpoint"):
         train.fit(**QUICK, out=tmp_path, resume=True)
 
@@ -153,20 +134,17 @@ def test_two_processes_equal_one(tmp_path: Path, objective: str) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops() -> None:
-    """A loss that is not finite stops."""
     with pytest.raises(TrainingError, match="learning_rate"):
         train.fit(**QUICK | {"learning_rate": 1e30, "schedule": "constant", "epochs": 20})
 
 
 def test_patience_stops_early() -> None:
-    """Patience stops early."""
     made = train.fit(**QUICK | {"epochs": 40, "patience": 1, "learning_rate": 1e-8})
     assert len(made.history["loss"]) < 40
 
 
 @pytest.mark.parametrize("target", ["normal", "uniform"])
 def test_arrays_and_targets(target: str) -> None:
-    """Arrays and targets."""
     x = np.random.default_rng(0).standard_normal((300, 6)).astype(np.float32)
     x = (x - x.min()) / (x.max() - x.min())
     noise = {"normal": {"sigma": 0.5}, "uniform": {"epsilon": 0.2}}[target]
@@ -178,7 +156,6 @@ def test_arrays_and_targets(target: str) -> None:
 
 
 def test_a_module_of_the_users_own() -> None:
-    """A module of the user's own."""
     own = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
     made = train.fit(**QUICK, encoder=own)
     assert made.encoder.config["backbone"] == "Sequential"
@@ -186,7 +163,6 @@ def test_a_module_of_the_users_own() -> None:
 
 @pytest.mark.parametrize("objective", ["nwj", "jsd"])
 def test_other_objectives_train(objective: str) -> None:
-    """Other objectives train."""
     made = train.fit(**QUICK, objective=objective)
     assert made.history["loss"][-1] < made.history["loss"][0]
 
@@ -194,7 +170,6 @@ def test_other_objectives_train(objective: str) -> None:
 @pytest.mark.parametrize("matching", ["sigreg", "covariance", "adversarial"])
 @pytest.mark.parametrize("objective", ["none", "infonce"])
 def test_other_ways_of_matching_train(matching: str, objective: str) -> None:
-    """Other ways of matching train."""
     made = train.fit(**QUICK, objective=objective, matching=matching)
     assert made.history["loss"][-1] < made.history["loss"][0]
     assert np.isfinite(made.embeddings).all()
@@ -229,13 +204,11 @@ def test_the_cube_is_matched_on_normal_scale() -> None:
     ],
 )
 def test_what_is_refused(options: dict[str, Any], words: str) -> None:
-    """What is refused."""
     with pytest.raises(InputError, match=words):
         train.fit(**QUICK | options)
 
 
 def test_cosine_rises_and_falls() -> None:
-    """Cosine rises and falls."""
     rates = [cosine(step, 100) for step in range(101)]
     assert rates[0] == 0.2
     assert max(rates) == rates[5] == 1.0
@@ -243,7 +216,6 @@ def test_cosine_rises_and_falls() -> None:
 
 
 def test_files_and_encoder(tmp_path: Path) -> None:
-    """Files and encoder."""
     made = train.fit(**QUICK, out=tmp_path)
     with np.load(tmp_path / "embeddings.npz", allow_pickle=False) as stored:
         assert {"embeddings", "augmented", "labels", "sigma"} <= set(stored.files)
@@ -267,7 +239,6 @@ class Hostile:
 def test_an_encoder_that_would_run_code_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An encoder that would run code is refused."""
     path = tmp_path / "encoder.pt"
     torch.save({"config": {}, "state": Hostile()}, path)
     with pytest.raises(InputError, match="no encoder that dmtest wrote"):
@@ -279,7 +250,6 @@ def test_an_encoder_that_would_run_code_is_refused(
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Command line."""
     words = ["train", "--sigma", "0.5", "--epochs", "4", "--batch", "256"]
     assert cli.main([*words, "--out", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out

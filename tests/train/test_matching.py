@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 
 import dmtest
 from dmtest import InputError
 from dmtest.train.evaluate.rbig import gaussianise
-
-torch = pytest.importorskip("torch")
-
-from dmtest.train.fitting.settings import Settings  # noqa: E402
-from dmtest.train.losses.matching import (  # noqa: E402
+from dmtest.train.fitting.settings import Settings
+from dmtest.train.losses.matching import (
     AdversarialPrior,
     covariance_term,
     random_directions,
@@ -28,16 +25,7 @@ from dmtest.train.losses.matching import (  # noqa: E402
     variance_term,
     vicreg,
 )
-from dmtest.train.losses.penalties import build_penalty  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads that wait for each other would take most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from dmtest.train.losses.penalties import build_penalty
 
 
 def tensor(values: Any) -> Any:

@@ -9,17 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("torchmetrics")
-lightning = pytest.importorskip("lightning")
-
-from dmtest import train  # noqa: E402
-from dmtest.errors import InputError  # noqa: E402
-from dmtest.train.watch.metric import EFFECTS  # noqa: E402
+from dmtest import train
+from dmtest.errors import InputError
+from dmtest.train.watch.metric import EFFECTS
 
 
 def rows(n: int = 3000, d: int = 3, scale: float = 1.0, seed: int = 0) -> Any:

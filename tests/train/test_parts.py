@@ -7,25 +7,24 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from scipy import stats
 
-torch = pytest.importorskip("torch")
-
-from dmtest import bounds, information  # noqa: E402
-from dmtest.errors import InputError  # noqa: E402
-from dmtest.train.model.augment import (  # noqa: E402
+from dmtest import bounds, information
+from dmtest.errors import InputError
+from dmtest.train.model.augment import (
     AUGMENTATIONS,
     build_augmentation,
     largest_beside,
     resized_crop,
 )
-from dmtest.train.model.critics import CRITICS, build_critic  # noqa: E402
-from dmtest.train.model.draws import Draws  # noqa: E402
-from dmtest.train.model.encoders import BACKBONES, build_encoder, recalibrate  # noqa: E402
-from dmtest.train.model.heads import BatchNorm, build_head  # noqa: E402
-from dmtest.train.model.noise import Noise, as_noise  # noqa: E402
-from dmtest.train.model.objectives import OBJECTIVES, build_objective  # noqa: E402
+from dmtest.train.model.critics import CRITICS, build_critic
+from dmtest.train.model.draws import Draws
+from dmtest.train.model.encoders import BACKBONES, build_encoder, recalibrate
+from dmtest.train.model.heads import BatchNorm, build_head
+from dmtest.train.model.noise import Noise, as_noise
+from dmtest.train.model.objectives import OBJECTIVES, build_objective
 
 CPU = torch.device("cpu")
 NORMAL, UNIFORM = Noise("normal", 0.4), Noise("uniform", 0.2)
@@ -47,7 +46,6 @@ def points(n: int, d: int, seed: int = 0, cube: bool = False) -> torch.Tensor:
 
 
 def test_draws_do_not_depend_on_how_a_batch_is_shared() -> None:
-    """Draws do not depend on how a batch is shared."""
     whole = draws(10)
     parts = [Draws(0, 0, 10, rows, CPU) for rows in (slice(0, 4), slice(4, 10))]
     for kind in ("normal", "uniform"):
@@ -57,7 +55,6 @@ def test_draws_do_not_depend_on_how_a_batch_is_shared() -> None:
 
 
 def test_draws_differ_by_seed_and_step() -> None:
-    """Draws differ by seed and step."""
     made = [Draws(*key, 4, slice(0, 4), CPU).normal(2) for key in ((0, 0), (0, 1), (1, 0))]
     assert not torch.equal(made[0], made[1])
     assert not torch.equal(made[0], made[2])
@@ -67,7 +64,6 @@ def test_draws_differ_by_seed_and_step() -> None:
 
 
 def test_noise_has_its_moments() -> None:
-    """Noise has its moments."""
     n = 200_000
     z = NORMAL.draw(1, draws(n)).numpy()
     u = UNIFORM.draw(1, draws(n)).numpy()
@@ -78,12 +74,10 @@ def test_noise_has_its_moments() -> None:
 
 @pytest.mark.parametrize("target", ["normal", "uniform"])
 def test_capacity_sets_the_noise(target: str) -> None:
-    """Capacity sets the noise."""
     assert_allclose(as_noise(target, 3, capacity=4.0).capacity(3), 4.0, rtol=1e-10)
 
 
 def test_matched_information_of_the_uniform_target_is_below_capacity() -> None:
-    """Matched information of the uniform target is below capacity."""
     assert UNIFORM.matched_information(2) == pytest.approx(2 * (0.2 - math.log(0.4)))
     assert UNIFORM.matched_information(2) < UNIFORM.capacity(2)
     assert Noise("normal", 0.0).matched_information(2) == math.inf
@@ -101,7 +95,6 @@ def test_matched_information_of_the_uniform_target_is_below_capacity() -> None:
     ],
 )
 def test_noise_that_is_refused(target: str, given: dict[str, float], names: str) -> None:
-    """Noise that is refused."""
     with pytest.raises(InputError, match=names):
         as_noise(target, 2, **given)
 
@@ -111,7 +104,6 @@ def test_noise_that_is_refused(target: str, given: dict[str, float], names: str)
 
 @pytest.mark.parametrize("shape", [(32, 5), (16, 5, 4, 4)])
 def test_batch_norm_equals_torch(shape: tuple[int, ...]) -> None:
-    """Batch norm equals torch."""
     ours = BatchNorm(5)
     theirs = torch.nn.BatchNorm1d(5) if len(shape) == 2 else torch.nn.BatchNorm2d(5)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
@@ -123,7 +115,6 @@ def test_batch_norm_equals_torch(shape: tuple[int, ...]) -> None:
 
 
 def test_moments_are_those_of_the_reference_rows() -> None:
-    """Moments are those of the reference rows."""
     norm = BatchNorm(2, affine=False)
     clean, other = points(500, 2).float(), 3.0 + points(500, 2, seed=1).float()
     out = norm(torch.cat([clean, other]), reference=500)
@@ -133,7 +124,6 @@ def test_moments_are_those_of_the_reference_rows() -> None:
 
 
 def test_running_moments_without_momentum_are_the_mean_over_batches() -> None:
-    """Running moments without momentum are the mean over batches."""
     norm = BatchNorm(2, affine=False, momentum=None)
     batches = [points(50, 2, seed=i).float() + i for i in range(3)]
     for batch in batches:
@@ -142,7 +132,6 @@ def test_running_moments_without_momentum_are_the_mean_over_batches() -> None:
 
 
 def test_heads_have_their_support() -> None:
-    """Heads have their support."""
     h = 5.0 * points(200, 3).float()
     for name in ("cube", "sigmoid"):
         out = build_head(name, "uniform", 3)(h)
@@ -154,7 +143,6 @@ def test_heads_have_their_support() -> None:
 
 @pytest.mark.parametrize(("name", "target"), [("normal", "uniform"), ("cube", "normal")])
 def test_heads_refuse_the_other_target(name: str, target: str) -> None:
-    """Heads refuse the other target."""
     with pytest.raises(InputError, match="does not go with target"):
         build_head(name, target, 2)
 
@@ -163,7 +151,6 @@ def test_heads_refuse_the_other_target(name: str, target: str) -> None:
 
 
 def test_convnet_is_table_2() -> None:
-    """Convnet is Table 2."""
     encoder = build_encoder("convnet", (1, 24, 24), 2)
     kinds = [type(layer).__name__ for layer in encoder.backbone]
     block = ["Conv2d", "MaxPool2d", "BatchNorm", "LeakyReLU"]
@@ -177,7 +164,6 @@ def test_convnet_is_table_2() -> None:
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_encoders_map_images_to_rows(name: str) -> None:
-    """Encoders map images to rows."""
     encoder = build_encoder(name, (3, 24, 24), 5)
     x = torch.rand(6, 3, 24, 24)
     f, g = encoder.pair(x, x)
@@ -186,7 +172,6 @@ def test_encoders_map_images_to_rows(name: str) -> None:
 
 
 def test_recalibration_makes_evaluation_equal_training() -> None:
-    """Recalibration makes evaluation equal training."""
     encoder = build_encoder("mlp", (8,), 2)
     x = points(400, 8).float()
     recalibrate(encoder, [(x, x)])
@@ -206,7 +191,6 @@ def test_recalibration_makes_evaluation_equal_training() -> None:
     ],
 )
 def test_encoders_that_are_refused(name: str, shape: tuple[int, ...], words: str) -> None:
-    """Encoders that are refused."""
     with pytest.raises(InputError, match=words):
         build_encoder(name, shape, 2)
 
@@ -215,7 +199,6 @@ def test_encoders_that_are_refused(name: str, shape: tuple[int, ...], words: str
 
 
 def test_dual_critic_is_theorem_4_1() -> None:
-    """Dual critic is Theorem 4.1."""
     x, y = points(7, 3), points(5, 3, seed=1)
     expected = bounds.gaussian_dual_critic(x.numpy()[None], y.numpy()[:, None], 0.4)
     expected = np.asarray(expected) + bounds.gaussian_capacity(3, 0.4)
@@ -223,7 +206,6 @@ def test_dual_critic_is_theorem_4_1() -> None:
 
 
 def test_calibrated_critic_is_a_ratio_of_densities() -> None:
-    """Calibrated critic is a ratio of densities."""
     critic = build_critic("calibrated", 2, NORMAL).double()
     with torch.no_grad():
         critic.gain.copy_(torch.tensor([0.9, 0.7], dtype=torch.float64))
@@ -236,7 +218,6 @@ def test_calibrated_critic_is_a_ratio_of_densities() -> None:
 
 
 def test_uniform_dual_tends_to_the_exact_one() -> None:
-    """Uniform dual tends to the exact one."""
     critic = build_critic("dual", 2, UNIFORM).double()
     critic.log_scale.fill_(math.log(1e-5))
     x = points(40, 2, cube=True)
@@ -250,7 +231,6 @@ def test_uniform_dual_tends_to_the_exact_one() -> None:
 
 
 def test_learned_critic_scores_pairs_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Learned critic scores pairs in blocks."""
     critic = build_critic("learned", 2, NORMAL)
     x, y = points(9, 2).float(), points(7, 2, seed=1).float()
     layer = torch.nn.Linear(4, 256)  # Table 2's Dense(dim + dim, 256) on the pair itself
@@ -270,7 +250,6 @@ def test_learned_critic_scores_pairs_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     ("name", "noise"), [("dual", Noise("normal", 0.0)), ("calibrated", Noise("uniform", 0.0))]
 )
 def test_critics_that_need_noise(name: str, noise: Noise) -> None:
-    """Critics that need noise."""
     with pytest.raises(InputError, match="is 0; choose"):
         build_critic(name, 2, noise)
 
@@ -287,14 +266,12 @@ def test_critics_that_need_noise(name: str, noise: Noise) -> None:
     ],
 )
 def test_objectives_equal_the_estimators(name: str, twin: object) -> None:
-    """Objectives equal the estimators."""
     scores = points(12, 12)
     _, bound = build_objective(name)(scores)
     assert_allclose(bound, float(twin(scores.numpy())), rtol=1e-10)  # type: ignore[operator]
 
 
 def test_nwj_is_on_the_scale_of_information() -> None:
-    """Nwj is on the scale of information."""
     scores = points(12, 12)
     expected = float(information.nwj(scores.numpy() + 1.0))
     assert_allclose(build_objective("nwj")(scores)[1], expected, rtol=1e-10)
@@ -302,7 +279,6 @@ def test_nwj_is_on_the_scale_of_information() -> None:
 
 @pytest.mark.parametrize("name", ["infonce", "nwj", "jsd"])
 def test_blocks_of_rows_average_to_the_whole(name: str) -> None:
-    """Blocks of rows average to the whole."""
     scores = points(12, 12)
     whole = build_objective(name)(scores)[0]
     parts = [build_objective(name)(scores[i : i + 4], offset=i)[0] for i in (0, 4, 8)]
@@ -310,7 +286,6 @@ def test_blocks_of_rows_average_to_the_whole(name: str) -> None:
 
 
 def test_donsker_varadhan_gradient_is_over_the_moving_average() -> None:
-    """Donsker varadhan gradient is over the moving average."""
     objective = build_objective("donsker-varadhan")
     first, second = points(6, 6), points(6, 6, seed=1).requires_grad_()
     objective(first)
@@ -326,7 +301,6 @@ def test_donsker_varadhan_gradient_is_over_the_moving_average() -> None:
 @pytest.mark.parametrize(("critic", "objective"), list(product(CRITICS, OBJECTIVES)))
 @pytest.mark.parametrize("noise", [NORMAL, UNIFORM], ids=lambda n: n.target)
 def test_any_critic_goes_with_any_objective(critic: str, objective: str, noise: Noise) -> None:
-    """Any critic goes with any objective."""
     x = points(16, 2, cube=noise.target == "uniform").float().requires_grad_()
     y = x + noise.draw(2, draws(16))
     loss, bound = build_objective(objective)(build_critic(critic, 2, noise)(x, y))
@@ -358,7 +332,6 @@ def test_dual_critic_reaches_the_information_of_a_match(noise: Noise) -> None:
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_augmentations_keep_shape_and_some_rows(name: str, channels: int) -> None:
-    """Augmentations keep shape and some rows."""
     x = torch.rand(64, channels, 12, 12, generator=torch.Generator().manual_seed(0))
     augment = build_augmentation(name, tuple(x.shape[1:]))
     out = augment(x, draws(64))
@@ -370,7 +343,6 @@ def test_augmentations_keep_shape_and_some_rows(name: str, channels: int) -> Non
 
 
 def test_a_crop_of_everything_is_the_image() -> None:
-    """A crop of everything is the image."""
     x = torch.rand(4, 1, 9, 9)
     same = resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=False)
     assert_allclose(same, x, atol=1e-5)
@@ -397,6 +369,5 @@ def test_strokes_grow_by_the_largest_neighbour(shape: tuple[int, ...]) -> None:
 def test_augmentations_that_are_refused(
     name: str, shape: tuple[int, ...], scale: float | None, words: str
 ) -> None:
-    """Augmentations that are refused."""
     with pytest.raises(InputError, match=words):
         build_augmentation(name, shape, scale)

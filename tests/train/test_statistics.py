@@ -1,32 +1,26 @@
 """Differentiable statistics: the values of dmtest's own, gradients, precision, processes."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 
 import dmtest
+from dmtest import train
 from dmtest.catalogue.registry import TESTS
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.statistics.slices.wasserstein import squared_wasserstein
-
-torch = pytest.importorskip("torch")
-
-from dmtest import train  # noqa: E402
-from dmtest.train.losses.charfun import epps_pulley_value  # noqa: E402
-from dmtest.train.losses.lines import LINES, Lines  # noqa: E402
+from dmtest.train.losses.charfun import epps_pulley_value
+from dmtest.train.losses.lines import LINES, Lines
 
 REGISTERED = sorted(set(LINES) - {"squared-wasserstein"})
 FUNCTIONS = {name: getattr(train, name.replace("-", "_")) for name in LINES}
@@ -37,23 +31,6 @@ SHAPES = {
     "heavy": lambda rng, n, d: rng.standard_t(3, (n, d)),
     "bounded": lambda rng, n, d: rng.random((n, d)),
 }
-
-
-@pytest.fixture(autouse=True)
-def torch_seed() -> Iterator[None]:
-    """Directions that are drawn afresh come from torch's own generator: the same every time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors on many threads, on busy cores, mostly wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def sample(shape: str, n: int, d: int) -> np.ndarray:

@@ -8,8 +8,6 @@ import math
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from dmtest.errors import InputError
 from dmtest.train.evaluate.inequalities import Inequality
 from dmtest.train.evaluate.verification import verify
