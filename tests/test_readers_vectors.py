@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from test_readers_kinds import refusal
 
 from dmtest.data.load import load
-from dmtest.data.readers import vectors
+from dmtest.data.readers.kinds import vectors
 
 FILES = Path(__file__).parent / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")
