@@ -10,9 +10,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from dmtest.data.load import load
+<<<<<<< HEAD:tests/data/test_vectors.py
 from dmtest.data.readers import vectors
 from tests.data.test_kinds import refusal
 from tests.support.file_kinds import X, save_vecs, save_word2vec
+=======
+from dmtest.data.readers.kinds import vectors
+>>>>>>> lead:tests/test_readers_vectors.py
 
 FILES = Path(__file__).parents[1] / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")

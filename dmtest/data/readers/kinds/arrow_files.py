@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dmtest.data.readers.arrow import from_arrow
 from dmtest.data.readers.columns import Columns, Loaded, listing
+from dmtest.data.readers.kinds.arrow import from_arrow
 from dmtest.errors import InputError
 
 __all__ = ["MARKERS", "read_arrow", "read_dataset"]
