@@ -1,8 +1,5 @@
 """The worked example of CONTRIBUTING.md: a test is one function, one row and one reference file."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import csv
