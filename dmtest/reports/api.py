@@ -107,7 +107,7 @@ def report(
     >>> dmtest.report(x, rng=0, replicates=99).verdict
     'compatible'
     """
-    from dmtest.reports.one_sample import assemble
+    from dmtest.reports.one_sample import one_sample_report
     from dmtest.runtime.progress import reporter
 
     started = time.perf_counter()
@@ -141,4 +141,13 @@ def report(
             budget=budget,
             progress=step,
         )
-        return assemble(sample, goal, names_of(tests), alpha, tolerance, pairs, plan, started)
+        return one_sample_report(
+            sample,
+            goal,
+            plan,
+            tests=names_of(tests),
+            alpha=alpha,
+            tolerance=tolerance,
+            augmented=pairs,
+            started=started,
+        )

@@ -134,7 +134,7 @@ def compare_with(
     progress: bool | Progress | None,
 ) -> Report:
     """Compare a sample with a reference, both past the gate."""
-    from dmtest.reports.two_sample import compared
+    from dmtest.reports.two_sample import two_sample_report
     from dmtest.runtime.progress import reporter
 
     started = time.perf_counter()
@@ -150,4 +150,6 @@ def compare_with(
     }
     with reporter(progress) as step, single_threaded_blas():
         settings = settings_of(rng, replicates, slices, budget, {}, step)
-        return compared(sample, goal, specs, alpha, settings, asked, started)
+        return two_sample_report(
+            sample, goal, settings, specs=specs, alpha=alpha, asked=asked, started=started
+        )
