@@ -420,4 +420,4 @@ def test_power_in_words(rates: tuple[float, float], half: float | None, said: st
     figure = replace(
         fake_report.POWER, test="kuiper", sizes=(32, 64), rates=rates, thresholds=(threshold,)
     )
-    assert said in explain.noticed(figure)
+    assert said in explain.power_sentence(figure)

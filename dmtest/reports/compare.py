@@ -141,7 +141,7 @@ def compare_with(
     alpha = arguments.level("alpha", alpha, 0.05)
     arguments.check_replicates(replicates, alpha)
     specs = as_tests(names_of(tests), "reference")
-    asked = {
+    given = {
         "tests": None if tests is None else [spec.name for spec in specs],
         "rotation": goal.rotation or None,
         "slices": slices,
@@ -151,5 +151,5 @@ def compare_with(
     with reporter(progress) as step, single_threaded_blas():
         settings = settings_of(rng, replicates, slices, budget, {}, step)
         return two_sample_report(
-            sample, goal, settings, specs=specs, alpha=alpha, asked=asked, started=started
+            sample, goal, settings, specs=specs, alpha=alpha, arguments=given, started=started
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from dmtest.results import serial
 from dmtest.results.figures import (
     CoordinateFigure,
     DirectionFigure,
-    Figures,
     Loadings,
     Numbers,
     PowerFigure,
@@ -46,16 +45,16 @@ __all__ = [
     "direction_figure",
     "direction_figures",
     "eigenvalue_spread",
-    "figures_of",
     "largest_weights",
     "loadings",
-    "rounded",
+    "power_figure",
+    "profile_figure",
+    "seven_digits",
     "slice_figures",
     "spectrum_figure",
 ]
 
 Vector = NDArray[np.float64]
-Stored = TypeVar("Stored", ProfileFigure, PowerFigure)
 
 # Quantiles of a slice, columns with a histogram, columns named with a direction.
 POINTS, SHOWN, NAMED = 161, 12, 6
@@ -68,8 +67,8 @@ ENVELOPES = 999
 # What the figures of one and of two samples share
 
 
-def rounded(values: NDArray[Any]) -> Numbers:
-    """Return numbers with seven digits, which draw the same figure and halve the page."""
+def seven_digits(values: NDArray[Any]) -> Numbers:
+    """Return numbers with seven digits: they draw the same figure and halve the page."""
     return numbers([float(f"{value:.7g}") for value in values])
 
 
@@ -149,49 +148,6 @@ def eigenvalue_spread(draws: Vector) -> tuple[float, Vector]:
 # One sample
 
 
-def figures_of(
-    *,
-    canonical: Canonical,
-    battery: Battery,
-    coordinates: Coordinates,
-    cube: NDArray[Any] | None,
-    directions: Sequence[Direction],
-    profile: KLProfile | None,
-    power: Detectability | None,
-    names: Sequence[str] | None,
-    seed: int,
-) -> Figures:
-    """Return the numbers behind all figures of a report on one sample.
-
-    Parameters
-    ----------
-    canonical : Canonical
-        The sample on normal scale, (n, r).
-    battery : Battery
-        Its tests, with the directions of the slices.
-    coordinates : Coordinates
-        Summaries of its columns.
-    cube : ndarray or None
-        The rows of `coordinates` on the unit interval, where the target is the uniform cube.
-    directions : sequence of Direction
-        The worst ones.
-    profile : KLProfile or None
-    power : Detectability or None
-    names : sequence of str or None
-        Of the columns.
-    seed : int
-        Of the bands.
-    """
-    return Figures(
-        slices=slice_figures(canonical, battery, names, seed),
-        coordinates=coordinate_figures(coordinates, cube, names),
-        spectrum=spectrum_figure(canonical, seed),
-        directions=direction_figures(directions, canonical, names),
-        profile=_stored(ProfileFigure, profile),
-        detectability=_stored(PowerFigure, power),
-    )
-
-
 def loadings(direction: Vector, canonical: Canonical, names: Sequence[str] | None) -> Loadings:
     """Return the columns that a direction weighs most, with their weights (unit length).
 
@@ -226,10 +182,10 @@ def slice_figures(
                 role=role,
                 slice=index,
                 title=title,
-                theoretical=rounded(theoretical),
-                observed=rounded(observed),
-                low=rounded(low),
-                high=rounded(high),
+                theoretical=seven_digits(theoretical),
+                observed=seven_digits(observed),
+                low=seven_digits(low),
+                high=seven_digits(high),
                 loadings=loadings(battery.directions[index], canonical, names),
                 pvalue=pvalues[i],
             )
@@ -299,8 +255,8 @@ def coordinate_figures(
                 name=column_name(names, j),
                 ks=float(coordinates.ks[j]),
                 reference=None if cube is None else "uniform",
-                edges=rounded(edges),
-                density=rounded(density),
+                edges=seven_digits(edges),
+                density=seven_digits(density),
                 mean=mean,
                 sd=sd,
             )
@@ -325,16 +281,16 @@ def spectrum_figure(canonical: Canonical, seed: int) -> SpectrumFigure | None:
     d = len(canonical.mean)
     if d > LARGEST_SPECTRUM or d < 2:
         return None
-    observed = rounded(np.linalg.eigvalsh(canonical.covariance)[::-1][:EIGENVALUES])
+    observed = seven_digits(np.linalg.eigvalsh(canonical.covariance)[::-1][:EIGENVALUES])
     if canonical.fitted or n <= d:
         none = (None,) * len(observed)
         return SpectrumFigure(observed=observed, low=none, high=none, reference=none)
     low, middle, high = _spectrum_band(n, d, seed)
     return SpectrumFigure(
         observed=observed,
-        low=rounded(low[:EIGENVALUES]),
-        high=rounded(high[:EIGENVALUES]),
-        reference=rounded(middle[:EIGENVALUES]),
+        low=seven_digits(low[:EIGENVALUES]),
+        high=seven_digits(high[:EIGENVALUES]),
+        reference=seven_digits(middle[:EIGENVALUES]),
     )
 
 
@@ -369,6 +325,11 @@ def direction_figures(
     )
 
 
-def _stored(kind: type[Stored], result: KLProfile | Detectability | None) -> Stored | None:
-    """Return a result as the figure that a report stores."""
-    return None if result is None else serial.record(kind, serial.plain(result))
+def profile_figure(profile: KLProfile | None) -> ProfileFigure | None:
+    """Return the numbers of the divergence after noise."""
+    return None if profile is None else serial.record(ProfileFigure, serial.plain(profile))
+
+
+def power_figure(power: Detectability | None) -> PowerFigure | None:
+    """Return the numbers of the power on subsamples."""
+    return None if power is None else serial.record(PowerFigure, serial.plain(power))

@@ -22,7 +22,7 @@ from dmtest.reports.figures import (
     direction_figure,
     eigenvalue_spread,
     largest_weights,
-    rounded,
+    seven_digits,
 )
 from dmtest.results.figures import (
     CoordinateFigure,
@@ -84,10 +84,10 @@ def column_figures(
             CoordinateFigure(
                 name=column_name(names, j),
                 ks=float(distances[j]),
-                edges=rounded(edges),
-                density=rounded(ours),
+                edges=seven_digits(edges),
+                density=seven_digits(ours),
                 reference="sample",
-                reference_density=rounded(theirs),
+                reference_density=seven_digits(theirs),
                 mean=float(x.mean()),
                 sd=float(x.std()),
             )
@@ -113,10 +113,10 @@ def pair_slice_figures(
                 role=role,
                 slice=k,
                 title=title,
-                theoretical=rounded(expected),
-                observed=rounded(observed),
-                low=rounded(low),
-                high=rounded(high),
+                theoretical=seven_digits(expected),
+                observed=seven_digits(observed),
+                low=seven_digits(low),
+                high=seven_digits(high),
                 loadings=largest_weights(lines.directions[k], names),
                 pvalue=(1.0 + reached) / scaled.shape[1],
             )
@@ -169,9 +169,9 @@ def pair_spectrum_figure(pool: Pool, ours: Moments, theirs: Moments) -> Spectrum
     high = low
     if pool.total * d**2 <= SPECTRUM_WORK and min(pool.n, pool.m) > d:
         width = _spectrum_width(pool)[:EIGENVALUES]
-        low, high = rounded(reference - width), rounded(reference + width)
+        low, high = seven_digits(reference - width), seven_digits(reference + width)
     return SpectrumFigure(
-        observed=rounded(observed), low=low, high=high, reference=rounded(reference)
+        observed=seven_digits(observed), low=low, high=high, reference=seven_digits(reference)
     )
 
 

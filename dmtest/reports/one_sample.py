@@ -16,8 +16,17 @@ from dmtest.effects.coordinates import describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
 from dmtest.reports.diagnosis import Evidence, diagnose
-from dmtest.reports.figures import cube_rows, figures_of
-from dmtest.reports.verdict import combined, verdict_of
+from dmtest.reports.figures import (
+    coordinate_figures,
+    cube_rows,
+    direction_figures,
+    power_figure,
+    profile_figure,
+    slice_figures,
+    spectrum_figure,
+)
+from dmtest.reports.verdict import combine, verdict_of
+from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
@@ -27,7 +36,7 @@ __all__ = ["one_sample_report"]
 
 def one_sample_report(
     sample: Sample,
-    goal: Target,
+    target: Target,
     plan: Plan,
     *,
     tests: str | Iterable[str] | None,
@@ -42,7 +51,7 @@ def one_sample_report(
     ----------
     sample : Sample
         Shape (n, d).
-    goal : Target
+    target : Target
     plan : Plan
         Seed, slices, replicates and budget of the tests.
     tests : str, iterable of str or None
@@ -56,13 +65,13 @@ def one_sample_report(
     started : float
         Time by ``time.perf_counter``.
     """
-    target, seed, progress = goal.name, plan.seed, plan.progress
+    name, seed, progress = target.name, plan.seed, plan.progress
 
     # 1. Bring the sample to the normal scale of its target.
-    canonical = goal.canonical(sample)
+    canonical = target.canonical(sample)
 
     # 2. Compute all tests on shared projections and calibrate them.
-    specs = chosen_tests(tests, hypothesis(target), canonical, plan)
+    specs = chosen_tests(tests, hypothesis(name), canonical, plan)
     battery = run_battery(canonical, specs, plan, describe_slices())
 
     # 3. Search for the worst directions on one half of the rows, test them on the other.
@@ -71,19 +80,19 @@ def one_sample_report(
         directions = sections.directions_section(canonical, plan.replicates, seed)
 
     # 4. Combine: min-p over the battery, Bonferroni with the search; Holm for single tests.
-    together = combined(battery, directions, canonical, target, seed)
-    adjusted = tuple(float(p) for p in holm([o.pvalue for o in together.outcomes]))
-    rejected = together.pvalue <= alpha
+    combined = combine(battery, directions, canonical, name, seed)
+    adjusted = tuple(float(p) for p in holm([o.pvalue for o in combined.outcomes]))
+    rejected = combined.pvalue <= alpha
 
     # 5. Bound the divergence after noise, and compare the bound with the tolerance.
-    profile = sections.profile_section(canonical, target, tolerance, seed, progress)
-    certificate = sections.certificate_section(canonical, profile, target, tolerance, alpha, seed)
+    profile = sections.profile_section(canonical, name, tolerance, seed, progress)
+    certificate = sections.certificate_section(canonical, profile, name, tolerance, alpha, seed)
 
     # 6. After a rejection, find the rows that the most telling test needs.
     power = None
     if rejected:
         power = sections.detectability_section(
-            sample, goal, battery.outcomes, alpha, seed, progress
+            sample, target, battery.outcomes, alpha, seed, progress
         )
 
     # 7. Measure the effects.
@@ -91,17 +100,15 @@ def one_sample_report(
     effects = sections.effects_section(canonical, battery, profile, power, pairs, seed)
 
     # 8. Keep the numbers behind the figures.
-    coordinates = describe_coordinates(sample.x if goal.fitted else canonical.rows, goal.fitted)
-    figures = figures_of(
-        canonical=canonical,
-        battery=battery,
-        coordinates=coordinates,
-        cube=cube_rows(sample.x, goal, coordinates.m),
-        directions=directions,
-        profile=profile,
-        power=power,
-        names=sample.names,
-        seed=seed,
+    coordinates = describe_coordinates(sample.x if target.fitted else canonical.rows, target.fitted)
+    names, cube = sample.names, cube_rows(sample.x, target, coordinates.m)
+    figures = Figures(
+        slices=slice_figures(canonical, battery, names, seed),
+        coordinates=coordinate_figures(coordinates, cube, names),
+        spectrum=spectrum_figure(canonical, seed),
+        directions=direction_figures(directions, canonical, names),
+        profile=profile_figure(profile),
+        detectability=power_figure(power),
     )
 
     # 9. After a rejection, say what is wrong.
@@ -111,7 +118,7 @@ def one_sample_report(
         evidence = Evidence(
             canonical=canonical,
             coordinates=coordinates,
-            names=sample.names,
+            names=names,
             effects=effects,
             skewness=battery.extras["skewness"],
             kurtosis=battery.extras["kurtosis"],
@@ -121,11 +128,11 @@ def one_sample_report(
 
     # 10. Decide, and keep the facts of the run.
     facts = replace(
-        sections.provenance_of(sample, together.outcomes, hypothesis(target), started),
+        sections.provenance_of(sample, combined.outcomes, hypothesis(name), started),
         slices=0 if battery.directions is None else len(battery.directions),
         replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
         pvalue_error=battery.error,
-        pvalue_floor=together.floor,
+        pvalue_floor=combined.floor,
         rows_in_pictures=coordinates.m,
         tolerance=tolerance,
         certified_under=None if certificate is None else certificate.high,
@@ -140,14 +147,14 @@ def one_sample_report(
     )
     return Report(
         verdict=verdict_of(rejected, certificate),
-        pvalue=together.pvalue,
-        pvalue_method=together.method,
+        pvalue=combined.pvalue,
+        pvalue_method=combined.method,
         alpha=alpha,
-        target=target,
+        target=name,
         n=sample.n,
         d=sample.d,
         seed=seed,
-        outcomes=together.outcomes,
+        outcomes=combined.outcomes,
         adjusted=adjusted,
         effects=effects,
         diagnosis=diagnosis,

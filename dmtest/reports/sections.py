@@ -167,21 +167,21 @@ def certify(
 
 def detectability_section(
     sample: Sample,
-    goal: Target,
+    target: Target,
     outcomes: Sequence[Outcome],
     alpha: float,
     seed: int,
     progress: Progress | None,
 ) -> Detectability | None:
     """Return the power of the test with the smallest p-value on subsamples."""
-    if sample.n // 2 < 2 * max(20, sample.d) or goal.name == "sphere":
+    if sample.n // 2 < 2 * max(20, sample.d) or target.name == "sphere":
         return None
-    spec = most_telling(outcomes, goal)
+    spec = most_telling(outcomes, target)
     if spec is None:
         return None
     return detectability_of(
         sample,
-        goal,
+        target,
         spec,
         alpha=alpha,
         top=TOP,
@@ -192,9 +192,9 @@ def detectability_section(
     )
 
 
-def most_telling(outcomes: Sequence[Outcome], goal: Target) -> Spec | None:
+def most_telling(outcomes: Sequence[Outcome], target: Target) -> Spec | None:
     """Find the test with the smallest p-value among those that subsamples can be given to."""
-    specs = {one.test: find(one.test, goal.name) or find(one.test, "product") for one in outcomes}
+    specs = {one.test: find(one.test, target.name) or find(one.test, "product") for one in outcomes}
     usable = [one for one in outcomes if _usable(specs[one.test])]
     return specs[min(usable, key=lambda one: one.pvalue).test] if usable else None
 

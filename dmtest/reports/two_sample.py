@@ -28,12 +28,12 @@ __all__ = ["two_sample_report"]
 
 def two_sample_report(
     sample: Sample,
-    goal: Reference,
+    reference: Reference,
     settings: Settings,
     *,
     specs: Sequence[Spec],
     alpha: float,
-    asked: Mapping[str, object],
+    arguments: Mapping[str, object],
     started: float,
 ) -> Report:
     """Report on two samples, all arguments past the gate.
@@ -42,7 +42,7 @@ def two_sample_report(
     ----------
     sample : Sample
         Shape (n, d).
-    goal : Reference
+    reference : Reference
         The other sample, shape (m, d), and whether they are compared up to a rotation.
     settings : Settings
         Seed, slices, replicates and budget of the tests.
@@ -50,21 +50,21 @@ def two_sample_report(
         The tests.
     alpha : float
         Level of the verdict.
-    asked : mapping
+    arguments : mapping
         Arguments that differ from the defaults, by name; None for those that do not.
     started : float
         Time by ``time.perf_counter``.
     """
     # 1. Compute all tests on shared permutations, calibrate and combine them (min-p; Holm).
-    result = run_comparison(sample, goal, specs, settings)
+    result = run_comparison(sample, reference, specs, settings)
     adjusted = tuple(float(p) for p in holm([o.pvalue for o in result.outcomes]))
     rejected = result.pvalue <= alpha
 
     # 2. Measure effects, and search for the directions of the largest difference.
-    pool = Pool(sample.x, goal.sample.x, settings.seed)
-    ours, theirs = moments_of(sample.x), moments_of(goal.sample.x)
+    pool = Pool(sample.x, reference.sample.x, settings.seed)
+    ours, theirs = moments_of(sample.x), moments_of(reference.sample.x)
     distances, directions = np.zeros(0), list[Divergent]()
-    if goal.rotation:
+    if reference.rotation:
         effects = rotation_effects(pool, ours, theirs)
     else:
         effects = contrast_effects(pool, result.details, ours, theirs)
@@ -84,20 +84,22 @@ def two_sample_report(
     # 3. After a rejection, say what differs.
     diagnosis: tuple[Finding, ...] = ()
     if rejected:
-        diagnosis = rotation_findings(contrast) if goal.rotation else contrast_findings(contrast)
+        diagnosis = (
+            rotation_findings(contrast) if reference.rotation else contrast_findings(contrast)
+        )
 
     # 4. Keep the numbers behind the figures, and the facts of the run.
-    figures = _figures(contrast, goal, result, settings.replicates)
-    call, command = _repeat(sample, goal, alpha, settings.seed, asked)
+    figures = _figures(contrast, reference, result, settings.replicates)
+    call, command = _repeat(sample, reference, alpha, settings.seed, arguments)
     facts = replace(
         provenance_of(sample, result.outcomes, "reference", started),
-        reference=goal.sample.source,
-        reference_rows=goal.sample.n,
+        reference=reference.sample.source,
+        reference_rows=reference.sample.n,
         slices=max((o.slices or 0 for o in result.outcomes), default=0),
         replicates=result.replicates,
         pvalue_error=result.error,
         pvalue_floor=1.0 / (result.replicates + 1.0),
-        arguments=dict(asked),
+        arguments=dict(arguments),
         call=call,
         command=command,
     )
@@ -106,7 +108,7 @@ def two_sample_report(
         pvalue=result.pvalue,
         pvalue_method=result.method,
         alpha=alpha,
-        target=goal.name,
+        target=reference.name,
         n=sample.n,
         d=sample.d,
         seed=settings.seed,
@@ -114,20 +116,22 @@ def two_sample_report(
         adjusted=adjusted,
         effects=dict(effects),
         diagnosis=diagnosis,
-        warnings=_warnings(sample, goal.sample, result),
+        warnings=_warnings(sample, reference.sample, result),
         provenance=facts,
         figures=figures,
     )
 
 
-def _figures(contrast: Contrast, goal: Reference, result: Comparison, replicates: int) -> Figures:
+def _figures(
+    contrast: Contrast, reference: Reference, result: Comparison, replicates: int
+) -> Figures:
     pool, names = contrast.pool, contrast.names
     figures = Figures(
         samples=2,
         spectrum=figures_two_sample.pair_spectrum_figure(pool, contrast.ours, contrast.theirs),
         directions=figures_two_sample.divergent_figures(contrast.directions, names),
     )
-    if goal.rotation:
+    if reference.rotation:
         return figures
     columns = figures_two_sample.column_figures(pool, contrast.distances, names)
     if "sliced-wasserstein" not in result.details:
@@ -137,17 +141,17 @@ def _figures(contrast: Contrast, goal: Reference, result: Comparison, replicates
     return replace(figures, coordinates=columns, slices=slices)
 
 
-def _warnings(sample: Sample, reference: Sample, result: Comparison) -> tuple[Finding, ...]:
-    theirs = (Finding(f.code, f"Reference: {f.message}", f.count) for f in reference.findings)
-    return (*_shared(sample, reference), *result.findings, *sample.findings, *theirs)
+def _warnings(sample: Sample, other: Sample, result: Comparison) -> tuple[Finding, ...]:
+    theirs = (Finding(f.code, f"Reference: {f.message}", f.count) for f in other.findings)
+    return (*_shared_rows(sample, other), *result.findings, *sample.findings, *theirs)
 
 
-def _shared(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
+def _shared_rows(sample: Sample, other: Sample) -> tuple[Finding, ...]:
     """Return how many rows are in both samples: they are no evidence of one distribution."""
-    count = common_rows(sample, reference)
+    count = common_rows(sample, other)
     if not count:
         return ()
-    if count == sample.n == reference.n:
+    if count == sample.n == other.n:
         text = (
             "Data and reference hold the same rows: this compares a sample with itself, and "
             "says nothing of the distribution it came from."
@@ -161,20 +165,20 @@ def _shared(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
 
 
 def _repeat(
-    sample: Sample, goal: Reference, alpha: float, seed: int, asked: Mapping[str, object]
+    sample: Sample, reference: Reference, alpha: float, seed: int, arguments: Mapping[str, object]
 ) -> tuple[str, str]:
     """Return the call that repeats the run, and the command where both samples are files."""
-    sources = sample.source, goal.sample.source
-    given = {name: value for name, value in asked.items() if value is not None}
-    arguments = [
+    sources = sample.source, reference.sample.source
+    given = {name: value for name, value in arguments.items() if value is not None}
+    parts = [
         repr(sources[0]) if sources[0] else "data",
         repr(sources[1]) if sources[1] else "reference",
         *(f"{name}={value!r}" for name, value in ({"alpha": alpha} | given).items()),
         f"rng={seed}",
     ]
-    call = "\n".join(["dmtest.compare(", *(f"    {one}," for one in arguments), ")"])
+    call = "\n".join(["dmtest.compare(", *(f"    {part}," for part in parts), ")"])
     if not (sources[0] and sources[1]):
         return call, ""
     words = ["dmtest", "compare", sources[0], sources[1], "--alpha", f"{alpha:g}"]
-    words += ["--seed", str(seed), *(["--rotation"] if goal.rotation else [])]
+    words += ["--seed", str(seed), *(["--rotation"] if reference.rotation else [])]
     return call, shlex.join(words)

@@ -12,7 +12,7 @@ from dmtest.reports.sections import Certificate
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical
 
-__all__ = ["Combined", "combined", "verdict_of"]
+__all__ = ["Combined", "combine", "verdict_of"]
 
 # Shares of the level: of the battery on all rows, and of the search over directions.
 WEIGHTS = (0.8, 0.2)
@@ -40,7 +40,7 @@ class Combined:
     floor: float | None
 
 
-def combined(
+def combine(
     battery: Battery, directions: Sequence[Direction], canonical: Canonical, target: str, seed: int
 ) -> Combined:
     """Combine the battery with the search over directions and the test of the support.

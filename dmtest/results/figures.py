@@ -175,18 +175,9 @@ class DirectionFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoisePoint:
-    """The divergence after noise at one noise level, as :class:`ProfilePoint` has it.
+    """The divergence after noise at one noise level; fields as in :func:`dmtest.kl_profile`.
 
-    Attributes
-    ----------
-    noise : float
-    lower, upper, low, high : float or None
-        Estimates below and above it, and confidence limits, in nats; None where infinite.
-    informative : bool
-        Whether a batch resolves this level.
-    label : str
-        Which slice or subspace.
-    d, information_lower, information_upper, capacity, resolution : optional
+    An end of the bracket or of the interval is None where it is infinite.
     """
 
     noise: float
@@ -205,23 +196,7 @@ class NoisePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileFigure:
-    """The divergence after noise, over noise levels, as :func:`dmtest.kl_profile` returns it.
-
-    Attributes
-    ----------
-    noise : {"gaussian", "uniform"}
-    batch, batches : int
-        Rows of a batch, and their number.
-    confidence : float
-        Level of the limits of all points together.
-    points : tuple of NoisePoint
-        All columns, by noise level.
-    default : int
-        Index of the point at the default noise.
-    slices, subspaces : tuple of NoisePoint
-        Single directions, and principal subspaces.
-    target, n, d, seed : optional
-    """
+    """The divergence after noise, over noise levels, as :func:`dmtest.kl_profile` returns it."""
 
     target: str | None = None
     noise: str
@@ -254,21 +229,7 @@ class PowerPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerFigure:
-    """Power of a test on subsamples, as :func:`dmtest.detectability` returns it.
-
-    Attributes
-    ----------
-    test : str
-    alpha : float
-    sizes : tuple of int
-        Rows of the subsamples.
-    rates, low, high : tuple of float
-        Share of subsamples that the test rejects, with its 95% interval.
-    mean_pvalues : tuple of float
-    thresholds : tuple of PowerPoint
-        For powers of 50% and 90%.
-    target, draws, seed : optional
-    """
+    """Power of a test on subsamples, as :func:`dmtest.detectability` returns it."""
 
     test: str
     target: str | None = None

@@ -38,7 +38,7 @@ def qq(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) ->
     palette : Palette
         Colours.
     """
-    figure = _chosen(report.figures.slices, "slices", which)
+    figure = _figure_at(report.figures.slices, "slices", which)
     x, y, low, high = _quantiles(figure)
     span = _limits(x)
     tall = _limits(np.concatenate([x, y]))
@@ -60,7 +60,7 @@ def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LI
     The same numbers as `qq`, at a scale where the band of a large sample can
     still be seen.
     """
-    figure = _chosen(report.figures.slices, "slices", which)
+    figure = _figure_at(report.figures.slices, "slices", which)
     x, y, low, high = _quantiles(figure)
     ends = _limits(np.concatenate([y - x, *_inner(low - x, high - x)]))
     ax.set(xlim=_limits(x), ylim=ends)
@@ -77,7 +77,7 @@ def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LI
     return ax
 
 
-def _chosen(figures: Sequence[Stored], kind: str, which: int) -> Stored:
+def _figure_at(figures: Sequence[Stored], kind: str, which: int) -> Stored:
     if not 0 <= which < len(figures):
         raise InputError(
             f"which: this report has pictures of {len(figures)} {kind}, counted from 0; got {which}"
@@ -140,7 +140,7 @@ def coordinates(ax: Axes, report: Report, which: int = 0, *, palette: Palette = 
     palette : Palette
         Colours.
     """
-    figure = _chosen(report.figures.coordinates, "coordinates", which)
+    figure = _figure_at(report.figures.coordinates, "coordinates", which)
     edges, grid = array(figure.edges), _target_density(figure)[0]
     density, reference, _ = heights(figure)
     top = 1.08 * max(float(density.max(initial=0.0)), float(reference.max()))

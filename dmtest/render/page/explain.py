@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dmtest.results.figures import PowerFigure
     from dmtest.results.report import Report
 
-__all__ = ["glossary", "magnitude", "noticed"]
+__all__ = ["glossary", "magnitude", "power_sentence"]
 
 GLOSSARY = (
     (
@@ -81,7 +81,7 @@ def glossary(report: Report) -> list[tuple[str, str]]:
     return [(word, other.get(word, text)) for word, text, part in GLOSSARY if shown[part]]
 
 
-def noticed(figure: PowerFigure) -> str:
+def power_sentence(figure: PowerFigure) -> str:
     """Return how many rows it takes the test of a power curve to notice."""
     test, sizes, rates = wording.clean(figure.test), figure.sizes, figure.rates
     parts = [
@@ -111,5 +111,5 @@ def magnitude(report: Report) -> str:
             f"{wording.clean(effect.unit)} off ({wording.interval(effect)}{level})."
         )
     if report.figures.detectability is not None:
-        said.append(noticed(report.figures.detectability))
+        said.append(power_sentence(report.figures.detectability))
     return " ".join(said)

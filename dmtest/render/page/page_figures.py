@@ -236,7 +236,7 @@ def detectability(report: Report) -> PageFigure | None:
     figure = report.figures.detectability
     if figure is None:
         return None
-    seen = explain.noticed(figure)
+    seen = explain.power_sentence(figure)
     seen += " The dashed line is the mean p-value."
     label = f"Power of {figure.test} against the number of rows. {seen}"
     drawing = _panel(effect_figures.detectability, report, "n", label, size=(4.4, 2.9))
