@@ -17,7 +17,7 @@ from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.profile import smoothed_estimates
 from dmtest.effects.shape import dispersion
 from dmtest.effects.wasserstein import describe_slices, sliced_estimates
-from dmtest.reports.sections import shapes
+from dmtest.reports.sections import density_section
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import EffectRow, Estimates
 from dmtest.results.estimate import Estimate
@@ -124,7 +124,7 @@ def departures_of(
         Divergences in nats, the sliced distance in squared standard deviations.
     """
     estimates = {} if canonical.fitted else _gaussian(canonical)
-    estimates |= shapes(canonical, plan.seed)
+    estimates |= density_section(canonical, plan.seed)
     battery = run_battery(canonical, [], plan, describe_slices())
     estimates |= sliced_estimates(canonical, battery, plan.seed, shared=True)
     # A sphere's row lengths are not of the data, and noise would take rows off it.

@@ -108,17 +108,17 @@ def direction_rows(report: Report) -> list[DirectionRow]:
         DirectionRow(
             weights=", ".join(
                 f"{wording.clean(name)}\N{NO-BREAK SPACE}{weight:+.2f}"
-                for name, weight in one["loadings"][:4]
+                for name, weight in one.loadings[:4]
             ),
-            variance=wording.number(one["variance"]),
-            skewness=f"{one['skewness']:+.2f}",
-            kurtosis=f"{one['kurtosis']:+.2f}",
-            pvalue=wording.pvalue(one["pvalue"]),
-            adjusted=wording.pvalue(one["adjusted"]),
-            rows=", ".join(map(str, one["rows"][:5])),
-            rejects=one["adjusted"] <= report.alpha,
+            variance=wording.number(one.variance),
+            skewness=f"{one.skewness:+.2f}",
+            kurtosis=f"{one.kurtosis:+.2f}",
+            pvalue=wording.pvalue(one.pvalue),
+            adjusted=wording.pvalue(one.adjusted),
+            rows=", ".join(map(str, one.rows[:5])),
+            rejects=one.adjusted <= report.alpha,
         )
-        for one in report.pictures.get("directions") or []
+        for one in report.figures.directions
     ]
 
 

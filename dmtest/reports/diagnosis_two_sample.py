@@ -150,8 +150,8 @@ def _direction(c: Contrast) -> Iterator[Finding]:
         return
     weights = np.array(worst.direction)
     top = np.argsort(-np.abs(weights), kind="stable")[:3]
-    listed = [(c.name(int(j)), weights[j]) for j in top if abs(weights[j]) >= 0.005]
-    yield Finding("direction", worst.sentence(listed, reference=True), count)
+    listed = ((c.name(int(j)), float(weights[j])) for j in top if abs(weights[j]) >= 0.005)
+    yield Finding("direction", worst.sentence(tuple(listed), reference=True), count)
 
 
 def _told(c: Contrast) -> Iterator[Finding]:
