@@ -25,6 +25,7 @@ from dmtest.errors import InputError
 from dmtest.reports.api import report
 from dmtest.results.check import CheckResult, CheckRow
 from dmtest.results.effect_table import SMOOTHED_KL
+from dmtest.results.figures import NO_FIGURES
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
@@ -86,7 +87,7 @@ def write_baseline(
     kept = _kept(sample.x, seed)
     baseline = Baseline(
         target=describe_target(goal, kept),
-        report=replace(found, pictures={}),
+        report=replace(found, figures=NO_FIGURES),
         scores=tuple(_departures(sample, goal, seed, options)),
         options=options,
         columns=sample.names,
@@ -198,7 +199,7 @@ def check(
     if then is None:
         goal = as_target("normal" if target is None else target)
     else:
-        goal = chosen_target(then.target, target, then.sample, then.source)
+        goal = chosen_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
     now = report(sample, goal, progress=progress, **options)
     with single_threaded_blas():
@@ -268,7 +269,7 @@ def _fits(sample: Sample, then: Baseline) -> None:
 
 def _findings(sample: Sample, now: Report, then: Baseline) -> list[Finding]:
     found = []
-    wrote = then.report.computed.get("version")
+    wrote = then.report.provenance.version
     if wrote != __version__:
         said = f"The baseline was written by dmtest {wrote}; this is {__version__}"
         found.append(Finding("other-version", f"{said}: write it again if numbers changed."))
@@ -288,8 +289,8 @@ def _facts(then: Baseline) -> dict[str, Any]:
         "d": then.d,
         "verdict": then.report.verdict,
         "pvalue": then.report.pvalue,
-        "version": then.report.computed.get("version"),
-        "created": then.report.computed.get("created"),
+        "version": then.report.provenance.version,
+        "created": then.report.provenance.created,
         "sample_rows": len(then.sample),
     }
 

@@ -78,8 +78,8 @@ class Baseline:
         return {
             "kind": KIND,
             "schema": SCHEMA,
-            "version": self.report.computed.get("version"),
-            "created": self.report.computed.get("created"),
+            "version": self.report.provenance.version,
+            "created": self.report.provenance.created,
             "target": serial.plain(self.target),
             "options": serial.plain(self.options),
             "columns": serial.plain(self.columns),

@@ -14,7 +14,9 @@ from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.nulls import SliceNull
 from dmtest.catalogue.registry import TESTS
+from dmtest.effects.coordinates import column_name
 from dmtest.engines.slices import Parameters, slice_statistics
+from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.statistics.rows.directions import climb
@@ -81,34 +83,32 @@ class Direction:
         """Return the fields as plain Python objects."""
         return asdict(self)
 
-    def loadings(
-        self, names: Sequence[str] | None, canonical: Canonical | None = None
-    ) -> list[list[Any]]:
+    def loadings(self, names: Sequence[str] | None, canonical: Canonical | None = None) -> Loadings:
         """Return the columns that it weighs most, with their weights (:func:`loadings`)."""
         return loadings(np.array(self.direction), names, canonical)
 
     def figure(
         self, names: Sequence[str] | None, canonical: Canonical | None = None
-    ) -> dict[str, Any]:
+    ) -> DirectionFigure:
         """Return the numbers of its figure."""
-        return {
-            "loadings": self.loadings(names, canonical),
-            "rows": list(self.rows),
-            "statistic": self.statistic,
-            "pvalue": self.pvalue,
-            "adjusted": self.adjusted,
-            "mean": self.mean,
-            "variance": self.variance,
-            "skewness": self.skewness,
-            "kurtosis": self.kurtosis,
-        }
+        return DirectionFigure(
+            loadings=self.loadings(names, canonical),
+            rows=self.rows,
+            statistic=self.statistic,
+            pvalue=self.pvalue,
+            adjusted=self.adjusted,
+            mean=self.mean,
+            variance=self.variance,
+            skewness=self.skewness,
+            kurtosis=self.kurtosis,
+        )
 
-    def sentence(self, weights: Sequence[Sequence[Any]], reference: bool = False) -> str:
+    def sentence(self, weights: Loadings, reference: bool = False) -> str:
         """Return what the held-out rows look like along it, for a reader.
 
         Parameters
         ----------
-        weights : sequence of (str, float)
+        weights : tuple of (str, float)
             Names of columns and their weights.
         reference : bool
             Whether it was compared with a reference.
@@ -131,7 +131,7 @@ class Direction:
 
 def loadings(
     direction: Vector, names: Sequence[str] | None, canonical: Canonical | None = None
-) -> list[list[Any]]:
+) -> Loadings:
     """Return the columns that a direction weighs most, with their weights.
 
     Parameters
@@ -146,7 +146,7 @@ def loadings(
 
     Returns
     -------
-    list of [str, float]
+    tuple of (str, float)
     """
     weights, columns = direction, np.arange(len(direction))
     if canonical is not None:
@@ -157,8 +157,7 @@ def loadings(
             weights = weights * np.sqrt(np.diagonal(part))
         weights = weights / np.linalg.norm(weights)
     top = np.argsort(-np.abs(weights), kind="stable")[:LOADINGS]
-    chosen = [(int(columns[j]), float(weights[j])) for j in top]
-    return [[f"x{j}" if names is None else str(names[j]), weight] for j, weight in chosen]
+    return tuple((column_name(names, int(columns[j])), float(weights[j])) for j in top)
 
 
 def directions_of(

@@ -134,14 +134,14 @@ def compare_with(
     progress: bool | Progress | None,
 ) -> Report:
     """Compare a sample with a reference, both past the gate."""
-    from dmtest.reports.two_sample import compared
+    from dmtest.reports.two_sample import two_sample_report
     from dmtest.runtime.progress import reporter
 
     started = time.perf_counter()
     alpha = arguments.level("alpha", alpha, 0.05)
     arguments.check_replicates(replicates, alpha)
     specs = as_tests(names_of(tests), "reference")
-    asked = {
+    given = {
         "tests": None if tests is None else [spec.name for spec in specs],
         "rotation": goal.rotation or None,
         "slices": slices,
@@ -150,4 +150,6 @@ def compare_with(
     }
     with reporter(progress) as step, single_threaded_blas():
         settings = settings_of(rng, replicates, slices, budget, {}, step)
-        return compared(sample, goal, specs, alpha, settings, asked, started)
+        return two_sample_report(
+            sample, goal, settings, specs=specs, alpha=alpha, arguments=given, started=started
+        )
