@@ -13,7 +13,8 @@ from dmtest.calibration.budget import affordable
 from dmtest.calibration.multiplicity import bonferroni, min_p, rank_pvalues
 from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
 from dmtest.calibration.shipped import MOST_ROWS, RANKED, SLICES, tabulated
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import SliceTest, Spec
+from dmtest.engines.slices import Parameters
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import Progress
 
@@ -179,7 +180,7 @@ def monte_carlo_rows(
     return results
 
 
-def asymptotic(values: Vector, spec: Spec, parameters: str, n: int) -> Calibrated:
+def asymptotic(values: Vector, spec: SliceTest, parameters: Parameters, n: int) -> Calibrated:
     """Take published p-values of slices and their Bonferroni combination.
 
     Raises
@@ -187,16 +188,14 @@ def asymptotic(values: Vector, spec: Spec, parameters: str, n: int) -> Calibrate
     InputError
         If none is published for this test, or not for this n.
     """
-    from dmtest.statistics.laws import slice_laws
-
-    formula = slice_laws.PUBLISHED.get((spec.name, parameters))
-    if formula is None:
+    law = spec.published.get(parameters)
+    if law is None:
         raise InputError(
             f"calibration: no asymptotic p-value is published for {spec.name} with {parameters} "
-            f"parameters ({slice_laws.why_not(spec.name, parameters)}); "
+            f"parameters ({spec.why_unpublished(parameters)}); "
             f"use calibration='monte-carlo'."
         )
-    pvalues = np.atleast_1d(np.asarray(formula(values, n), dtype=np.float64))
+    pvalues = np.atleast_1d(np.asarray(law(values, n), dtype=np.float64))
     together = bonferroni(pvalues)
     method = "asymptotic (published formula)"
     if len(pvalues) > 1:

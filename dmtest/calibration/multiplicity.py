@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmtest.errors import InputError
 
-__all__ = ["bonferroni", "cauchy", "holm", "mean_merge", "min_p", "rank_pvalues"]
+__all__ = ["bonferroni", "holm", "mean_merge", "min_p", "rank_pvalues"]
 
 Vector = NDArray[np.float64]
 
@@ -45,16 +45,6 @@ def holm(pvalues: ArrayLike) -> Vector:
 def mean_merge(pvalues: ArrayLike) -> float:
     """``min(1, 2 mean p)``: valid under any dependence (Rueschendorf 1982; Vovk & Wang 2020)."""
     return float(min(1.0, 2.0 * _checked(pvalues).mean()))
-
-
-def cauchy(pvalues: ArrayLike) -> float:
-    """Cauchy combination (Liu & Xie 2020): approximate, for small p-values only.
-
-    Its level is not guaranteed under arbitrary dependence; reports do not use it.
-    """
-    p = np.clip(_checked(pvalues), 1e-300, 1.0 - 1e-16)
-    t = float(np.mean(np.tan((0.5 - p) * np.pi)))
-    return float(0.5 - np.arctan(t) / np.pi)
 
 
 def rank_pvalues(observed: ArrayLike, null: Vector) -> Vector:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from dmtest.calibration.budget import affordable
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import PoolTest
 from dmtest.engines.labelled_gram import PairForm, quadratic_forms
 from dmtest.engines.labelled_lines import (
-    FREQUENCIES,
     SLICES,
     Drawn,
     SlicedLines,
@@ -24,7 +23,6 @@ from dmtest.engines.labelled_lines import (
 )
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import Progress
-from dmtest.statistics.pools.classifier import chosen_rows
 
 __all__ = ["BUDGET", "Permuted", "permuted", "together"]
 
@@ -32,8 +30,6 @@ Vector = NDArray[np.float64]
 
 # Multiply-adds that a test and its relabellings may take: about fifteen seconds on two cores.
 BUDGET = 4e11
-# What a labelling takes of one value on a line, in multiply-adds.
-STEP = 16.0
 # Statistics of two labellings that differ by less than this of the largest one are equal: where
 # data are discrete many are, and sums in another order must not tell them apart.
 ROUNDING = 1e-11
@@ -57,19 +53,18 @@ class _Load:
     mode: Literal["exact", "linear"]
     replicates: int
 
-    def said(self, spec: Spec, pool: Pool) -> str:
-        if spec.family == "search":
-            used = len(chosen_rows(pool))
+    def said(self, spec: PoolTest, pool: Pool) -> str:
+        if spec.subset is not None:
+            used = spec.subset(pool)
             return f", of {used} of {pool.total} rows drawn at random" if used < pool.total else ""
-        if self.mode == "exact":
+        if self.mode == "exact" or spec.linear is None:
             return ""
-        many = f"{SLICES} random slices" if spec.name == "energy" else f"{FREQUENCIES} random "
-        return f", of its form from {many}{'' if spec.name == 'energy' else 'frequencies'} (budget)"
+        return f", of its form from {spec.linear.drawn} (budget)"
 
 
 def permuted(
     pool: Pool,
-    specs: Sequence[Spec],
+    specs: Sequence[PoolTest],
     params: Mapping[str, Mapping[str, Any]],
     *,
     replicates: int,
@@ -86,7 +81,7 @@ def permuted(
     Parameters
     ----------
     pool : Pool
-    specs : sequence of Spec
+    specs : sequence of PoolTest
     params : mapping of test name to its tuning parameters
     replicates : int
         As many as are asked for; fewer where `budget` does not pay for them.
@@ -96,7 +91,7 @@ def permuted(
     """
     k = 1 if pool.d == 1 else slices or SLICES
     labels = Labels(pool.n, pool.m, replicates, pool.seed)
-    groups: dict[int, list[tuple[Spec, _Load]]] = {}
+    groups: dict[int, list[tuple[PoolTest, _Load]]] = {}
     for spec in specs:
         load = _load(spec, pool, replicates, k, budget or BUDGET)
         groups.setdefault(load.replicates, []).append((spec, load))
@@ -105,8 +100,8 @@ def permuted(
         jobs = []
         for spec, load in members:
             chosen = dict(params.get(spec.name, {}))
-            statistic = spec.statistic if load.mode == "exact" else spec.features
-            assert statistic is not None
+            exact = load.mode == "exact" or spec.linear is None
+            statistic = spec.statistic if exact else spec.linear.statistic
             if "slices" in inspect.signature(statistic).parameters:
                 chosen["slices"] = k
             jobs.append(statistic(pool, labels.fewer(count), **chosen))
@@ -118,18 +113,17 @@ def permuted(
     return {spec.name: found[spec.name] for spec in specs}
 
 
-def _load(spec: Spec, pool: Pool, replicates: int, slices: int, budget: float) -> _Load:
+def _load(spec: PoolTest, pool: Pool, replicates: int, slices: int, budget: float) -> _Load:
     """Choose all pairs or the form that is linear in n, and as many replicates as are paid for."""
     total, d = float(pool.total), pool.d
-    lines = total * slices * STEP
-    if spec.family == "search":
+    if spec.linear is not None:
+        if 0.5 * total**2 * (d + 16.0 + replicates) <= budget:
+            return _Load("exact", replicates)
+        each = spec.linear.work(total, slices)
+        return _Load("linear", affordable(replicates, each, budget))
+    if spec.work is None:
         return _Load("exact", replicates)
-    if spec.family == "slices":
-        return _Load("exact", affordable(replicates, lines, budget))
-    if 0.5 * total**2 * (d + 16.0 + replicates) <= budget:
-        return _Load("exact", replicates)
-    each = lines if spec.name == "energy" else 2.0 * total * FREQUENCIES
-    return _Load("linear", affordable(replicates, each, budget))
+    return _Load("exact", affordable(replicates, spec.work(total, slices), budget))
 
 
 def _evaluated(

@@ -10,7 +10,7 @@ the file and measures what interpolation costs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import RowTest, Spec
 
 __all__ = ["LEVELS", "MOST_ROWS", "PATH", "RANKED", "SLICES", "column_names", "holds", "tabulated"]
 
@@ -75,9 +75,11 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
     names = table[f"{parameters}/columns"]
     # From SLICES columns on slices are so many independent columns, whatever d is.
     flat = [name for name in wanted if "/" in name]
+    rows = [spec for spec in specs if isinstance(spec, RowTest)]
+    means = {spec.name: spec.null_mean(n, d) for spec in rows if spec.null_mean is not None}
     parts = (
-        _interpolated(parameters, n, min(d, SLICES), flat),
-        _interpolated(parameters, n, d, wanted[len(flat) :]),
+        _interpolated(parameters, n, min(d, SLICES), flat, {}),
+        _interpolated(parameters, n, d, wanted[len(flat) :], means),
     )
     place, scale, shape = (np.concatenate(pair) for pair in zip(*parts, strict=True))
     chosen = [names.index(name) for name in wanted]
@@ -96,9 +98,9 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
 
 
 def _interpolated(
-    parameters: str, n: int, d: int, wanted: list[str]
+    parameters: str, n: int, d: int, wanted: list[str], means: Mapping[str, float]
 ) -> tuple[Vector, Vector, Vector]:
-    """Place, scale and standardised quantiles of some columns, on the grid."""
+    """Place, scale and standardised quantiles of some columns; `means` are known places."""
     table, found = _load(), _neighbourhood(parameters, n, d)
     assert found is not None
     rows, columns = found
@@ -109,18 +111,8 @@ def _interpolated(
     weights = np.outer(_lagrange(ns, n), _lagrange(ds, d))
     here = np.exp(np.einsum("nd,ndc->c", weights, np.log(scale)))
     middle = _middle(place, scale, weights, here)
-    exact = [_exact_mean(name, n, d) for name in wanted]
-    middle = np.array([m if one is None else one for m, one in zip(middle, exact, strict=True)])
+    middle = np.array([means.get(name, m) for name, m in zip(wanted, middle, strict=True)])
     return middle, here, np.einsum("nd,ndcq->cq", weights, quantiles)
-
-
-def _exact_mean(name: str, n: int, d: int) -> float | None:
-    """Mean of Mardia's statistics under normality (Mardia 1970, 1974): many scales from 0."""
-    if name == "mardia-kurtosis":
-        return d * (d + 2.0) * (n - 1.0) / (n + 1.0)
-    if name == "mardia-skewness":
-        return d * (d + 2.0) * ((n + 1.0) * (d + 1.0) - 6.0) / ((n + 1.0) * (n + 3.0))
-    return None
 
 
 def _middle(place: Vector, scale: Vector, weights: Vector, here: Vector) -> Vector:

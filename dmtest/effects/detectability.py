@@ -15,7 +15,7 @@ from dmtest.calibration.monte_carlo import slice_table
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
 from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
 from dmtest.calibration.shipped import RANKED, tabulated
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.data.sample import Sample
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
@@ -94,7 +94,7 @@ class Detectability:
 def detectability_of(
     sample: Sample,
     goal: Target,
-    spec: Spec,
+    spec: OneSampleTest,
     *,
     alpha: float,
     sizes: tuple[int, ...] | None = None,
@@ -111,11 +111,11 @@ def detectability_of(
     sample : Sample
     goal : Target
         Brings every subsample to normal scale by itself.
-    spec : Spec
+    spec : SliceTest or RowTest
     top : int
         Rows of the largest subsample, where no `sizes` are given.
     """
-    if spec.coloured:
+    if isinstance(spec, RowTest) and spec.coloured:
         raise InputError(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be had this way; choose another test."
@@ -162,7 +162,7 @@ def _pvalues(
     sample: Sample,
     goal: Target,
     m: int,
-    spec: Spec,
+    spec: OneSampleTest,
     draws: int,
     replicates: int,
     seed: int,
@@ -176,7 +176,7 @@ def _pvalues(
             null = _null(canonical, m, spec, replicates, seed)
         values.append(_statistic(canonical, spec, rng))
     assert null is not None
-    signs = np.array(spec.signs if spec.family != "slices" else (spec.sign,))
+    signs = np.array(spec.signs)
     observed, drawn = np.array(values)[:, None] * signs, null[:, None] * signs
     if len(signs) == 1:
         return np.asarray(rank_pvalues(observed[:, 0], drawn[:, 0]))
@@ -187,9 +187,9 @@ def _slices(d: int) -> int:
     return 1 if d == 1 else DEFAULT_SLICES
 
 
-def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> float:
+def _statistic(canonical: Canonical, spec: OneSampleTest, rng: np.random.Generator) -> float:
     """Evaluate what varies of a test on one subsample."""
-    if spec.family == "slices":
+    if isinstance(spec, SliceTest):
         d = canonical.rows.shape[1]
         directions = random_directions(_slices(d), d, rng)
         functions = {spec.name: spec.statistic}
@@ -199,9 +199,9 @@ def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> fl
     return evaluate_all(RowView(rows, factor), [spec.statistic], [{}])[0][1]
 
 
-def _null(canonical: Canonical, m: int, spec: Spec, replicates: int, seed: int) -> Vector:
+def _null(canonical: Canonical, m: int, spec: OneSampleTest, replicates: int, seed: int) -> Vector:
     d = canonical.rows.shape[1]
-    if spec.family == "slices":
+    if isinstance(spec, SliceTest):
         null = SliceNull.of(canonical.parameters, m, d, _slices(d), None)
         table = slice_table(null, m, d, spec, replicates)
         if table is None:

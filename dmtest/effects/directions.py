@@ -12,7 +12,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.nulls import SliceNull
-from dmtest.catalogue.registry import TESTS
+from dmtest.catalogue.slices import ANDERSON_DARLING
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
@@ -125,7 +125,6 @@ def _tested(
     Both views of a specified target cost a factor of 2 (Bonferroni); the statistic is that of
     the smaller p-value.
     """
-    spec = TESTS["anderson-darling"]
     pvalues, statistics = [], []
     for line in lines.T:
         rows = np.ascontiguousarray(line)[:, None]
@@ -136,7 +135,7 @@ def _tested(
             (result,) = monte_carlo_slices(
                 values,
                 null,
-                [spec],
+                [ANDERSON_DARLING],
                 {},
                 replicates=replicates,
                 seed=seed,
@@ -198,8 +197,8 @@ def _search(x: Vector, fitted: bool, taken: list[Vector], starts: Vector) -> Vec
 
 
 def _anderson_darling(y: Vector, u: Vector, parameters: Parameters) -> Vector:
-    spec = TESTS["anderson-darling"]
-    return slice_statistics(y, u, parameters, {spec.name: spec.statistic})[:, 0]
+    functions = {ANDERSON_DARLING.name: ANDERSON_DARLING.statistic}
+    return slice_statistics(y, u, parameters, functions)[:, 0]
 
 
 def _starts(y: Vector, rng: np.random.Generator) -> Vector:

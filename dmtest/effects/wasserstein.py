@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from dmtest.battery.one_sample import Battery
 from dmtest.calibration.monte_carlo import slice_table
 from dmtest.calibration.nulls import SliceNull, replicates_of
-from dmtest.catalogue.registry import Spec
+from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.slices import project
 from dmtest.results.outcome import Effect
 from dmtest.statistics.slices.wasserstein import NULL_ROWS, growth, squared_wasserstein
@@ -24,16 +24,6 @@ Vector = NDArray[np.float64]
 NULL_REPLICATES = 199
 # Rows that the interval's variance is estimated from.
 VARIANCE_ROWS = 20_000
-
-
-SPEC = Spec(
-    name="squared-wasserstein",
-    family="slices",
-    statistic=squared_wasserstein,
-    sees="distance",
-    reference="",
-    cost="",
-)
 
 
 def wasserstein_effects(
@@ -110,7 +100,7 @@ def sliced_distance(canonical: Canonical, battery: Battery, seed: int) -> Sliced
     """Estimate the squared sliced distance from a battery that has `describe_slices`."""
     assert battery.directions is not None
     assert battery.null is not None
-    squared = battery.extras["squared-wasserstein"]
+    squared = battery.extras[SQUARED_WASSERSTEIN.name]
     null = _null(battery.null, canonical.rows.shape[1], seed)
     sampling, skewness = _influence(canonical, battery.directions)
     estimate = float(squared.mean() - null[:, 0].mean())
@@ -120,10 +110,10 @@ def sliced_distance(canonical: Canonical, battery: Battery, seed: int) -> Sliced
 def _null(null: SliceNull, columns: int, seed: int) -> Vector:
     """Mean and largest W2^2 over slices of null samples, brought to the data's n."""
     rows = min(null.n, NULL_ROWS)
-    draws = slice_table(null, rows, columns, SPEC, NULL_REPLICATES)
+    draws = slice_table(null, rows, columns, SQUARED_WASSERSTEIN, NULL_REPLICATES)
     if draws is None:
         at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
-        draws = replicates_of(at, [SPEC], {}, NULL_REPLICATES, seed)[:, 0]
+        draws = replicates_of(at, [SQUARED_WASSERSTEIN], {}, NULL_REPLICATES, seed)[:, 0]
     return (draws * rows + growth(null.n)) / null.n
 
 
@@ -183,7 +173,7 @@ def hall_quantile(z: float, skewness: float) -> float:
 def describe_slices() -> dict[str, Any]:
     """Statistics of slices that the report describes them with, beside the tests'."""
     return {
-        "squared-wasserstein": squared_wasserstein,
+        SQUARED_WASSERSTEIN.name: squared_wasserstein,
         "skewness": lambda view: view.central[:, 2] / view.central[:, 1] ** 1.5,
         "kurtosis": lambda view: view.central[:, 3] / view.central[:, 1] ** 2 - 3.0,
     }

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, ndtr, ndtri
 
 from dmtest.battery.one_sample import Battery
+from dmtest.catalogue.slices import ANDERSON_DARLING
 from dmtest.effects.coordinates import Coordinates, histogram
 from dmtest.engines.slices import SliceView, project
 from dmtest.runtime.streams import stream
-from dmtest.statistics.slices.edf import anderson_darling
 from dmtest.targets.targets import Canonical
 
 __all__ = ["coordinate_pictures", "loadings", "slice_pictures", "spectrum_picture"]
@@ -107,10 +107,9 @@ def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vecto
 
 def _pvalues(view: SliceView) -> list[float | None]:
     """Return the published Anderson-Darling p-value of each slice on its own."""
-    from dmtest.statistics.laws.slice_laws import PUBLISHED
-
-    formula = PUBLISHED["anderson-darling", view.parameters]
-    return [float(p) for p in np.atleast_1d(formula(anderson_darling(view), view.n))]
+    statistics = ANDERSON_DARLING.statistic(view)
+    law = ANDERSON_DARLING.published[view.parameters]
+    return [float(p) for p in np.atleast_1d(law(statistics, view.n))]
 
 
 def coordinate_pictures(

@@ -15,6 +15,7 @@ from dmtest.battery.one_sample import Battery, chosen_tests, run_battery
 from dmtest.battery.plan import Plan
 from dmtest.calibration.multiplicity import holm, weighted
 from dmtest.catalogue.registry import TESTS, describe, hypothesis
+from dmtest.catalogue.unlisted import SUPPORT, WORST_DIRECTION
 from dmtest.data.sample import Sample
 from dmtest.effects.alignment import pair_effects
 from dmtest.effects.coordinates import Coordinates, describe_coordinates
@@ -197,13 +198,13 @@ def _together(
         return outcomes, pvalue, method
     n, d = canonical.rows.shape
     support = Outcome(
-        test="support",
+        test=SUPPORT.name,
         statistic=float(canonical.outside),
         pvalue=0.0,
         target=plan.target,
         n=n,
         d=d,
-        family="sums",
+        family=SUPPORT.family,
         method="exact: the target gives such values with probability 0",
         seed=plan.seed,
     )
@@ -214,7 +215,7 @@ def _floor(battery: Battery, outcomes: tuple[Outcome, ...]) -> float | None:
     """Smallest global p-value there can be; the search has its own, which is smaller here."""
     if battery.floor is None:
         return None
-    searched = any(one.test == "worst-direction" for one in outcomes)
+    searched = any(one.test == WORST_DIRECTION.name for one in outcomes)
     return battery.floor / (WEIGHTS[0] if searched else 1.0)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from dmtest.catalogue.registry import find
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
+from dmtest.catalogue.unlisted import WORST_DIRECTION
 from dmtest.data.sample import Sample
 from dmtest.effects.decomposition import shape_parts
 from dmtest.effects.detectability import Detectability, detectability_of
@@ -149,13 +150,13 @@ def direction_outcome(found: Sequence[Direction], canonical: Canonical, target: 
     best = min(found, key=lambda one: one.adjusted)
     n, d = canonical.rows.shape
     return Outcome(
-        test="worst-direction",
+        test=WORST_DIRECTION.name,
         statistic=best.statistic,
         pvalue=best.adjusted,
         target=target,
         n=n,
         d=d,
-        family="search",
+        family=WORST_DIRECTION.family,
         method=(
             f"Anderson-Darling along {len(found)} directions chosen on one half of the rows, "
             f"tested on the other, Holm-adjusted"
@@ -195,7 +196,7 @@ def direction_finding(pictures: Sequence[dict[str, Any]], alpha: float) -> Findi
         f"its largest weights are {weights}; along it the variance is {worst['variance']:.3g}, "
         f"the skewness {worst['skewness']:+.2g} and the excess kurtosis {worst['kurtosis']:+.2g}."
     )
-    return Finding("worst-direction", text, len(confirmed))
+    return Finding(WORST_DIRECTION.name, text, len(confirmed))
 
 
 def noticed(
@@ -225,15 +226,18 @@ def noticed(
     )
 
 
-def most_telling(outcomes: Sequence[Outcome], goal: Target) -> Spec | None:
+def most_telling(outcomes: Sequence[Outcome], goal: Target) -> OneSampleTest | None:
     """Find the test with the smallest p-value among those that subsamples can be given to."""
-    specs = {one.test: find(one.test, goal.name) or find(one.test, "product") for one in outcomes}
-    usable = [one for one in outcomes if _usable(specs[one.test])]
-    return specs[min(usable, key=lambda one: one.pvalue).test] if usable else None
+    usable: list[tuple[float, OneSampleTest]] = []
+    for one in outcomes:
+        spec = find(one.test, goal.name) or find(one.test, "product")
+        if isinstance(spec, SliceTest) or (isinstance(spec, RowTest) and _subsampled(spec)):
+            usable.append((one.pvalue, spec))
+    return min(usable, key=lambda pair: pair[0])[1] if usable else None
 
 
-def _usable(spec: Spec | None) -> bool:
-    return spec is not None and not spec.coloured and not spec.exact and spec.most is None
+def _subsampled(spec: RowTest) -> bool:
+    return not spec.coloured and not spec.exact and spec.most is None
 
 
 def detectability_effect(found: Detectability) -> Effect:

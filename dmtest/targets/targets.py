@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from dmtest.data.sample import Sample
 from dmtest.errors import DataWarning, InputError
 from dmtest.results.outcome import Finding
+from dmtest.results.targets import NAMED
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
@@ -322,7 +323,8 @@ class Product:
 
 TargetLike: TypeAlias = "str | Target"
 
-_NAMED = {"normal": Normal, "any-normal": AnyNormal, "uniform": Uniform, "sphere": Sphere}
+# The class that a name stands for.
+_NAMED = {target.name: globals()[target.kind] for target in NAMED if target.kind}
 
 
 def as_target(target: TargetLike) -> Target:
