@@ -2,21 +2,20 @@
 
     python -m benchmarks.power.table
 
-Reads ``benchmarks/results/power/*.npz`` (:mod:`benchmarks.power.study`), writes
+Reads ``benchmarks/runs/power/*.npz`` (:mod:`benchmarks.power.study`), writes
 ``power`` and ``power-unseen`` (``benchmarks/results``, ``docs/pictures``).
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.pictures import save
 from benchmarks.power.study import FOLDER
 from benchmarks.tables import write
 from dmtest.catalogue.registry import default_battery
@@ -27,7 +26,6 @@ LEVEL = 0.05
 # Power from which on a test is said to see an alternative.
 SEES = 0.5
 COLOURS = 64  # of a picture, which has shades of one colour
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 Vector = NDArray[np.float64]
 
@@ -195,27 +193,17 @@ def picture(cell: Cell, name: str) -> None:
     ax.set_title(
         f"Power (%) at 5%, {cell.target}, n = {cell.n:,}, d = {cell.d}", loc="left", fontsize=9.5
     )
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=130, bbox_inches="tight")
-    PICTURES.mkdir(exist_ok=True)
-    (PICTURES / f"power-{name}.png").write_bytes(few_colours(drawn.getvalue()))
-
-
-def few_colours(png: bytes) -> bytes:
-    """Return a picture with a palette, which takes a third of the room and looks the same."""
-    from PIL import Image
-
-    small = io.BytesIO()
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    return small.getvalue()
+    save(figure, f"power-{name}", COLOURS, dpi=130, bbox_inches="tight")
 
 
 def main() -> None:
     """Write tables and pictures."""
     every = cells()
+    if not every:
+        raise SystemExit(f"no cells in {FOLDER}: run benchmarks.power.study")
     rows = [row for cell in every for row in summary(cell)]
     write(
+        "power",
         "power",
         "Power at 5%",
         rows,
@@ -227,6 +215,7 @@ def main() -> None:
     compared = unseen(every)
     missed = [row for row in compared if row["default at 2n"] < SEES]
     write(
+        "power",
         "power-unseen",
         "What one test sees at n, and the default battery at 2n",
         compared,

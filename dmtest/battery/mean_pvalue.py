@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.arguments import level, whole
-from dmtest.calibration.budget import affordable
+from dmtest.calibration.budget import PAIR_BUDGET, affordable
 from dmtest.calibration.multiplicity import mean_merge, rank_pvalues
-from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of, whiten_columns
+from dmtest.calibration.nulls import Null, NullPlan, RowNull, SliceNull, null_of, whiten_columns
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate
@@ -27,12 +27,11 @@ from dmtest.targets.transforms import cholesky, varying_columns
 __all__ = ["mean_pvalue_of"]
 
 Vector = NDArray[np.float64]
+T = TypeVar("T", SliceTest, RowTest)
 
 DRAWS_IN_A_TASK = 64
 POOL = 9_999
 FEWEST = 999
-# Pair products that a full pool may cost.
-PAIR_BUDGET = 2e10
 
 
 def mean_pvalue_of(
@@ -154,7 +153,7 @@ def _varying(rows: NDArray[Any], spec: RowTest) -> float:
         # The p-value of each draw: its null depends on the draw's own covariance.
         view.factor = cholesky(np.cov(columns, bias=True).reshape(view.d, view.d))
         statistic = evaluate(spec.statistic, view)[0]
-        assert spec.published is not None  # what a coloured row takes: its null has no other form
+        assert spec.published is not None  # coloured rows have one
         return float(spec.published(statistic, view))
     return float(evaluate(spec.statistic, view)[1])
 
@@ -168,8 +167,8 @@ def _scores(statistics: Vector, spec: OneSampleTest, subsample: int, d: int, see
         if accurate is not None and subsample >= accurate.rows_per_column * d:
             pvalues = accurate.law(statistics, subsample, d)
             return _Scores(pvalues, f"asymptotic ({accurate.name})")
-        pool = max(FEWEST, affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET))
-        null = replicates_of(RowNull(spec.space, subsample, d), [spec], {}, pool, seed)[:, 0, 0]
+        count = affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET, FEWEST)
+        null = _null(RowNull(spec.space, subsample, d), spec, count, seed)
         if spec.tail == "two-sided":
             both = np.minimum(rank_pvalues(statistics, null), rank_pvalues(-statistics, -null))
             method = f"monte carlo, {len(null)} replicates"
@@ -178,8 +177,15 @@ def _scores(statistics: Vector, spec: OneSampleTest, subsample: int, d: int, see
     law = spec.published.get("fitted")
     if law is not None and subsample <= spec.mean_rows:
         return _Scores(law(statistics, subsample), "asymptotic (published formula)")
-    null = replicates_of(SliceNull("fitted", subsample, 1, 1), [spec], {}, POOL, seed)[:, 0, 0]
+    null = _null(SliceNull("fitted", subsample, 1, 1), spec, POOL, seed)
     return _ranked(spec.sign * statistics, spec.sign * null)
+
+
+def _null(null: Null[T], spec: T, replicates: int, seed: int) -> Vector:
+    """Simulate the null at the subsamples' rows: shape (replicates,)."""
+    plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
+    (sample,) = null_of(null, [spec], plan)
+    return sample.values[:, 0]
 
 
 def _ranked(statistics: Vector, null: Vector) -> _Scores:

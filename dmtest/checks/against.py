@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from dmtest.battery.plan import Plan
-from dmtest.battery.two_sample import outcomes_against
+from dmtest.battery.two_sample import run_comparison
+from dmtest.catalogue.registry import pool_tests
 from dmtest.checks.baseline import Baseline
 from dmtest.checks.departures import Score, scores_of
 from dmtest.checks.rows import comparison_row, effect_rows, shares, verdict_row, worsened
@@ -66,19 +67,10 @@ def against(
 
 def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
     """Test the samples for any difference."""
-    (found,) = outcomes_against(
-        Reference(then.sample),
-        _rounded(sample, then),
-        ["energy"],
-        params=None,
-        slices=None,
-        calibration="auto",
-        replicates=_replicates(level),
-        budget=None,
-        rng=seed,
-        progress=False,
-    )
-    return found
+    plan = Plan(target="reference", seed=seed, replicates=_replicates(level))
+    specs, reference = pool_tests("energy"), Reference(then.sample)
+    with single_threaded_blas():
+        return run_comparison(_rounded(sample, then), reference, specs, plan).outcomes[0]
 
 
 def _replicates(level: float) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from dmtest.calibration.permutation import Permuted
+from dmtest.calibration.permutation import PermutationResult
 from dmtest.effects.wasserstein import direction_variance
 from dmtest.engines.labelled_lines import Drawn, Lines, per_line, sorted_lines
 from dmtest.engines.pool import Labels, Pool
@@ -48,7 +48,7 @@ def moments_of(x: NDArray[np.floating]) -> Moments:
 
 
 def contrast_effects(
-    pool: Pool, details: Mapping[str, Permuted], ours: Moments, theirs: Moments
+    pool: Pool, details: Mapping[str, PermutationResult], ours: Moments, theirs: Moments
 ) -> dict[str, Effect]:
     """Measure what the tests that were run look at, and means and covariances."""
     effects: list[Effect] = []
@@ -181,7 +181,7 @@ def _potential(x: Vector, y: Vector) -> Vector:
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def _pairwise(pool: Pool, result: Permuted, name: str, label: str, unit: str) -> Effect:
+def _pairwise(pool: Pool, result: PermutationResult, name: str, label: str, unit: str) -> Effect:
     """Give the root of a mean over pairs, its bias removed by permutation.
 
     Its sampling error is that of the projections on single rows (Hoeffding), and where these

@@ -18,7 +18,7 @@ Vector = NDArray[np.float64]
 NULL_ROWS = 2000
 
 
-# That mean for N(0, 1), by quadrature over order statistics (twin in tests/test_effects.py).
+# That mean for N(0, 1), by quadrature over order statistics (twin: tests/effects/test_effects.py).
 MEANS = {
     2_000: 3.41468,
     20_000: 3.64333,
