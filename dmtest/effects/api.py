@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from dmtest import arguments
 from dmtest.catalogue.registry import as_tests, hypothesis
+from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.data.sample import as_sample
 from dmtest.effects.decomposition import decompose
 from dmtest.effects.detectability import Detectability, detectability_of
@@ -227,6 +228,8 @@ def detectability(
     (spec,) = as_tests([test], hypothesis(goal.name))
     sample = as_sample(data, key=key, columns=columns)
     announced(goal, sample)
+    # A reference, whose tests are of pools, has no normal scale and was refused.
+    assert isinstance(spec, SliceTest | RowTest)
     seed = entropy_of(rng)
     alpha = arguments.level("alpha", alpha, 0.05)
     chosen = None

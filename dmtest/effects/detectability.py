@@ -9,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from dmtest.battery.one_sample import DEFAULT_SLICES
 from dmtest.battery.rows import rows_of
-from dmtest.calibration.monte_carlo import slice_table
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
-from dmtest.calibration.shipped import RANKED, tabulated
-from dmtest.catalogue.spec import Spec
+from dmtest.calibration.nulls import NullPlan, RowNull, ShippedKey, SliceNull, null_of, slice_count
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.data.sample import Sample
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
@@ -96,7 +93,7 @@ class Detectability:
 def detectability_of(
     sample: Sample,
     goal: Target,
-    spec: Spec,
+    spec: OneSampleTest,
     *,
     alpha: float,
     sizes: tuple[int, ...] | None = None,
@@ -114,7 +111,7 @@ def detectability_of(
         Rows as they came, shape (n, d).
     goal : Target
         Brings every subsample to normal scale by itself.
-    spec : Spec
+    spec : SliceTest or RowTest
         The test; one whose null depends on the subsample's covariance is refused.
     alpha : float
         Level of the test.
@@ -133,7 +130,7 @@ def detectability_of(
     -------
     Detectability
     """
-    if spec.coloured:
+    if isinstance(spec, RowTest) and spec.coloured:
         raise InputError(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be had this way; choose another test."
@@ -193,7 +190,7 @@ def _pvalues(
     sample: Sample,
     goal: Target,
     m: int,
-    spec: Spec,
+    spec: OneSampleTest,
     draws: int,
     replicates: int,
     seed: int,
@@ -207,22 +204,18 @@ def _pvalues(
             null = _null(canonical, m, spec, replicates, seed)
         values.append(_statistic(canonical, spec, rng))
     assert null is not None
-    signs = np.array(spec.signs if spec.family != "slices" else (spec.sign,))
+    signs = np.array(spec.signs)
     observed, drawn = np.array(values)[:, None] * signs, null[:, None] * signs
     if len(signs) == 1:
         return np.asarray(rank_pvalues(observed[:, 0], drawn[:, 0]))
     return np.array([min_p(one, drawn)[0] for one in observed])
 
 
-def _slices(d: int) -> int:
-    return 1 if d == 1 else DEFAULT_SLICES
-
-
-def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> float:
+def _statistic(canonical: Canonical, spec: OneSampleTest, rng: np.random.Generator) -> float:
     """Evaluate what varies of a test on one subsample."""
-    if spec.family == "slices":
+    if isinstance(spec, SliceTest):
         d = canonical.rows.shape[1]
-        directions = random_directions(_slices(d), d, rng)
+        directions = random_directions(slice_count(d), d, rng)
         functions = {spec.name: spec.statistic}
         found = slice_statistics(canonical.rows, directions, canonical.parameters, functions)
         return float(found.mean())
@@ -230,19 +223,18 @@ def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> fl
     return evaluate_all(RowView(rows, factor), [spec.statistic], [{}])[0][1]
 
 
-def _null(canonical: Canonical, m: int, spec: Spec, replicates: int, seed: int) -> Vector:
+def _null(canonical: Canonical, m: int, spec: OneSampleTest, replicates: int, seed: int) -> Vector:
+    """Null of what varies of a test on subsamples of m rows: shape (replicates,)."""
     d = canonical.rows.shape[1]
-    if spec.family == "slices":
-        null = SliceNull.of(canonical.parameters, m, d, _slices(d), None)
-        table = slice_table(null, m, d, spec, replicates)
-        if table is None:
-            table = replicates_of(null, [spec], {}, replicates, seed)[:, 0]
-        return table[:, 0]
-    shipped = tabulated(canonical.parameters, m, d, [spec]) if replicates <= RANKED else None
-    if shipped is not None:
-        return shipped[:, 0, 0]
-    width = rows_of(canonical, spec.space, spec.name)[0].shape[1]
-    return replicates_of(RowNull(spec.space, m, width), [spec], {}, replicates, seed)[:, 0, 0]
+    plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
+    key = ShippedKey(canonical.parameters, d)
+    if isinstance(spec, SliceTest):
+        lines = SliceNull.of(canonical.parameters, m, d, slice_count(d), None)
+        (sample,) = null_of(lines, [spec], plan, key)
+    else:
+        rows = RowNull(spec.space, m, rows_of(canonical, spec.space, spec.name)[0].shape[1])
+        (sample,) = null_of(rows, [spec], plan, key)
+    return sample.values[:, 0]
 
 
 def _wilson(rates: Vector, draws: int) -> tuple[Vector, Vector]:

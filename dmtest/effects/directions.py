@@ -12,8 +12,8 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
-from dmtest.calibration.nulls import SliceNull
-from dmtest.catalogue.registry import TESTS
+from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull
+from dmtest.catalogue.slices import ANDERSON_DARLING
 from dmtest.effects.coordinates import column_name
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
@@ -228,7 +228,7 @@ def _tested(
     Both views of a specified target cost a factor of 2 (Bonferroni); the statistic is that of
     the smaller p-value.
     """
-    spec = TESTS["anderson-darling"]
+    plan = NullPlan(seed=seed, replicates=replicates)
     pvalues, statistics = [], []
     for line in lines.T:
         rows = np.ascontiguousarray(line)[:, None]
@@ -236,16 +236,8 @@ def _tested(
         for parameters in _views(fitted):
             values = _anderson_darling(rows, np.ones((1, 1)), parameters)[:, None]
             null = SliceNull.of(parameters, len(rows), 1, 1, None)
-            (result,) = monte_carlo_slices(
-                values,
-                null,
-                [spec],
-                {},
-                replicates=replicates,
-                seed=seed,
-                thrifty=True,
-                columns=1,
-            )
+            key = ShippedKey(parameters, 1)
+            (result,) = monte_carlo_slices(values, null, [ANDERSON_DARLING], plan, key)
             found.append((result.pvalue, -float(values[0, 0])))
         pvalue, negative = min(found)
         pvalues.append(min(1.0, len(found) * pvalue))
@@ -328,8 +320,8 @@ def _search(x: Vector, fitted: bool, taken: list[Vector], starts: Vector) -> Vec
 
 
 def _anderson_darling(y: Vector, u: Vector, parameters: Parameters) -> Vector:
-    spec = TESTS["anderson-darling"]
-    return slice_statistics(y, u, parameters, {spec.name: spec.statistic})[:, 0]
+    functions = {ANDERSON_DARLING.name: ANDERSON_DARLING.statistic}
+    return slice_statistics(y, u, parameters, functions)[:, 0]
 
 
 def _starts(y: Vector, rng: np.random.Generator) -> Vector:

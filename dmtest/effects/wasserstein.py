@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.battery.one_sample import Battery
-from dmtest.calibration.monte_carlo import slice_table
-from dmtest.calibration.nulls import SliceNull, replicates_of
-from dmtest.catalogue.registry import Spec
+from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull, null_of
+from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.slices import project
 from dmtest.results.effect_table import SLICED_WASSERSTEIN, WORST_SLICE, Estimates
 from dmtest.results.estimate import Estimate
@@ -25,16 +24,6 @@ Vector = NDArray[np.float64]
 NULL_REPLICATES = 199
 # Rows that the interval's variance is estimated from.
 VARIANCE_ROWS = 20_000
-
-
-SPEC = Spec(
-    name="squared-wasserstein",
-    family="slices",
-    statistic=squared_wasserstein,
-    sees="distance",
-    reference="",
-    cost="",
-)
 
 
 def sliced_estimates(
@@ -73,7 +62,7 @@ def sliced_estimates(
     """
     assert battery.directions is not None
     assert battery.null is not None
-    squared = battery.extras["squared-wasserstein"]
+    squared = battery.extras[SQUARED_WASSERSTEIN.name]
     n, k = len(canonical.rows), len(squared)
     null = _null(battery.null, canonical.rows.shape[1], seed)
     sampling, skewness = _influence(canonical, battery.directions)
@@ -104,11 +93,10 @@ def sliced_estimates(
 def _null(null: SliceNull, columns: int, seed: int) -> Vector:
     """Mean and largest W2^2 over slices of null samples, brought to the data's n."""
     rows = min(null.n, NULL_ROWS)
-    draws = slice_table(null, rows, columns, SPEC, NULL_REPLICATES)
-    if draws is None:
-        at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
-        draws = replicates_of(at, [SPEC], {}, NULL_REPLICATES, seed)[:, 0]
-    return (draws * rows + growth(null.n)) / null.n
+    plan = NullPlan(seed=seed, replicates=NULL_REPLICATES, calibration="monte-carlo")
+    key = ShippedKey(null.parameters, columns)
+    (sample,) = null_of(null.at(rows), [SQUARED_WASSERSTEIN], plan, key)
+    return (sample.values * rows + growth(null.n)) / null.n
 
 
 def _influence(canonical: Canonical, directions: Vector) -> tuple[float, float]:
@@ -157,7 +145,7 @@ def direction_variance(values: Vector, d: int) -> float:
 def describe_slices() -> dict[str, Any]:
     """Statistics of slices that the report describes them with, beside the tests'."""
     return {
-        "squared-wasserstein": squared_wasserstein,
+        SQUARED_WASSERSTEIN.name: squared_wasserstein,
         "skewness": lambda view: view.central[:, 2] / view.central[:, 1] ** 1.5,
         "kurtosis": lambda view: view.central[:, 3] / view.central[:, 1] ** 2 - 3.0,
     }

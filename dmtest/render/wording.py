@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dmtest.results.targets import NAMED
+
 if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Outcome
     from dmtest.results.report import Report
@@ -39,14 +41,8 @@ JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and emoji
 SMALLEST = 1e-16
 TIMES = "\N{MULTIPLICATION SIGN}"
 
-TARGETS = {
-    "normal": "the standard normal N(0, I)",
-    "any-normal": "a normal distribution, whatever its mean and covariance",
-    "uniform": "the uniform distribution on the unit cube",
-    "sphere": "the uniform distribution on the unit sphere",
-    "reference": "the distribution of the reference sample",
-    "reference(rotation)": "the distribution of the reference sample, up to a rotation",
-}
+TARGETS = {target.name: target.words for target in NAMED if target.words}
+TARGETS["reference(rotation)"] = f"{TARGETS['reference']}, up to a rotation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.catalogue.unlisted import WORST_DIRECTION
 from dmtest.effects.coordinates import Coordinates
 from dmtest.effects.directions import Direction
 from dmtest.results import effect_table as table
@@ -262,4 +263,4 @@ def _direction(e: SampleEvidence) -> Iterator[Finding]:
     worst, count = e.confirmed()
     if worst is not None:
         weights = worst.loadings(e.names, e.canonical)[:3]
-        yield Finding("worst-direction", worst.sentence(weights), count)
+        yield Finding(WORST_DIRECTION.name, worst.sentence(weights), count)

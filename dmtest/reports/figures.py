@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, ndtr, ndtri, stdtrit
 
 from dmtest.battery.one_sample import Battery
+from dmtest.catalogue.slices import ANDERSON_DARLING
 from dmtest.effects.coordinates import Coordinates, column_name, histogram
 from dmtest.effects.detectability import Detectability
 from dmtest.effects.directions import loadings
@@ -26,7 +27,6 @@ from dmtest.results.figures import (
     numbers,
 )
 from dmtest.runtime.streams import stream
-from dmtest.statistics.slices.edf import anderson_darling
 from dmtest.targets.targets import Canonical, Target, Uniform
 
 __all__ = [
@@ -159,10 +159,9 @@ def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vecto
 
 def _pvalues(view: SliceView) -> list[float]:
     """Return the published Anderson-Darling p-value of each slice on its own."""
-    from dmtest.statistics.laws.slice_laws import PUBLISHED
-
-    formula = PUBLISHED["anderson-darling", view.parameters]
-    return [float(p) for p in np.atleast_1d(formula(anderson_darling(view), view.n))]
+    statistics = ANDERSON_DARLING.statistic(view)
+    law = ANDERSON_DARLING.published[view.parameters]
+    return [float(p) for p in np.atleast_1d(law(statistics, view.n))]
 
 
 def coordinate_figures(

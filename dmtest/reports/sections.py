@@ -12,7 +12,7 @@ import numpy as np
 from dmtest._version import __version__
 from dmtest.battery.one_sample import Battery
 from dmtest.catalogue.registry import TESTS, describe, find
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.data.sample import Sample
 from dmtest.effects.alignment import pair_estimates
 from dmtest.effects.decomposition import density_estimates
@@ -181,15 +181,18 @@ def detectability_section(
     )
 
 
-def most_telling(outcomes: Sequence[Outcome], target: Target) -> Spec | None:
+def most_telling(outcomes: Sequence[Outcome], target: Target) -> OneSampleTest | None:
     """Find the test with the smallest p-value among those that subsamples can be given to."""
-    specs = {one.test: find(one.test, target.name) or find(one.test, "product") for one in outcomes}
-    usable = [one for one in outcomes if _usable(specs[one.test])]
-    return specs[min(usable, key=lambda one: one.pvalue).test] if usable else None
+    usable: list[tuple[float, OneSampleTest]] = []
+    for one in outcomes:
+        spec = find(one.test, target.name) or find(one.test, "product")
+        if isinstance(spec, SliceTest) or (isinstance(spec, RowTest) and _subsampled(spec)):
+            usable.append((one.pvalue, spec))
+    return min(usable, key=lambda pair: pair[0])[1] if usable else None
 
 
-def _usable(spec: Spec | None) -> bool:
-    return spec is not None and not spec.coloured and not spec.exact and spec.most is None
+def _subsampled(spec: RowTest) -> bool:
+    return not spec.coloured and not spec.exact and spec.most is None
 
 
 def effects_section(

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from dmtest.battery.two_sample import Comparison, Settings, common_rows, run_comparison
+from dmtest.battery.plan import Plan
+from dmtest.battery.two_sample import Comparison, common_rows, run_comparison
 from dmtest.calibration.multiplicity import holm
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import PoolTest
 from dmtest.data.sample import Sample
 from dmtest.effects.directions import Direction
 from dmtest.effects.directions_two_sample import divergent_directions
@@ -30,9 +31,9 @@ __all__ = ["two_sample_report"]
 def two_sample_report(
     sample: Sample,
     reference: Reference,
-    settings: Settings,
+    plan: Plan,
     *,
-    specs: Sequence[Spec],
+    specs: Sequence[PoolTest],
     alpha: float,
     arguments: Mapping[str, object],
     started: float,
@@ -45,9 +46,9 @@ def two_sample_report(
         Shape (n, d).
     reference : Reference
         The other sample, shape (m, d), and whether they are compared up to a rotation.
-    settings : Settings
+    plan : Plan
         Seed, slices, replicates and budget of the tests.
-    specs : sequence of Spec
+    specs : sequence of PoolTest
         The tests.
     alpha : float
         Level of the verdict.
@@ -57,12 +58,12 @@ def two_sample_report(
         Time by ``time.perf_counter``.
     """
     # 1. Compute all tests on shared permutations, calibrate and combine them (min-p; Holm).
-    result = run_comparison(sample, reference, specs, settings)
+    result = run_comparison(sample, reference, specs, plan)
     adjusted = tuple(float(p) for p in holm([o.pvalue for o in result.outcomes]))
     rejected = result.pvalue <= alpha
 
     # 2. Measure effects, and search for the directions of the largest difference.
-    pool = Pool(sample.x, reference.sample.x, settings.seed)
+    pool = Pool(sample.x, reference.sample.x, plan.seed)
     ours, theirs = moments_of(sample.x), moments_of(reference.sample.x)
     distances, directions = np.zeros(0), list[Direction]()
     if reference.rotation:
@@ -70,7 +71,7 @@ def two_sample_report(
     else:
         effects = contrast_effects(pool, result.details, ours, theirs)
         distances = figures_two_sample.column_distances(pool)
-        directions = divergent_directions(pool, settings.replicates)
+        directions = divergent_directions(pool, plan.replicates)
     contrast = Contrast(
         pool=pool,
         ours=ours,
@@ -90,8 +91,8 @@ def two_sample_report(
         )
 
     # 4. Keep the numbers behind the figures, and the facts of the run.
-    figures = _figures(contrast, reference, result, settings.replicates)
-    call, command = _repeat(sample, reference, alpha, settings.seed, arguments)
+    figures = _figures(contrast, reference, result, plan.replicates)
+    call, command = _repeat(sample, reference, alpha, plan.seed, arguments)
     facts = replace(
         provenance_of(sample, result.outcomes, "reference", started),
         reference=reference.sample.source,
@@ -112,7 +113,7 @@ def two_sample_report(
         target=reference.name,
         n=sample.n,
         d=sample.d,
-        seed=settings.seed,
+        seed=plan.seed,
         outcomes=result.outcomes,
         adjusted=adjusted,
         effects=dict(effects),

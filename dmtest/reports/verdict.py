@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dmtest.battery.one_sample import Battery
-from dmtest.calibration.multiplicity import weighted
+from dmtest.calibration.multiplicity import bonferroni
+from dmtest.catalogue.unlisted import SUPPORT, WORST_DIRECTION
 from dmtest.effects.directions import Direction
 from dmtest.reports.sections import Certificate
 from dmtest.results.outcome import Outcome
@@ -61,7 +62,7 @@ def combine(
     if directions:
         search = _search_outcome(directions, canonical, target)
         outcomes = (*outcomes, search)
-        pvalue = weighted([pvalue, search.pvalue], WEIGHTS)
+        pvalue = bonferroni([pvalue, search.pvalue], WEIGHTS)
         method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
             *WEIGHTS
         )
@@ -78,13 +79,13 @@ def _search_outcome(directions: Sequence[Direction], canonical: Canonical, targe
     best = min(directions, key=lambda one: one.adjusted)
     n, d = canonical.rows.shape
     return Outcome(
-        test="worst-direction",
+        test=WORST_DIRECTION.name,
         statistic=best.statistic,
         pvalue=best.adjusted,
         target=target,
         n=n,
         d=d,
-        family="search",
+        family=WORST_DIRECTION.family,
         method=(
             f"Anderson-Darling along {len(directions)} directions chosen on one half of the rows, "
             f"tested on the other, Holm-adjusted"
@@ -96,13 +97,13 @@ def _support_outcome(canonical: Canonical, target: str, seed: int) -> Outcome:
     """Return the exact test that values outside the support amount to."""
     n, d = canonical.rows.shape
     return Outcome(
-        test="support",
+        test=SUPPORT.name,
         statistic=float(canonical.outside),
         pvalue=0.0,
         target=target,
         n=n,
         d=d,
-        family="sums",
+        family=SUPPORT.family,
         method="exact: the target gives such values with probability 0",
         seed=seed,
     )

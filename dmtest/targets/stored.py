@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dmtest.data.sample import Sample
 from dmtest.errors import InputError
 from dmtest.targets.targets import (
-    NAMED,
+    CLASSES,
     AnyNormal,
     Normal,
     Sphere,
@@ -104,7 +104,7 @@ def _rebuilt(stored: Mapping[str, Any], file: str) -> Target:
         raise InputError(
             f"target: that of {file} cannot be made ({error}); write the file again."
         ) from None
-    if "probe" in stored or name not in NAMED:
+    if "probe" in stored or name not in CLASSES:
         raise InputError(
             f"target: {file} is for {name!r}, which a file cannot hold; pass the target again, as "
             f"when the file was first written."
