@@ -216,7 +216,7 @@ def _ksg(x: Vector, other: Vector, noise: Noise, seed: int) -> float | None:
 
 
 def _kl(x: Vector, noise: Noise) -> float | None:
-    """Estimate KL from the entropy by nearest neighbours, on normal scale (KL is the same there)."""
+    """Estimate KL from the entropy by nearest neighbours, on normal scale (where KL is equal)."""
     d = x.shape[1]
     if d > ENTROPY_COLUMNS:
         return None
