@@ -133,8 +133,8 @@ def _pixels(values: NDArray[Any], name: str) -> NDArray[Any]:
     values = values[..., None] if values.ndim == 3 else values
     if values.shape[3] > MOST_CHANNELS:
         raise InputError(
-            f"{name}: got shape {values.shape}, images with {values.shape[3]} channels; channels come "
-            f"last, (n, h, w, c), and at most {MOST_CHANNELS} are possible."
+            f"{name}: got shape {values.shape}, images with {values.shape[3]} channels; channels "
+            f"come last, (n, h, w, c), and there are at most {MOST_CHANNELS}."
         )
     whole = values.dtype.kind in "iu"
     low, high = values.min(), values.max()

@@ -195,12 +195,12 @@ def _names(scores: str | Iterable[str] | None) -> tuple[list[str], bool]:
     """Return the scores in the order of `SCORES`, and whether the caller named them."""
     if scores is None:
         return list(SCORES), False
-    given = [scores] if isinstance(scores, str) else list(scores)
-    if unknown := [name for name in given if name not in SCORES]:
+    names = [scores] if isinstance(scores, str) else list(scores)
+    if unknown := [name for name in names if name not in SCORES]:
         raise InputError(f"scores: there is no {unknown[0]!r}; choose from {', '.join(SCORES)}.")
-    if not given:
+    if not names:
         raise InputError(f"scores: none is named; choose from {', '.join(SCORES)}.")
-    return [name for name in SCORES if name in given], True
+    return [name for name in SCORES if name in names], True
 
 
 def _task(
