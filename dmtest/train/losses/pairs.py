@@ -45,7 +45,7 @@ def whiten(z: Tensor) -> Tensor:
         n, d = rows.shape
         if n <= d:
             raise InputError(
-                f"z: whitening needs more rows than columns; got n = {n}, d = {d}; take larger "
+                f"z: whitening takes more rows than columns; got n = {n}, d = {d}; take larger "
                 f"batches, gather=True across processes, or parameters='known'."
             )
         centred = rows - rows.mean(dim=0)

@@ -112,7 +112,7 @@ class DistributionMatch(Metric):
     second: Tensor
     waves: Tensor
     farthest: Tensor
-    kept: Tensor
+    reservoir: Tensor
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class DistributionMatch(Metric):
         for name, shape in zeros:
             self._state(name, torch.zeros(shape, dtype=torch.float64), "sum")
         self._state("farthest", torch.zeros((), dtype=torch.float64), "max")
-        self._state("kept", empty_reservoir(self.rows, d), merge_reservoirs)
+        self._state("reservoir", empty_reservoir(self.rows, d), merge_reservoirs)
 
     def _state(self, name: str, default: Tensor, merge: str | Callable[[Tensor], Tensor]) -> None:
         self.add_state(name, default=default, dist_reduce_fx=merge)
@@ -167,7 +167,7 @@ class DistributionMatch(Metric):
             if "epps-pulley" in self.effects:
                 self.waves = self.waves + len(rows) * characteristic(slices, STEP, NODES)
             self.farthest = torch.maximum(self.farthest, slices.abs().max())
-            self.kept = add_rows(self.kept, rows, self.seed)
+            self.reservoir = add_rows(self.reservoir, rows, self.seed)
 
     def _normal_scores(self, z: Tensor) -> Tensor:
         rows = z.to(torch.float64)
@@ -185,7 +185,7 @@ class DistributionMatch(Metric):
     def compute(self) -> dict[str, Tensor]:
         """Return the effects by name, of the rows of all processes."""
         n = int(self.count)
-        rows = reservoir_rows(self.kept)
+        rows = reservoir_rows(self.reservoir)
         self.sample = rows.cpu().numpy()
         values = dict.fromkeys(EFFECTS, math.nan)
         if n >= 8:
