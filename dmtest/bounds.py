@@ -315,7 +315,7 @@ def uniform_dual_critic(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
 
 
 def sigma_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
-    """Standard deviation sigma at which :func:`gaussian_capacity` is `capacity`.
+    """Noise level sigma at which :func:`gaussian_capacity` is `capacity`.
 
     Parameters
     ----------
@@ -335,7 +335,7 @@ def sigma_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
 
 
 def epsilon_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
-    """Half width epsilon at which :func:`uniform_capacity` is `capacity`.
+    """Noise level epsilon at which :func:`uniform_capacity` is `capacity`.
 
     Parameters
     ----------

@@ -1,8 +1,5 @@
 """Bounds of the paper: closed forms, domains, equality cases and errata by simulation."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from itertools import pairwise

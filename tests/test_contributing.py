@@ -1,11 +1,9 @@
 """The worked example of CONTRIBUTING.md: a test is one function, one row and one reference file."""
 
-# The name of a test is its docstring.
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 from pathlib import Path
@@ -42,7 +40,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Spec:
 
 
 def test_it_equals_its_references(example: Spec) -> None:
-    with (REFERENCES / "univariate_data.csv").open(encoding="utf-8", newline="") as file:
+    with gzip.open(REFERENCES / "univariate_data.csv.gz", "rt", encoding="utf-8") as file:
         data = {row[0]: np.array(row[1:], dtype=float) for row in csv.reader(file)}
     with (REFERENCES / "geary.csv").open(encoding="utf-8", newline="") as file:
         expected = {row["dataset"]: float(row["statistic"]) for row in csv.DictReader(file)}

@@ -16,6 +16,7 @@ import dmtest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RESULTS = "benchmarks/results"
 HEAVY = (
     *("jax", "matplotlib", "numba", "pandas", "polars", "pyarrow", "rich", "scipy", "sklearn"),
     *("torch", "typer"),
@@ -113,7 +114,27 @@ def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:
     for folder in ("tests", "docs"):
         assert files_of(ROOT / folder) <= held
     assert {"pyproject.toml", "constraints.txt", "conftest.py", "CHANGELOG.md"} <= held
-    assert {"docs/data/sentences.npy", "docs/data/mnist.npz"} <= held
+    assert {"docs/data/sentences.npz", "docs/data/mnist.npz"} <= held
+    results = {name for name in held if name.startswith(f"{RESULTS}/")}
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / RESULTS).glob("*.md")}
+    assert results == pages  # and not what they are written from
+    assert not [name for name in held if name.startswith("benchmarks/runs")]
+
+
+def tracked(*options: str) -> list[str]:
+    """Return what git tracks."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [name for name in done.stdout.split("\0") if name]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_a_clone_is_light() -> None:
+    """Raw runs stay where they were made; nothing is tracked that is to be ignored."""
+    assert tracked("-ci", "--exclude-standard") == []
+    files = [ROOT / name for name in tracked()]
+    assert len(files) <= 480
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 8.5e6
 
 
 def test_the_index_would_take_both(built: Path) -> None:

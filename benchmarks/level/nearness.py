@@ -259,7 +259,7 @@ def main() -> None:
         for name, part in parts.items():
             if options.part in (None, name):
                 rows = part(options.runs)
-                write(f"nearness-{name}", f"Divergence from the target: {name}", rows, "")
+                write("level", f"nearness/{name}", f"Divergence from the target: {name}", rows, "")
 
 
 if __name__ == "__main__":

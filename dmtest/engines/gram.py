@@ -23,7 +23,7 @@ Vector: TypeAlias = NDArray[np.float64]
 # and the folds.
 TILES = {np.dtype(np.float32): 384, np.dtype(np.float64): 256}
 # From these sizes on "auto" takes float32 tiles, at half the cost: the error stays below 1e-2
-# of the null's standard deviation for every registered test (tests/test_pairs.py).
+# of the null's standard deviation for every registered test (tests/engines/test_gram.py).
 SINGLE_ROWS = 4096
 SINGLE_COLUMNS = 32
 # Largest exponents of which exp is a finite float32 and float64, with room to add up.

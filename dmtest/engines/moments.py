@@ -18,7 +18,7 @@ Vector: TypeAlias = NDArray[np.float64]
 # Leading values of a slice that its pivot and its unit are taken from.
 LEADING = 256
 # From this length on float32 lines are added up in float32 for short runs: the error then is
-# below 1e-4 of the null's standard deviation of skewness and kurtosis (tests/test_moments.py).
+# below 1e-4 of the null's standard sd of skewness and kurtosis (tests/engines/test_moments.py).
 BRIEF_ROWS = 4096
 # Values projected at a time, which stay in the second-level cache with what makes them.
 TILE_VALUES = 768 * 256

@@ -11,12 +11,13 @@ from scipy.special import betainc, betaincinv, ndtr, ndtri
 
 from dmtest.battery.one_sample import Battery
 from dmtest.effects.coordinates import Coordinates, histogram
+from dmtest.effects.directions import loadings
 from dmtest.engines.slices import SliceView, project
 from dmtest.runtime.streams import stream
 from dmtest.statistics.slices.edf import anderson_darling
 from dmtest.targets.targets import Canonical
 
-__all__ = ["coordinate_pictures", "loadings", "slice_pictures", "spectrum_picture"]
+__all__ = ["coordinate_pictures", "slice_pictures", "spectrum_picture"]
 
 Vector = NDArray[np.float64]
 
@@ -25,23 +26,6 @@ ENVELOPES = 999
 LARGEST_SPECTRUM = 1024
 SHOWN_EIGENVALUES = 512
 SPECTRA = 39
-
-
-def loadings(
-    direction: Vector, canonical: Canonical, names: Sequence[str] | None, count: int = 6
-) -> list[list[Any]]:
-    """Name the coordinates that a direction weighs most, with their weights (unit length).
-
-    For a whitened sample the direction is first taken back to the standardised columns.
-    """
-    weights = direction
-    if canonical.fitted:
-        part = canonical.covariance[np.ix_(canonical.columns, canonical.columns)]
-        weights = np.linalg.solve(np.linalg.cholesky(part).T, direction)
-        weights = weights * np.sqrt(np.diagonal(part))
-    weights = weights / np.linalg.norm(weights)
-    top = np.argsort(-np.abs(weights), kind="stable")[:count]
-    return [[_name(names, int(canonical.columns[j])), float(weights[j])] for j in top]
 
 
 def slice_pictures(
@@ -74,7 +58,7 @@ def slice_pictures(
                 "observed": _rounded(observed),
                 "low": _rounded(low),
                 "high": _rounded(high),
-                "loadings": loadings(battery.directions[index], canonical, names),
+                "loadings": loadings(battery.directions[index], names, canonical),
                 "pvalue": pvalues[i],
             }
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.effects.directions_two_sample import Divergent
+from dmtest.effects.directions import loadings
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.labelled_lines import Drawn
 from dmtest.engines.pool import Labels, Pool
@@ -17,7 +17,6 @@ from dmtest.runtime.parallel import blocks, run_tasks
 __all__ = [
     "column_distances",
     "columns_pictured",
-    "directions_pictured",
     "slices_pictured",
     "spectrum_pictured",
 ]
@@ -25,7 +24,7 @@ __all__ = [
 Vector = NDArray[np.float64]
 
 POINTS, BANDS, SPECTRA = 161, 499, 39
-SHOWN, BINS, NAMED = 12, 60, 6
+SHOWN, BINS = 12, 60
 # Rows times squared columns up to which a band of the spectrum is permuted; columns shown.
 SPECTRUM_WORK, EIGENVALUES = 500_000_000, 512
 
@@ -100,7 +99,7 @@ def slices_pictured(
                 "slice": k,
                 "title": title.replace("the typical", "a typical one"),
                 **picture,
-                "loadings": _loadings(lines.directions[k], names),
+                "loadings": loadings(lines.directions[k], names),
                 "pvalue": (1.0 + ranked) / scaled.shape[1],
             }
         )
@@ -176,33 +175,6 @@ def spectrum_pictured(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, A
     width = float(stdtrit(3 * (SPECTRA - 1), 1.0 - 0.025 / d)) * np.maximum(spread, smooth)
     low, high = reference - width[:EIGENVALUES], reference + width[:EIGENVALUES]
     return picture | {"low": _rounded(low), "high": _rounded(high)}
-
-
-def directions_pictured(
-    found: Sequence[Divergent], names: Sequence[str] | None
-) -> list[dict[str, Any]]:
-    """Give the numbers of every direction, with the columns it weighs most."""
-    return [
-        {
-            "loadings": _loadings(one.direction, names),
-            "rows": list(one.rows),
-            "statistic": one.statistic,
-            "pvalue": one.pvalue,
-            "adjusted": one.adjusted,
-            "mean": one.mean,
-            "variance": one.variance,
-            "skewness": one.skewness,
-            "kurtosis": one.kurtosis,
-        }
-        for one in found
-    ]
-
-
-def _loadings(direction: Vector, names: Sequence[str] | None) -> list[list[Any]]:
-    top = np.argsort(-np.abs(direction), kind="stable")[:NAMED]
-    return [
-        [f"x{j}" if names is None else str(names[j]), float(direction[j])] for j in map(int, top)
-    ]
 
 
 def _rounded(values: NDArray[Any]) -> list[float]:

@@ -16,19 +16,20 @@ from dmtest.battery.plan import Plan
 from dmtest.calibration.multiplicity import holm, weighted
 from dmtest.catalogue.registry import TESTS, describe, hypothesis
 from dmtest.data.sample import Sample
-from dmtest.effects.alignment import pair_effects
+from dmtest.effects.alignment import pair_estimates
 from dmtest.effects.coordinates import Coordinates, describe_coordinates
-from dmtest.effects.detectability import Detectability
+from dmtest.effects.detectability import Detectability, detectability_effect
 from dmtest.effects.directions import Direction
-from dmtest.effects.gaussian import gaussian_effects
-from dmtest.effects.profile import KLProfile
-from dmtest.effects.shape import shape_effects
-from dmtest.effects.wasserstein import describe_slices, wasserstein_effects
+from dmtest.effects.gaussian import gaussian_estimates
+from dmtest.effects.profile import KLProfile, profile_effect
+from dmtest.effects.shape import shape_estimates
+from dmtest.effects.wasserstein import describe_slices, sliced_estimates
 from dmtest.errors import InputError
 from dmtest.reports import sections
-from dmtest.reports.diagnosis import Evidence, diagnose
+from dmtest.reports.diagnosis import SampleEvidence, diagnose
 from dmtest.reports.figures import coordinate_pictures, slice_pictures, spectrum_picture
-from dmtest.results.outcome import Effect, Finding, Outcome
+from dmtest.results.effect_table import effects_of
+from dmtest.results.outcome import Effect, Outcome
 from dmtest.results.report import Report
 from dmtest.targets.targets import Canonical, Target, Uniform
 
@@ -71,27 +72,23 @@ def assemble(
         certificate = sections.certify(canonical, profile, tolerance, alpha, plan.seed)
     effects = _effects(canonical, battery, profile, power, plan.seed)
     if augmented is not None:
-        pairs = pair_effects(sample.x, augmented.x, plan.seed)
-        effects |= {effect.name: effect for effect in pairs}
-    norms = _norms(coordinates.values)
-    evidence = Evidence(
-        canonical,
-        coordinates,
-        sample.names,
-        effects,
-        battery.extras["skewness"],
-        battery.extras["kurtosis"],
-        norms,
+        effects |= effects_of(pair_estimates(sample.x, augmented.x, plan.seed))
+    evidence = SampleEvidence(
+        names=sample.names,
+        effects=effects,
+        directions=found,
+        alpha=alpha,
+        canonical=canonical,
+        coordinates=coordinates,
+        skewness=battery.extras["skewness"],
+        kurtosis=battery.extras["kurtosis"],
+        norms=_norms(coordinates.values),
     )
     pictures = _pictures(sample, goal, canonical, battery, coordinates, plan.seed)
-    pictures["directions"] = sections.direction_pictures(found, canonical, sample.names)
+    pictures["directions"] = [one.figure(sample.names, canonical) for one in found]
     pictures["profile"] = None if profile is None else profile.to_dict()
     pictures["detectability"] = None if power is None else power.to_dict()
     asked = None if tests is None else [s.name for s in specs]
-    diagnosis: list[Finding] = []
-    if rejected:
-        direction = sections.direction_finding(pictures["directions"], alpha)
-        diagnosis = [*diagnose(evidence, direction)]
     return Report(
         verdict=_verdict(rejected, certificate),
         pvalue=pvalue,
@@ -104,7 +101,7 @@ def assemble(
         outcomes=outcomes,
         adjusted=tuple(float(p) for p in holm([o.pvalue for o in outcomes])),
         effects=effects,
-        diagnosis=tuple(diagnosis),
+        diagnosis=diagnose(evidence) if rejected else (),
         warnings=(*sample.findings, *canonical.findings),
         computed=_computed(sample, battery, plan, coordinates, outcomes, started)
         | _certified(certificate)
@@ -147,13 +144,13 @@ def _effects(
     power: Detectability | None,
     seed: int,
 ) -> dict[str, Effect]:
-    sliced, worst = wasserstein_effects(canonical, battery, seed)
-    effects = [] if profile is None else [sections.profile_effect(profile)]
-    if not canonical.fitted:
-        effects += gaussian_effects(canonical)
-    effects += [*sections.shapes(canonical, seed), sliced, worst, *shape_effects(canonical)]
+    estimates = {} if canonical.fitted else gaussian_estimates(canonical)
+    estimates |= sections.shapes(canonical, seed)
+    estimates |= sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
+    effects = [] if profile is None else [profile_effect(profile)]
+    effects += effects_of(estimates).values()
     if power is not None:
-        effects.append(sections.detectability_effect(power))
+        effects.append(detectability_effect(power))
     return {effect.name: effect for effect in effects}
 
 

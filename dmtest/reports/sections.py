@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from dmtest.catalogue.registry import find
 from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import Sample
-from dmtest.effects.decomposition import shape_parts
+from dmtest.effects.decomposition import density_estimates
 from dmtest.effects.detectability import Detectability, detectability_of
 from dmtest.effects.directions import Direction, directions_of
-from dmtest.effects.profile import KLProfile, profile_of, upper_bound
-from dmtest.reports.figures import loadings
-from dmtest.results.outcome import Effect, Finding, Outcome
+from dmtest.effects.profile import (
+    FEWEST_PROFILE,
+    PROFILE_ROWS,
+    KLProfile,
+    profile_of,
+    upper_bound,
+)
+from dmtest.results.effect_table import Estimates
+from dmtest.results.outcome import Outcome
 from dmtest.runtime.parallel import Progress
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
@@ -28,23 +33,16 @@ __all__ = [
     "SEARCH_ROWS",
     "Certificate",
     "certify",
-    "detectability_effect",
-    "direction_finding",
     "direction_outcome",
-    "direction_pictures",
     "most_telling",
     "noticed",
-    "profile_effect",
     "searched",
     "shapes",
     "smoothed",
 ]
 
-# Rows that a report gives to the profile when there is no tolerance to decide on, to the parts
-# that take density estimates, and to the search.
-PROFILE_ROWS, SHAPE_ROWS, SEARCH_ROWS = 1 << 14, 4000, 20_000
-# Batches of a profile; the smallest sample that has them.
-FEWEST_PROFILE = 128
+# Rows that a report gives to the parts that take density estimates, and to the search.
+SHAPE_ROWS, SEARCH_ROWS = 4000, 20_000
 DIRECTIONS, FEWEST_SEARCH, ROWS_PER_COLUMN = 3, 200, 4
 # Subsamples of every size, and rows of the largest, in a report.
 DRAWS, TOP = 50, 2048
@@ -110,30 +108,11 @@ def certify(
     return Certificate(tolerance, high, point.lower, profile.n)
 
 
-def profile_effect(profile: KLProfile) -> Effect:
-    """Show the profile's point at the default noise."""
-    point = profile.point
-    kind = "sd" if profile.noise == "gaussian" else "half width"
-    return Effect(
-        name="smoothed-kl",
-        label=f"KL after noise ({kind} {point.noise:.3g})",
-        value=0.5 * (point.lower + point.upper),
-        low=point.low,
-        high=point.high,
-        confidence=profile.confidence,
-        unit="nats",
-        note=(
-            f"middle of a two-sided bracket over {profile.batches} batches of {profile.batch} "
-            f"rows; limits hold for all noise levels of the profile together"
-        ),
-    )
-
-
-def shapes(canonical: Canonical, seed: int) -> list[Effect]:
-    """Estimate the parts of the divergence that take densities."""
+def shapes(canonical: Canonical, seed: int) -> Estimates:
+    """Estimate the parts of the divergence that take densities; rows on a sphere have none."""
     if canonical.unit is not None:
-        return []
-    return shape_parts(canonical, seed, rows=SHAPE_ROWS)
+        return {}
+    return density_estimates(canonical, seed, rows=SHAPE_ROWS)
 
 
 def searched(canonical: Canonical, replicates: int, seed: int) -> list[Direction]:
@@ -161,41 +140,6 @@ def direction_outcome(found: Sequence[Direction], canonical: Canonical, target: 
             f"tested on the other, Holm-adjusted"
         ),
     )
-
-
-def direction_pictures(
-    found: Sequence[Direction], canonical: Canonical, names: Sequence[str] | None
-) -> list[dict[str, Any]]:
-    """Give the numbers of every direction, with the columns it weighs most."""
-    return [
-        {
-            "loadings": loadings(np.array(one.direction), canonical, names),
-            "rows": list(one.rows),
-            "statistic": one.statistic,
-            "pvalue": one.pvalue,
-            "adjusted": one.adjusted,
-            "mean": one.mean,
-            "variance": one.variance,
-            "skewness": one.skewness,
-            "kurtosis": one.kurtosis,
-        }
-        for one in found
-    ]
-
-
-def direction_finding(pictures: Sequence[dict[str, Any]], alpha: float) -> Finding | None:
-    """Say what the worst direction looks like, if the held-out rows confirm it."""
-    confirmed = [one for one in pictures if one["adjusted"] <= alpha]
-    if not confirmed:
-        return None
-    worst = max(confirmed, key=lambda one: float(one["statistic"]))
-    weights = ", ".join(f"{name} {weight:+.2f}" for name, weight in worst["loadings"][:3])
-    text = (
-        f"One direction stands out, and rows that had no part in choosing it confirm it: "
-        f"its largest weights are {weights}; along it the variance is {worst['variance']:.3g}, "
-        f"the skewness {worst['skewness']:+.2g} and the excess kurtosis {worst['kurtosis']:+.2g}."
-    )
-    return Finding("worst-direction", text, len(confirmed))
 
 
 def noticed(
@@ -234,25 +178,3 @@ def most_telling(outcomes: Sequence[Outcome], goal: Target) -> Spec | None:
 
 def _usable(spec: Spec | None) -> bool:
     return spec is not None and not spec.coloured and not spec.exact and spec.most is None
-
-
-def detectability_effect(found: Detectability) -> Effect:
-    """Show the rows that give half a chance of noticing."""
-    half = found.thresholds[0]
-    note = f"power of {found.test} at level {found.alpha:g} on subsamples of {found.sizes[-1]} rows"
-    note += f" and fewer, {found.draws} of each size"
-    reached = half.n is not None
-    if not reached:
-        seen = found.rates[-1] >= 0.5
-        side = f"fewer than {found.sizes[0]}" if seen else f"more than {found.sizes[-1]}"
-        note = f"{side} rows: {note}"
-    return Effect(
-        name="detectable-n",
-        label=f"Rows at which {found.test} notices in half of the cases",
-        value=half.n,
-        low=half.low if reached else None,
-        high=half.high if reached else None,
-        confidence=0.95 if reached else None,
-        unit="rows",
-        note=note,
-    )

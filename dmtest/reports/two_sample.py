@@ -23,7 +23,6 @@ from dmtest.reports.diagnosis_two_sample import Contrast, contrast_findings, rot
 from dmtest.reports.figures_two_sample import (
     column_distances,
     columns_pictured,
-    directions_pictured,
     slices_pictured,
     spectrum_pictured,
 )
@@ -82,7 +81,16 @@ def _seen(
         effects = contrast_effects(pool, result.details, ours, theirs)
         distances = column_distances(pool)
         found = divergent_directions(pool, settings.replicates)
-    return Contrast(pool, ours, theirs, effects, sample.names, distances, found, alpha)
+    return Contrast(
+        names=sample.names,
+        effects=effects,
+        directions=found,
+        alpha=alpha,
+        pool=pool,
+        ours=ours,
+        theirs=theirs,
+        distances=distances,
+    )
 
 
 def _pictures(
@@ -92,7 +100,7 @@ def _pictures(
         "slices": [],
         "coordinates": [],
         "spectrum": spectrum_pictured(seen.pool, seen.ours, seen.theirs),
-        "directions": directions_pictured(seen.directions, seen.names),
+        "directions": [one.figure(seen.names) for one in seen.directions],
     }
     if goal.rotation:
         return pictures

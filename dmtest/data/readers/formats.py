@@ -1,7 +1,7 @@
 """The registry of kinds of files: one row each, which all else reads.
 
 To add a kind, write its function in a module beside this one, a row here, and a row in
-``tests/file_kinds.py``; then run ``python docs/make_files.py``.
+``tests/support/file_kinds.py``; then run ``python docs/make_files.py``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,140 @@
+"""Help of every command, and completion in the shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from dmtest.catalogue.registry import TARGETS, TESTS
+from dmtest.cli import main as cli
+
+GROUP: Any = typer.main.get_command(cli.app)
+COMMANDS = list(GROUP.commands)
+
+
+@pytest.fixture(autouse=True)
+def terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    assert cli.main([*command, "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def options(command: str) -> set[str]:
+    names = {"--help", "-h"}
+    return names.union(*(one.opts + one.secondary_opts for one in GROUP.commands[command].params))
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns_and_says_it_all(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    text = help_of(capsys, *command.split())
+    assert max(map(len, text.splitlines())) <= 80
+    if command:
+        assert "\n  Exit codes:\n    0   " in text
+        assert "\n    2   bad usage" in text
+        assert f"\n  Examples:\n    dmtest {command}" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command: str) -> None:
+    for one in GROUP.commands[command].params:
+        assert re.fullmatch(r"\S.+\.", one.help, flags=re.DOTALL), one.name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_are_of_this_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    text = help_of(capsys, command)
+    examples = re.findall(rf"^    (dmtest {command}\b.*)$", text, flags=re.MULTILINE)
+    assert examples
+    for line in examples:
+        words = shlex.split(re.split(r" \| | \|\| ", line)[0])
+        assert {
+            word
+            for word in words
+            if word.startswith("-") and len(word) > 2 and not re.fullmatch(r"-[\d.]+", word)
+        } <= options(command), line
+
+
+def test_summaries_of_commands_are_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "..." not in help_of(capsys).replace("[ARGS]...", "")
+
+
+def completed(words: str) -> list[str]:
+    """Ask for completions of the last word, as bash does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dmtest"],
+        env=os.environ
+        | {"_DMTEST_COMPLETE": "complete_bash", "COMP_WORDS": words}
+        | {"COMP_CWORD": str(len(words.split(" ")) - 1)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+def test_completion() -> None:
+    assert completed("dmtest re") == ["report"]
+    assert completed("dmtest report --tol") == ["--tolerance"]
+    assert completed("dmtest report --target any") == ["any-normal"]
+    assert completed("dmtest tests --target s") == ["sphere"]
+
+
+def test_completion_of_names_with_commas() -> None:
+    listed = completed("dmtest report z.npy --tests energy,henze-")
+    assert set(listed) == {f"energy,{name}" for name in TESTS if name.startswith("henze-")}
+    from dmtest.cli import options as said
+
+    assert said._tests_like("al") == ["all"]
+    assert said._tests_like("energy,al") == []
+    assert said._targets_like("") == list(TARGETS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str
+) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))
+    assert cli.main(["--show-completion"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "_DMTEST_COMPLETE" in out
+
+
+def test_completion_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli.main(["--install-completion"]) == 0
+    out, _ = capsys.readouterr()
+    assert "bash completion installed" in out
+    written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("complete -o default -F _dmtest_completion dmtest" in text for text in written)
+
+
+def test_an_unknown_shell_is_bad_usage_and_no_mismatch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("csh", "/bin/csh"))
+    assert cli.main(["--show-completion"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "csh" in err

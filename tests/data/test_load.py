@@ -1,0 +1,601 @@
+"""Files: every format read, every way for one to be wrong refused in one sentence."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.testing import assert_array_equal
+from pyarrow import parquet
+
+from dmtest.data.load import load, read
+from dmtest.data.readers.columns import EXACT
+from dmtest.data.readers.formats import FORMATS
+from dmtest.data.sample import as_sample
+from dmtest.errors import InputError
+
+X = np.random.default_rng(5).normal(size=(12, 3))
+HEADED = "x,y,z\n" + "\n".join(",".join(map(repr, row)) for row in X.tolist()) + "\n"
+
+
+class Payload:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.path,)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def codes(loaded: Any) -> list[str]:
+    return [finding.code for finding in loaded.findings]
+
+
+def refusal(path: Path | str, **options: Any) -> str:
+    """Return the sentence that refuses a file; check what every such sentence has in common."""
+    with pytest.raises(InputError) as caught:
+        load(path, **options)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert not sentence.endswith(".")
+    assert "; " in sentence or "with key=" in sentence, "no cure"
+    return sentence
+
+
+# Every format gives the numbers back
+
+
+def save_npy(path: Path) -> None:
+    np.save(path, X)
+
+
+def save_npz(path: Path) -> None:
+    np.savez_compressed(path, anything=X)
+
+
+def save_csv(path: Path) -> None:
+    text = HEADED.replace(",", "\t") if ".tsv" in path.name else HEADED
+    raw = text.encode()
+    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+
+
+def save_parquet(path: Path) -> None:
+    pd.DataFrame(X, columns=["x", "y", "z"]).to_parquet(path)
+
+
+SAVERS = {
+    ".npy": save_npy,
+    ".npz": save_npz,
+    ".csv": save_csv,
+    ".csv.gz": save_csv,
+    ".tsv": save_csv,
+    ".tsv.gz": save_csv,
+    ".parquet": save_parquet,
+}
+
+
+def test_every_suffix_of_the_core_is_tested() -> None:
+    """What needs no optional library; ``test_readers_kinds.py`` tests the other kinds as well."""
+    core = ("npy", "npz", "csv", "tsv", "parquet")
+    assert set(SAVERS) == {suffix for row in FORMATS if row.name in core for suffix in row.suffixes}
+
+
+@pytest.mark.parametrize("suffix", SAVERS)
+@pytest.mark.parametrize("upper", [False, True])
+def test_values_survive(tmp_path: Path, suffix: str, upper: bool) -> None:
+    written = tmp_path / f"data{suffix}"
+    SAVERS[suffix](written)
+    path = written.rename(tmp_path / f"DATA{suffix.upper()}") if upper else written
+    assert_array_equal(load(path), X)
+    assert_array_equal(load(str(path)), X)
+    loaded = read(path)
+    assert loaded.source == str(path)
+    assert loaded.names == (("x", "y", "z") if suffix not in (".npy", ".npz") else None)
+    assert loaded.findings == ()
+
+
+@pytest.mark.parametrize("suffix", SAVERS)
+def test_columns_pick_in_the_order_given(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"data{suffix}"
+    SAVERS[suffix](path)
+    assert_array_equal(load(path, columns=[2, 0]), X[:, [2, 0]])
+    assert_array_equal(load(path, columns=1), X[:, [1]])
+    assert_array_equal(load(path, columns=range(1, 3)), X[:, 1:])
+    if suffix not in (".npy", ".npz"):
+        assert_array_equal(load(path, columns=["z", "x"]), X[:, [2, 0]])
+        assert_array_equal(load(path, columns="y"), X[:, [1]])
+        assert read(path, columns=["z", 0]).names == ("z", "x")
+
+
+@pytest.mark.parametrize("suffix", SAVERS)
+def test_files_of_no_bytes_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"data{suffix}", "")
+    assert refusal(path).startswith(f"{path}: the file is empty (0 bytes)")
+
+
+BINARY = [suffix for suffix in SAVERS if suffix not in (".csv", ".tsv")]
+
+
+@pytest.mark.parametrize("suffix", BINARY)
+@pytest.mark.parametrize("keep", [0.01, 0.3, 0.9])
+def test_truncated_files_are_refused(tmp_path: Path, suffix: str, keep: float) -> None:
+    path = tmp_path / f"data{suffix}"
+    SAVERS[suffix](path)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(keep * len(raw)) + 1])
+    assert f"{path}: cannot be read as" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", BINARY)
+def test_other_content_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"data{suffix}", b"hello, this is no such thing\n" * 20)
+    assert "corrupt or misnamed" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", SAVERS)
+@pytest.mark.parametrize("columns", [3, -1, True, 1.5, [], [0, 0], ["nope"], [None], [7, 0]])
+def test_wrong_columns_are_named(tmp_path: Path, suffix: str, columns: Any) -> None:
+    path = tmp_path / f"data{suffix}"
+    SAVERS[suffix](path)
+    sentence = refusal(path, columns=columns)
+    assert sentence.startswith("columns: ")
+    if columns == ["nope"]:
+        assert "'nope'" in sentence
+        assert ("no column names" if suffix in (".npy", ".npz") else "'x', 'y', 'z'") in sentence
+
+
+# Paths
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert "no such file" in refusal(tmp_path / "none.npy")
+
+
+def test_directory(tmp_path: Path) -> None:
+    assert "directory" in refusal(tmp_path)
+
+
+def test_unknown_suffix_lists_the_known(tmp_path: Path) -> None:
+    sentence = refusal(write(tmp_path / "data.xyz", "1"))
+    assert all(suffix in sentence for suffix in SAVERS)
+
+
+@pytest.mark.parametrize("text", ["1,2\n3,4\n" * 2000, "~nobody-of-this-name/a.npy", "a\0.npy"])
+def test_strings_that_are_no_paths(text: str) -> None:
+    sentence = refusal(text)
+    assert "no such file" in sentence
+    assert len(sentence) < 500
+
+
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    save_npy(tmp_path / "a.npy")
+    monkeypatch.setattr(Path, "open", denied)
+    assert "may not be read" in refusal(tmp_path / "a.npy")
+
+
+def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "a.npy", X)
+    assert_array_equal(load("~/a.npy"), X)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".tsv.gz"])
+def test_key_means_nothing_in_most_files(tmp_path: Path, suffix: str) -> None:
+    SAVERS[suffix](tmp_path / f"data{suffix}")
+    assert refusal(tmp_path / f"data{suffix}", key="a").startswith("key: ")
+
+
+# NumPy files
+
+
+def test_npy_is_mapped(tmp_path: Path) -> None:
+    save_npy(tmp_path / "a.npy")
+    values = load(tmp_path / "a.npy")
+    assert isinstance(values, np.memmap)
+    assert not values.flags.writeable
+    assert isinstance(load(tmp_path / "a.npy", columns=[0, 1]).base, np.memmap)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i8", "?", "<f2"])
+def test_npy_dtypes_and_orders(tmp_path: Path, order: Any, dtype: str) -> None:
+    values = np.asarray(X > 0, dtype=dtype, order=order)
+    np.save(tmp_path / "a.npy", values)
+    assert_array_equal(load(tmp_path / "a.npy"), values)
+    assert load(tmp_path / "a.npy").dtype == np.dtype(dtype)
+
+
+def test_npy_other_header_versions(tmp_path: Path) -> None:
+    for version in ((1, 0), (2, 0), (3, 0)):
+        with (tmp_path / "a.npy").open("wb") as stream:
+            np.lib.format.write_array(stream, X, version=version)
+        assert_array_equal(load(tmp_path / "a.npy"), X)
+
+
+@pytest.mark.parametrize("name", ["objects.npy", "bare.npy", "objects.npz", "bare.npz"])
+def test_pickles_are_refused_and_not_run(tmp_path: Path, name: str) -> None:
+    trap, path = tmp_path / "executed", tmp_path / name
+    objects = np.array([Payload(trap)] * 9, dtype=object)
+    if name == "objects.npy":
+        np.save(path, objects)
+    elif name == "objects.npz":
+        np.savez(path, a=objects)
+    elif name == "bare.npy":
+        write(path, pickle.dumps(Payload(trap)))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.npy", pickle.dumps(Payload(trap)))
+    sentence = refusal(path)
+    assert "run any code" in sentence
+    assert "np.save" in sentence
+    assert "numeric dtype" in sentence
+    assert not trap.exists()
+    with pytest.raises(InputError):
+        as_sample(path)
+    assert not trap.exists()
+
+
+def test_a_text_pickle_is_not_run_either(tmp_path: Path) -> None:
+    trap = tmp_path / "executed"
+    for suffix in (".npy", ".npz", ".parquet", ".csv"):
+        with pytest.raises(InputError):
+            as_sample(write(tmp_path / f"a{suffix}", pickle.dumps(Payload(trap), protocol=0)))
+    assert not trap.exists()
+
+
+def test_archive_with_one_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", only=X)
+    assert read(tmp_path / "a.npz").findings == ()
+    assert_array_equal(load(tmp_path / "a.npz", key="only"), X)
+
+
+def test_archive_prefers_embeddings_and_says_so(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", labels=np.arange(12), embeddings=X, augmented=X + 1)
+    loaded = read(tmp_path / "a.npz")
+    assert_array_equal(loaded.array, X)
+    assert codes(loaded) == ["archive-key"]
+    assert "'embeddings' was read" in loaded.findings[0].message
+    assert "'labels' (12,)" in loaded.findings[0].message
+    chosen = read(tmp_path / "a.npz", key="augmented")
+    assert_array_equal(chosen.array, X + 1)
+    assert chosen.findings == ()
+
+
+def test_archive_without_a_choice_lists_shapes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", first=X, second=X[:4])
+    sentence = refusal(tmp_path / "a.npz")
+    assert "'first' (12, 3)" in sentence
+    assert "'second' (4, 3)" in sentence
+    assert "key=" in sentence
+    wrong = refusal(tmp_path / "a.npz", key="third")
+    assert wrong.startswith("key: ")
+    assert "'third'" in wrong
+    assert "'first'" in wrong
+
+
+def test_archive_pickles_beside_the_chosen_array_do_no_harm(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", embeddings=X, words=np.array(["a", None], dtype=object))
+    assert_array_equal(load(tmp_path / "a.npz"), X)
+    assert "run any code" in refusal(tmp_path / "a.npz", key="words")
+
+
+def test_archive_of_nothing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz")
+    assert "none" in refusal(tmp_path / "a.npz")
+
+
+def test_archive_with_a_damaged_byte(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=X)
+    raw = bytearray((tmp_path / "a.npz").read_bytes())
+    raw[250] ^= 255
+    assert "corrupt" in refusal(write(tmp_path / "a.npz", bytes(raw)))
+
+
+def test_columns_of_a_vector(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(9.0))
+    assert "shape (9,)" in refusal(tmp_path / "a.npy", columns=[0])
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "names"),
+    [
+        ("1,2\n3,4\n", [[1, 2], [3, 4]], None),
+        ("a,b\n1,2\n3,4", [[1, 2], [3, 4]], ("a", "b")),
+        ("\ufeffa,b\r\n1,2\r\n3,4\r\n", [[1, 2], [3, 4]], ("a", "b")),
+        ("\n\na,b\n1,2\n\n3,4\n", [[1, 2], [3, 4]], ("a", "b")),
+        ('"a, or so","b\nc"\n1,2\n3,4\n', [[1, 2], [3, 4]], ("a, or so", "b\nc")),
+        ("a,b\n1,\nNA,4\n", [[1, np.nan], [np.nan, 4]], ("a", "b")),
+        ("1,\n3,4\n", [[1, np.nan], [3, 4]], None),
+        ("x,y\n1, NA\n ,4\n", [[1, np.nan], [np.nan, 4]], ("x", "y")),
+        ("1e5, 2\n-inf,NaN\n", [[1e5, 2], [-np.inf, np.nan]], None),
+        ("+1,2\n3,+4e0\n", [[1, 2], [3, 4]], None),
+        ('"a\nb",c\n+1,2\n\n3,+4e0\n', [[1, 2], [3, 4]], ("a\nb", "c")),
+        ('"1","2"\n"3","4"\n', [[1, 2], [3, 4]], None),
+        ("a\n1\n2\n", [[1], [2]], ("a",)),
+        ("0,1\n0.5,1\n", [[0.5, 1]], ("0", "1")),
+        ("0,1\n1,0\n", [[0, 1], [1, 0]], None),
+    ],
+)
+def test_csv(tmp_path: Path, text: str, values: Any, names: Any) -> None:
+    loaded = read(write(tmp_path / "a.csv", text))
+    assert_array_equal(loaded.array, values)
+    assert loaded.array.dtype == np.float64
+    assert loaded.names == names
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x,y,z\n", ["no rows below the header"]),
+        ("x,y\n1,2\n3,cat\n4,dog\n", ["column 'y'", "'cat'", "line 3", "columns="]),
+        ("1,2\n3,cat\n", ["column 1", "'cat'", "line 2", "columns="]),
+        ("x,y\n1,True\n", ["column 'y'", "'True'", "line 2"]),
+        ("x,y\n1,2\n1_0,2\n", ["column 'x'", "'1_0'", "line 3"]),
+        ("x,y\n1,2\n3\n", ["line 3 has 1 cells", "first line has 2"]),
+        ("x,y\n\n1,2\n3,4,5\n", ["line 4 has 3 cells"]),
+        ("x;y\n1;2\n3;4\n", ["';'"]),
+        ("x y\n1 2\n3 4\n", ["' '"]),
+        ("1\t2\n3\t4\n", ["'\\t'"]),
+    ],
+)
+def test_csv_refusals(tmp_path: Path, text: str, words: list[str]) -> None:
+    sentence = refusal(write(tmp_path / "a.csv", text))
+    assert all(word in sentence for word in words), sentence
+    assert str(tmp_path / "a.csv") in sentence
+
+
+def test_csv_text_column_can_be_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'x,label,y\n1,"cat,\nor dog",2\n3,dog,4\n')
+    assert_array_equal(load(path, columns=["x", "y"]), [[1, 2], [3, 4]])
+    assert_array_equal(load(path, columns=[2]), [[2], [4]])
+
+
+def test_csv_fault_far_down(tmp_path: Path) -> None:
+    lines = ["1.5,2.5"] * 200_000
+    lines[150_000] = "1.5,oops"
+    assert "'oops' in line 150002" in refusal(write(tmp_path / "a.csv", "\n".join(["x,y", *lines])))
+
+
+def test_csv_names_missing_and_repeated(tmp_path: Path) -> None:
+    loaded = read(write(tmp_path / "a.csv", "x,,x\n1,2,3\n4,5,6\n"))
+    assert loaded.names == ("x", "column_1", "x_2")
+    assert codes(loaded) == ["column-names"]
+    assert loaded.findings[0].count == 2
+    assert "column_1, x_2" in loaded.findings[0].message
+
+
+def test_csv_saved_by_pandas(tmp_path: Path) -> None:
+    frame = pd.DataFrame(X, columns=["x", "y", "z"])
+    frame.to_csv(tmp_path / "a.csv")
+    loaded = read(tmp_path / "a.csv")
+    assert loaded.names == ("x", "y", "z")
+    assert_array_equal(loaded.array, X)
+    assert codes(loaded) == ["index-column"]
+    pd.DataFrame(X).to_csv(tmp_path / "b.csv", index=False)
+    assert_array_equal(load(tmp_path / "b.csv"), X)
+    pd.DataFrame(X).to_csv(tmp_path / "c.csv")
+    assert_array_equal(load(tmp_path / "c.csv"), X)
+    assert_array_equal(load(tmp_path / "c.csv", columns=["0", "2"]), X[:, [0, 2]])
+
+
+def test_csv_unnamed_column_that_is_no_index_stays(tmp_path: Path) -> None:
+    loaded = read(write(tmp_path / "a.csv", ",x\n5,1\n6,2\n"))
+    assert_array_equal(loaded.array, [[5, 1], [6, 2]])
+    assert codes(loaded) == ["column-names"]
+
+
+def test_long_lists_of_names_are_cut(tmp_path: Path) -> None:
+    names = [f"feature{j}" for j in range(500)]
+    path = write(tmp_path / "a.csv", ",".join(names) + "\n" + ",".join(["1.5"] * 500) + "\n")
+    sentence = refusal(path, columns=["nope"])
+    assert "(500 in all)" in sentence
+    assert len(sentence) < 250
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(x=arrays.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4))))
+def test_csv_round_trip(tmp_path: Path, x: Any) -> None:
+    lines = [",".join(f"c{j}" for j in range(x.shape[1]))]
+    lines += [",".join(map(repr, row)) for row in x.tolist()]
+    assert_array_equal(load(write(tmp_path / "a.csv", "\n".join(lines))), x)
+
+
+# Parquet
+
+
+def save(path: Path, **columns: Any) -> Path:
+    parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_parquet_types(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "a.parquet",
+        f=pa.array([0.5, None], pa.float32()),
+        i=pa.array([1, None], pa.int8()),
+        b=pa.array([True, None]),
+        d=pa.array([2, None], pa.decimal128(5, 2)),
+        n=pa.nulls(2),
+    )
+    loaded = read(path)
+    assert_array_equal(loaded.array, [[0.5, 1, 1, 2, np.nan], [np.nan] * 5])
+    assert loaded.array.dtype == np.float64
+    assert loaded.names == ("f", "i", "b", "d", "n")
+    assert "float32" in loaded.dtype
+    assert "int8" in loaded.dtype
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (("float32", "float32"), np.float32),
+        (("float32", "float64"), np.float64),
+        (("float32", "int8"), np.float64),
+        (("float16", "float16"), np.float16),
+        (("bool", "bool"), np.float64),
+    ],
+)
+def test_parquet_dtype(tmp_path: Path, kinds: tuple[str, str], expected: Any) -> None:
+    path = save(tmp_path / "a.parquet", a=np.zeros(9, kinds[0]), b=np.zeros(9, kinds[1]))
+    assert load(path).dtype == expected
+
+
+def test_parquet_half_precision_nulls(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.parquet", a=pa.array([np.float16(1), None], pa.float16()))
+    assert_array_equal(load(path), [[1], [np.nan]])
+
+
+def test_parquet_many_row_groups(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(10_000, 70)).astype(np.float32)
+    frame = pd.DataFrame(x, columns=[f"c{j}" for j in range(70)])
+    frame.to_parquet(tmp_path / "a.parquet", row_group_size=999)
+    assert_array_equal(load(tmp_path / "a.parquet"), x)
+
+
+@pytest.mark.parametrize("size", [EXACT, -EXACT, 2**60 + 1])
+def test_parquet_large_integers(tmp_path: Path, size: int) -> None:
+    loaded = read(save(tmp_path / "a.parquet", a=[size, 1, None], b=[1.0, 2.0, 3.0]))
+    assert codes(loaded) == ["rounded-integers"]
+    assert loaded.findings[0].count == 1
+    assert "'a'" in loaded.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("column", "word"),
+    [
+        (pa.array(["cat", "dog"]), "holds text, first 'cat' in row 0"),
+        (pa.array([None, "dog"]), "holds text, first 'dog' in row 1"),
+        (pa.array(["a", "b"]).dictionary_encode(), "holds categories"),
+        (pa.array([1, 2], pa.timestamp("s")), "holds dates or times"),
+        (pa.array([b"a", b"b"]), "holds values that are not numbers"),
+        (pa.array([{"a": 1}, {"a": 2}]), "holds values that are not numbers"),
+    ],
+)
+def test_parquet_without_numbers(tmp_path: Path, column: Any, word: str) -> None:
+    path = save(tmp_path / "a.parquet", x=[1.0, 2.0], label=column)
+    sentence = refusal(path)
+    assert "'label'" in sentence
+    assert word in sentence
+    assert "columns=" in sentence
+    assert "(x)" in sentence
+    assert_array_equal(load(path, columns=["x"]), [[1], [2]])
+
+
+LISTS = [
+    pa.list_(pa.float32()),
+    pa.large_list(pa.float64()),
+    pa.list_(pa.float32(), 3),
+    pa.list_(pa.int16()),
+]
+
+
+@pytest.mark.parametrize("kind", LISTS, ids=str)
+def test_parquet_embedding_column(tmp_path: Path, kind: Any) -> None:
+    x = np.arange(36.0).reshape(12, 3)
+    cells = pa.array(x.astype(int).tolist(), kind)
+    path = save(tmp_path / "a.parquet", word=["w"] * 12, embedding=cells, size=np.arange(12.0))
+    loaded = read(path)
+    assert_array_equal(loaded.array, x)
+    assert loaded.array.dtype == (np.float32 if kind.value_type == pa.float32() else np.float64)
+    assert loaded.names is None
+    assert codes(loaded) == ["embedding-column"]
+    assert "'embedding'" in loaded.findings[0].message
+    assert_array_equal(load(path, key="embedding"), x)
+    assert_array_equal(load(path, columns=["embedding"]), x)
+    assert_array_equal(load(path, columns=[2, 1]), x[:, [2, 1]])
+    assert_array_equal(load(path, columns=["size"]), np.arange(12.0)[:, None])
+    assert refusal(path, columns=["size", "embedding"]).startswith("columns: ")
+
+
+@pytest.mark.parametrize("kind", LISTS, ids=str)
+def test_parquet_missing_embedding_is_a_row_of_nan(tmp_path: Path, kind: Any) -> None:
+    path = save(tmp_path / "a.parquet", e=pa.array([[1, 2, 3], None, [4, None, 6]], kind))
+    assert_array_equal(load(path), [[1, 2, 3], [np.nan] * 3, [4, np.nan, 6]])
+
+
+def test_parquet_ragged_embeddings(tmp_path: Path) -> None:
+    sentence = refusal(save(tmp_path / "a.parquet", e=[None, [1.0, 2.0], [3.0]]))
+    assert "row 2" in sentence
+    assert "1 values" in sentence
+    assert "row 1 has 2" in sentence
+    assert "empty" in refusal(save(tmp_path / "b.parquet", e=pa.array([[]], LISTS[0])))
+    assert "text" in refusal(save(tmp_path / "c.parquet", e=[["a"], ["b"]]))
+
+
+def test_parquet_several_embeddings(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.parquet", e=[[1.0], [2.0]], f=[[3.0], [4.0]])
+    sentence = refusal(path)
+    assert "'e', 'f'" in sentence
+    assert_array_equal(load(path, key="f"), [[3], [4]])
+    wrong = refusal(path, key="g")
+    assert wrong.startswith("key: ")
+    assert "'e', 'f'" in wrong
+
+
+def test_parquet_index_is_not_data(tmp_path: Path) -> None:
+    for name in (None, "id"):
+        index = pd.Index([f"r{j}" for j in range(12)], name=name)
+        frame = pd.DataFrame(X, columns=["x", "y", "z"], index=index)
+        frame.to_parquet(tmp_path / "a.parquet")
+        loaded = read(tmp_path / "a.parquet")
+        assert_array_equal(loaded.array, X)
+        assert codes(loaded) == ["index-column"]
+
+
+def test_parquet_repeated_names(tmp_path: Path) -> None:
+    table = pa.table([pa.array([1.0, 2.0]), pa.array([3.0, 4.0])], names=["a", "a"])
+    parquet.write_table(table, tmp_path / "a.parquet")
+    loaded = read(tmp_path / "a.parquet")
+    assert loaded.names == ("a", "a_2")
+    assert_array_equal(loaded.array, [[1, 3], [2, 4]])
+
+
+def test_parquet_dotted_names(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.parquet", **{"a.b": [1.0, 2.0], "a": [3.0, 4.0]})
+    assert_array_equal(load(path, columns=["a.b"]), [[1], [2]])
+    assert_array_equal(load(path, columns=["a"]), [[3], [4]])
+
+
+def test_parquet_without_rows_or_columns(tmp_path: Path) -> None:
+    assert "no rows" in refusal(save(tmp_path / "a.parquet", a=pa.array([], pa.float64())))
+    assert "no columns" in refusal(save(tmp_path / "b.parquet"))
+
+
+def test_reading_imports_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, dmtest.data.sample; "
+        "sys.exit(any(name in sys.modules for name in "
+        "('pandas', 'polars', 'torch', 'pyarrow', 'matplotlib', 'scipy.stats')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_registry_rows_say_what_they_read() -> None:
+    assert all(re.fullmatch(r"(an? |comma|tab|word)[\w .,()-]+", row.note) for row in FORMATS)

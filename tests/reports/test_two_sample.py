@@ -1,0 +1,697 @@
+"""Two samples: statistics against references, permutation p-values, and what reports say."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+import dmtest
+from dmtest.battery.two_sample import common_rows
+from dmtest.calibration.permutation import permuted, together
+from dmtest.catalogue.registry import as_tests
+from dmtest.cli import main as cli
+from dmtest.data.sample import as_sample
+from dmtest.effects.directions_two_sample import divergent_directions
+from dmtest.effects.two_sample import contrast_effects, moments_of
+from dmtest.engines.labelled_gram import DISTANCE, PairForm, quadratic_forms
+from dmtest.engines.pool import Labels, Pool
+from dmtest.errors import InputError
+from dmtest.kernels.transport import energy_lines, wasserstein_lines
+from dmtest.results.report import schema
+from dmtest.statistics.pools import classifier
+from dmtest.statistics.pools.invariants import block_features
+from dmtest.statistics.pools.two_sample import median_bandwidth
+
+FOLDER = Path(__file__).parents[1] / "references"
+NAMES = ("mmd", "energy", "sliced-wasserstein", "classifier")
+RNG = np.random.default_rng(3)
+X, Y = RNG.standard_normal((60, 3)), RNG.normal([0.3, 0.0, 0.0], 1.0, (45, 3))
+
+
+def pooled(x: Any = X, y: Any = Y, seed: int = 0) -> Pool:
+    return Pool(np.asarray(x), np.asarray(y), seed)
+
+
+def statistic(x: Any, y: Any, test: str, **params: Any) -> float:
+    options = {"params": params} if params else {}
+    goal = dmtest.Reference(y)
+    return dmtest.run_test(x, test, goal, replicates=19, rng=0, **options).statistic
+
+
+# Values
+
+
+def cases() -> list[dict[str, str]]:
+    with (FOLDER / "two_sample.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case['data']}-{case['n']}")
+def test_energy_equals_r(case: dict[str, str]) -> None:
+    data = np.loadtxt(FOLDER / "data" / f"{case['data']}.csv", delimiter=",", skiprows=1)
+    n = int(case["n"])
+    assert_allclose(statistic(data[:n], data[n:], "energy"), float(case["statistic"]), rtol=1e-8)
+
+
+def test_energy_on_the_line_equals_scipy() -> None:
+    x, y = X[:, 0], Y[:, 0]
+    expected = len(x) * len(y) / (len(x) + len(y)) * stats.energy_distance(x, y) ** 2
+    assert_allclose(statistic(x, y, "energy"), expected, rtol=1e-10)
+
+
+def test_mmd_equals_its_definition() -> None:
+    h = 1.7
+
+    def mean(a: Any, b: Any) -> float:
+        return float(np.exp(-cdist(a, b, "sqeuclidean") / (2.0 * h * h)).mean())
+
+    expected = 60 * 45 / 105 * (mean(X, X) + mean(Y, Y) - 2.0 * mean(X, Y))
+    assert_allclose(statistic(X, Y, "mmd", bandwidth=h), expected, rtol=1e-10)
+    assert_allclose(statistic(X, Y, "mmd"), statistic(X, Y, "mmd", bandwidth=bandwidth()))
+
+
+def bandwidth() -> float:
+    z = np.concatenate([X, Y])
+    return float(np.median(cdist(z, z)[np.triu_indices(len(z), 1)]))
+
+
+def test_the_bandwidth_is_the_median_distance_of_the_pool() -> None:
+    assert median_bandwidth(pooled()) == pytest.approx(bandwidth(), rel=1e-12)
+    made = dmtest.run_test(X, "mmd", dmtest.Reference(Y), replicates=19, rng=0)
+    assert made.params["bandwidth"] == pytest.approx(bandwidth(), rel=1e-12)
+    same = np.zeros((40, 2))
+    same[0] = 1.0
+    assert median_bandwidth(pooled(same, same)) > 0.0
+
+
+def test_mmd_and_energy_equal_torch() -> None:
+    torch = pytest.importorskip("torch")
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
+
+    def mean(a: Any, b: Any, f: Callable[[Any], Any]) -> float:
+        return float(f((a[:, None] - b[None]).square().sum(-1)).mean())
+
+    def apart(f: Callable[[Any], Any]) -> float:
+        return 60 * 45 / 105 * (2 * mean(x, y, f) - mean(x, x, f) - mean(y, y, f))
+
+    assert_allclose(statistic(X, Y, "energy"), apart(torch.sqrt), rtol=1e-8)
+    kernel = -apart(lambda squared: torch.exp(-squared / 8.0))
+    assert_allclose(statistic(X, Y, "mmd", bandwidth=2.0), kernel, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("n", "m"), [(9, 9), (12, 7), (5, 15)])
+def test_lines_equal_their_definitions(n: int, m: int) -> None:
+    rng = np.random.default_rng(n)
+    z = rng.choice([0.0, 0.5, 1.0, 2.5, 3.0], n + m) if n == 12 else rng.standard_normal(n + m)
+    labels = Labels(n, m, 5, 1)
+    marks = labels.marks(slice(0, 6))
+    order = np.argsort(z, kind="stable").astype(np.int32)
+    squared, energies = np.empty(6), np.empty(6)
+    wasserstein_lines(z[order], order, marks, n, squared)
+    energy_lines(z[order], order, marks, n, energies)
+    for b in range(6):
+        x, y = z[marks[b] == 1], z[marks[b] == 0]
+        assert (len(x), len(y)) == (n, m)
+        # Every row repeated until both samples are of one size: an assignment problem.
+        size = np.lcm(n, m)
+        cost = cdist(np.repeat(x, size // n)[:, None], np.repeat(y, size // m)[:, None]) ** 2
+        assert_allclose(squared[b], cost[linear_sum_assignment(cost)].mean(), rtol=1e-10)
+        assert_allclose(energies[b], stats.energy_distance(x, y) ** 2, rtol=1e-10, atol=1e-14)
+
+
+def test_sliced_wasserstein_is_the_mean_over_slices() -> None:
+    pool = pooled()
+    (spec,) = as_tests("sliced-wasserstein", "reference")
+    found = permuted(pool, [spec], {}, replicates=19, slices=8, budget=None)[spec.name].drawn
+    assert found.lines is not None
+    assert found.per_line is not None
+    values = []
+    for u in found.lines.directions:
+        x, y = np.sort(X @ u), np.sort(Y @ u)
+        at = (np.arange(180) + 0.5) / 180  # 60 and 45 rows: quantiles are constant on 180 cells
+        values.append(np.mean((x[(at * 60).astype(int)] - y[(at * 45).astype(int)]) ** 2))
+    assert_allclose(found.per_line[:, 0], pool.scale * np.array(values), rtol=1e-10)
+    assert_allclose(found.statistic, pool.scale * np.mean(values), rtol=1e-10)
+
+
+@pytest.mark.parametrize("rows", [30, 600])
+def test_forms_equal_the_whole_matrix(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    pool = pooled(rng.standard_normal((rows, 2)) + 100.0, rng.standard_normal((rows // 2, 2)))
+    labels = Labels(pool.n, pool.m, 19, 4)
+    z = np.concatenate([pool.x, pool.y])
+    far = cdist(z, z)
+    kinds = [DISTANCE, PairForm(0.3)]
+    marks = labels.marks(slice(0, 20))
+    w = np.where(marks == 1, 1.0 / pool.n, -1.0 / pool.m)
+    matrices = (far, np.exp(-0.3 * far**2))
+    for form, matrix in zip(quadratic_forms(pool, labels, kinds), matrices, strict=True):
+        expected = np.einsum("bi,ij,bj->b", w, matrix, w)
+        assert_allclose(form.values, expected, rtol=1e-8, atol=1e-10)
+        towards = matrix @ w[0]
+        assert_allclose(
+            form.potential - form.potential.mean(), towards - towards.mean(), rtol=1e-8, atol=1e-10
+        )
+
+
+@pytest.mark.parametrize("d", [2, 64])
+def test_single_precision_is_far_below_the_null(d: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(d)
+    pool = pooled(rng.standard_normal((2500, d)) + 5.0, rng.standard_normal((1700, d)) + 5.0)
+    labels = Labels(pool.n, pool.m, 99, 4)
+    kinds = [DISTANCE, PairForm(0.25 / d)]
+    single = quadratic_forms(pool, labels, kinds)
+    monkeypatch.setattr("dmtest.engines.labelled_gram.SINGLE_ROWS", 10**9)
+    for short, long in zip(single, quadratic_forms(pool, labels, kinds), strict=True):
+        assert short.rounding > 0.0 == long.rounding
+        error = np.abs(short.values - long.values).max() / long.values[1:].std()
+        assert 0.0 < error < 0.5 * short.rounding
+        assert_allclose(short.values[0], long.values[0], rtol=1e-9)
+
+
+def test_the_classifier_is_what_it_says() -> None:
+    from sklearn.covariance import ledoit_wolf
+    from sklearn.metrics import roc_auc_score
+
+    pool = pooled()
+    index = np.arange(105)
+    found = classifier.features(pool, index)
+    z = np.concatenate([X, Y])
+    z = np.clip((z - z.mean(axis=0)) / z.std(axis=0), -4, 4)
+    products = [z[:, i] * z[:, j] for i in range(3) for j in range(i, 3)]
+    far = np.linalg.norm(z, axis=1)
+    far = np.clip((far - far.mean()) / far.std(), -4, 4)
+    assert_allclose(found, np.column_stack([z, *products, far, far**2]), rtol=1e-9, atol=1e-12)
+    rows = found - found.mean(axis=0)
+    rows = rows / rows.std(axis=0)
+    shrunk, weight = ledoit_wolf(rows, assume_centered=True)
+    assert classifier.shrinkage(rows, rows.T @ rows / 105) == pytest.approx(weight)
+    fold = classifier.folds(pool, index)
+    ours = index < 60
+    areas = []
+    for f in range(5):
+        train, held = fold != f, fold == f
+        means = [rows[train & w].mean(axis=0) for w in (ours, ~ours)]
+        rule = np.linalg.solve(shrunk, means[0] - means[1])
+        areas.append(roc_auc_score(ours[held], rows[held] @ rule))
+        middle = rule @ (means[0] + means[1]) / 2
+        scores, mine = classifier.observed_scores(pool)
+        assert_allclose(scores[held], rows[held] @ rule - middle, rtol=1e-6, atol=1e-9)
+        assert (mine == ours).all()
+    assert statistic(X, Y, "classifier") == pytest.approx(np.mean(areas))
+
+
+def test_very_many_columns_are_sketched() -> None:
+    rng = np.random.default_rng(0)
+    pool = pooled(rng.standard_normal((9, 5000)), rng.standard_normal((8, 5000)))
+    found = classifier.features(pool, np.arange(17))
+    assert found.shape == (17, 2050)
+    lengths = np.square(pool.rows(slice(0, 17)) / np.sqrt(pool.variance)).sum(axis=1)
+    assert_allclose(np.square(found[:, :2048]).sum(axis=1), lengths, rtol=0.2)
+
+
+def test_areas_count_ties_as_one_half() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 4, (3, 30)).astype(float)
+    marks = rng.permuted(np.repeat([[1.0, 0.0]], 15, axis=1).repeat(3, axis=0), axis=1)
+    expected = [roc_auc_score(m, v) for m, v in zip(marks, values, strict=True)]
+    assert_allclose(classifier.area(values, marks), expected)
+    assert classifier.area(values[:1], np.ones((1, 30)))[0] == 0.5
+
+
+def test_discriminants_work_with_more_columns_than_rows() -> None:
+    rng = np.random.default_rng(0)
+    for d in (30, 520):
+        x, y = rng.standard_normal((40, d)), rng.standard_normal((30, d))
+        assert classifier.feature_count(pooled(x, y)) == (60 if d == 30 else 520)
+        x[:, :20] += 1.5
+        made = dmtest.run_test(x, "classifier", dmtest.Reference(y), replicates=99, rng=0)
+        assert made.pvalue <= 0.05
+
+
+# P-values
+
+
+def test_labellings_are_permutations_that_nothing_moves() -> None:
+    labels = Labels(5, 9, 30, 7)
+    marks = labels.marks(slice(0, 31))
+    assert (marks.sum(axis=1) == 5).all()
+    assert (marks[0] == [1] * 5 + [0] * 9).all()
+    assert len(np.unique(marks, axis=0)) > 25
+    assert (Labels(5, 9, 300, 7).marks(slice(0, 31)) == marks).all()
+    assert (labels.fewer(10).marks(slice(0, 11)) == marks[:11]).all()
+    assert_allclose(labels.weights(marks).sum(axis=1), 0.0, atol=1e-15)
+
+
+def test_pvalues_are_ranks_among_the_permutations() -> None:
+    pool = pooled()
+    found = permuted(pool, as_tests(None, "reference"), {}, replicates=199, slices=8, budget=None)
+    z = np.concatenate([X, Y])
+    far = cdist(z, z)
+    marks = Labels(60, 45, 199, 0).marks(slice(0, 200))
+    w = np.where(marks == 1, 1.0 / 60, -1.0 / 45)
+    energy = -np.einsum("bi,ij,bj->b", w, far, w)
+    assert found["energy"].pvalue == (1 + (energy[1:] >= energy[0]).sum()) / 200
+    smallest = min(one.pvalue for one in found.values())
+    pvalue, error, count = together(list(found.values()))
+    assert smallest <= pvalue <= 1.0
+    assert count == 199
+    assert error == pytest.approx(np.sqrt(pvalue * (1 - pvalue) / 199))
+
+
+def test_a_test_changes_no_others_pvalue() -> None:
+    goal = dmtest.Reference(Y)
+    every = dmtest.run_tests(X, "all", goal, replicates=99, rng=5)
+    assert [one.test for one in every] == list(NAMES)
+    for one in every:
+        alone = dmtest.run_test(X, one.test, goal, replicates=99, rng=5)
+        # BLAS rounds by where its operands lie in memory: the last bit of a statistic may differ.
+        assert_allclose(alone.statistic, one.statistic, rtol=1e-14)
+        assert replace(alone, statistic=one.statistic) == one
+
+
+def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((900, 4)), rng.standard_normal((300, 4))
+    made = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("DMTEST_THREADS", threads)
+        made.append(dmtest.compare(x, y, replicates=99, rng=0).to_dict())
+    for one in made:
+        for key in ("seconds", "created"):
+            del one["computed"][key]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("test", NAMES)
+def test_a_statistic_depends_on_rows_and_labels_not_on_positions(test: str) -> None:
+    # What makes a permutation test exact with any fixed seed: the statistic of relabelled rows
+    # is that of the same rows put in the order of their labels.
+    z = np.concatenate([X, Y])
+    pool = pooled()
+    (spec,) = as_tests(test, "reference")
+    every = permuted(pool, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn.badness
+    for b in (1, 7, 19):
+        mine = Labels(60, 45, 19, 0).marks(slice(b, b + 1))[0] == 1
+        other = pooled(z[mine], z[~mine])
+        alone = permuted(other, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn
+        assert_allclose(every[b], alone.badness[0], rtol=1e-9, atol=1e-12)
+
+
+def test_folds_and_subsets_look_random() -> None:
+    rng = np.random.default_rng(0)
+    pool = pooled(rng.standard_normal((3000, 2)), rng.standard_normal((2000, 2)))
+    fold = classifier.folds(pool, np.arange(5000))
+    assert (np.bincount(fold) == 1000).all()
+    ours = np.bincount(fold, weights=np.arange(5000) < 3000)
+    assert (np.abs(ours - 600) < 4 * np.sqrt(1000 * 0.24)).all()
+    # Neither by value: folds have the same distribution.
+    for f in range(5):
+        assert stats.ks_2samp(pool.x[fold[:3000] == f, 0], pool.x[fold[:3000] != f, 0])[1] > 1e-4
+    chosen = pool.subset(500, "a")
+    assert len(np.unique(chosen)) == 500
+    assert (chosen != pool.subset(500, "b")).any()
+
+
+def test_ties_of_discrete_data_are_ties() -> None:
+    # Of 6 zeros and ones a side there are few values: p-values are conservative, never below.
+    x, y = np.repeat([0.0, 1.0], [6, 4]), np.repeat([0.0, 1.0], [5, 5])
+    z = np.concatenate([x, y])
+    marks = Labels(10, 10, 99, 1).marks(slice(0, 100))
+    gap = np.abs([z[m == 1].mean() - z[m == 0].mean() for m in marks]).round(9)
+    expected = (1 + (gap[1:] >= gap[0]).sum()) / 100
+    for name in ("energy", "mmd", "sliced-wasserstein"):
+        made = dmtest.run_test(x, name, dmtest.Reference(y), replicates=99, rng=1)
+        assert made.pvalue == expected, name
+
+
+DATASETS = 250
+
+
+@pytest.mark.parametrize(
+    ("kind", "budget", "rotation"),
+    [("normal", None, False), ("t3", None, False), ("normal", 1.0, False), ("normal", None, True)],
+)
+def test_every_test_keeps_its_level(
+    kind: str, budget: float | None, rotation: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P(p <= .05) is exactly 5/100 for exchangeable continuous statistics and 99 replicates."""
+    monkeypatch.setenv("DMTEST_THREADS", "1")
+    specs = as_tests(None, "reference")
+    found = []
+    for seed in range(DATASETS):
+        rng = np.random.default_rng([seed, 11])
+        n, m = (96, 72) if rotation else (20, 15)
+        x, y = (rng.standard_normal((size, 3)) for size in (n, m))
+        if kind == "t3":
+            x, y = (a / np.sqrt(rng.chisquare(3, (len(a), 1)) / 3) for a in (x, y))
+        if rotation:
+            y = y @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
+            x, y = (block_features(a, rng.permutation(len(a))) for a in (x, y))
+        results = permuted(pooled(x, y, seed), specs, {}, replicates=99, slices=8, budget=budget)
+        worst = results["sliced-wasserstein"].worst_pvalue
+        found.append(
+            [*(r.pvalue for r in results.values()), worst, together([*results.values()])[0]]
+        )
+    for level in (0.05, 0.1):
+        size = np.mean(np.array(found) <= level + 1e-12, axis=0)
+        error = np.sqrt(level * (1 - level) / DATASETS)
+        assert (np.abs(size - level) <= 3.5 * error).all(), (level, size)
+
+
+@pytest.mark.parametrize("test", NAMES)
+@pytest.mark.parametrize("budget", [None, 1.0])
+def test_differences_are_found(test: str, budget: float | None) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((150, 4)) * [2.0, 1, 1, 1] + 0.2, rng.standard_normal((120, 4))
+    made = dmtest.run_test(x, test, dmtest.Reference(y), replicates=199, budget=budget, rng=0)
+    assert made.pvalue <= 0.01
+    linear = test in ("mmd", "energy") and budget is not None
+    assert ("(budget)" in made.method) == linear
+    assert made.replicates == (99 if budget and test != "classifier" else 199)
+
+
+def test_forms_that_are_linear_in_n_estimate_the_statistic() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((400, 6)) + 0.3, rng.standard_normal((300, 6))
+    for name in ("mmd", "energy"):
+        exact, linear = (
+            dmtest.run_test(
+                x, name, dmtest.Reference(y), budget=b, slices=512, replicates=19, rng=0
+            ).statistic
+            for b in (None, 1.0)
+        )
+        assert linear == pytest.approx(exact, rel=0.15)
+
+
+# Rotation
+
+
+def test_rotated_data_give_the_same_report() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((200, 5)) * [2, 1, 1, 1, 1], rng.standard_normal((160, 5))
+    q = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    one = dmtest.compare(x, y, rotation=True, rng=0, replicates=99)
+    other = dmtest.compare(x @ q, y, rotation=True, rng=0, replicates=99)
+    assert one.target == "reference(rotation)"
+    assert one.pvalue == other.pvalue <= 0.05
+    for a, b in zip(one.outcomes, other.outcomes, strict=True):
+        assert a.pvalue == b.pvalue
+        assert a.statistic == pytest.approx(b.statistic, rel=1e-6)
+        assert "blocks of 8 rows" in a.method
+    for name, effect in one.effects.items():
+        assert effect.value == pytest.approx(other.effects[name].value, rel=1e-6, abs=1e-9)
+    assert {f.code for f in one.diagnosis} >= {"lengths", "spectrum"}
+
+
+def test_a_rotation_is_seen_without_rotation_only() -> None:
+    rng = np.random.default_rng(1)
+    scales = np.array([3.0, 1.0, 1.0, 0.3])
+    x, y = rng.standard_normal((300, 4)) * scales, rng.standard_normal((300, 4)) * scales[::-1]
+    assert dmtest.compare(x, y, rng=0, replicates=99).verdict == "mismatch"
+    assert dmtest.compare(x, y, rng=0, replicates=99, rotation=True).verdict == "compatible"
+
+
+def test_block_features_are_those_of_the_gram_matrix() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((19, 3))
+    order = rng.permutation(19)
+    found = block_features(x, order, 4)
+    assert found.shape == (4, 4 + 3 + 1)
+    block = x[order[4:8]]
+    assert_allclose(found[1, :4], np.sort(np.linalg.norm(block, axis=1)))
+    assert_allclose(found[1, 4:7], np.sort(np.linalg.svd(block)[1]))
+    assert_allclose(found[1, 7], np.linalg.norm(block.sum(axis=0)))
+
+
+# Reports
+
+
+def moved() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((400, 5)), rng.standard_normal((300, 5))
+    x[:, 1] += 0.6
+    x[:, 3] *= 2.0
+    return x, y
+
+
+def test_a_report_says_what_differs() -> None:
+    x, y = moved()
+    made = dmtest.compare(x, y, rng=0, replicates=199)
+    assert made.verdict == "mismatch"
+    assert made.pvalue == 1 / 200
+    said = {f.code: f.message for f in made.diagnosis}
+    assert set(said) >= {"mean", "variance", "covariance", "columns", "direction", "classifier"}
+    assert "x1 by +0." in said["mean"]
+    assert "most in x3" in said["variance"]
+    for effect in made.effects.values():
+        assert effect.low is not None
+        assert effect.high is not None
+        assert effect.low <= effect.value <= effect.high
+        assert effect.low > 0.0
+    assert made.effects["covariance-difference"].value == pytest.approx(3 / np.sqrt(5), rel=0.2)
+    direction = made.pictures["directions"][0]
+    assert direction["loadings"][0][0] in ("x1", "x3")
+    assert direction["adjusted"] <= 0.05
+    assert [p["role"] for p in made.pictures["slices"]] == ["worst", "typical"]
+    text = str(made)
+    assert "400 and 300 \N{MULTIPLICATION SIGN} 5" in text
+    assert "the distribution of the reference sample" in text
+    assert "two samples" in text
+
+
+@pytest.mark.parametrize("rotation", [False, True])
+def test_no_surface_speaks_of_a_target(rotation: bool) -> None:
+    """There is none: what a reader is told is compared is two samples."""
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((200, 3)), rng.standard_normal((150, 3))
+    for other, verdict in ((y, "compatible"), (4.0 * y, "mismatch")):
+        made = dmtest.compare(x, other, rng=0, replicates=99, rotation=rotation)
+        assert made.verdict == verdict
+        page = made.to_html()
+        texts = (re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL), str(made))
+        for text in (*texts, made._repr_html_()):
+            assert not re.findall(r"[^\n.]*\btarget[^\n.]*", text)
+        assert ("No evidence of a difference" in page) == (verdict == "compatible")
+        if not rotation:  # up to a rotation there are no slices to compare
+            assert made.plot("qq").axes[0].get_xlabel() == "reference quantile"
+
+
+def test_reports_are_written_and_read_back(tmp_path: Path) -> None:
+    x, y = moved()
+    for rotation in (False, True):
+        made = dmtest.compare(x, y, rng=0, replicates=99, rotation=rotation)
+        data = json.loads(made.to_json(tmp_path / "a.json"))
+        jsonschema.validate(data, schema())
+        assert dmtest.Report.from_json(tmp_path / "a.json") == made
+        page = made.to_html()
+        assert "dmtest.compare(" in page
+        assert "dmtest.report(" not in page
+        assert "N(0, I)" not in page
+        assert "400 and 300 rows" in page
+        made.plot()
+
+
+def test_report_against_a_reference_is_compare() -> None:
+    x, y = moved()
+    one = dmtest.compare(x, y, rng=0, replicates=99, tests="energy,mmd")
+    other = dmtest.report(x, dmtest.Reference(y), rng=0, replicates=99, tests=["energy", "mmd"])
+    drop = ("seconds", "created")
+    assert {k: v for k, v in one.computed.items() if k not in drop} == {
+        k: v for k, v in other.computed.items() if k not in drop
+    }
+    assert one.outcomes == other.outcomes
+    assert one.effects == other.effects
+    assert set(one.effects) == {
+        "energy-distance",
+        "mmd",
+        "mean-difference",
+        "covariance-difference",
+    }
+
+
+def test_one_distribution_is_compatible() -> None:
+    rng = np.random.default_rng(5)
+    made = dmtest.compare(rng.standard_normal((200, 3)), rng.standard_normal((99, 3)), rng=0)
+    assert made.verdict == "compatible"
+    assert made.diagnosis == ()
+    assert made.effects["energy-distance"].low == 0.0
+
+
+def test_what_samples_share_is_said() -> None:
+    x, y = moved()
+    same = dmtest.compare(x, x, rng=0, replicates=99)
+    assert (same.verdict, same.pvalue) == ("compatible", 1.0)
+    assert same.warnings[0].code == "same-rows"
+    assert same.warnings[0].count == 400
+    y[:7] = x[3:10]
+    shared = dmtest.compare(x, y, rng=0, replicates=99).warnings[0]
+    assert (shared.code, shared.count) == ("common-rows", 7)
+    assert "7 of 400 rows" in shared.message
+    assert common_rows(as_sample(x.astype(np.float32)), as_sample(y)) == 7
+    assert common_rows(as_sample(x + 1.0), as_sample(y)) == 0
+
+
+def test_constant_columns_and_one_column_are_compared() -> None:
+    x, y = moved()
+    x[:, 0] = y[:, 0] = 2.0
+    made = dmtest.compare(x, y, rng=0, replicates=99)
+    assert made.verdict == "mismatch"
+    assert {f.code for f in made.warnings} == {"constant-columns"}
+    single = dmtest.compare(x[:, 1], y[:, 1], rng=0, replicates=99)
+    assert single.verdict == "mismatch"
+    assert single.d == 1
+    assert single.pictures["directions"] == []
+    nothing = dmtest.compare(np.ones((20, 2)), np.ones((30, 2)), rng=0, replicates=99)
+    assert (nothing.verdict, nothing.pvalue) == ("compatible", 1.0)
+
+
+def test_held_out_directions_are_honest() -> None:
+    pvalues = []
+    for seed in range(200):
+        rng = np.random.default_rng([seed, 5])
+        pool = pooled(rng.standard_normal((110, 3)), rng.standard_normal((100, 3)), seed)
+        found = divergent_directions(pool, 39)
+        assert_allclose(
+            np.stack([f.direction for f in found]) @ np.stack([f.direction for f in found]).T,
+            np.eye(len(found)),
+            atol=1e-9,
+        )
+        pvalues.append(found[0].pvalue)
+    assert np.mean(np.array(pvalues) <= 0.1 + 1e-12) == pytest.approx(0.1, abs=0.075)
+
+
+def test_intervals_hold_the_truth() -> None:
+    d, n, m = 3, 120, 100
+    inside = {"mean-difference": 0, "sliced-wasserstein-2": 0, "covariance-difference": 0}
+    truth = dict(zip(inside, (0.8, 0.8 / np.sqrt(d), 0.0), strict=True))
+    specs = as_tests("sliced-wasserstein", "reference")
+    for seed in range(100):
+        rng = np.random.default_rng([seed, 6])
+        x, y = rng.standard_normal((n, d)), rng.standard_normal((m, d))
+        x[:, 0] += 0.8
+        # In pooled sds the move is a little less than 0.8: 0.8 / sqrt(mean variance) with it 1.
+        pool = pooled(x, y, seed)
+        found = permuted(pool, specs, {}, replicates=99, slices=32, budget=None)
+        effects = contrast_effects(pool, found, moments_of(x), moments_of(y))
+        for name, value in truth.items():
+            low, high = effects[name].low, effects[name].high
+            assert low is not None
+            assert high is not None
+            inside[name] += low <= value <= high
+    assert all(count >= 85 for count in inside.values()), inside
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: dmtest.compare(X, Y[:, :2]), "reference: has 2 columns and the data have 3"),
+        (lambda: dmtest.compare(X, Y[:3]), "reference: has 3 rows of 3 values"),
+        (lambda: dmtest.compare(X, np.full((9, 3), np.nan)), "reference: 9 of 9 rows are not"),
+        (lambda: dmtest.compare(X[:3], Y), "data: has 3 rows"),
+        (lambda: dmtest.compare(X, Y, tests="radius"), "does not test target 'reference'"),
+        (lambda: dmtest.compare(X, Y, alpha=2), "alpha: got 2"),
+        (lambda: dmtest.compare(X, Y, rotation=1), "rotation: got 1"),
+        (lambda: dmtest.compare(X, Y, rotation=True), "data: rotation=True compares blocks"),
+        (lambda: dmtest.compare(X, Y, replicates=9), "replicates: got 9"),
+        (lambda: dmtest.compare(X, Y, slices=0), "slices: got 0"),
+        (lambda: dmtest.compare(X, Y, budget=-1), "budget: got -1"),
+        (
+            lambda: dmtest.compare(X, dmtest.Reference(Y), rotation=True),
+            "rotation: the reference is a Reference already",
+        ),
+        (lambda: dmtest.report(X, "reference"), "pass Reference"),
+        (lambda: dmtest.run_test(X, "classifier"), "pass Reference"),
+        (lambda: dmtest.report(X, dmtest.Reference), "got the class Reference"),
+        (lambda: dmtest.report(X, dmtest.Reference(Y), tolerance=0.1), "tolerance: does not apply"),
+        (
+            lambda: dmtest.run_test(X, "mmd", dmtest.Reference(Y), calibration="asymptotic"),
+            "calibration: two samples are compared by permutation",
+        ),
+        (
+            lambda: dmtest.run_test(X, "mmd", dmtest.Reference(Y), params={"bandwidth": -1.0}),
+            "bandwidth of mmd must be positive",
+        ),
+        (lambda: dmtest.kl_profile(X, dmtest.Reference(Y)), "use dmtest.compare"),
+    ],
+)
+def test_refusals_name_the_cure(call: Callable[[], Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        call()
+
+
+def test_columns_are_matched_by_name() -> None:
+    pd = pytest.importorskip("pandas")
+    x, y = pd.DataFrame(X, columns=list("abc")), pd.DataFrame(Y, columns=list("abc"))
+    assert dmtest.compare(x, y, rng=0, replicates=19).warnings == ()
+    with pytest.raises(InputError, match=r"another order \(column 0 is 'c' there and 'a' here\)"):
+        dmtest.compare(x, y[["c", "b", "a"]])
+    other = dmtest.compare(x, y.rename(columns={"c": "z"}), rng=0, replicates=19).warnings[0]
+    assert (other.code, other.count) == ("column-names", 1)
+
+
+# Command line
+
+
+def test_the_command_compares_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    x, y = moved()
+    np.save("x.npy", x)
+    np.savez("y.npz", z=y, w=x)
+    few = ["--replicates", "99"]
+    code = cli.main(["compare", "x.npy", "y.npz", "--reference-key", "z", "--json", "-", *few])
+    report = json.loads(capsys.readouterr().out)
+    assert (code, report["verdict"]) == (1, "mismatch")
+    assert report["computed"]["reference"] == "y.npz"
+    again = shlex.split(report["computed"]["command"])
+    assert again[:4] == ["dmtest", "compare", "x.npy", "y.npz"]
+    assert cli.main([*again[1:], "--json", "-"]) == 1
+    assert json.loads(capsys.readouterr().out)["outcomes"] == report["outcomes"]
+    assert cli.main(["compare", "x.npy", "y.npz", "--reference-key", "w", "-q", *few]) == 0
+    assert cli.main(["compare", "x.npy", "x.npy", "--rotation", *few, "--html", "a.html"]) == 0
+    assert "same rows" in capsys.readouterr().out
+    assert "up to a rotation" in Path("a.html").read_text(encoding="utf-8")
+    assert cli.main(["compare", "x.npy", "y.npz"]) == 2
+    assert capsys.readouterr().err.startswith("dmtest: error: ")
+    assert cli.main(["compare", "x.npy", "x.npy", "--json", "x.npy"]) == 2
+    assert cli.main(["compare", "x.npy"]) == 2
+
+
+def test_progress_is_reported() -> None:
+    seen: list[tuple[str, int, int]] = []
+    dmtest.compare(X, Y, rng=0, replicates=19, progress=lambda *step: seen.append(step))
+    assert seen[-1][1] == seen[-1][2]
+
+
+def test_all_permutations_of_few_rows_are_uniform() -> None:
+    # Every labelling of 8 + 8 rows is as likely: over all of them p-values are uniform.
+    rows = np.random.default_rng(0).standard_normal((16, 1))
+    labellings = list(itertools.combinations(range(16), 8))[::500]
+    found = []
+    for chosen in labellings:
+        rest = np.setdiff1d(np.arange(16), chosen)
+        goal = dmtest.Reference(rows[rest])
+        found.append(dmtest.run_test(rows[list(chosen)], "energy", goal, rng=0).pvalue)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.2)

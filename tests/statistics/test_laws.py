@@ -1,0 +1,274 @@
+"""Published p-values against R, scipy, statsmodels, pingouin, simulation and quadrature."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+from scipy.special import ndtr
+
+from dmtest.errors import InputError
+from dmtest.statistics.laws import quadratic, slice_laws
+from dmtest.statistics.laws.joint_laws import lognormal
+
+FOLDER = Path(__file__).parents[1] / "references"
+
+# (source, stat) of a reference row -> our function, and the absolute error of the
+# reference itself: a 1 - cdf rounds at 1e-16, the W^2 series of goftest and scipy lose up
+# to 3e-9 beyond W^2 = 2, and R keeps one term of Kolmogorov's small-x series: 4e-5 at x = 1
+# (scipy's "kstest" rows test the same function to 1e-8).
+FORMULAS: dict[tuple[str, str], tuple[Any, float]] = {
+    ("nortest", "ad.test"): (slice_laws.anderson_darling_fitted, 0.0),
+    ("nortest", "cvm.test"): (slice_laws.cramer_von_mises_fitted, 0.0),
+    ("nortest", "lillie.test"): (slice_laws.kolmogorov_smirnov_fitted, 0.0),
+    ("nortest", "sf.test"): (slice_laws.shapiro_francia, 0.0),
+    ("stats", "shapiro.test"): (slice_laws.shapiro_wilk, 0.0),
+    ("tseries", "jarque.bera.test"): (slice_laws.chi_squared_2, 1e-15),
+    ("moments", "jarque.test"): (slice_laws.chi_squared_2, 1e-15),
+    ("goftest", "ad.test"): (slice_laws.anderson_darling_known, 1e-15),
+    ("goftest", "ad.test_shifted"): (slice_laws.anderson_darling_known, 1e-15),
+    ("goftest", "pAD"): (slice_laws.anderson_darling_known, 1e-15),
+    ("goftest", "cvm.test"): (slice_laws.cramer_von_mises_known, 5e-9),
+    ("goftest", "cvm.test_shifted"): (slice_laws.cramer_von_mises_known, 5e-9),
+    ("goftest", "pCvM"): (slice_laws.cramer_von_mises_known, 1e-15),
+    ("stats", "ks.test"): (slice_laws.kolmogorov_smirnov_asymptotic, 4e-5),
+    ("stats", "ks.test asymptotic"): (slice_laws.kolmogorov_smirnov_asymptotic, 4e-5),
+    ("stats", "ks.test exact"): (slice_laws.kolmogorov_smirnov_known, 1e-13),
+    ("scipy", "normaltest"): (slice_laws.dagostino_pearson, 0.0),
+    ("scipy", "jarque_bera"): (slice_laws.chi_squared_2, 0.0),
+    ("scipy", "shapiro"): (slice_laws.shapiro_wilk, 0.0),
+    ("scipy", "kstest"): (slice_laws.kolmogorov_smirnov_asymptotic, 0.0),
+    ("scipy", "cramervonmises"): (slice_laws.cramer_von_mises_known, 5e-9),
+    ("statsmodels", "normal_ad"): (slice_laws.anderson_darling_fitted, 0.0),
+}
+
+
+def read(name: str) -> list[dict[str, str]]:
+    """Read a table of references."""
+    with (FOLDER / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def samples() -> dict[str, np.ndarray]:
+    """Read the data behind univariate.csv."""
+    packed = (FOLDER / "univariate_data.csv.gz").read_bytes()
+    lines = gzip.decompress(packed).decode("utf-8").splitlines()
+    cells = (line.split(",") for line in lines)
+    return {name: np.array(values, dtype=float) for name, *values in cells}
+
+
+SAMPLES = samples()
+SIZES = {"iris_setosa": 50, "syn_normal": 200, "trees": 31}
+NORMAL = np.random.default_rng(20).standard_normal((4000, 50))
+
+
+def standardised(x: np.ndarray) -> np.ndarray:
+    """Subtract the mean and divide by the n - 1 standard deviation, on the last axis."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return np.asarray(centred / x.std(axis=-1, ddof=1, keepdims=True))
+
+
+def edf_statistics(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return D, V and U^2 of each row."""
+    n = z.shape[-1]
+    u = ndtr(np.sort(z))
+    i = np.arange(1, n + 1)
+    plus, minus = (i / n - u).max(-1), (u - (i - 1) / n).max(-1)
+    square = ((u - (i - 0.5) / n) ** 2).sum(-1) + 1 / (12 * n)
+    return np.maximum(plus, minus), plus + minus, square - n * (u.mean(-1) - 0.5) ** 2
+
+
+def epps_pulley(z: np.ndarray) -> np.ndarray:
+    """Integrate the squared difference of characteristic functions by Gauss-Hermite."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    total = np.zeros(z.shape[:-1])
+    for t, w in zip(nodes, weights / weights.sum(), strict=True):
+        difference = np.exp(1j * t * z).mean(-1) - np.exp(-0.5 * t * t)
+        total += w * z.shape[-1] * np.abs(difference) ** 2
+    return total
+
+
+@pytest.mark.parametrize(("source", "stat"), FORMULAS)
+def test_agrees_with_reference(source: str, stat: str) -> None:
+    """Every p-value of R, scipy and statsmodels follows from its own statistic."""
+    formula, error = FORMULAS[source, stat]
+    found = 0
+    for row in read("univariate.csv") + read("values.csv"):
+        if (row["source"], row["stat"]) != (source, stat):
+            continue
+        n = float(row["n"]) if "n" in row else SIZES[row["dataset"]]
+        # scipy leaves the exact formula at n = 141 for one good to 2e-6
+        slack = 2e-6 if stat == "ks.test exact" and n > 140 else error
+        expected = min(float(row["p_value"]), 1.0)  # pAD exceeds 1 at n = 3
+        p = formula(float(row["statistic"]), n if n == np.inf else int(n))
+        assert_allclose(p, expected, rtol=1e-8, atol=slack, err_msg=str(row))
+        found += 1
+    assert found >= 12
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_agrees_with_scipy(name: str) -> None:
+    """From a sample, not only from a printed statistic."""
+    x = SAMPLES[name]
+    z, n = 1.1 * standardised(x) + 0.05, len(x)
+    cvm = stats.cramervonmises(z, "norm")
+    p = slice_laws.cramer_von_mises_known(cvm.statistic, n)
+    assert_allclose(p, cvm.pvalue, rtol=1e-8, atol=1e-14 if cvm.statistic < 1 else 5e-9)
+    ks = stats.kstest(z, "norm")
+    assert_allclose(slice_laws.kolmogorov_smirnov_known(ks.statistic, n), ks.pvalue, rtol=1e-12)
+    if n <= 5000:
+        w = stats.shapiro(x)
+        assert_allclose(slice_laws.shapiro_wilk(w.statistic, n), w.pvalue, rtol=1e-8)
+    if n >= 8:
+        k2 = stats.normaltest(x)
+        assert_allclose(slice_laws.dagostino_pearson(k2.statistic, n), k2.pvalue, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 7, 11, 12, 13, 50])
+def test_shapiro_wilk_branches(n: int) -> None:
+    """The formula changes after n = 3 and after n = 11."""
+    for x in np.random.default_rng(n).exponential(size=(20, n)):
+        w = stats.shapiro(x)
+        assert_allclose(slice_laws.shapiro_wilk(w.statistic, n), w.pvalue, rtol=1e-8, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["precip", "normal_100", "t5_100", "gamma_11", "uniform_51"])
+def test_agrees_with_statsmodels(name: str) -> None:
+    """Lilliefors agrees below p = .1, where statsmodels has the same formula."""
+    diagnostic = pytest.importorskip("statsmodels.stats.diagnostic")
+    x = SAMPLES[name]
+    statistic, expected = diagnostic.normal_ad(x)
+    assert_allclose(slice_laws.anderson_darling_fitted(statistic, len(x)), expected, rtol=1e-12)
+    statistic, expected = diagnostic.lilliefors(x, pvalmethod="approx")
+    if expected < 0.1:
+        p = slice_laws.kolmogorov_smirnov_fitted(statistic, len(x))
+        assert_allclose(p, expected, rtol=1e-12)
+
+
+def test_henze_zirkler_agrees_with_mvn() -> None:
+    """MVN and pingouin give the same lognormal p-values."""
+    sizes = {"iris_setosa": (50, 4), "syn_normal": (200, 5), "trees": (31, 3)}
+    rows = [r for r in read("values.csv") if r["column"] == "joint" and r["p_value"]]
+    rows = [r for r in rows if r["stat"] == "hz" or r["source"] == "pingouin"]
+    assert len(rows) == 9
+    for row in rows:
+        p = lognormal(float(row["statistic"]), *sizes[row["dataset"]])
+        assert_allclose(p, float(row["p_value"]), rtol=1e-8)
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 2), (100, 3), (200, 8), (300, 20)])
+def test_henze_zirkler_agrees_with_pingouin(n: int, d: int) -> None:
+    """The same on new data, until rounding takes over in high dimension."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what its dependencies warn of on import
+        pingouin = pytest.importorskip("pingouin")
+    hz = pingouin.multivariate_normality(np.random.default_rng(d).standard_normal((n, d)))
+    p = lognormal(hz.hz, n, d)
+    assert_allclose(p, hz.pval, rtol=1e-8)
+    b = ((2 * d + 1) * n / 4) ** (1 / (d + 4)) / np.sqrt(2)
+    assert_allclose(lognormal(hz.hz, n, d, beta=b), p, rtol=1e-9)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_epps_pulley_limit_agrees_with_imhof(fitted: bool) -> None:
+    """Eigenvalues by Nystrom, the tail by Imhof's integral (1961) and Davies' sum (1973)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    s, t = nodes[:, None], nodes
+    removed = 1 + fitted * (s * t + (s * t) ** 2 / 2)
+    kernel = np.exp(-((s - t) ** 2) / 2) - removed * np.exp(-(s**2 + t**2) / 2)
+    root = np.sqrt(weights / weights.sum())
+    values = np.linalg.eigvalsh(root[:, None] * kernel * root)
+    values = values[values > 1e-13]
+
+    half = np.arange(200_000) + 0.5
+    u = 0.2 * half
+    angle = sum(0.5 * np.arctan(v * u) for v in values)
+    size = half * np.exp(sum(0.25 * np.log1p((v * u) ** 2) for v in values))
+    formula = slice_laws.epps_pulley_fitted if fitted else slice_laws.epps_pulley_known
+    for x in (0.03, 0.1, 0.3, 0.9):
+        area = (np.sin(angle - 0.5 * x * u) / size).sum()
+        assert_allclose(formula(x, 50), 0.5 + area / np.pi, atol=1e-8)
+
+
+def test_tail_inversion_is_exact_far_out() -> None:
+    """Relative accuracy, against chi-squared and against the sum of two exponentials."""
+    x = np.array([1e-6, 0.1, 1.0, 7.0, 60.0, 500.0])
+    p = quadratic._tail(lambda z: 1 / (1 - 2 * z), x, 0.5)
+    assert_allclose(p, np.exp(-x / 2), rtol=1e-11)
+    p = quadratic._tail(lambda z: 1 / ((1 - z) * (1 - z / 3)), x, 1.0)
+    assert_allclose(p, (3 * np.exp(-x) - np.exp(-3 * x)) / 2, rtol=1e-11)
+
+
+def test_limits_are_continuous() -> None:
+    """Series and fits that are joined from pieces do not jump."""
+    join = np.array([0.9 - 1e-9, 0.9 + 1e-9])  # Kuiper's two series, exact on both sides
+    kuiper = slice_laws.kuiper_known(join / (np.sqrt(50) + 0.155 + 0.24 / np.sqrt(50)), 50)
+    assert np.ptp(kuiper) < 1e-7
+    for edge in (0.0262, 0.048, 0.094):
+        watson = np.array([edge - 1e-9, edge + 1e-9]) / (1 + 0.5 / 50)
+        assert np.ptp(slice_laws.watson_fitted(watson, 50)) < 5e-3
+
+
+@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
+def test_probabilities_fall(test: str, parameters: str) -> None:
+    """In [0, 1] and monotone, apart from the small jumps of Stephens' pieces."""
+    grid = np.linspace(0.001, 3, 2000)
+    p = slice_laws.PUBLISHED[test, parameters](grid, 50)
+    assert np.all((p >= 0) & (p <= 1))
+    assert np.all(np.diff(p) * (1 if test.startswith("shapiro") else -1) >= -0.02)
+
+
+@pytest.mark.parametrize(
+    "name", ["kuiper-known", "watson-known", "watson-fitted", "epps-pulley-known", "epps-pulley"]
+)
+def test_level_where_no_peer_exists(name: str) -> None:
+    """Simulated rejection rates at .2 and .05, n = 50: binomial bounds."""
+    z = standardised(NORMAL)
+    p = {
+        "kuiper-known": lambda: slice_laws.kuiper_known(edf_statistics(NORMAL)[1], 50),
+        "watson-known": lambda: slice_laws.watson_known(edf_statistics(NORMAL)[2], 50),
+        "watson-fitted": lambda: slice_laws.watson_fitted(edf_statistics(z)[2], 50),
+        "epps-pulley-known": lambda: slice_laws.epps_pulley_known(epps_pulley(NORMAL), 50),
+        "epps-pulley": lambda: slice_laws.epps_pulley_fitted(epps_pulley(z), 50),
+    }[name]()
+    for alpha in (0.2, 0.05):
+        assert stats.binomtest(int((p <= alpha).sum()), len(p), alpha).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
+def test_shapes_and_nan(test: str, parameters: str) -> None:
+    """Arrays keep their shape, NaN stays NaN, and nothing warns."""
+    formula = slice_laws.PUBLISHED[test, parameters]
+    values = np.array([[0.05, 0.3, np.nan], [0.9, np.inf, 0.0]])
+    p = formula(values, 40)
+    assert p.shape == values.shape
+    assert np.isnan(p[0, 2])
+    assert np.isnan(p).sum() == 1
+    assert np.ndim(formula(0.3, 40)) == 0
+    assert_allclose(formula(0.3, 40), p[0, 1], rtol=1e-12)
+
+
+def test_outside_the_published_range() -> None:
+    """The message names the range and the cure."""
+    for formula, n in ((slice_laws.shapiro_wilk, 5001), (slice_laws.shapiro_francia, 4)):
+        with pytest.raises(InputError, match=r"n: got \d+ rows.*monte-carlo"):
+            formula(0.9, n)
+    for test in ("kuiper", "vasicek", "shapiro-wilk", "no-such-test"):
+        for parameters in ("known", "fitted"):
+            if (test, parameters) not in slice_laws.PUBLISHED:
+                assert slice_laws.why_not(test, parameters)
+
+
+def test_import_is_light() -> None:
+    """scipy.stats is imported by the exact Kolmogorov distribution only."""
+    code = "import dmtest.statistics.laws.slice_laws, sys; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

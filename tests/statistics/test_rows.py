@@ -1,0 +1,416 @@
+"""Tests of whole rows: references, definitions, levels, and what each is for."""
+
+from __future__ import annotations
+
+import csv
+import runpy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+from scipy.special import betainc
+from scipy.stats import qmc
+
+import dmtest
+from dmtest.calibration.nulls import RowNull, replicates_of
+from dmtest.catalogue.registry import ROWS, TESTS
+from dmtest.catalogue.spec import Spec
+from dmtest.engines.rows import RowView, evaluate
+from dmtest.errors import InputError
+from dmtest.statistics.rows import cube, directions, marginal, specified, sphere
+from dmtest.targets.transforms import mean_and_covariance, whiten
+
+pytestmark = pytest.mark.usefixtures("no_cache")
+FOLDER = Path(__file__).parents[1] / "references"
+JOINT = [row for row in ROWS if row.family != "slices"]
+
+
+def label(row: Spec) -> str:
+    return f"{row.name}-{row.space}"
+
+
+def table() -> list[dict[str, str]]:
+    with (FOLDER / "values.csv").open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["column"] == "joint"]
+
+
+def dataset(name: str) -> np.ndarray:
+    return np.loadtxt(FOLDER / "data" / f"{name}.csv", delimiter=",", skiprows=1)
+
+
+def view_of(x: np.ndarray) -> RowView:
+    mean, covariance = mean_and_covariance(x)
+    return RowView(whiten(x, mean, covariance), np.linalg.cholesky(covariance))
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    return x / np.linalg.norm(x, axis=1)[:, None]
+
+
+# References
+
+
+def test_sphere_statistics_equal_sphunif() -> None:
+    known = {
+        "Ajne": "ajne",
+        "Bakshaev": "bakshaev",
+        "Bingham": "bingham",
+        "CJ12": "cai-fan-jiang",
+        "Gine_Fn": "gine-fn",
+        "Gine_Gn": "gine-gn",
+        "PCvM": "pcvm",
+        "Rayleigh": "rayleigh",
+    }
+    x, count = dataset("sph3_vmf"), 0
+    for row in table():
+        name, params = known.get(row["stat"]), None
+        if row["source"] != "sphunif":
+            continue
+        if row["stat"] == "Sobolev" and row["params"].endswith("=c(0,0,1)"):
+            name = "sobolev"
+        if row["stat"] == "Sobolev" and row["params"].endswith("=c(0,1,0)"):
+            name, params = "sobolev", {"degree": 2.0}
+        if name is None:
+            continue
+        out = dmtest.run_test(x, name, params=params, replicates=19, rng=0)
+        assert_allclose(out.statistic, float(row["statistic"]), rtol=1e-8, err_msg=row["stat"])
+        count += 1
+        if name in ("rayleigh", "bingham"):
+            exact = dmtest.run_test(x, name, calibration="asymptotic").pvalue
+            # sphunif's chi-squared tail is a series cut at 1e-7.
+            assert_allclose(exact, float(row["p_value"]), rtol=1e-6, atol=5e-7)
+    assert count == 10
+
+
+def test_pad_is_exact_in_three_dimensions() -> None:
+    """Against the closed form; sphunif's quadrature is 1.3e-5 off it."""
+    x = dataset("sph3_vmf")
+    half = np.sqrt(np.clip(0.5 - 0.5 * (x @ x.T)[np.triu_indices(len(x), 1)], 0.0, 1.0))
+    exact = 1.0 + 2.0 / len(x) * (1.0 - 2.0 * np.log1p(half)).sum()
+    assert_allclose(evaluate(sphere.pad, RowView(x))[0], exact, rtol=1e-10)
+
+
+def test_doornik_hansen_equals_the_repaired_mvn() -> None:
+    rows = [row for row in table() if row["source"] == "MVN_patched"]
+    assert len(rows) >= 2
+    for row in rows:
+        out = dmtest.run_test(dataset(row["dataset"]), "doornik-hansen", calibration="asymptotic")
+        assert_allclose(out.statistic, float(row["statistic"]), rtol=1e-8)
+        assert_allclose(out.pvalue, float(row["p_value"]), rtol=1e-7)
+
+
+def test_royston_of_iris_with_shapiro_wilk_throughout() -> None:
+    """29.080 as in the papers; negating a column or rescaling it changes nothing."""
+    x = dataset("iris_setosa")
+    value = evaluate(marginal.royston, view_of(x))[0]
+    assert value == pytest.approx(29.080, abs=5e-4)
+    assert evaluate(marginal.royston, view_of(x * [1, -1, 3, 1]))[0] == pytest.approx(value)
+    w = [stats.shapiro(column).pvalue for column in x.T]
+    scores = np.square(stats.norm.ppf(0.5 * np.array(w))).mean()
+    assert value / scores == pytest.approx(marginal._equivalent(view_of(x).factor, 50), rel=1e-6)
+
+
+def test_generalised_shapiro_wilk_is_the_mean_of_w() -> None:
+    x = dataset("trees")
+    values, vectors = np.linalg.eigh(np.cov(x.T))
+    y = (x - x.mean(axis=0)) @ (vectors / np.sqrt(values)) @ vectors.T
+    exact = np.mean([stats.shapiro(column).statistic for column in y.T])
+    assert_allclose(evaluate(marginal.generalised_shapiro_wilk, view_of(x))[0], exact, rtol=1e-7)
+    one = evaluate(marginal.generalised_shapiro_wilk, view_of(x[:, :1]))[0]
+    assert one == pytest.approx(stats.shapiro(x[:, 0]).statistic, rel=1e-7)
+
+
+@pytest.mark.parametrize("name", ["iris_setosa", "syn_normal", "trees"])
+def test_maxima_reach_the_references(name: str) -> None:
+    """At least mnt's values, which are lower bounds, and the best of 20,000 directions."""
+    view = view_of(dataset(name))
+    wanted = {
+        "MASkew": directions.malkovich_afifi_skewness,
+        "MAKurt": directions.malkovich_afifi_kurtosis,
+        "CS": directions.cox_small,
+        "PU": directions.pudelko,
+    }
+    found = 0
+    for row in table():
+        if row["dataset"] == name and row["stat"] in wanted:
+            value = evaluate(wanted[row["stat"]], view)[0]
+            assert value >= float(row["statistic"]) * (1.0 - 1e-9), row["stat"]
+            found += 1
+    assert found == 4
+    p = view.rows @ unit(np.random.default_rng(0).standard_normal((20_000, view.d))).T
+    assert evaluate(wanted["MASkew"], view)[0] >= ((p**3).mean(axis=0) ** 2).max()
+    assert evaluate(wanted["MAKurt"], view)[0] >= (p**4).mean(axis=0).max()
+
+
+@pytest.mark.parametrize("function", [directions.malkovich_afifi_kurtosis, directions.cox_small])
+def test_maxima_beat_random_directions_in_high_dimension(function: Any) -> None:
+    view = view_of(np.random.default_rng(3).standard_t(5, (300, 20)))
+    value = evaluate(function, view)[0]
+    for seed in range(3):
+        u = unit(np.random.default_rng(seed).standard_normal((5000, 20)))
+        p = view.rows @ u.T
+        third, fourth = (p**3).mean(axis=0), (p**4).mean(axis=0)
+        a = (p * p).T @ view.rows / view.n
+        best = fourth.max()
+        if function is directions.cox_small:
+            best = ((np.square(a).sum(axis=1) - third**2) / (fourth - 1.0 - third**2)).max()
+        assert value >= best
+
+
+def test_few_rows_only_for_quadruples() -> None:
+    with pytest.raises(InputError, match=r"at most 200; got n = 201; take henze-jimenez-gamero"):
+        dmtest.run_test(
+            np.random.default_rng(0).standard_normal((201, 2)), "henze-jimenez-gamero-meintanis"
+        )
+
+
+# Definitions
+
+
+def test_specified_statistics_are_their_formulas() -> None:
+    x = np.random.default_rng(0).standard_normal((60, 4)) * [1.0, 1.2, 0.8, 1.0] + 0.1
+    view, n, d = RowView(x), 60, 4
+    s, unbiased = np.cov(x.T, bias=True), np.cov(x.T)
+    assert_allclose(evaluate(specified.mean, view)[0], n * np.square(x.mean(axis=0)).sum())
+    lrt = (n - 1) * (np.trace(unbiased) - np.log(np.linalg.det(unbiased)) - d)
+    assert_allclose(evaluate(specified.covariance_lrt, view)[0], lrt)
+    nagao = n / 2 * np.trace((s - np.eye(d)) @ (s - np.eye(d)))
+    assert_allclose(evaluate(specified.covariance_nagao, view)[0], nagao)
+    gap = np.trace((unbiased - np.eye(d)) @ (unbiased - np.eye(d))) / d
+    w = gap - d / (n - 1) * (np.trace(unbiased) / d) ** 2 + d / (n - 1)
+    assert_allclose(evaluate(specified.covariance_ledoit_wolf, view)[0], (n - 1) * d / 2 * w)
+    u = np.sort(stats.chi2(d).cdf(np.square(x).sum(axis=1)))
+    i = np.arange(1, n + 1)
+    square = -n - ((2 * i - 1) / n * (np.log(u) + np.log1p(-u[::-1]))).sum()
+    assert_allclose(evaluate(specified.radius, view)[0], square, rtol=1e-9)
+    y = unit(x)
+    t = y.T @ y / n - np.eye(d) / d
+    r, b, q = n * d * np.square(y.mean(axis=0)).sum(), n * d * (d + 2) / 2 * np.square(t).sum(), 9.0
+    exact = (r - d) / np.sqrt(2 * d) + (b - q) / np.sqrt(2 * q)
+    assert_allclose(evaluate(specified.direction, view)[0], exact)
+
+
+@pytest.mark.parametrize("d", [1, 2, 6])
+def test_cube_statistics_are_their_formulas(d: int) -> None:
+    u = np.random.default_rng(d).random((700, d))
+    view = RowView(u)
+    d_n = max(stats.kstest(column, "uniform").statistic for column in u.T)
+    assert_allclose(evaluate(cube.axis_kolmogorov_smirnov, view)[0], np.sqrt(700) * d_n)
+    made = evaluate(cube.centred_discrepancy, view)[0]
+    assert_allclose(made, qmc.discrepancy(u, method="CD"), rtol=1e-8)
+    rng = np.random.default_rng(1)
+    v = rng.random((2000, d))
+    b2 = cube.mmd_beta(d) ** 2
+    kernel = np.exp(-b2 / 2 * np.square(v[:, None] - u[:50]).sum(axis=2))
+    b = np.sqrt(b2 / 2)
+    inside = stats.norm.cdf((1 - u[:50]) * b * 2**0.5) - stats.norm.cdf(-u[:50] * b * 2**0.5)
+    exact = (inside * np.sqrt(np.pi) / b).prod(axis=1)
+    error = kernel.std(axis=0) / np.sqrt(2000)
+    assert np.all(np.abs(kernel.mean(axis=0) - exact) < 5 * error)
+
+
+def test_mean_distances_in_the_cube() -> None:
+    x = np.array([[0.0], [0.3], [0.77], [1.0]])
+    assert_allclose(cube.mean_distances(x), (x**2 - x + 0.5)[:, 0], rtol=1e-8)
+    known = {1: 1 / 3, 2: 0.5214054331647207, 3: 0.6617071822671763}
+    for d, value in known.items():
+        assert_allclose(cube._unit_distance(d), value, rtol=1e-8)
+    points = np.random.default_rng(0).random((3, 20))
+    v = np.random.default_rng(1).random((40_000, 20))
+    for point, made in zip(points, cube.mean_distances(points), strict=True):
+        lengths = np.linalg.norm(v - point, axis=1)
+        assert abs(lengths.mean() - made) < 4.5 * lengths.std() / 200
+
+
+@pytest.mark.parametrize("d", [2, 3, 8])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_projected_statistics_are_means_over_directions(d: int, weighted: bool) -> None:
+    rng = np.random.default_rng(d)
+    x, n = unit(rng.standard_normal((25, d)) + 0.3), 25
+    i, values = np.arange(1, n + 1), []
+    for u in unit(rng.standard_normal((3000, d))):
+        t = np.sort(x @ u)
+        tail = 0.5 * betainc((d - 1) / 2, 0.5, 1 - t * t)
+        f = np.where(t < 0, tail, 1 - tail)
+        square = 1 / (12 * n) + np.square(f - (2 * i - 1) / (2 * n)).sum()
+        if weighted:
+            square = -n - ((2 * i - 1) / n * (np.log(f) + np.log1p(-f[::-1]))).sum()
+        values.append(square)
+    made = evaluate(sphere.pad if weighted else sphere.pcvm, RowView(x))[0]
+    assert abs(np.mean(values) - made) < 4.5 * np.std(values) / np.sqrt(3000)
+
+
+def test_sobolev_of_low_degree_is_rayleigh_and_bingham() -> None:
+    for d in (2, 3, 7):
+        x = unit(np.random.default_rng(d).standard_normal((80, d)) + 0.2)
+        view = RowView(x)
+        for degree, other in ((1.0, sphere.rayleigh), (2.0, sphere.bingham)):
+            made = evaluate(sphere.sobolev, view, degree=degree)[0]
+            assert_allclose(made, evaluate(other, view)[0], rtol=1e-9)
+        both = evaluate(sphere.sobolev, view, degree=1.0, upto=2.0)[0]
+        parts = sum(evaluate(f, view)[0] for f in (sphere.rayleigh, sphere.bingham))
+        assert_allclose(both, parts, rtol=1e-9)
+
+
+# The sphere as a target
+
+
+def test_the_sphere_wants_rows_of_length_one() -> None:
+    x = np.random.default_rng(2).standard_normal((200, 5))
+    with pytest.raises(InputError, match=r"200 of 200 rows are not of length 1.*normalise=True"):
+        dmtest.run_test(x, "rayleigh")
+    with pytest.raises(InputError, match="at least two columns"):
+        dmtest.run_test(np.ones((20, 1)), "rayleigh")
+    with pytest.warns(dmtest.DataWarning, match="200 rows were divided by their lengths"):
+        out = dmtest.run_test(x, "rayleigh", dmtest.Sphere(normalise=True), rng=0)
+    assert out.pvalue > 0.01
+    report = dmtest.report(unit(x), "sphere", rng=0, replicates=99)
+    assert report.verdict == "compatible"
+    bad = dmtest.report(unit(x + 0.5), "sphere", rng=0, replicates=99)
+    assert bad.verdict == "mismatch"
+
+
+# Levels: p-values of null samples against a pool of their own
+
+
+SHAPES = {(20, 2): 1500, (50, 5): 1500}
+SLOW = ("henze-jimenez-gamero-meintanis",)
+
+
+@cache
+def pool(space: str, n: int, d: int, seed: int, count: int) -> np.ndarray:
+    """Draw the varying parts of all tests of a space."""
+    rows = [r for r in JOINT if r.space == space and r.name not in SLOW and not r.coloured]
+    return replicates_of(RowNull(space, n, d), rows, {}, count, seed)[:, :, 0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("row", [r for r in JOINT if r.published is not None], ids=label)
+def test_published_pvalues_are_near_monte_carlo(row: Spec) -> None:
+    """Of middling samples, at n = 100, d = 3: within .25, as limits are reached slowly."""
+    x = np.random.default_rng(5).standard_normal((100, 3))
+    x = {"cube": stats.norm.cdf, "sphere": unit}.get(row.space, lambda y: y)(x)
+    options: dict[str, Any] = {"target": row.targets[0], "rng": 0}
+    published = dmtest.run_test(x, row.name, calibration="asymptotic", **options).pvalue
+    drawn = dmtest.run_test(x, row.name, calibration="monte-carlo", **options).pvalue
+    assert published == pytest.approx(drawn, abs=0.25)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("target", ["any-normal", "normal", "uniform", "sphere"])
+def test_samples_and_replicates_are_treated_alike(target: str, shape: tuple[int, int]) -> None:
+    """Ranks of samples that go the whole way, among replicates, are uniform: 120 samples."""
+    n, d = shape
+    rows = [r for r in JOINT if r.targets[0] == target or (target, r.space) == ("uniform", "cube")]
+    rows = [r for r in rows if r.name not in SLOW and not r.coloured]
+    space = rows[0].space
+    null = pool(space, n, d, 1, SHAPES[shape])
+    names = [r.name for r in JOINT if r.space == space and r.name not in SLOW and not r.coloured]
+    pvalues = np.empty((120, len(rows)))
+    for i in range(len(pvalues)):
+        x = np.random.default_rng([i, n]).standard_normal((n, d))
+        if target == "any-normal":
+            x = x @ np.random.default_rng([i, 7]).standard_normal((d, d)) + 3.0
+        x = {"uniform": stats.norm.cdf, "sphere": unit}.get(target, lambda y: y)(x)
+        goal = {"any-normal": view_of(x)}.get(target, RowView(x))
+        for j, row in enumerate(rows):
+            value = evaluate(row.statistic, goal)[1]
+            pvalues[i, j] = (null[:, names.index(row.name)] < value).mean()
+    for j, row in enumerate(rows):
+        assert stats.kstest(pvalues[:, j], "uniform").pvalue > 1e-4, row.name
+
+
+def test_royston_is_exact_whatever_the_correlation() -> None:
+    """Conditional on mean and covariance; its published p-values are not."""
+    mix = np.linalg.cholesky(0.9 * np.ones((3, 3)) + 0.1 * np.eye(3)).T
+    pvalues = []
+    for seed in range(150):
+        x = np.random.default_rng(seed).standard_normal((25, 3)) @ mix
+        pvalues.append(dmtest.run_test(x, "royston", replicates=99, rng=seed).pvalue)
+    assert stats.kstest(pvalues, "uniform").pvalue > 1e-3
+
+
+def test_more_columns_than_rows_where_a_test_claims_it() -> None:
+    x = np.random.default_rng(0).standard_normal((30, 60))
+    names = ["mean", "covariance-ledoit-wolf", "covariance-nagao", "radius", "direction"]
+    names += ["mmd", "energy", "stein"]
+    for out in dmtest.run_tests(x, names, "normal", replicates=199, rng=0):
+        assert out.pvalue > 0.01, out.test
+    for out in dmtest.run_tests(1.3 * x + 0.3, names[:3], "normal", replicates=199, rng=0):
+        assert out.pvalue < 0.02, out.test
+    with pytest.raises(InputError, match="use covariance-ledoit-wolf"):
+        dmtest.run_test(x, "covariance-lrt")
+
+
+def test_a_parameter_at_its_limit_has_no_random_feature_form() -> None:
+    x = np.random.default_rng(0).standard_normal((6000, 4))
+    for a, words in ((1.0, "random frequencies"), (0.0, "rows drawn"), (np.inf, "rows drawn")):
+        out = dmtest.run_test(
+            x, "ebner-henze-strieder", params={"a": a}, budget=1e9, replicates=99, rng=0
+        )
+        assert words in out.method, a
+        assert np.isfinite(out.statistic)
+        assert out.pvalue > 0.01
+
+
+# Critical values
+
+
+MNT = {
+    "BHEP": "bhep",
+    "DEHT": "doerr-ebner-henze-t",
+    "DEHU": "doerr-ebner-henze-u",
+    "HZ": "henze-zirkler",
+    "KKurt": "koziol-kurtosis",
+    "MKurt": "mardia-kurtosis",
+    "MQ1": "manzotti-quiroz-1",
+    "MQ2": "manzotti-quiroz-2",
+    "MRSSkew": "mori-rohatgi-szekely",
+    "MSkew": "mardia-skewness",
+    "SR": "energy",
+}
+
+
+@pytest.mark.parametrize("shape", [(20, 2), (50, 3)])
+def test_critical_values_equal_mnt_s(shape: tuple[int, int]) -> None:
+    """The rate at which 4,000 null samples exceed mnt's critical values, within 4 errors."""
+    n, d = shape
+    rows = [TESTS[name] for name in MNT.values()]
+    chosen = {}
+    null = RowNull("residuals", n, d)
+    values = np.empty((4000, len(rows)))
+    draws = replicates_of(null, rows, chosen, 4000, 11)[:, :, 0]
+    # What is calibrated on, back to the statistic: they differ by a constant of n and d.
+    view = RowView(np.ascontiguousarray(null.draw(np.random.default_rng(0)).T, dtype=np.float64))
+    for j, row in enumerate(rows):
+        statistic, varying = evaluate(row.statistic, view)
+        values[:, j] = draws[:, j] + (statistic - varying)
+    count = 0
+    with (FOLDER / "mnt_critical_values.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            name = MNT.get(line["stat"])
+            if name is None or (int(line["n"]), int(line["d"])) != (n, d):
+                continue
+            default = {"BHEP": "a=1", "DEHT": "a=1", "DEHU": "a=0.5"}.get(line["stat"])
+            if default is not None and line["tuning"] != default:
+                continue
+            alpha = 1.0 - float(line["level"])
+            j = list(MNT.values()).index(name)
+            rate = (values[:, j] > float(line["value"])).mean()
+            error = np.sqrt(alpha * (1 - alpha) * (1 / 4000 + 1 / 100_000))
+            assert abs(rate - alpha) < 4.0 * error, (name, alpha, rate)
+            count += 1
+    assert count >= 24
+
+
+# The documentation
+
+
+def test_the_list_of_tests_is_current() -> None:
+    """`python docs/make_tests.py` has been run since the registry changed."""
+    folder = Path(__file__).parents[2] / "docs"
+    namespace = runpy.run_path(str(folder / "make_tests.py"))
+    assert (folder / "tests.md").read_text(encoding="utf-8") == namespace["text"]()
