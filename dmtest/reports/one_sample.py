@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dmtest._version import __version__
 from dmtest.battery.one_sample import Battery, chosen_tests, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.calibration.multiplicity import holm, weighted
+from dmtest.calibration.multiplicity import bonferroni, holm
 from dmtest.catalogue.registry import TESTS, describe, hypothesis
 from dmtest.data.sample import Sample
 from dmtest.effects.alignment import pair_estimates
@@ -186,7 +186,7 @@ def _together(
     if found:
         searched = sections.direction_outcome(found, canonical, plan.target)
         outcomes = (*outcomes, searched)
-        pvalue = weighted([pvalue, searched.pvalue], WEIGHTS)
+        pvalue = bonferroni([pvalue, searched.pvalue], WEIGHTS)
         method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
             *WEIGHTS
         )
