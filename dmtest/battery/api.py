@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
 from dmtest.battery.two_sample import outcomes_against, refuse_arguments
-from dmtest.calibration.monte_carlo import Calibration
+from dmtest.calibration.nulls import Calibration
 from dmtest.catalogue.registry import (
     as_tests,
     checked_params,

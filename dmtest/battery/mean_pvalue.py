@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.arguments import level, whole
-from dmtest.calibration.budget import affordable
+from dmtest.calibration.budget import PAIR_BUDGET, affordable
 from dmtest.calibration.multiplicity import mean_merge, rank_pvalues
-from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of, whiten_columns
+from dmtest.calibration.nulls import NullPlan, RowNull, SliceNull, null_of, whiten_columns
 from dmtest.catalogue.spec import Spec
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate
@@ -34,8 +34,6 @@ POOL = 9_999
 FEWEST = 999
 # Published p-values whose mean is off 1/2 at small n: Jarque-Bera's is .55 at 100 rows.
 INACCURATE = ("jarque-bera",)
-# Pair products that a full pool may cost.
-PAIR_BUDGET = 2e10
 # Above this the mean of the lognormal p-values of Henze-Zirkler is within .015 of 1/2; at
 # 100 rows it is .47 for d = 8, .35 for d = 20 and .25 for d = 32.
 ROWS_PER_COLUMN = 20
@@ -174,8 +172,8 @@ def _scores(statistics: Vector, spec: Spec, subsample: int, d: int, seed: int) -
         pvalues = joint_laws.lognormal(1.0 + statistics, subsample, d)
         return _Scores(pvalues, "asymptotic (lognormal approximation)")
     if spec.family != "slices":
-        pool = max(FEWEST, affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET))
-        null = replicates_of(RowNull(spec.space, subsample, d), [spec], {}, pool, seed)[:, 0, 0]
+        count = affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET, FEWEST)
+        null = _null(RowNull(spec.space, subsample, d), spec, count, seed)
         if spec.tail == "two-sided":
             both = np.minimum(rank_pvalues(statistics, null), rank_pvalues(-statistics, -null))
             method = f"monte carlo, {len(null)} replicates"
@@ -185,8 +183,15 @@ def _scores(statistics: Vector, spec: Spec, subsample: int, d: int, seed: int) -
     unfit = spec.name in INACCURATE or (spec.name.startswith("shapiro") and subsample > 5000)
     if formula is not None and not unfit:
         return _Scores(formula(statistics, subsample), "asymptotic (published formula)")
-    null = replicates_of(SliceNull("fitted", subsample, 1, 1), [spec], {}, POOL, seed)[:, 0, 0]
+    null = _null(SliceNull("fitted", subsample, 1, 1), spec, POOL, seed)
     return _ranked(spec.sign * statistics, spec.sign * null)
+
+
+def _null(null: RowNull | SliceNull, spec: Spec, replicates: int, seed: int) -> Vector:
+    """Simulate the null at the subsamples' rows: shape (replicates,)."""
+    plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
+    (sample,) = null_of(null, [spec], plan)
+    return sample.values[:, 0]
 
 
 def _ranked(statistics: Vector, null: Vector) -> _Scores:

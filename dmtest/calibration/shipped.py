@@ -1,6 +1,6 @@
-"""Null tables that come with the package: the default battery's replicates without a simulation.
+"""Shipped nulls: replicates of the default battery's tests without a simulation.
 
-A table holds, on a grid of n and d, place, scale and standardised quantiles of every
+The file holds, on a grid of n and d, place, scale and standardised quantiles of every
 statistic under the null, and for every d the joint ranks of all of them in one set of
 replicates. Replicates at other n and d are put together from these: quantiles by cubic
 interpolation in log n and log d, in the order of the ranks at the nearest d. They take part
@@ -21,7 +21,16 @@ from scipy.special import ndtr
 
 from dmtest.catalogue.spec import Spec
 
-__all__ = ["LEVELS", "MOST_ROWS", "PATH", "RANKED", "SLICES", "column_names", "holds", "tabulated"]
+__all__ = [
+    "LEVELS",
+    "MOST_ROWS",
+    "PATH",
+    "RANKED",
+    "SLICES",
+    "column_names",
+    "holds",
+    "shipped_replicates",
+]
 
 Vector = NDArray[np.float64]
 
@@ -53,8 +62,8 @@ def _wanted(specs: Sequence[Spec]) -> list[str]:
     return column_names(slices, [spec for spec in specs if spec.family != "slices"])
 
 
-def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector | None:
-    """Put replicates of tests together from the table.
+def shipped_replicates(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector | None:
+    """Return replicates of tests, interpolated in n and d; None where the file has none.
 
     Parameters
     ----------
@@ -80,8 +89,8 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
         _interpolated(parameters, n, d, wanted[len(flat) :]),
     )
     place, scale, shape = (np.concatenate(pair) for pair in zip(*parts, strict=True))
-    chosen = [names.index(name) for name in wanted]
-    order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, chosen]
+    places = [names.index(name) for name in wanted]
+    order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, places]
     probability = (np.arange(len(order)) + 0.5) / len(order)
     drawn = np.stack([np.interp(probability, LEVELS, q) for q in shape])
     values = place + scale * np.take_along_axis(drawn.T, order.astype(np.intp), axis=0)
@@ -99,9 +108,9 @@ def _interpolated(
     parameters: str, n: int, d: int, wanted: list[str]
 ) -> tuple[Vector, Vector, Vector]:
     """Place, scale and standardised quantiles of some columns, on the grid."""
-    table, found = _load(), _neighbourhood(parameters, n, d)
-    assert found is not None
-    rows, columns = found
+    table, neighbours = _load(), _neighbourhood(parameters, n, d)
+    assert neighbours is not None
+    rows, columns = neighbours
     cell = np.ix_(rows, columns, [table[f"{parameters}/columns"].index(name) for name in wanted])
     place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
     quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)

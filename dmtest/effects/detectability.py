@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from dmtest.battery.one_sample import DEFAULT_SLICES
 from dmtest.battery.rows import rows_of
-from dmtest.calibration.monte_carlo import slice_table
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
-from dmtest.calibration.shipped import RANKED, tabulated
+from dmtest.calibration.nulls import NullPlan, RowNull, ShippedKey, SliceNull, null_of, slice_count
 from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import Sample
 from dmtest.engines.directions import random_directions
@@ -214,15 +211,11 @@ def _pvalues(
     return np.array([min_p(one, drawn)[0] for one in observed])
 
 
-def _slices(d: int) -> int:
-    return 1 if d == 1 else DEFAULT_SLICES
-
-
 def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> float:
     """Evaluate what varies of a test on one subsample."""
     if spec.family == "slices":
         d = canonical.rows.shape[1]
-        directions = random_directions(_slices(d), d, rng)
+        directions = random_directions(slice_count(d), d, rng)
         functions = {spec.name: spec.statistic}
         found = slice_statistics(canonical.rows, directions, canonical.parameters, functions)
         return float(found.mean())
@@ -231,18 +224,16 @@ def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> fl
 
 
 def _null(canonical: Canonical, m: int, spec: Spec, replicates: int, seed: int) -> Vector:
+    """Null of what varies of a test on subsamples of m rows: shape (replicates,)."""
     d = canonical.rows.shape[1]
+    null: SliceNull | RowNull
     if spec.family == "slices":
-        null = SliceNull.of(canonical.parameters, m, d, _slices(d), None)
-        table = slice_table(null, m, d, spec, replicates)
-        if table is None:
-            table = replicates_of(null, [spec], {}, replicates, seed)[:, 0]
-        return table[:, 0]
-    shipped = tabulated(canonical.parameters, m, d, [spec]) if replicates <= RANKED else None
-    if shipped is not None:
-        return shipped[:, 0, 0]
-    width = rows_of(canonical, spec.space, spec.name)[0].shape[1]
-    return replicates_of(RowNull(spec.space, m, width), [spec], {}, replicates, seed)[:, 0, 0]
+        null = SliceNull.of(canonical.parameters, m, d, slice_count(d), None)
+    else:
+        null = RowNull(spec.space, m, rows_of(canonical, spec.space, spec.name)[0].shape[1])
+    plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
+    (sample,) = null_of(null, [spec], plan, ShippedKey(canonical.parameters, d))
+    return sample.values[:, 0]
 
 
 def _wilson(rates: Vector, draws: int) -> tuple[Vector, Vector]:

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
-from dmtest.calibration.nulls import SliceNull
+from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull
 from dmtest.catalogue.registry import TESTS
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
@@ -229,7 +229,7 @@ def _tested(
     Both views of a specified target cost a factor of 2 (Bonferroni); the statistic is that of
     the smaller p-value.
     """
-    spec = TESTS["anderson-darling"]
+    spec, plan = TESTS["anderson-darling"], NullPlan(seed=seed, replicates=replicates)
     pvalues, statistics = [], []
     for line in lines.T:
         rows = np.ascontiguousarray(line)[:, None]
@@ -237,16 +237,7 @@ def _tested(
         for parameters in _views(fitted):
             values = _anderson_darling(rows, np.ones((1, 1)), parameters)[:, None]
             null = SliceNull.of(parameters, len(rows), 1, 1, None)
-            (result,) = monte_carlo_slices(
-                values,
-                null,
-                [spec],
-                {},
-                replicates=replicates,
-                seed=seed,
-                thrifty=True,
-                columns=1,
-            )
+            (result,) = monte_carlo_slices(values, null, [spec], plan, ShippedKey(parameters, 1))
             found.append((result.pvalue, -float(values[0, 0])))
         pvalue, negative = min(found)
         pvalues.append(min(1.0, len(found) * pvalue))

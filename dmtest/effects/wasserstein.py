@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.battery.one_sample import Battery
-from dmtest.calibration.monte_carlo import slice_table
-from dmtest.calibration.nulls import SliceNull, replicates_of
+from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull, null_of
 from dmtest.catalogue.registry import Spec
 from dmtest.engines.slices import project
 from dmtest.results.effect_table import SLICED_WASSERSTEIN, WORST_SLICE, Estimates
@@ -104,11 +103,9 @@ def sliced_estimates(
 def _null(null: SliceNull, columns: int, seed: int) -> Vector:
     """Mean and largest W2^2 over slices of null samples, brought to the data's n."""
     rows = min(null.n, NULL_ROWS)
-    draws = slice_table(null, rows, columns, SPEC, NULL_REPLICATES)
-    if draws is None:
-        at = SliceNull(null.parameters, rows, null.d, null.k, null.basis)
-        draws = replicates_of(at, [SPEC], {}, NULL_REPLICATES, seed)[:, 0]
-    return (draws * rows + growth(null.n)) / null.n
+    plan = NullPlan(seed=seed, replicates=NULL_REPLICATES, calibration="monte-carlo")
+    (sample,) = null_of(null.at(rows), [SPEC], plan, ShippedKey(null.parameters, columns))
+    return (sample.values * rows + growth(null.n)) / null.n
 
 
 def _influence(canonical: Canonical, directions: Vector) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 import dmtest
 from dmtest.battery.one_sample import Battery, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.calibration import monte_carlo
+from dmtest.calibration import budget
 from dmtest.calibration.nulls import RowNull, SliceNull
 from dmtest.catalogue.registry import TESTS, as_tests, list_tests
 from dmtest.data.sample import as_sample
@@ -319,10 +319,10 @@ def test_the_cap_grows_with_the_slices() -> None:
 
 def test_auto_draws_what_is_affordable(monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"slices": 4, "replicates": 999, "rng": 0}
-    monkeypatch.setattr(monte_carlo, "SLICE_BUDGET", 40 * 4 * 200)
+    monkeypatch.setattr(budget, "SLICE_BUDGET", 40 * 4 * 200)
     assert dmtest.run_test(X, "watson", **options).replicates == 200
     assert dmtest.run_test(X, "henze-zirkler", budget=4.56e6, **options).replicates == 150
-    monkeypatch.setattr(monte_carlo, "SLICE_BUDGET", 1)
+    monkeypatch.setattr(budget, "SLICE_BUDGET", 1)
     assert dmtest.run_test(X, "watson", **options).replicates == 99
     assert dmtest.run_test(X, "watson", **(options | {"replicates": 49})).replicates == 49
     full = dmtest.run_test(X, "watson", calibration="monte-carlo", **options)
