@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.battery.two_sample import outcomes_against, refuse_arguments
+from dmtest.battery.two_sample import refuse_arguments, run_comparison
 from dmtest.calibration.nulls import Calibration
 from dmtest.catalogue.registry import (
     as_tests,
@@ -160,26 +160,14 @@ def run_tests(
     goal = as_target(own_target(names) if target is None else target)
     if isinstance(goal, Reference):
         refuse_arguments(directions=directions)
-        return outcomes_against(
-            goal,
-            as_sample(data, key=key, columns=columns, nonfinite=nonfinite),
-            names,
-            params=params,
-            slices=slices,
-            calibration=calibration,
-            replicates=replicates,
-            budget=budget,
-            rng=rng,
-            progress=progress,
-        )
     tested = hypothesis(goal.name)
-    chosen = checked_params(as_tests(names, tested), params)
+    tuning = checked_params(as_tests(names, tested), params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=goal.name,
             seed=entropy_of(rng),
-            params=chosen,
+            params=tuning,
             slices=slices,
             directions=directions,
             calibration=calibration,
@@ -188,6 +176,9 @@ def run_tests(
             precision=precision,
             progress=step,
         )
+        if isinstance(goal, Reference):
+            specs = as_tests(names, tested)
+            return list(run_comparison(sample, goal, specs, plan).outcomes)
         canonical = announced(goal, sample)
         specs = chosen_tests(names, tested, canonical, plan)
         return run_battery(canonical, specs, plan).outcomes

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from dmtest.battery.two_sample import outcomes_against
+from dmtest.battery.plan import Plan
+from dmtest.battery.two_sample import run_comparison
 from dmtest.calibration.multiplicity import holm
+from dmtest.catalogue.registry import as_tests
 from dmtest.checks.baseline import Baseline
 from dmtest.checks.departures import Departure, excess_pvalue
 from dmtest.data.sample import Sample
@@ -24,7 +26,7 @@ from dmtest.reports.compare import compare_with
 from dmtest.results.check import CheckRow
 from dmtest.results.outcome import Outcome
 from dmtest.results.report import Report
-from dmtest.runtime.parallel import Progress
+from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.targets.reference import Reference
 
 __all__ = [
@@ -99,19 +101,10 @@ def baseline_rows(
 
 def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
     """Test the samples for any difference."""
-    (found,) = outcomes_against(
-        Reference(then.sample),
-        _rounded(sample, then),
-        ["energy"],
-        params=None,
-        slices=None,
-        calibration="auto",
-        replicates=_replicates(level),
-        budget=None,
-        rng=seed,
-        progress=False,
-    )
-    return found
+    plan = Plan(target="reference", seed=seed, replicates=_replicates(level))
+    specs, reference = as_tests("energy", "reference"), Reference(then.sample)
+    with single_threaded_blas():
+        return run_comparison(_rounded(sample, then), reference, specs, plan).outcomes[0]
 
 
 def _replicates(level: float) -> int:

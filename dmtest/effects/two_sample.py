@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.calibration.permutation import Permuted
+from dmtest.calibration.permutation import PermutationResult
 from dmtest.effects.wasserstein import direction_variance
 from dmtest.engines.labelled_lines import Drawn, Lines, per_line, sorted_lines
 from dmtest.engines.pool import Labels, Pool
@@ -61,7 +61,7 @@ def moments_of(x: NDArray[np.floating]) -> Moments:
 
 
 def contrast_effects(
-    pool: Pool, details: Mapping[str, Permuted], ours: Moments, theirs: Moments
+    pool: Pool, details: Mapping[str, PermutationResult], ours: Moments, theirs: Moments
 ) -> dict[str, Effect]:
     """Measure what the tests that were run look at, and means and covariances.
 
@@ -69,8 +69,8 @@ def contrast_effects(
     ----------
     pool : Pool
         The rows of both samples, n of the data and m of the reference.
-    details : dict of str to Permuted
-        Permuted statistics by name of the test.
+    details : dict of str to PermutationResult
+        By name of the test.
     ours, theirs : Moments
         Of the data and of the reference.
 
@@ -154,7 +154,7 @@ def _potential(x: Vector, y: Vector) -> Vector:
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def _pairwise(pool: Pool, result: Permuted, row: EffectRow) -> Estimates:
+def _pairwise(pool: Pool, result: PermutationResult, row: EffectRow) -> Estimates:
     """Estimate a squared distance, a mean over pairs; its bias is removed by permutation.
 
     Its sampling error is that of the projections on single rows (Hoeffding), and where these

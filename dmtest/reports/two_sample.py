@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from dmtest._version import __version__
-from dmtest.battery.two_sample import Comparison, Settings, common_rows, run_comparison
+from dmtest.battery.plan import Plan
+from dmtest.battery.two_sample import Comparison, common_rows, run_comparison
 from dmtest.calibration.multiplicity import holm
 from dmtest.catalogue.registry import describe
 from dmtest.catalogue.spec import Spec
@@ -38,14 +39,14 @@ def compared(
     goal: Reference,
     specs: Sequence[Spec],
     alpha: float,
-    settings: Settings,
+    plan: Plan,
     asked: dict[str, Any],
     started: float,
 ) -> Report:
     """Run everything that a report on two samples needs, each computation once."""
-    result = run_comparison(sample, goal, specs, settings)
+    result = run_comparison(sample, goal, specs, plan)
     rejected = result.pvalue <= alpha
-    seen = _seen(sample, goal, result, alpha, settings)
+    seen = _seen(sample, goal, result, alpha, plan)
     diagnosis: tuple[Finding, ...] = ()
     if rejected:
         diagnosis = rotation_findings(seen) if goal.rotation else contrast_findings(seen)
@@ -57,30 +58,30 @@ def compared(
         target=goal.name,
         n=sample.n,
         d=sample.d,
-        seed=settings.seed,
+        seed=plan.seed,
         outcomes=result.outcomes,
         adjusted=tuple(float(p) for p in holm([o.pvalue for o in result.outcomes])),
         effects=dict(seen.effects),
         diagnosis=diagnosis,
         warnings=_warnings(sample, goal.sample, result),
         computed=_computed(sample, goal, result, started)
-        | _repeat(sample, goal, alpha, settings, asked),
-        pictures=_pictures(seen, goal, result, settings),
+        | _repeat(sample, goal, alpha, plan, asked),
+        pictures=_pictures(seen, goal, result, plan),
     )
 
 
 def _seen(
-    sample: Sample, goal: Reference, result: Comparison, alpha: float, settings: Settings
+    sample: Sample, goal: Reference, result: Comparison, alpha: float, plan: Plan
 ) -> Contrast:
     """Measure how far apart the samples are, and where."""
-    pool = Pool(sample.x, goal.sample.x, settings.seed)
+    pool = Pool(sample.x, goal.sample.x, plan.seed)
     ours, theirs = moments_of(sample.x), moments_of(goal.sample.x)
     if goal.rotation:
         effects, distances, found = rotation_effects(pool, ours, theirs), np.zeros(0), []
     else:
         effects = contrast_effects(pool, result.details, ours, theirs)
         distances = column_distances(pool)
-        found = divergent_directions(pool, settings.replicates)
+        found = divergent_directions(pool, plan.replicates)
     return Contrast(
         names=sample.names,
         effects=effects,
@@ -93,9 +94,7 @@ def _seen(
     )
 
 
-def _pictures(
-    seen: Contrast, goal: Reference, result: Comparison, settings: Settings
-) -> dict[str, Any]:
+def _pictures(seen: Contrast, goal: Reference, result: Comparison, plan: Plan) -> dict[str, Any]:
     pictures: dict[str, Any] = {
         "slices": [],
         "coordinates": [],
@@ -107,7 +106,7 @@ def _pictures(
     pictures["coordinates"] = columns_pictured(seen.pool, seen.distances, seen.names)
     if "sliced-wasserstein" in result.details:
         drawn = result.details["sliced-wasserstein"].drawn
-        count = settings.replicates
+        count = plan.replicates
         pictures["slices"] = slices_pictured(seen.pool, drawn, seen.names, count)
     return pictures
 
@@ -136,7 +135,7 @@ def _shared(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
 
 
 def _repeat(
-    sample: Sample, goal: Reference, alpha: float, settings: Settings, asked: dict[str, Any]
+    sample: Sample, goal: Reference, alpha: float, plan: Plan, asked: dict[str, Any]
 ) -> dict[str, Any]:
     """Keep the call, and the command where both samples are files."""
     sources = sample.source, goal.sample.source
@@ -145,13 +144,13 @@ def _repeat(
         repr(sources[0]) if sources[0] else "data",
         repr(sources[1]) if sources[1] else "reference",
         *(f"{name}={value!r}" for name, value in ({"alpha": alpha} | given).items()),
-        f"rng={settings.seed}",
+        f"rng={plan.seed}",
     ]
     lines = ["dmtest.compare(", *(f"    {one}," for one in arguments), ")"]
     kept: dict[str, Any] = {"arguments": asked, "call": "\n".join(lines), "command": ""}
     if sources[0] and sources[1]:
         words = ["dmtest", "compare", sources[0], sources[1], "--alpha", f"{alpha:g}"]
-        words += ["--seed", str(settings.seed), *(["--rotation"] if goal.rotation else [])]
+        words += ["--seed", str(plan.seed), *(["--rotation"] if goal.rotation else [])]
         kept["command"] = shlex.join(words)
     return kept
 
