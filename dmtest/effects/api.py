@@ -15,6 +15,7 @@ from dmtest.effects.detectability import Detectability, detectability_of
 from dmtest.effects.directions import Direction, directions_of
 from dmtest.effects.profile import KLProfile, profile_of
 from dmtest.errors import InputError
+from dmtest.results.effect_table import effects_of
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
@@ -133,7 +134,7 @@ def kl_decomposition(
     _, canonical, seed = _brought(data, target, rng, key, columns)
     confidence = arguments.level("confidence", confidence, 0.95)
     with single_threaded_blas():
-        return {effect.name: effect for effect in decompose(canonical, seed, confidence)}
+        return effects_of(decompose(canonical, seed), confidence)
 
 
 def worst_directions(

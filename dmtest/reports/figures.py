@@ -12,15 +12,12 @@ from scipy.special import betainc, betaincinv, ndtr, ndtri, stdtrit
 from dmtest.battery.one_sample import Battery
 from dmtest.effects.coordinates import Coordinates, histogram
 from dmtest.effects.detectability import Detectability
-from dmtest.effects.directions import Direction
-from dmtest.effects.directions_two_sample import Divergent
+from dmtest.effects.directions import loadings
 from dmtest.effects.profile import KLProfile
 from dmtest.engines.slices import SliceView, project
 from dmtest.results import serial
 from dmtest.results.figures import (
     CoordinateFigure,
-    DirectionFigure,
-    Loadings,
     Numbers,
     PowerFigure,
     ProfileFigure,
@@ -42,11 +39,7 @@ __all__ = [
     "column_name",
     "coordinate_figures",
     "cube_rows",
-    "direction_figure",
-    "direction_figures",
     "eigenvalue_spread",
-    "largest_weights",
-    "loadings",
     "power_figure",
     "profile_figure",
     "seven_digits",
@@ -56,8 +49,8 @@ __all__ = [
 
 Vector = NDArray[np.float64]
 
-# Quantiles of a slice, columns with a histogram, columns named with a direction.
-POINTS, SHOWN, NAMED = 161, 12, 6
+# Quantiles of a slice, and columns with a histogram.
+POINTS, SHOWN = 161, 12
 # Columns up to which there is a spectrum, eigenvalues shown, and draws behind its band.
 LARGEST_SPECTRUM, EIGENVALUES, SPECTRA = 1024, 512, 39
 # Samples behind the band of a slice.
@@ -77,24 +70,6 @@ def column_name(names: Sequence[str] | None, j: int) -> str:
     return f"x{j}" if names is None else str(names[j])
 
 
-def largest_weights(
-    weights: Vector, names: Sequence[str] | None, columns: NDArray[np.intp] | None = None
-) -> Loadings:
-    """Return the columns of the largest weights in absolute value, with their weights.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (r,)
-    names : sequence of str or None
-        Of all columns.
-    columns : ndarray of int, shape (r,), optional
-        Columns that the weights belong to; by default the first r.
-    """
-    top = np.argsort(-np.abs(weights), kind="stable")[:NAMED]
-    at = np.arange(len(weights)) if columns is None else columns
-    return tuple((column_name(names, int(at[j])), float(weights[j])) for j in top)
-
-
 def chosen_slices(departures: Vector) -> Iterator[tuple[Literal["worst", "typical"], int, str]]:
     """Yield role, index and title of the slice that departs most, and of the median one."""
     order = np.argsort(departures, kind="stable")
@@ -104,21 +79,6 @@ def chosen_slices(departures: Vector) -> Iterator[tuple[Literal["worst", "typica
     if many > 1:
         index = int(order[many // 2])
         yield "typical", index, f"Slice {index}, a typical one of {many}"
-
-
-def direction_figure(direction: Direction | Divergent, loadings: Loadings) -> DirectionFigure:
-    """Return the numbers of a worst direction."""
-    return DirectionFigure(
-        loadings=loadings,
-        rows=direction.rows,
-        statistic=direction.statistic,
-        pvalue=direction.pvalue,
-        adjusted=direction.adjusted,
-        mean=direction.mean,
-        variance=direction.variance,
-        skewness=direction.skewness,
-        kurtosis=direction.kurtosis,
-    )
 
 
 def eigenvalue_spread(draws: Vector) -> tuple[float, Vector]:
@@ -148,20 +108,6 @@ def eigenvalue_spread(draws: Vector) -> tuple[float, Vector]:
 # One sample
 
 
-def loadings(direction: Vector, canonical: Canonical, names: Sequence[str] | None) -> Loadings:
-    """Return the columns that a direction weighs most, with their weights (unit length).
-
-    For a whitened sample the direction is first taken back to the standardised columns.
-    """
-    weights = direction
-    if canonical.fitted:
-        part = canonical.covariance[np.ix_(canonical.columns, canonical.columns)]
-        weights = np.linalg.solve(np.linalg.cholesky(part).T, direction)
-        weights = weights * np.sqrt(np.diagonal(part))
-    weights = weights / np.linalg.norm(weights)
-    return largest_weights(weights, names, canonical.columns)
-
-
 def slice_figures(
     canonical: Canonical, battery: Battery, names: Sequence[str] | None, seed: int
 ) -> tuple[SliceFigure, ...]:
@@ -186,7 +132,7 @@ def slice_figures(
                 observed=seven_digits(observed),
                 low=seven_digits(low),
                 high=seven_digits(high),
-                loadings=loadings(battery.directions[index], canonical, names),
+                loadings=loadings(battery.directions[index], names, canonical),
                 pvalue=pvalues[i],
             )
         )
@@ -313,16 +259,6 @@ def _null_spectrum(n: int, d: int, seed: int, index: int) -> Vector:
     factor = np.tril(rng.standard_normal((d, d)), -1)
     factor[np.diag_indices(d)] = np.sqrt(rng.chisquare(n - 1 - np.arange(d)))
     return np.asarray(np.linalg.eigvalsh(factor @ factor.T / n)[::-1])
-
-
-def direction_figures(
-    directions: Sequence[Direction], canonical: Canonical, names: Sequence[str] | None
-) -> tuple[DirectionFigure, ...]:
-    """Return the numbers of every worst direction, with the columns that it weighs most."""
-    return tuple(
-        direction_figure(one, loadings(np.array(one.direction), canonical, names))
-        for one in directions
-    )
 
 
 def profile_figure(profile: KLProfile | None) -> ProfileFigure | None:

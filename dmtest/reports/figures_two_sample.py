@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.effects.directions_two_sample import Divergent
+from dmtest.effects.directions import loadings
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.labelled_lines import Drawn
 from dmtest.engines.pool import Labels, Pool
@@ -19,14 +19,11 @@ from dmtest.reports.figures import (
     SPECTRA,
     chosen_slices,
     column_name,
-    direction_figure,
     eigenvalue_spread,
-    largest_weights,
     seven_digits,
 )
 from dmtest.results.figures import (
     CoordinateFigure,
-    DirectionFigure,
     Numbers,
     SliceFigure,
     SpectrumFigure,
@@ -36,7 +33,6 @@ from dmtest.runtime.parallel import blocks, run_tasks
 __all__ = [
     "column_distances",
     "column_figures",
-    "divergent_figures",
     "pair_slice_figures",
     "pair_spectrum_figure",
 ]
@@ -117,7 +113,7 @@ def pair_slice_figures(
                 observed=seven_digits(observed),
                 low=seven_digits(low),
                 high=seven_digits(high),
-                loadings=largest_weights(lines.directions[k], names),
+                loadings=loadings(lines.directions[k], names),
                 pvalue=(1.0 + reached) / scaled.shape[1],
             )
         )
@@ -187,10 +183,3 @@ def _spectrum_width(pool: Pool) -> Vector:
 
     width, spread = eigenvalue_spread(np.stack(list(run_tasks(one, range(SPECTRA)))))
     return width * spread
-
-
-def divergent_figures(
-    directions: Sequence[Divergent], names: Sequence[str] | None
-) -> tuple[DirectionFigure, ...]:
-    """Return the numbers of every worst direction, with the columns that it weighs most."""
-    return tuple(direction_figure(one, largest_weights(one.direction, names)) for one in directions)

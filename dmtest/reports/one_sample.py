@@ -15,11 +15,10 @@ from dmtest.data.sample import Sample
 from dmtest.effects.coordinates import describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
-from dmtest.reports.diagnosis import Evidence, diagnose
+from dmtest.reports.diagnosis import SampleEvidence, diagnose
 from dmtest.reports.figures import (
     coordinate_figures,
     cube_rows,
-    direction_figures,
     power_figure,
     profile_figure,
     slice_figures,
@@ -106,7 +105,7 @@ def one_sample_report(
         slices=slice_figures(canonical, battery, names, seed),
         coordinates=coordinate_figures(coordinates, cube, names),
         spectrum=spectrum_figure(canonical, seed),
-        directions=direction_figures(directions, canonical, names),
+        directions=tuple(one.figure(names, canonical) for one in directions),
         profile=profile_figure(profile),
         detectability=power_figure(power),
     )
@@ -115,16 +114,18 @@ def one_sample_report(
     diagnosis: tuple[Finding, ...] = ()
     if rejected:
         values = coordinates.values
-        evidence = Evidence(
-            canonical=canonical,
-            coordinates=coordinates,
+        evidence = SampleEvidence(
             names=names,
             effects=effects,
+            directions=directions,
+            alpha=alpha,
+            canonical=canonical,
+            coordinates=coordinates,
             skewness=battery.extras["skewness"],
             kurtosis=battery.extras["kurtosis"],
             norms=np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)),
         )
-        diagnosis = diagnose(evidence, sections.direction_finding(figures.directions, alpha))
+        diagnosis = diagnose(evidence)
 
     # 10. Decide, and keep the facts of the run.
     facts = replace(

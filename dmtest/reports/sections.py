@@ -14,17 +14,24 @@ from dmtest.battery.one_sample import Battery
 from dmtest.catalogue.registry import TESTS, describe, find
 from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import Sample
-from dmtest.effects.alignment import pair_effects
-from dmtest.effects.decomposition import shape_parts
-from dmtest.effects.detectability import Detectability, detectability_of
+from dmtest.effects.alignment import pair_estimates
+from dmtest.effects.decomposition import density_estimates
+from dmtest.effects.detectability import Detectability, detectability_effect, detectability_of
 from dmtest.effects.directions import Direction, directions_of
-from dmtest.effects.gaussian import gaussian_effects
-from dmtest.effects.profile import KLProfile, profile_of, upper_bound
-from dmtest.effects.shape import shape_effects
-from dmtest.effects.wasserstein import wasserstein_effects
+from dmtest.effects.gaussian import gaussian_estimates
+from dmtest.effects.profile import (
+    FEWEST_PROFILE,
+    PROFILE_ROWS,
+    KLProfile,
+    profile_effect,
+    profile_of,
+    upper_bound,
+)
+from dmtest.effects.shape import shape_estimates
+from dmtest.effects.wasserstein import sliced_estimates
 from dmtest.errors import InputError
-from dmtest.results.figures import DirectionFigure
-from dmtest.results.outcome import Effect, Finding, Outcome
+from dmtest.results.effect_table import Estimates, effects_of
+from dmtest.results.outcome import Effect, Outcome
 from dmtest.results.provenance import Description, Provenance
 from dmtest.runtime.parallel import Progress
 from dmtest.targets.canonical import Canonical
@@ -39,19 +46,16 @@ __all__ = [
     "certificate_section",
     "certify",
     "detectability_section",
-    "direction_finding",
     "directions_section",
     "effects_section",
     "most_telling",
     "profile_section",
     "provenance_of",
+    "shape_section",
 ]
 
-# Rows that a report gives to the profile when there is no tolerance to decide on, to the parts
-# that take density estimates, and to the search.
-PROFILE_ROWS, SHAPE_ROWS, SEARCH_ROWS = 1 << 14, 4000, 20_000
-# Batches of a profile; the smallest sample that has them.
-FEWEST_PROFILE = 128
+# Rows that a report gives to the parts that take density estimates, and to the search.
+SHAPE_ROWS, SEARCH_ROWS = 4000, 20_000
 DIRECTIONS, FEWEST_SEARCH, ROWS_PER_COLUMN = 3, 200, 4
 # Subsamples of every size, and rows of the largest, in a report.
 DRAWS, TOP = 50, 2048
@@ -98,21 +102,6 @@ def directions_section(canonical: Canonical, replicates: int, seed: int) -> list
     if d < 2 or n < max(FEWEST_SEARCH, ROWS_PER_COLUMN * d) or canonical.unit is not None:
         return []
     return directions_of(canonical, DIRECTIONS, replicates, seed, rows=SEARCH_ROWS)
-
-
-def direction_finding(figures: Sequence[DirectionFigure], alpha: float) -> Finding | None:
-    """Return a sentence on the worst direction, if the held-out rows confirm it."""
-    confirmed = [one for one in figures if one.adjusted <= alpha]
-    if not confirmed:
-        return None
-    worst = max(confirmed, key=lambda one: one.statistic)
-    weights = ", ".join(f"{name} {weight:+.2f}" for name, weight in worst.loadings[:3])
-    text = (
-        f"One direction stands out, and rows that had no part in choosing it confirm it: "
-        f"its largest weights are {weights}; along it the variance is {worst.variance:.3g}, "
-        f"the skewness {worst.skewness:+.2g} and the excess kurtosis {worst.kurtosis:+.2g}."
-    )
-    return Finding("worst-direction", text, len(confirmed))
 
 
 def profile_section(
@@ -203,6 +192,13 @@ def _usable(spec: Spec | None) -> bool:
     return spec is not None and not spec.coloured and not spec.exact and spec.most is None
 
 
+def shape_section(canonical: Canonical, seed: int) -> Estimates:
+    """Return the parts of the divergence that take densities; rows on a sphere have none."""
+    if canonical.unit is not None:
+        return {}
+    return density_estimates(canonical, seed, rows=SHAPE_ROWS)
+
+
 def effects_section(
     canonical: Canonical,
     battery: Battery,
@@ -228,59 +224,16 @@ def effects_section(
     seed : int
         Of the null that a distance is debiased with, and of density estimates.
     """
-    sliced, worst = wasserstein_effects(canonical, battery, seed)
-    effects = [] if profile is None else [_profile_effect(profile)]
-    if not canonical.fitted:
-        effects += gaussian_effects(canonical)
-    if canonical.unit is None:
-        effects += shape_parts(canonical, seed, rows=SHAPE_ROWS)
-    effects += [sliced, worst, *shape_effects(canonical)]
+    estimates = {} if canonical.fitted else gaussian_estimates(canonical)
+    estimates |= shape_section(canonical, seed)
+    estimates |= sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
+    effects = [] if profile is None else [profile_effect(profile)]
+    effects += effects_of(estimates).values()
     if power is not None:
-        effects.append(_detectability_effect(power))
+        effects.append(detectability_effect(power))
     if pairs is not None:
-        effects += pair_effects(pairs[0].x, pairs[1].x, seed)
+        effects += effects_of(pair_estimates(pairs[0].x, pairs[1].x, seed)).values()
     return {effect.name: effect for effect in effects}
-
-
-def _profile_effect(profile: KLProfile) -> Effect:
-    """Return the profile's point at the default noise."""
-    point = profile.point
-    kind = "sd" if profile.noise == "gaussian" else "half width"
-    return Effect(
-        name="smoothed-kl",
-        label=f"KL after noise ({kind} {point.noise:.3g})",
-        value=0.5 * (point.lower + point.upper),
-        low=point.low,
-        high=point.high,
-        confidence=profile.confidence,
-        unit="nats",
-        note=(
-            f"middle of a two-sided bracket over {profile.batches} batches of {profile.batch} "
-            f"rows; limits hold for all noise levels of the profile together"
-        ),
-    )
-
-
-def _detectability_effect(found: Detectability) -> Effect:
-    """Return the rows at which the test has a power of one half."""
-    half = found.thresholds[0]
-    note = f"power of {found.test} at level {found.alpha:g} on subsamples of {found.sizes[-1]} rows"
-    note += f" and fewer, {found.draws} of each size"
-    reached = half.n is not None
-    if not reached:
-        seen = found.rates[-1] >= 0.5
-        side = f"fewer than {found.sizes[0]}" if seen else f"more than {found.sizes[-1]}"
-        note = f"{side} rows: {note}"
-    return Effect(
-        name="detectable-n",
-        label=f"Rows at which {found.test} notices in half of the cases",
-        value=half.n,
-        low=half.low if reached else None,
-        high=half.high if reached else None,
-        confidence=0.95 if reached else None,
-        unit="rows",
-        note=note,
-    )
 
 
 def provenance_of(

@@ -12,7 +12,8 @@ from dmtest.battery.two_sample import Comparison, Settings, common_rows, run_com
 from dmtest.calibration.multiplicity import holm
 from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import Sample
-from dmtest.effects.directions_two_sample import Divergent, divergent_directions
+from dmtest.effects.directions import Direction
+from dmtest.effects.directions_two_sample import divergent_directions
 from dmtest.effects.two_sample import contrast_effects, moments_of, rotation_effects
 from dmtest.engines.pool import Pool
 from dmtest.reports import figures_two_sample
@@ -63,7 +64,7 @@ def two_sample_report(
     # 2. Measure effects, and search for the directions of the largest difference.
     pool = Pool(sample.x, reference.sample.x, settings.seed)
     ours, theirs = moments_of(sample.x), moments_of(reference.sample.x)
-    distances, directions = np.zeros(0), list[Divergent]()
+    distances, directions = np.zeros(0), list[Direction]()
     if reference.rotation:
         effects = rotation_effects(pool, ours, theirs)
     else:
@@ -129,7 +130,7 @@ def _figures(
     figures = Figures(
         samples=2,
         spectrum=figures_two_sample.pair_spectrum_figure(pool, contrast.ours, contrast.theirs),
-        directions=figures_two_sample.divergent_figures(contrast.directions, names),
+        directions=tuple(one.figure(names) for one in contrast.directions),
     )
     if reference.rotation:
         return figures

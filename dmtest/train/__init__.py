@@ -3,8 +3,8 @@
 The only part of dmtest that imports torch, and only when one of its names is used. Install it
 with ``pip install "dmtest[train]"``.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `targets`, `engines`,
-`statistics`, `battery`, `bounds`, `information`, `effects`, `reports`.
+Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `engines`, `statistics`,
+`battery`, `bounds`, `information`, `effects`, `reports`.
 """
 
 from __future__ import annotations

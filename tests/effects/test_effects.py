@@ -19,17 +19,19 @@ from dmtest.catalogue.registry import TESTS
 from dmtest.data.sample import as_sample
 from dmtest.effects import gaussian, wasserstein
 from dmtest.effects.coordinates import describe_coordinates, histogram
-from dmtest.effects.gaussian import gaussian_effects, unbiased_parts
-from dmtest.effects.shape import shape_effects
+from dmtest.effects.directions import loadings
+from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
+from dmtest.effects.shape import shape_estimates
 from dmtest.effects.wasserstein import (
     describe_slices,
     direction_variance,
-    hall_quantile,
-    wasserstein_effects,
+    sliced_estimates,
 )
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.reports import figures
+from dmtest.results.effect_table import KL_FITTED, SLICED_WASSERSTEIN, WORST_SLICE, effects_of
+from dmtest.results.estimate import hall_quantile
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.statistics.slices.wasserstein import growth, squared_wasserstein
@@ -83,7 +85,7 @@ def test_normal_divergence(case: str) -> None:
         x = np.random.default_rng([run, 1]).standard_normal((n, d)) @ factor.T + mean
         canonical = known(x)
         values[run] = unbiased_parts(canonical.mean, canonical.covariance, n)
-        effects = {effect.name: effect for effect in gaussian_effects(canonical)}
+        effects = effects_of(gaussian_estimates(canonical))
         for j, name in enumerate(ORDER):
             effect = effects[name]
             assert_allclose(effect.value, max(0.0, values[run, j]))
@@ -117,7 +119,7 @@ def test_normal_divergence_equals_the_plug_in() -> None:
     mean, covariance = correlated(6, 3)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200_000, 6)) @ np.linalg.cholesky(covariance).T + mean
-    effects = gaussian_effects(known(x))
+    effects = [*effects_of(gaussian_estimates(known(x))).values()]
     assert [e.name for e in effects] == [ORDER[3], *ORDER[:3]]
     plug_in = twins.normal_divergence(x.mean(axis=0), np.cov(x.T, ddof=0))
     assert_allclose([e.value for e in effects], plug_in[[3, 0, 1, 2]], atol=3e-4)
@@ -130,7 +132,7 @@ def test_wider_confidence_is_wider() -> None:
     canonical = known(np.random.default_rng(1).standard_normal((300, 3)) + 1.0)
     widths = {}
     for confidence in (0.5, 0.95, 0.99):
-        effect = gaussian_effects(canonical, confidence)[0]
+        effect = effects_of(gaussian_estimates(canonical), confidence)[KL_FITTED.name]
         widths[confidence] = effect.high - effect.low
     assert_allclose(widths[0.99] / widths[0.95], ndtri(0.995) / ndtri(0.975))
     assert_allclose(widths[0.95] / widths[0.5], ndtri(0.975) / ndtri(0.75))
@@ -141,7 +143,7 @@ def test_singular_covariance_is_said_not_estimated() -> None:
     x = np.random.default_rng(2).standard_normal((50, 3))
     double = np.concatenate([x, x[:, :1]], axis=1)
     for rows, reason in ((x[:4], "more than 4 rows"), (double, "infinite")):
-        (effect,) = gaussian_effects(known(rows))
+        (effect,) = effects_of(gaussian_estimates(known(rows))).values()
         assert effect.value is effect.low is effect.high is effect.confidence is None
         assert reason in effect.note
 
@@ -170,7 +172,8 @@ def battery(canonical: Canonical, seed: int, slices: int) -> Battery:
 def distance(x: np.ndarray, seed: int, slices: int, target: str = "normal") -> Effect:
     """Estimate the sliced distance; null replicates are shared by all calls of a shape."""
     canonical = as_target(target).canonical(as_sample(x))
-    return wasserstein_effects(canonical, battery(canonical, seed, slices), 0)[0]
+    estimates = sliced_estimates(canonical, battery(canonical, seed, slices), 0)
+    return effects_of(estimates)[SLICED_WASSERSTEIN.name]
 
 
 def over_sphere(d: int, function: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -268,10 +271,9 @@ def test_worst_slice() -> None:
     x = shifted(0, 0, 1.5)(np.random.default_rng(4), 400)
     canonical = known(x)
     results = battery(canonical, 5, 12)
-    worst = wasserstein_effects(canonical, results, 0)[1]
+    worst = effects_of(sliced_estimates(canonical, results, 0))[WORST_SLICE.name]
     lines = results.directions @ x.T
     squared = squared_wasserstein(SliceView(lines, "known"))
-    assert worst.name == "worst-slice"
     assert f"(number {squared.argmax()})" in worst.label
     assert_allclose(worst.value, np.sqrt(squared.max()), rtol=1e-9)
     assert float(worst.note.rsplit(" ", 1)[1]) < 0.3 < worst.value
@@ -367,7 +369,7 @@ def mixture(d: int) -> Sampler:
 
 def by_name(x: np.ndarray) -> dict[str, Effect]:
     """Describe the shape of rows that follow a known target."""
-    return {effect.name: effect for effect in shape_effects(known(x))}
+    return effects_of(shape_estimates(known(x)))
 
 
 @pytest.mark.parametrize("d", [1, 4, 64])
@@ -468,7 +470,7 @@ def test_loadings_point_at_the_standardised_columns() -> None:
     x = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 3)) * [1.0, 10.0, 0.1] + 5.0
     canonical = as_target("any-normal").canonical(as_sample(x))
     direction = np.array([0.6, 0.0, -0.8])
-    weights = dict(figures.loadings(direction, canonical, None))
+    weights = dict(loadings(direction, None, canonical))
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     line = z @ [weights[f"x{j}"] for j in range(3)]
     assert_allclose(np.corrcoef(line, canonical.rows @ direction)[0, 1], 1.0, rtol=1e-9)

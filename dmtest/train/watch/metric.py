@@ -13,16 +13,30 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from dmtest.arguments import whole
+from dmtest.effects.gaussian import PARTS, estimable_parts
+from dmtest.effects.shape import dispersion, effective_rank
 from dmtest.engines.directions import random_directions
 from dmtest.errors import InputError
+from dmtest.results.effect_table import (
+    EFFECTIVE_RANK,
+    KL_CORRELATION,
+    KL_FITTED,
+    KL_MEAN,
+    KL_SCALE,
+    LENGTH_DISPERSION,
+    SLICED_WASSERSTEIN,
+    WORST_SLICE,
+)
 from dmtest.runtime.streams import entropy_of, stream
+from dmtest.statistics.slices.wasserstein import null_mean
 from dmtest.train.losses.charfun import EDGE, characteristic, grid, unbiased_distance
 from dmtest.train.losses.lines import LINES, Lines
 from dmtest.train.losses.prepare import plain
-from dmtest.train.watch.measured import of_moments, sampling
 from dmtest.train.watch.reservoir import empty_reservoir, merged, offered, rows_held
 
 __all__ = ["EFFECTS", "DistributionMatch", "known_effects"]
+
+Vector = NDArray[np.float64]
 
 # Period of the trapezoidal rule: exact while values of a slice lie within REACH of 0.
 PERIOD = 64.0
@@ -32,17 +46,19 @@ NODES = math.ceil(EDGE / STEP)
 # Rows that Epps-Pulley is computed from where some lie beyond REACH.
 FEW = 1024
 
+# Two that reports do not have.
+EPPS_PULLEY, ISOTROPY = "epps-pulley", "isotropy"
 EFFECTS = (
-    "kl-fitted-normal",
-    "kl-mean",
-    "kl-scale",
-    "kl-correlation",
-    "sliced-wasserstein-2",
-    "worst-slice",
-    "epps-pulley",
-    "effective-rank",
-    "isotropy",
-    "length-dispersion",
+    KL_FITTED.name,
+    KL_MEAN.name,
+    KL_SCALE.name,
+    KL_CORRELATION.name,
+    SLICED_WASSERSTEIN.name,
+    WORST_SLICE.name,
+    EPPS_PULLEY,
+    EFFECTIVE_RANK.name,
+    ISOTROPY,
+    LENGTH_DISPERSION.name,
 )
 
 
@@ -164,7 +180,7 @@ class DistributionMatch(Metric):
             self.count = self.count + len(rows)
             self.total = self.total + rows.sum(dim=0)
             self.second = self.second + rows.T @ rows
-            if "epps-pulley" in self.effects:
+            if EPPS_PULLEY in self.effects:
                 self.waves = self.waves + len(rows) * characteristic(lines, STEP, NODES)
             self.farthest = torch.maximum(self.farthest, lines.abs().max())
             self.kept = offered(self.kept, rows, self.seed)
@@ -191,7 +207,7 @@ class DistributionMatch(Metric):
         if n >= 8:
             mean = (self.total / n).cpu().numpy()
             covariance = (self.second / n).cpu().numpy() - np.outer(mean, mean)
-            values |= of_moments(mean, 0.5 * (covariance + covariance.T), n)
+            values |= _of_moments(mean, 0.5 * (covariance + covariance.T), n)
             values |= self._of_slices(rows, n)
         device = self.count.device
         return {
@@ -210,13 +226,28 @@ class DistributionMatch(Metric):
             few = lines[:, :FEW]
             step, nodes = grid(float(few.min()), float(few.max()))
             distance = unbiased_distance(characteristic(few, step, nodes), step, few.shape[1])
-        scaled = rows.square().sum(dim=1) / (float(rows.square().mean()) or 1.0)
+        assert self.sample is not None
+        length = dispersion(self.sample, most=m).value
         return {
-            "sliced-wasserstein-2": math.sqrt(max(float(squared.mean()) - sampling(m), 0.0)),
-            "worst-slice": math.sqrt(float(squared.max())),
-            "epps-pulley": float(distance.mean()),
-            "length-dispersion": float((scaled - self.d).square().mean()) / (2.0 * self.d),
+            SLICED_WASSERSTEIN.name: SLICED_WASSERSTEIN.shown(float(squared.mean()) - null_mean(m)),
+            WORST_SLICE.name: WORST_SLICE.shown(float(squared.max())),
+            EPPS_PULLEY: float(distance.mean()),
+            LENGTH_DISPERSION.name: math.nan if length is None else length,
         }
+
+
+def _of_moments(mean: Vector, covariance: Vector, n: int) -> dict[str, float]:
+    """Effects that mean (d,) and 1/n covariance (d, d) determine; none that is not estimable."""
+    rank = effective_rank(covariance)
+    found = {} if rank is None else {EFFECTIVE_RANK.name: rank}
+    parts = estimable_parts(mean, covariance, n)
+    if parts is not None:
+        found |= {row.name: row.shown(float(part)) for row, part in zip(PARTS, parts, strict=True)}
+        sizes = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
+        found[ISOTROPY] = math.exp(float(np.log(sizes).mean())) / float(sizes.mean())
+    elif n > len(mean) + 1:
+        found[ISOTROPY] = 0.0
+    return found
 
 
 def known_effects(effects: Iterable[str] | None) -> tuple[str, ...]:
