@@ -199,7 +199,7 @@ def check(
     if then is None:
         goal = as_target("normal" if target is None else target)
     else:
-        goal = chosen_target(then.target, target, then.sample, then.source)
+        goal = chosen_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
     now = report(sample, goal, progress=progress, **options)
     with single_threaded_blas():

@@ -17,16 +17,9 @@ from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.profile import smoothed_estimates
 from dmtest.effects.shape import dispersion
 from dmtest.effects.wasserstein import describe_slices, sliced_estimates
-from dmtest.reports.sections import shape_section
-from dmtest.results.effect_table import (
-    KL_CORRELATION,
-    KL_FITTED,
-    KL_MEAN,
-    KL_SCALE,
-    LENGTH_DISPERSION,
-    EffectRow,
-    Estimates,
-)
+from dmtest.reports.sections import density_section
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import EffectRow, Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.targets.canonical import Canonical
 
@@ -131,14 +124,16 @@ def departures_of(
         Divergences in nats, the sliced distance in squared standard deviations.
     """
     estimates = {} if canonical.fitted else _gaussian(canonical)
-    estimates |= shape_section(canonical, plan.seed)
+    estimates |= density_section(canonical, plan.seed)
     battery = run_battery(canonical, [], plan, describe_slices())
     estimates |= sliced_estimates(canonical, battery, plan.seed, shared=True)
     # A sphere's row lengths are not of the data, and noise would take rows off it.
     if canonical.unit is None:
         length = dispersion(canonical.rows)
         assert length.value is not None
-        estimates[LENGTH_DISPERSION] = replace(length, value=abs(length.value - 1.0), folded=True)
+        estimates[table.LENGTH_DISPERSION] = replace(
+            length, value=abs(length.value - 1.0), folded=True
+        )
         estimates |= smoothed_estimates(canonical, plan.seed, noise, batch)
     return [Departure.of(row, one) for row, one in estimates.items() if row.departure]
 
@@ -147,12 +142,16 @@ def _gaussian(canonical: Canonical) -> Estimates:
     """Estimate the parts of the fitted normal; infinite ones where the covariance is singular."""
     n, d = canonical.rows.shape
     estimates = gaussian_estimates(canonical, skewed=True)
-    if estimates[KL_FITTED].value is None:
+    if estimates[table.KL_FITTED].value is None:
         few = n <= d + 1
         note = "the rows lie in fewer dimensions than they have columns"
         if few:
             note = f"it takes more than {d + 1} rows; there are {n}"
         missing = Estimate(value=None, note=note)
         infinite = missing if few else Estimate(value=np.inf, error=0.0, note=note)
-        estimates = {KL_MEAN: missing, KL_SCALE: infinite, KL_CORRELATION: infinite}
-    return {row: one for row, one in estimates.items() if d > 1 or row != KL_CORRELATION}
+        estimates = {
+            table.KL_MEAN: missing,
+            table.KL_SCALE: infinite,
+            table.KL_CORRELATION: infinite,
+        }
+    return {row: one for row, one in estimates.items() if d > 1 or row != table.KL_CORRELATION}

@@ -12,14 +12,9 @@ from dmtest.effects.detectability import detectability_of
 from dmtest.errors import InputError
 from dmtest.render.wording import number
 from dmtest.reports.sections import most_telling
+from dmtest.results import effect_table as table
 from dmtest.results.check import CheckRow
-from dmtest.results.effect_table import (
-    EFFECTIVE_RANK,
-    KL_FITTED,
-    SLICED_WASSERSTEIN,
-    SMOOTHED_KL,
-    EffectRow,
-)
+from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
@@ -39,10 +34,10 @@ class Limit:
 
 
 EFFECTS = {
-    "max_kl": Limit(KL_FITTED, "KL of the fitted normal", True),
-    "max_smoothed_kl": Limit(SMOOTHED_KL, "KL after noise", True),
-    "max_wasserstein": Limit(SLICED_WASSERSTEIN, SLICED_WASSERSTEIN.label, True),
-    "min_rank": Limit(EFFECTIVE_RANK, "Effective rank", False),
+    "max_kl": Limit(table.KL_FITTED, "KL of the fitted normal", True),
+    "max_smoothed_kl": Limit(table.SMOOTHED_KL, "KL after noise", True),
+    "max_wasserstein": Limit(table.SLICED_WASSERSTEIN, table.SLICED_WASSERSTEIN.label, True),
+    "min_rank": Limit(table.EFFECTIVE_RANK, "Effective rank", False),
 }
 LIMITS = (*EFFECTS, "min_detectable_n")
 

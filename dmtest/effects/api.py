@@ -128,8 +128,8 @@ def kl_decomposition(
     Returns
     -------
     dict of str to Effect
-        ``"fitted-normal"`` with its parts ``"mean"``, ``"scale"`` and ``"correlation"``, then
-        ``"kl-margins"`` and ``"kl-dependence"``.
+        ``"kl-fitted-normal"`` with its parts ``"kl-mean"``, ``"kl-scale"`` and
+        ``"kl-correlation"``, then ``"kl-margins"`` and ``"kl-dependence"``.
     """
     _, canonical, seed = _brought(data, target, rng, key, columns)
     confidence = arguments.level("confidence", confidence, 0.95)

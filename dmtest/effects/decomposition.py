@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
 from dmtest.effects.gaussian import PARTS, gaussian_estimates, unbiased_parts
-from dmtest.results.effect_table import KL_DEPENDENCE, KL_FITTED, KL_MARGINS, Estimates
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate, ResampledEstimate
 from dmtest.runtime.parallel import run_tasks, workers
 from dmtest.runtime.streams import stream
@@ -47,7 +48,7 @@ def _resampled(canonical: Canonical, seed: int) -> Estimates:
     are the truth that it was drawn from.
     """
     estimates = gaussian_estimates(canonical)
-    if estimates[KL_FITTED].value is None:
+    if estimates[table.KL_FITTED].value is None:
         return estimates
     rows, (n, d) = canonical.rows, canonical.rows.shape
     truth = _plain_parts(canonical.mean, canonical.covariance)
@@ -112,20 +113,24 @@ def density_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> Esti
     m = len(used)
     spread = used.std(axis=0)
     if m < 50 or not (spread > 0.0).all():
-        return {KL_MARGINS: _missing("it takes 50 rows" if m < 50 else "a column is constant")}
+        return {
+            table.KL_MARGINS: _missing("it takes 50 rows" if m < 50 else "a column is constant")
+        }
     margins = (used - used.mean(axis=0)) / spread
     ties = min(len(np.unique(column)) for column in margins.T) < 0.5 * m
     if ties:
         return {
-            KL_MARGINS: _missing("coordinates take few distinct values, so they have no density")
+            table.KL_MARGINS: _missing(
+                "coordinates take few distinct values, so they have no density"
+            )
         }
     of_rows = _margin_ratios(margins)
     bias, error = _margin_null(m, seed)
     total = of_rows.sum(axis=1)
     value = float(total.mean()) - d * bias
-    parts = {KL_MARGINS: _with_draws(value, _bootstrap(total, np.sqrt(d) * error, seed))}
+    parts = {table.KL_MARGINS: _with_draws(value, _bootstrap(total, np.sqrt(d) * error, seed))}
     if d > 1:
-        parts[KL_DEPENDENCE] = _residual(used, total - d * bias, seed)
+        parts[table.KL_DEPENDENCE] = _residual(used, total - d * bias, seed)
     return parts
 
 

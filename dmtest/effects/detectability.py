@@ -178,7 +178,7 @@ def detectability_effect(found: Detectability) -> Effect:
         return row.within_limits(half.n, half.low, half.high, CONFIDENCE)
     seen = found.rates[-1] >= 0.5
     side = f"fewer than {found.sizes[0]}" if seen else f"more than {found.sizes[-1]}"
-    return row.within_limits(None, None, None, None, f"{side} rows: {row.note}")
+    return row.within_limits(None, note=f"{side} rows: {row.note}")
 
 
 def _halving(n: int, most: int, least: int) -> tuple[int, ...]:

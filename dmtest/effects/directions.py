@@ -14,6 +14,7 @@ from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.nulls import SliceNull
 from dmtest.catalogue.registry import TESTS
+from dmtest.effects.coordinates import column_name
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
@@ -102,12 +103,12 @@ class Direction:
             kurtosis=self.kurtosis,
         )
 
-    def sentence(self, weights: Sequence[tuple[str, float]], reference: bool = False) -> str:
+    def sentence(self, weights: Loadings, reference: bool = False) -> str:
         """Return what the held-out rows look like along it, for a reader.
 
         Parameters
         ----------
-        weights : sequence of (str, float)
+        weights : tuple of (str, float)
             Names of columns and their weights.
         reference : bool
             Whether it was compared with a reference.
@@ -156,8 +157,7 @@ def loadings(
             weights = weights * np.sqrt(np.diagonal(part))
         weights = weights / np.linalg.norm(weights)
     top = np.argsort(-np.abs(weights), kind="stable")[:LOADINGS]
-    chosen = [(int(columns[j]), float(weights[j])) for j in top]
-    return tuple((f"x{j}" if names is None else str(names[j]), weight) for j, weight in chosen)
+    return tuple((column_name(names, int(columns[j])), float(weights[j])) for j in top)
 
 
 def directions_of(

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from dmtest.results.effect_table import KL_CORRELATION, KL_FITTED, KL_MEAN, KL_SCALE, Estimates
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.targets.targets import Canonical
@@ -18,7 +19,7 @@ __all__ = ["PARTS", "estimable_parts", "gaussian_estimates", "influence_variance
 
 Vector = NDArray[np.float64]
 # In the order of `unbiased_parts`.
-PARTS = (KL_MEAN, KL_SCALE, KL_CORRELATION, KL_FITTED)
+PARTS = (table.KL_MEAN, table.KL_SCALE, table.KL_CORRELATION, table.KL_FITTED)
 
 
 def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimates:
@@ -50,7 +51,7 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     if values is None:
         why = f"it takes more than {d + 1} rows" if n <= d + 1 else "the divergence is infinite"
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
-        return {KL_FITTED: Estimate(value=None, note=note)}
+        return {table.KL_FITTED: Estimate(value=None, note=note)}
     variance = influence_variance(canonical.rows, mean, covariance) / n
     variance += _second_order(covariance, n)
     third = _third_order(covariance, n) if skewed else np.zeros(len(PARTS))

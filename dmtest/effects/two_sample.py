@@ -12,20 +12,8 @@ from dmtest.calibration.permutation import Permuted
 from dmtest.effects.wasserstein import direction_variance
 from dmtest.engines.labelled_lines import Drawn, Lines, per_line, sorted_lines
 from dmtest.engines.pool import Labels, Pool
-from dmtest.results.effect_table import (
-    CLASSIFIER_ACCURACY,
-    COVARIANCE_DIFFERENCE,
-    ENERGY_DISTANCE,
-    LENGTH_DIFFERENCE,
-    MEAN_DIFFERENCE,
-    MEAN_DISCREPANCY,
-    MEAN_LENGTHS,
-    SLICED_DIFFERENCE,
-    SPECTRUM_DIFFERENCE,
-    EffectRow,
-    Estimates,
-    effects_of,
-)
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import EffectRow, Estimates, effects_of
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import ROW_TILE, blocks
@@ -82,14 +70,14 @@ def contrast_effects(
     if "sliced-wasserstein" in details:
         estimates |= _sliced(pool, details["sliced-wasserstein"].drawn)
     if "energy" in details:
-        estimates |= _pairwise(pool, details["energy"], ENERGY_DISTANCE)
+        estimates |= _pairwise(pool, details["energy"], table.ENERGY_DISTANCE)
     if "mmd" in details:
-        estimates |= _pairwise(pool, details["mmd"], MEAN_DISCREPANCY)
+        estimates |= _pairwise(pool, details["mmd"], table.MEAN_DISCREPANCY)
     if "classifier" in details:
-        estimates[CLASSIFIER_ACCURACY] = _told_apart(pool)
-    estimates[MEAN_DIFFERENCE] = _means(ours, theirs)
+        estimates[table.CLASSIFIER_ACCURACY] = _told_apart(pool)
+    estimates[table.MEAN_DIFFERENCE] = _means(ours, theirs)
     if pool.d <= MOST_COLUMNS:
-        estimates[COVARIANCE_DIFFERENCE] = _covariances(pool, ours, theirs)
+        estimates[table.COVARIANCE_DIFFERENCE] = _covariances(pool, ours, theirs)
     return effects_of(estimates)
 
 
@@ -107,9 +95,9 @@ def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Ef
     apart = float(np.linalg.norm(ours.mean) - np.linalg.norm(theirs.mean))
     return effects_of(
         {
-            LENGTH_DIFFERENCE: _wasserstein(pool, values, lines, d=1),
-            SPECTRUM_DIFFERENCE: Estimate(value=float(np.square(low - high).sum())),
-            MEAN_LENGTHS: Estimate(value=apart),
+            table.LENGTH_DIFFERENCE: _wasserstein(pool, values, lines, d=1),
+            table.SPECTRUM_DIFFERENCE: Estimate(value=float(np.square(low - high).sum())),
+            table.MEAN_LENGTHS: Estimate(value=apart),
         }
     )
 
@@ -117,7 +105,7 @@ def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Ef
 def _sliced(pool: Pool, drawn: Drawn) -> Estimates:
     assert drawn.per_line is not None
     assert drawn.lines is not None
-    row = SLICED_DIFFERENCE.filled(k=len(drawn.per_line))
+    row = table.SLICED_DIFFERENCE.filled(k=len(drawn.per_line))
     return {row: _wasserstein(pool, drawn.per_line / pool.scale, drawn.lines, d=pool.d)}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dmtest.render import citations, wording
+from dmtest.results.effect_table import DIVERGENCE_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,8 @@ NAMES = {
 UNITS = {"standard deviations": "sd"}  # where a column has no room
 NEUTRAL = {"times the normal's": 1.0}  # what the target gives, where that is not 0
 BARELESS = frozenset({"rows"})  # where 0 is no reference
-PARTS = frozenset({"kl-mean", "kl-scale", "kl-correlation"})  # of the effect above them
+# Parts of the effect above them.
+PARTS = frozenset(row.name for row in DIVERGENCE_PARTS if row.within)
 UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
 
 

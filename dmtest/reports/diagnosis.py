@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 
 from dmtest.effects.coordinates import Coordinates
 from dmtest.effects.directions import Direction
-from dmtest.results.effect_table import (
-    EFFECTIVE_RANK,
-    KL_CORRELATION,
-    KL_MEAN,
-    KL_SCALE,
-    LENGTH_DISPERSION,
-    EffectRow,
-)
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect, Finding
 from dmtest.targets.targets import Canonical
 
@@ -160,15 +154,15 @@ def _gaussian(e: SampleEvidence) -> Iterator[Finding]:
     n, d = len(e.canonical.rows), len(mean)
     parts: list[tuple[float, Finding]] = []
     off = float(np.linalg.norm(mean))
-    if e.clear(KL_MEAN) or _large_mean(mean, variances, n):
+    if e.clear(table.KL_MEAN) or _large_mean(mean, variances, n):
         worst = np.argsort(-np.abs(mean), kind="stable")[:3]
         listed = ", ".join(f"{e.name(int(j))} at {mean[j]:+.3g}" for j in worst)
         text = (
             f"The mean is off by {off:.3g} in length (sampling alone gives "
             f"{np.sqrt(d / n):.2g}): {listed}{'' if d <= 3 else ' and others'}."
         )
-        parts.append((e.value(KL_MEAN), Finding("mean", text)))
-    if e.clear(KL_SCALE) or _large_variance(variances, n):
+        parts.append((e.value(table.KL_MEAN), Finding("mean", text)))
+    if e.clear(table.KL_SCALE) or _large_variance(variances, n):
         alive = np.flatnonzero(_alive(variances))
         low = int(alive[variances[alive].argmin()])
         high = int(variances.argmax())
@@ -176,9 +170,9 @@ def _gaussian(e: SampleEvidence) -> Iterator[Finding]:
             f"Variances are not 1: they run from {variances[low]:.3g} ({e.name(low)}) to "
             f"{variances[high]:.3g} ({e.name(high)}), {variances.mean():.3g} on average."
         )
-        parts.append((e.value(KL_SCALE), Finding("scale", text)))
-    if e.clear(KL_CORRELATION):
-        parts.append((e.value(KL_CORRELATION), Finding("correlation", _correlated(e))))
+        parts.append((e.value(table.KL_SCALE), Finding("scale", text)))
+    if e.clear(table.KL_CORRELATION):
+        parts.append((e.value(table.KL_CORRELATION), Finding("correlation", _correlated(e))))
     yield from (finding for _, finding in sorted(parts, key=lambda part: -part[0]))
 
 
@@ -192,7 +186,7 @@ def _correlated(e: SampleEvidence) -> str:
     below = np.tril(np.abs(correlation), -1)
     at = np.unravel_index(int(below.argmax()), below.shape)
     i, j = int(alive[at[0]]), int(alive[at[1]])
-    rank = e.value(EFFECTIVE_RANK)
+    rank = e.value(table.EFFECTIVE_RANK)
     return (
         f"Coordinates are correlated, most {e.name(j)} with {e.name(i)} "
         f"({correlation[at]:+.2f}); the variance is spread as if over {rank:.3g} of {d} "
@@ -227,7 +221,7 @@ def _shape(e: SampleEvidence) -> Iterator[Finding]:
 
 def _lengths(e: SampleEvidence) -> Iterator[Finding]:
     """Row lengths that vary too much or too little: tails that all coordinates share."""
-    effect = e.effects.get(LENGTH_DISPERSION.name)
+    effect = e.effects.get(table.LENGTH_DISPERSION.name)
     if effect is None or effect.value is None or effect.high is None or not len(e.norms) > 1:
         return
     # The interval is 1.96 standard errors wide on each side; STRICT asks for about twice that.

@@ -14,12 +14,7 @@ from dmtest.effects.shape import effective_rank
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.pool import Pool
 from dmtest.reports.diagnosis import Evidence
-from dmtest.results.effect_table import (
-    CLASSIFIER_ACCURACY,
-    COVARIANCE_DIFFERENCE,
-    LENGTH_DIFFERENCE,
-    MEAN_DIFFERENCE,
-)
+from dmtest.results import effect_table as table
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import ROW_TILE, blocks
 
@@ -63,7 +58,7 @@ def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
 
 
 def _mean(c: Contrast) -> Iterator[Finding]:
-    if not c.clear(MEAN_DIFFERENCE):
+    if not c.clear(table.MEAN_DIFFERENCE):
         return
     apart = c.ours.mean - c.theirs.mean
     spread = np.sqrt(np.where(c.theirs.variances > 0.0, c.theirs.variances, 1.0))
@@ -71,7 +66,7 @@ def _mean(c: Contrast) -> Iterator[Finding]:
     top = np.argsort(-np.abs(scaled), kind="stable")[:3]
     listed = ", ".join(f"{c.name(int(j))} by {scaled[j]:+.2g}" for j in top)
     text = (
-        f"The means differ, by {c.value(MEAN_DIFFERENCE):.2g} pooled sds in length; in the "
+        f"The means differ, by {c.value(table.MEAN_DIFFERENCE):.2g} pooled sds in length; in the "
         f"reference's sds {listed}{'' if len(scaled) <= 3 else ' and others'}."
     )
     yield Finding("mean", text)
@@ -107,7 +102,7 @@ def _kurtosis(x: NDArray[Any], moments: Moments) -> Vector:
 
 
 def _covariance(c: Contrast) -> Iterator[Finding]:
-    if not c.clear(COVARIANCE_DIFFERENCE) or c.pool.d < 2:
+    if not c.clear(table.COVARIANCE_DIFFERENCE) or c.pool.d < 2:
         return
     parts = []
     for one in (c.ours, c.theirs):
@@ -124,7 +119,7 @@ def _covariance(c: Contrast) -> Iterator[Finding]:
         )
     ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
     text = (
-        f"The covariances differ, by {c.value(COVARIANCE_DIFFERENCE):.2g} of the norm of the "
+        f"The covariances differ, by {c.value(table.COVARIANCE_DIFFERENCE):.2g} of the norm of the "
         f"reference's{pair}; the variance is spread as if over {ranks[0]:.3g} directions, in the "
         f"reference over {ranks[1]:.3g}."
     )
@@ -155,12 +150,12 @@ def _direction(c: Contrast) -> Iterator[Finding]:
         return
     weights = np.array(worst.direction)
     top = np.argsort(-np.abs(weights), kind="stable")[:3]
-    listed = [(c.name(int(j)), weights[j]) for j in top if abs(weights[j]) >= 0.005]
-    yield Finding("direction", worst.sentence(listed, reference=True), count)
+    listed = ((c.name(int(j)), float(weights[j])) for j in top if abs(weights[j]) >= 0.005)
+    yield Finding("direction", worst.sentence(tuple(listed), reference=True), count)
 
 
 def _told(c: Contrast) -> Iterator[Finding]:
-    effect = c.effects.get(CLASSIFIER_ACCURACY.name)
+    effect = c.effects.get(table.CLASSIFIER_ACCURACY.name)
     if effect is None or effect.value is None or effect.low is None or effect.low <= 0.5:
         return
     text = (
@@ -178,10 +173,11 @@ def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
     ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
     means = [float(np.linalg.norm(one.mean)) for one in (c.ours, c.theirs)]
     found = []
-    if c.clear(LENGTH_DIFFERENCE):
+    if c.clear(table.LENGTH_DIFFERENCE):
         text = (
             f"Row lengths differ: {lengths[0]:.3g} (root mean square) against {lengths[1]:.3g} "
-            f"in the reference; their distributions are {c.value(LENGTH_DIFFERENCE):.2g} apart."
+            f"in the reference; their distributions are "
+            f"{c.value(table.LENGTH_DIFFERENCE):.2g} apart."
         )
         found.append(Finding("lengths", text))
     if abs(np.log(ranks[0] / ranks[1])) > 0.05:

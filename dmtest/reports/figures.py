@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, ndtr, ndtri, stdtrit
 
 from dmtest.battery.one_sample import Battery
-from dmtest.effects.coordinates import Coordinates, histogram
+from dmtest.effects.coordinates import Coordinates, column_name, histogram
 from dmtest.effects.detectability import Detectability
 from dmtest.effects.directions import loadings
 from dmtest.effects.profile import KLProfile
@@ -36,7 +36,6 @@ __all__ = [
     "SHOWN",
     "SPECTRA",
     "chosen_slices",
-    "column_name",
     "coordinate_figures",
     "cube_rows",
     "eigenvalue_spread",
@@ -49,7 +48,7 @@ __all__ = [
 
 Vector = NDArray[np.float64]
 
-# Quantiles of a slice, and columns with a histogram.
+# Quantiles of a slice, columns with a histogram.
 POINTS, SHOWN = 161, 12
 # Columns up to which there is a spectrum, eigenvalues shown, and draws behind its band.
 LARGEST_SPECTRUM, EIGENVALUES, SPECTRA = 1024, 512, 39
@@ -63,11 +62,6 @@ ENVELOPES = 999
 def seven_digits(values: NDArray[Any]) -> Numbers:
     """Return numbers with seven digits: they draw the same figure and halve the page."""
     return numbers([float(f"{value:.7g}") for value in values])
-
-
-def column_name(names: Sequence[str] | None, j: int) -> str:
-    """Return the name of a column, or its position."""
-    return f"x{j}" if names is None else str(names[j])
 
 
 def chosen_slices(departures: Vector) -> Iterator[tuple[Literal["worst", "typical"], int, str]]:

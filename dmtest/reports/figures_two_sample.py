@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.effects.coordinates import column_name
 from dmtest.effects.directions import loadings
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.labelled_lines import Drawn
@@ -18,7 +19,6 @@ from dmtest.reports.figures import (
     SHOWN,
     SPECTRA,
     chosen_slices,
-    column_name,
     eigenvalue_spread,
     seven_digits,
 )

@@ -45,13 +45,13 @@ __all__ = [
     "Certificate",
     "certificate_section",
     "certify",
+    "density_section",
     "detectability_section",
     "directions_section",
     "effects_section",
     "most_telling",
     "profile_section",
     "provenance_of",
-    "shape_section",
 ]
 
 # Rows that a report gives to the parts that take density estimates, and to the search.
@@ -192,13 +192,6 @@ def _usable(spec: Spec | None) -> bool:
     return spec is not None and not spec.coloured and not spec.exact and spec.most is None
 
 
-def shape_section(canonical: Canonical, seed: int) -> Estimates:
-    """Return the parts of the divergence that take densities; rows on a sphere have none."""
-    if canonical.unit is not None:
-        return {}
-    return density_estimates(canonical, seed, rows=SHAPE_ROWS)
-
-
 def effects_section(
     canonical: Canonical,
     battery: Battery,
@@ -225,7 +218,7 @@ def effects_section(
         Of the null that a distance is debiased with, and of density estimates.
     """
     estimates = {} if canonical.fitted else gaussian_estimates(canonical)
-    estimates |= shape_section(canonical, seed)
+    estimates |= density_section(canonical, seed)
     estimates |= sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
     effects = [] if profile is None else [profile_effect(profile)]
     effects += effects_of(estimates).values()
@@ -234,6 +227,13 @@ def effects_section(
     if pairs is not None:
         effects += effects_of(pair_estimates(pairs[0].x, pairs[1].x, seed)).values()
     return {effect.name: effect for effect in effects}
+
+
+def density_section(canonical: Canonical, seed: int) -> Estimates:
+    """Estimate the parts of the divergence that take densities; rows on a sphere have none."""
+    if canonical.unit is not None:
+        return {}
+    return density_estimates(canonical, seed, rows=SHAPE_ROWS)
 
 
 def provenance_of(

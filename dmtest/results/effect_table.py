@@ -7,44 +7,16 @@ Texts in braces are filled in by that function (:meth:`EffectRow.filled`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, TypeAlias
 
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
 
-__all__ = [
-    "ALIGNMENT",
-    "CLASSIFIER_ACCURACY",
-    "COVARIANCE_DIFFERENCE",
-    "DETECTABLE_ROWS",
-    "DIVERGENCE_PARTS",
-    "EFFECTIVE_RANK",
-    "ENERGY_DISTANCE",
-    "KL_CORRELATION",
-    "KL_DEPENDENCE",
-    "KL_FITTED",
-    "KL_MARGINS",
-    "KL_MEAN",
-    "KL_SCALE",
-    "LENGTH_DIFFERENCE",
-    "LENGTH_DISPERSION",
-    "MEAN_DIFFERENCE",
-    "MEAN_DISCREPANCY",
-    "MEAN_LENGTHS",
-    "SLICED_DIFFERENCE",
-    "SLICED_WASSERSTEIN",
-    "SMOOTHED_KL",
-    "SPECTRUM_DIFFERENCE",
-    "UNIFORMITY",
-    "WORST_SLICE",
-    "EffectRow",
-    "Estimates",
-    "effects_of",
-]
+__all__ = ["DIVERGENCE_PARTS", "EffectRow", "Estimates", "effects_of"]  # and every row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EffectRow:
     """An effect, whatever its value.
 
@@ -70,6 +42,7 @@ class EffectRow:
     label: str
     unit: str = ""
     note: str = ""
+    _: KW_ONLY
     squared: bool = False
     least: float = 0.0
     most: float = math.inf
@@ -91,19 +64,19 @@ class EffectRow:
 
     def effect(self, estimate: Estimate, confidence: float = 0.95) -> Effect:
         """Return an estimate as the effect of a report, with its limits where it has an error."""
-        value, limits = estimate.value, estimate.limits(confidence)
-        shown = None if value is None else self.shown(value)
+        value = None if estimate.value is None else self.shown(estimate.value)
+        limits = estimate.limits(confidence)
         if limits is None:
-            return self.within_limits(shown, None, None, None, estimate.note)
+            return self.within_limits(value, note=estimate.note)
         low, high = map(self.shown, limits)
-        return self.within_limits(shown, low, high, confidence, estimate.note)
+        return self.within_limits(value, low, high, confidence, estimate.note)
 
     def within_limits(
         self,
         value: float | None,
-        low: float | None,
-        high: float | None,
-        confidence: float | None,
+        low: float | None = None,
+        high: float | None = None,
+        confidence: float | None = None,
         note: str = "",
     ) -> Effect:
         """Return the effect of a value and limits that are on the effect's scale already."""
@@ -129,113 +102,101 @@ def effects_of(estimates: Estimates, confidence: float = 0.95) -> dict[str, Effe
 
 # One sample against its target. The divergence, in nats:
 SMOOTHED_KL = EffectRow(
-    name="smoothed-kl",
-    label="KL after noise{noise}",
-    unit="nats",
-    note="middle of a two-sided bracket over {batches} batches of {batch} rows; limits hold for "
+    "smoothed-kl",
+    "KL after noise{noise}",
+    "nats",
+    "middle of a two-sided bracket over {batches} batches of {batch} rows; limits hold for "
     "all noise levels of the profile together",
     departure="KL after noise{noise}",
 )
-_DEBIASED = "bias of finite n removed, cut off at 0"
 KL_FITTED = EffectRow(
-    name="kl-fitted-normal",
-    label="KL of the fitted normal from N(0, I)",
-    unit="nats",
-    note=_DEBIASED,
+    "kl-fitted-normal",
+    "KL of the fitted normal from N(0, I)",
+    "nats",
+    "bias of finite n removed, cut off at 0",
 )
-KL_MEAN = EffectRow(
-    name="kl-mean",
-    label="of this, from the mean",
-    unit="nats",
-    note=_DEBIASED,
-    departure="KL from the mean",
-    within=KL_FITTED.name,
-    cause="mean",
-)
-KL_SCALE = EffectRow(
-    name="kl-scale",
-    label="of this, from the variances",
-    unit="nats",
-    note=_DEBIASED,
-    departure="KL from the variances",
-    within=KL_FITTED.name,
-    cause="variances",
-)
-KL_CORRELATION = EffectRow(
-    name="kl-correlation",
-    label="of this, from correlations",
-    unit="nats",
-    note=_DEBIASED,
-    departure="KL from correlations",
-    within=KL_FITTED.name,
-    cause="correlations",
-)
+
+
+def _fitted_part(name: str, source: str) -> EffectRow:
+    return replace(
+        KL_FITTED,
+        name=name,
+        label=f"of this, from {source}",
+        departure=f"KL from {source}",
+        within=KL_FITTED.name,
+        cause=source.removeprefix("the "),
+    )
+
+
+KL_MEAN = _fitted_part("kl-mean", "the mean")
+KL_SCALE = _fitted_part("kl-scale", "the variances")
+KL_CORRELATION = _fitted_part("kl-correlation", "correlations")
 KL_MARGINS = EffectRow(
-    name="kl-margins",
-    label="Shape of the coordinates (sum of negentropies)",
-    unit="nats",
-    note="shape of the coordinates one by one; spacings, bias of normal samples removed",
+    "kl-margins",
+    "Shape of the coordinates (sum of negentropies)",
+    "nats",
+    "shape of the coordinates one by one; spacings, bias of normal samples removed",
     departure="KL from the shape of columns",
     cause="shapes of the coordinates",
 )
 KL_DEPENDENCE = EffectRow(
-    name="kl-dependence",
-    label="Dependence beyond correlation",
-    unit="nats",
-    note="dependence beyond correlation; nearest neighbours, bias of normal samples removed",
+    "kl-dependence",
+    "Dependence beyond correlation",
+    "nats",
+    "dependence beyond correlation; nearest neighbours, bias of normal samples removed",
     departure="KL from dependence beyond correlation",
     cause="dependence beyond correlation",
 )
 # Slices, row lengths and the covariance:
 SLICED_WASSERSTEIN = EffectRow(
-    name="sliced-wasserstein-2",
-    label="Sliced Wasserstein-2 distance",
-    unit="standard deviations",
-    note="root mean square over {k} slices {scale}, null bias removed",
+    "sliced-wasserstein-2",
+    "Sliced Wasserstein-2 distance",
+    "standard deviations",
+    "root mean square over {k} slices {scale}, null bias removed",
     squared=True,
     departure="The squared sliced Wasserstein-2 distance",
     departure_unit="sd^2",
 )
 WORST_SLICE = EffectRow(
-    name="worst-slice",
-    label="Wasserstein-2 distance of the worst slice (number {worst})",
-    unit="standard deviations",
-    note="largest of {k}; 95 % of samples from the target stay below {usual:.2g}",
+    "worst-slice",
+    "Wasserstein-2 distance of the worst slice (number {worst})",
+    "standard deviations",
+    "largest of {k}; 95 % of samples from the target stay below {usual:.2g}",
     squared=True,
 )
 LENGTH_DISPERSION = EffectRow(
-    name="length-dispersion",
-    label="Dispersion of squared row lengths",
-    unit="times the normal's",
-    note="1 under the target; above it tails are heavy in all coordinates at once",
+    "length-dispersion",
+    "Dispersion of squared row lengths",
+    "times the normal's",
+    "1 under the target; above it tails are heavy in all coordinates at once",
     departure="The dispersion of squared row lengths, from a normal's,",
     departure_unit="of the normal's",
 )
 EFFECTIVE_RANK = EffectRow(
-    name="effective-rank",
-    label="Effective rank of the covariance",
-    unit="of {d} directions",
-    note="(tr S)^2 / tr S^2, descriptive",
+    "effective-rank",
+    "Effective rank of the covariance",
+    "of {d} directions",
+    "(tr S)^2 / tr S^2, descriptive",
 )
 DETECTABLE_ROWS = EffectRow(
-    name="detectable-n",
-    label="Rows at which {test} notices in half of the cases",
-    unit="rows",
-    note="power of {test} at level {alpha:g} on subsamples of {most} rows and fewer, {draws} of "
+    "detectable-n",
+    "Rows at which {test} notices in half of the cases",
+    "rows",
+    "power of {test} at level {alpha:g} on subsamples of {most} rows and fewer, {draws} of "
     "each size",
 )
 # Pairs of embeddings:
 ALIGNMENT = EffectRow(
-    name="alignment",
-    label="Alignment of pairs (0 is best)",
-    unit="squared distance",
-    note="mean |f(X) - f(X')|^2 of rows of length 1; Wang & Isola (2020)",
+    "alignment",
+    "Alignment of pairs (0 is best)",
+    "squared distance",
+    "mean |f(X) - f(X')|^2 of rows of length 1; Wang & Isola (2020)",
 )
 UNIFORMITY = EffectRow(
-    name="uniformity",
-    label="Uniformity (uniform rows have {expected:.3f})",
-    unit="log potential",
-    note="log of the mean of exp(-2 |u - v|^2){sample}, of rows of length 1; Wang & Isola (2020)",
+    "uniformity",
+    "Uniformity (uniform rows have {expected:.3f})",
+    "log potential",
+    "log of the mean of exp(-2 |u - v|^2){sample}, of rows of length 1; Wang & Isola (2020)",
     least=-math.inf,
 )
 
@@ -248,59 +209,52 @@ SLICED_DIFFERENCE = replace(
 )
 _PAIRWISE = "root of the squared distance; bias removed by permutation{kernel}"
 ENERGY_DISTANCE = EffectRow(
-    name="energy-distance", label="Energy distance", unit="data units", note=_PAIRWISE, squared=True
+    "energy-distance", "Energy distance", "data units", _PAIRWISE, squared=True
 )
 MEAN_DISCREPANCY = EffectRow(
-    name="mmd",
-    label="Maximum mean discrepancy",
-    unit="of at most 1.41",
-    note=_PAIRWISE,
-    squared=True,
+    "mmd", "Maximum mean discrepancy", "of at most 1.41", _PAIRWISE, squared=True
 )
 CLASSIFIER_ACCURACY = EffectRow(
-    name="classifier-accuracy",
-    label="Held-out rows that a classifier tells right",
-    unit="of all (0.5: none)",
-    note="balanced accuracy of a shrunk linear discriminant, cross-fitted over five folds",
+    "classifier-accuracy",
+    "Held-out rows that a classifier tells right",
+    "of all (0.5: none)",
+    "balanced accuracy of a shrunk linear discriminant, cross-fitted over five folds",
     most=1.0,
 )
 MEAN_DIFFERENCE = EffectRow(
-    name="mean-difference",
-    label="Distance of the means",
-    unit="sd",
-    note="length of the difference, in root mean squared pooled standard deviations of columns; "
+    "mean-difference",
+    "Distance of the means",
+    "sd",
+    "length of the difference, in root mean squared pooled standard deviations of columns; "
     "what sampling adds is taken off",
     squared=True,
 )
 COVARIANCE_DIFFERENCE = EffectRow(
-    name="covariance-difference",
-    label="Distance of the covariances",
-    unit="of the reference's",
-    note="Frobenius norm of the difference over that of the reference's covariance; what sampling "
+    "covariance-difference",
+    "Distance of the covariances",
+    "of the reference's",
+    "Frobenius norm of the difference over that of the reference's covariance; what sampling "
     "adds is taken off",
     squared=True,
 )
 # Two samples up to a rotation:
 LENGTH_DIFFERENCE = EffectRow(
-    name="length-difference",
-    label="Wasserstein-2 distance of row lengths",
-    unit="data units",
-    note="of lengths |x|; bias removed by permutation",
+    "length-difference",
+    "Wasserstein-2 distance of row lengths",
+    "data units",
+    "of lengths |x|; bias removed by permutation",
     squared=True,
 )
 SPECTRUM_DIFFERENCE = EffectRow(
-    name="spectrum-difference",
-    label="Distance of the spectra",
-    unit="data units",
-    squared=True,
-    note="of the sorted standard deviations along principal axes: the smallest Wasserstein-2 "
+    "spectrum-difference",
+    "Distance of the spectra",
+    "data units",
+    "of the sorted standard deviations along principal axes: the smallest Wasserstein-2 "
     "distance, over rotations, of normals with these covariances",
+    squared=True,
 )
 MEAN_LENGTHS = EffectRow(
-    name="mean-lengths",
-    label="Difference of the lengths of the means",
-    unit="data units",
-    least=-math.inf,
+    "mean-lengths", "Difference of the lengths of the means", "data units", least=-math.inf
 )
 
 # Parts of the divergence from N(0, I), which add up to it.

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaincc, ndtr, ndtri, stdtr
 
 __all__ = ["Estimate", "ResampledEstimate", "hall_quantile"]
 
@@ -53,6 +52,8 @@ class Estimate:
 
         By Hall's transformation where the error is skewed (:func:`hall_quantile`).
         """
+        from scipy.special import ndtri  # here: pages are rendered without scipy
+
         if self.value is None or self.error is None:
             return None
         quantile = float(ndtri(0.5 + 0.5 * confidence))
@@ -65,6 +66,8 @@ class Estimate:
         Upwards, or downwards with `below`; of a gamma distribution where the error is skewed
         (Pearson's type III), of Student's t where `df` is known.
         """
+        from scipy.special import gammainc, gammaincc, ndtr, stdtr
+
         twice = 2.0 if self.folded else 1.0
         if self.df is not None:
             return min(1.0, twice * float(stdtr(self.df, -distance)))

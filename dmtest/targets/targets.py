@@ -23,6 +23,7 @@ from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores,
 from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
 
 __all__ = [
+    "NAMED",
     "AnyNormal",
     "Canonical",
     "Normal",
@@ -322,7 +323,7 @@ class Product:
 
 TargetLike: TypeAlias = "str | Target"
 
-_NAMED = {"normal": Normal, "any-normal": AnyNormal, "uniform": Uniform, "sphere": Sphere}
+NAMED = {"normal": Normal, "any-normal": AnyNormal, "uniform": Uniform, "sphere": Sphere}
 
 
 def as_target(target: TargetLike) -> Target:
@@ -339,13 +340,13 @@ def as_target(target: TargetLike) -> Target:
                 "target: 'reference' is a sample to compare with; pass Reference(sample), or use "
                 "dmtest.compare(data, sample)."
             )
-        if target not in _NAMED:
+        if target not in NAMED:
             raise InputError(
-                f"target: got {target!r}; known are {', '.join(map(repr, _NAMED))}, and the "
+                f"target: got {target!r}; known are {', '.join(map(repr, NAMED))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
                 f"Product(margins) and Reference(sample)."
             )
-        return cast(Target, _NAMED[target]())
+        return cast(Target, NAMED[target]())
     if isinstance(target, type):
         raise InputError(f"target: got the class {target.__name__}; pass {target.__name__}(...).")
     if hasattr(target, "canonical") and hasattr(target, "name"):

@@ -30,7 +30,8 @@ from dmtest.effects.wasserstein import (
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.reports import figures
-from dmtest.results.effect_table import KL_FITTED, SLICED_WASSERSTEIN, WORST_SLICE, effects_of
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import effects_of
 from dmtest.results.estimate import hall_quantile
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import single_threaded_blas
@@ -132,7 +133,7 @@ def test_wider_confidence_is_wider() -> None:
     canonical = known(np.random.default_rng(1).standard_normal((300, 3)) + 1.0)
     widths = {}
     for confidence in (0.5, 0.95, 0.99):
-        effect = effects_of(gaussian_estimates(canonical), confidence)[KL_FITTED.name]
+        effect = effects_of(gaussian_estimates(canonical), confidence)[table.KL_FITTED.name]
         widths[confidence] = effect.high - effect.low
     assert_allclose(widths[0.99] / widths[0.95], ndtri(0.995) / ndtri(0.975))
     assert_allclose(widths[0.95] / widths[0.5], ndtri(0.975) / ndtri(0.75))
@@ -173,7 +174,7 @@ def distance(x: np.ndarray, seed: int, slices: int, target: str = "normal") -> E
     """Estimate the sliced distance; null replicates are shared by all calls of a shape."""
     canonical = as_target(target).canonical(as_sample(x))
     estimates = sliced_estimates(canonical, battery(canonical, seed, slices), 0)
-    return effects_of(estimates)[SLICED_WASSERSTEIN.name]
+    return effects_of(estimates)[table.SLICED_WASSERSTEIN.name]
 
 
 def over_sphere(d: int, function: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -271,7 +272,7 @@ def test_worst_slice() -> None:
     x = shifted(0, 0, 1.5)(np.random.default_rng(4), 400)
     canonical = known(x)
     results = battery(canonical, 5, 12)
-    worst = effects_of(sliced_estimates(canonical, results, 0))[WORST_SLICE.name]
+    worst = effects_of(sliced_estimates(canonical, results, 0))[table.WORST_SLICE.name]
     lines = results.directions @ x.T
     squared = squared_wasserstein(SliceView(lines, "known"))
     assert f"(number {squared.argmax()})" in worst.label

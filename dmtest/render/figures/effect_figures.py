@@ -9,6 +9,7 @@ import numpy as np
 from dmtest.errors import InputError
 from dmtest.render import table_rows
 from dmtest.render.figures.palette import LIGHT, Palette, frame, title
+from dmtest.results.effect_table import DIVERGENCE_PARTS
 from dmtest.results.figures import array
 
 if TYPE_CHECKING:
@@ -17,16 +18,7 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect
     from dmtest.results.report import Report
 
-__all__ = ["PARTS", "decomposition", "detectability", "effects", "parts", "profile"]
-
-# Parts of the divergence that add up, by the name of their effect.
-PARTS = {
-    "kl-mean": "mean",
-    "kl-scale": "variances",
-    "kl-correlation": "correlations",
-    "kl-margins": "shapes of the coordinates",
-    "kl-dependence": "dependence beyond correlation",
-}
+__all__ = ["decomposition", "detectability", "effects", "parts", "profile"]
 
 
 def effects(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
@@ -128,7 +120,7 @@ def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
 
 def parts(report: Report) -> list[tuple[str, Effect]]:
     """Return the parts of the divergence that could be estimated, with a name for each."""
-    found = [(name, report.effects.get(key)) for key, name in PARTS.items()]
+    found = [(row.cause, report.effects.get(row.name)) for row in DIVERGENCE_PARTS]
     return [
         (name, effect)
         for name, effect in found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmtest.render import wording
+from dmtest.results.effect_table import SLICED_WASSERSTEIN
 
 if TYPE_CHECKING:
     from dmtest.results.figures import PowerFigure
@@ -101,7 +102,7 @@ def power_sentence(figure: PowerFigure) -> str:
 def magnitude(report: Report) -> str:
     """Return how large the departure is, in a sentence or two; empty when nothing says so."""
     said = []
-    effect = report.effects.get("sliced-wasserstein-2")
+    effect = report.effects.get(SLICED_WASSERSTEIN.name)
     if effect is not None and effect.value is not None and wording.interval(effect):
         level = (
             "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"

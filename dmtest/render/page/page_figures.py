@@ -11,6 +11,7 @@ import numpy as np
 from dmtest.render import wording
 from dmtest.render.figures import data_figures, effect_figures
 from dmtest.render.page import explain, svg
+from dmtest.results.effect_table import DIVERGENCE_PARTS
 from dmtest.results.figures import NoisePoint, array
 
 if TYPE_CHECKING:
@@ -215,7 +216,9 @@ def decomposition(report: Report) -> PageFigure | None:
     name, most = max(parts, key=lambda part: float(part[1].value or 0.0))
     there = dict(parts)
     missing = [
-        p for key, p in effect_figures.PARTS.items() if key in report.effects and p not in there
+        row.cause
+        for row in DIVERGENCE_PARTS
+        if row.name in report.effects and row.cause not in there
     ]
     seen = (
         f"The largest part is that of the {name}, {wording.number(most.value)} nats."

@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from dmtest.render import citations, wording
+from dmtest.results.effect_table import SMOOTHED_KL
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
@@ -119,7 +120,7 @@ def method(report: Report) -> str:
 
 def _distance(report: Report) -> str:
     """Say between which bounds the divergence after noise is."""
-    effect = report.effects.get("smoothed-kl")
+    effect = report.effects.get(SMOOTHED_KL.name)
     if effect is None or effect.low is None or effect.high is None or effect.confidence is None:
         return ""
     return (

@@ -17,16 +17,7 @@ from dmtest.effects.gaussian import PARTS, estimable_parts
 from dmtest.effects.shape import dispersion, effective_rank
 from dmtest.engines.directions import random_directions
 from dmtest.errors import InputError
-from dmtest.results.effect_table import (
-    EFFECTIVE_RANK,
-    KL_CORRELATION,
-    KL_FITTED,
-    KL_MEAN,
-    KL_SCALE,
-    LENGTH_DISPERSION,
-    SLICED_WASSERSTEIN,
-    WORST_SLICE,
-)
+from dmtest.results import effect_table as table
 from dmtest.runtime.streams import entropy_of, stream
 from dmtest.statistics.slices.wasserstein import null_mean
 from dmtest.train.losses.charfun import EDGE, characteristic, grid, unbiased_distance
@@ -49,16 +40,16 @@ FEW = 1024
 # Two that reports do not have.
 EPPS_PULLEY, ISOTROPY = "epps-pulley", "isotropy"
 EFFECTS = (
-    KL_FITTED.name,
-    KL_MEAN.name,
-    KL_SCALE.name,
-    KL_CORRELATION.name,
-    SLICED_WASSERSTEIN.name,
-    WORST_SLICE.name,
+    table.KL_FITTED.name,
+    table.KL_MEAN.name,
+    table.KL_SCALE.name,
+    table.KL_CORRELATION.name,
+    table.SLICED_WASSERSTEIN.name,
+    table.WORST_SLICE.name,
     EPPS_PULLEY,
-    EFFECTIVE_RANK.name,
+    table.EFFECTIVE_RANK.name,
     ISOTROPY,
-    LENGTH_DISPERSION.name,
+    table.LENGTH_DISPERSION.name,
 )
 
 
@@ -229,17 +220,19 @@ class DistributionMatch(Metric):
         assert self.sample is not None
         length = dispersion(self.sample, most=m).value
         return {
-            SLICED_WASSERSTEIN.name: SLICED_WASSERSTEIN.shown(float(squared.mean()) - null_mean(m)),
-            WORST_SLICE.name: WORST_SLICE.shown(float(squared.max())),
+            table.SLICED_WASSERSTEIN.name: table.SLICED_WASSERSTEIN.shown(
+                float(squared.mean()) - null_mean(m)
+            ),
+            table.WORST_SLICE.name: table.WORST_SLICE.shown(float(squared.max())),
             EPPS_PULLEY: float(distance.mean()),
-            LENGTH_DISPERSION.name: math.nan if length is None else length,
+            table.LENGTH_DISPERSION.name: math.nan if length is None else length,
         }
 
 
 def _of_moments(mean: Vector, covariance: Vector, n: int) -> dict[str, float]:
     """Effects that mean (d,) and 1/n covariance (d, d) determine; none that is not estimable."""
     rank = effective_rank(covariance)
-    found = {} if rank is None else {EFFECTIVE_RANK.name: rank}
+    found = {} if rank is None else {table.EFFECTIVE_RANK.name: rank}
     parts = estimable_parts(mean, covariance, n)
     if parts is not None:
         found |= {row.name: row.shown(float(part)) for row, part in zip(PARTS, parts, strict=True)}
