@@ -113,6 +113,47 @@ def test_numpy_values_and_tuples_become_plain() -> None:
     assert Report.from_json(report.to_json()).computed == report.computed
 
 
+def test_keys_keep_the_order_of_the_schema() -> None:
+    """Two samples have other keys, in another order; without figures there are none."""
+    figures = fake_report.mismatch().figures
+    one = ["slices", "coordinates", "spectrum", "directions", "profile", "detectability"]
+    assert list(figures.to_dict()) == one
+    two = dataclasses.replace(figures, samples=2).to_dict()
+    assert list(two) == one[:4]
+    assert list(two["spectrum"]) == ["observed", "reference", "low", "high"]
+    assert dataclasses.replace(figures, samples=0).to_dict() == {}
+    for reference, place in (("uniform", 2), ("sample", 4)):
+        heights = (1.0,) if reference == "sample" else None
+        drawn = CoordinateFigure(
+            name="u",
+            edges=(0.0, 1.0),
+            density=(1.0,),
+            reference=reference,  # type: ignore[arg-type]
+            reference_density=heights,
+        )
+        assert list(drawn.to_dict()).index("reference") == place
+        again = Figures.from_dict(Figures(coordinates=(drawn,)).to_dict())
+        assert again.coordinates == (drawn,)
+
+
+def test_a_run_says_what_it_does_not_know() -> None:
+    """Null where a run has no value; nothing at all where there was no run."""
+    assert Provenance().to_dict() == {}
+    run = Provenance(version="1")
+    assert run.to_dict() == {
+        "source": None,
+        "pvalue_error": None,
+        "pvalue_floor": None,
+        "version": "1",
+    }
+    certified = dataclasses.replace(run, tolerance=0.1, certified_under=math.inf)
+    assert list(certified.to_dict())[-3:] == ["tolerance", "certified_under", "rows_needed"]
+    pair = dataclasses.replace(run, reference_rows=9, command="")
+    assert list(pair.to_dict())[:3] == ["source", "reference", "reference_rows"]
+    for facts in (run, certified, pair):
+        assert Provenance.from_dict(facts.to_dict()) == facts
+
+
 def test_fields_of_a_later_minor_version_are_left_out() -> None:
     data = json.loads(fake_report.mismatch().to_json())
     data["later"] = 1
