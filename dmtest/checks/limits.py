@@ -19,8 +19,6 @@ from dmtest.results.outcome import Effect
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
 
-__all__ = ["EFFECTS", "LIMITS", "Limit", "asked_limits", "limit_rows"]
-
 DRAWS = 200  # subsamples that tell the power at a number of rows
 
 

@@ -29,14 +29,6 @@ from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.targets.reference import Reference
 
-__all__ = [
-    "baseline_rows",
-    "comparison_row",
-    "effect_rows",
-    "shares",
-    "verdict_row",
-]
-
 # Without tolerance a verdict is compatible or a mismatch; with it any but compatible.
 RANKS = {"equivalent": 0, "compatible": 1, "inconclusive": 1, "mismatch": 2}
 

@@ -19,13 +19,10 @@ from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.rows.directions import climb
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows
-
-__all__ = ["Direction", "described", "directions_of", "loadings"]
-
-Vector = NDArray[np.float64]
 
 # Rows that the search looks at, start points of each kind.
 ROWS, STARTS = 50_000, 24

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 
 from dmtest.results.effect_table import EFFECTIVE_RANK, LENGTH_DISPERSION, Estimates
 from dmtest.results.estimate import Estimate
-from dmtest.targets.targets import Canonical
-
-__all__ = ["dispersion", "effective_rank", "shape_estimates"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
 
 ROWS = 20_000
 

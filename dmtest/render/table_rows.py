@@ -15,20 +15,6 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Finding, Outcome
     from dmtest.results.report import Report
 
-__all__ = [
-    "DirectionRow",
-    "EffectRow",
-    "TestRow",
-    "calibrations",
-    "diagnosis",
-    "direction_rows",
-    "effect_rows",
-    "facts",
-    "notes",
-    "test_rows",
-    "warning_line",
-]
-
 NAMES = {
     "seconds": "time",
     "pvalue_error": "standard error of global p",

@@ -14,26 +14,6 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Outcome
     from dmtest.results.report import Report
 
-__all__ = [
-    "TARGETS",
-    "TIMES",
-    "Verdict",
-    "clean",
-    "count",
-    "evidence",
-    "fewest",
-    "interval",
-    "method",
-    "number",
-    "plural",
-    "pvalue",
-    "scope",
-    "size",
-    "target",
-    "two_samples",
-    "verdict",
-]
-
 # Categories that could drive a terminal or reorder a line: controls, format
 # characters (bidirectional overrides among them), surrogates, line separators.
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

@@ -14,11 +14,8 @@ from dmtest.effects.directions import Direction
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect, Finding
-from dmtest.targets.targets import Canonical
-
-__all__ = ["Evidence", "SampleEvidence", "diagnose"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
 
 # A summary is called off when it is this many standard errors from its target, d of them
 # or k of them looked at together.

@@ -17,10 +17,7 @@ from dmtest.reports.diagnosis import Evidence
 from dmtest.results import effect_table as table
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import ROW_TILE, blocks
-
-__all__ = ["Contrast", "contrast_findings", "rotation_findings"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Family-wise error of what a sentence says of single columns.
 ERROR = 1e-3

@@ -13,8 +13,6 @@ from typing import Any, TypeAlias
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
 
-__all__ = ["DIVERGENCE_PARTS", "EffectRow", "Estimates", "effects_of"]  # and every row
-
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:

@@ -23,20 +23,6 @@ from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
 from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
 
-__all__ = [
-    "CLASSES",
-    "AnyNormal",
-    "Canonical",
-    "Normal",
-    "Product",
-    "Sphere",
-    "Target",
-    "TargetLike",
-    "Uniform",
-    "announced",
-    "as_target",
-]
-
 
 class Target(Protocol):
     """A hypothesis on the distribution of the rows."""

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from dmtest.results.figures import PowerFigure
     from dmtest.results.report import Report
 
-__all__ = ["glossary", "magnitude", "power_sentence"]
-
 GLOSSARY = (
     (
         "p-value",

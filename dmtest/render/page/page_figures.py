@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
     from dmtest.results.report import Report
 
-__all__ = [
-    "PageFigure",
-    "coordinates",
-    "decomposition",
-    "detectability",
-    "profile",
-    "slices",
-    "spectrum",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class PageFigure:

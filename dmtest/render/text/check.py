@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from dmtest.results.check import CheckResult, CheckRow
 
-__all__ = ["headline", "parts", "sentences"]
-
 MARKS = {True: ("pass", "green"), False: ("FAIL", "bold red"), None: ("-", "dim")}
 
 

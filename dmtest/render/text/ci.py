@@ -10,8 +10,6 @@ from dmtest.render.wording import clean
 if TYPE_CHECKING:
     from dmtest.results.check import CheckResult, CheckRow
 
-__all__ = ["commands", "junit"]
-
 
 def junit(result: CheckResult) -> str:
     """Return one test suite: failures with their sentence, rows not compared as skipped."""

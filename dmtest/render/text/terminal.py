@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from dmtest.results.check import CheckResult
     from dmtest.results.report import Report
 
-__all__ = ["parts", "render", "text"]
-
 TONES = {
     "mismatch": "bold red",
     "compatible": "bold green",

@@ -10,8 +10,6 @@ from dmtest.render.wording import number
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["training_table"]
-
 # What the mean p-value of a perfect match is: Henze-Zirkler's from 100 rows is a little below 1/2.
 PERFECT = 0.5
 SCORES = (
