@@ -1,1 +1,1 @@
-"""Measurements that back what dmtest claims: ratios against peers, and sizes of tests."""
+"""Measurements behind what dmtest claims: a folder for each thing that is measured."""

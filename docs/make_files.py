@@ -19,12 +19,12 @@ a row of the array is an observation.
 TAIL = """
 ## Which array
 
-- Without a key, the only array is read, or the one called `embeddings` (the report then says what
-  else there is); in a table, the only column of lists, or all columns. In doubt nothing is guessed:
-  the refusal lists names and shapes.
-- Levels of a name are joined by `/`, as in `obsm/X_pca`; the last part will do if no other array
-  ends in it.
-- Columns are positions from 0 (`--columns 0:16,20`), and names where there are any.
+- Without a key, the only array is read, or the one called `embeddings`; the report then says
+  which others there are. In a table, the only column of lists is read, or all columns. If several
+  arrays are possible, dmtest guesses nothing: the error lists names and shapes.
+- Levels of a name are joined by `/`, as in `obsm/X_pca`. The last part is enough if no other
+  array ends in it.
+- Columns are positions from 0 (`--columns 0:16,20`), or names where the file has names.
 
 ```sh
 dmtest report cells.h5ad --key X_pca
@@ -33,40 +33,43 @@ dmtest report dataset_folder --key train/embedding
 dmtest report glove.6B.50d.txt
 ```
 
-## What is refused, always
+## What is always refused
 
-- Whatever would have to be unpickled: arrays of objects in `.npy`, `.npz`, HDF5 and Zarr, and
-  objects other than tensors in `.pt` (read with `weights_only=True` and nothing else, and with
-  torch 2.10 or later, because earlier ones can be made to run code all the same: CVE-2025-32434,
-  CVE-2026-24747). Zarr arrays are opened only if all their codecs are known to make numbers.
-- What lies in other files: external links, external storage and virtual datasets of HDF5, and
-  names in a dataset's `state.json` that lead out of its folder.
-- What a library would fill in: chunks of HDF5 and Zarr that were never written, or got lost, would
-  be read as zeros.
-- Sparse matrices (`X` of many `.h5ad` files). Made dense, most of their values are exactly 0, which
-  no continuous target has, so the verdict is known beforehand; and they may not fit. Test a dense
-  `obsm`, or save `X.toarray()` to insist.
+- Everything that would have to be unpickled: arrays of objects in `.npy`, `.npz`, HDF5 and Zarr,
+  and objects other than tensors in `.pt`. `.pt` is read with `weights_only=True` and nothing
+  else, and only with torch 2.10 or later, because earlier versions can be made to run code all
+  the same (CVE-2025-32434, CVE-2026-24747). Zarr arrays are opened only if all their codecs are
+  known to produce numbers.
+- Data in other files: external links, external storage and virtual datasets of HDF5, and names in
+  a dataset's `state.json` that lead out of its folder.
+- Chunks of HDF5 and Zarr that were never written, or got lost. The library would fill them with
+  zeros.
+- Sparse matrices (`X` of many `.h5ad` files). As dense matrices most of their values would be
+  exactly 0, which no continuous target has, so the verdict is known beforehand; and they may not
+  fit into memory. Test a dense `obsm`, or save `X.toarray()` to insist.
 - Arrays larger than the memory, where the kind cannot be mapped.
 
-## What a damaged file can hide
+## Damaged files
 
-A truncated file is noticed, except at the end of a row in `.fvecs .ivecs .bvecs`, and at the end
-of a line in text without a count of its lines (`.csv`, `.tsv`, GloVe). In `.fvecs` and the like the
-length in front of every row is compared with the first. Bytes changed inside of the numbers are
-noticed only where the format has checksums (`.npz`, `.gz`, Zarr with `crc32c`, HDF5 with
-`fletcher32`).
+A truncated file is detected, with two exceptions: a cut at the end of a row in
+`.fvecs .ivecs .bvecs`, and a cut at the end of a line in text without a count of its lines
+(`.csv`, `.tsv`, GloVe). In `.fvecs` and similar kinds the length in front of every row is
+compared with the first. Changed bytes inside of numbers are detected only where the format has
+checksums (`.npz`, `.gz`, Zarr with `crc32c`, HDF5 with `fletcher32`).
 
 ## Half precision
 
-float16 is read as it is; bfloat16 (safetensors, torch), which NumPy lacks, becomes float32 without
-loss. Reports say so: rounded values make ties, which tests may notice. FP8 tensors are refused.
+float16 is read as it is. bfloat16 (safetensors, torch), which NumPy lacks, becomes float32
+without loss. Reports say so, because rounded values make ties, which tests may detect. FP8
+tensors are refused.
 
 ## URLs
 
-What [fsspec](https://filesystem-spec.readthedocs.io) reaches can be named by its URL, also chained
-(`zip://z.npy::s3://bucket/all.zip`). Files and folders are copied to a temporary folder and read
-there; it is removed afterwards, a mapped file when its array is. `file://` copies nothing.
-Passwords and what follows a `?` in `https://` do not get into results.
+Every URL that [fsspec](https://filesystem-spec.readthedocs.io) reaches can be read, also a
+chained one (`zip://z.npy::s3://bucket/all.zip`). Files and folders are copied to a temporary
+folder and read there. The copy is removed afterwards; that of a mapped file is removed with its
+array. `file://` copies nothing. Passwords, and what follows a `?` in `https://`, do not get into
+results.
 
 | URLs | need |
 |---|---|

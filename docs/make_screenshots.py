@@ -8,6 +8,7 @@ the pictures whose names have the word in them.
 from __future__ import annotations
 
 import argparse
+import base64
 import io
 import sys
 import tempfile
@@ -21,7 +22,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # for the module that drives the browse
 PICTURES = ROOT / "docs" / "pictures"
 TUTORIAL = ROOT / "docs" / "notebooks" / "tutorial.ipynb"
 LARGEST = 300_000  # bytes of a picture in the repository
-COLOURS = 256
+COLOURS = 128
 # Name, page, and how it is seen: `height` cuts, `top` is an element to begin at, `fit` one that is
 # shown whole.
 SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -38,7 +39,7 @@ SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 
 def run_notebook() -> None:
-    """Execute the tutorial and store its outputs, without what changes from run to run."""
+    """Execute the tutorial and store its outputs: small, without what changes from run to run."""
     import nbclient
     import nbformat
 
@@ -48,6 +49,11 @@ def run_notebook() -> None:
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata = {}
+        for output in cell.get("outputs", []):
+            picture = output.get("data", {}).get("image/png")
+            if picture is not None:
+                small = optimised(base64.b64decode(picture))
+                output.data["image/png"] = base64.b64encode(small).decode()
     nbformat.write(notebook, TUTORIAL)
 
 

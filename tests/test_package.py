@@ -16,20 +16,10 @@ import dmtest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RESULTS = "benchmarks/results"
 HEAVY = (
-    *(
-        "jax",
-        "matplotlib",
-        "numba",
-        "numpy",
-        "pandas",
-        "polars",
-        "pyarrow",
-        "rich",
-        "scipy",
-        "sklearn",
-    ),
-    *("torch", "typer"),
+    *("jax", "matplotlib", "numba", "numpy", "pandas", "polars", "pyarrow", "rich", "scipy"),
+    *("sklearn", "torch", "typer"),
     *("fsspec", "h5py", "safetensors", "zarr"),
 )
 
@@ -70,9 +60,10 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_version_is_stated_once_and_the_same() -> None:
-    """The code, the project file and the changelog agree."""
-    stated = (ROOT / PROJECT["tool"]["hatch"]["version"]["path"]).read_text(encoding="utf-8")
-    assert f'"{dmtest.__version__}"' in stated
+    """The project file reads it from the code, and the changelog names it."""
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    source = ROOT / PROJECT["tool"]["hatch"]["version"]["path"]
+    assert f'"{dmtest.__version__}"' in source.read_text(encoding="utf-8")
     assert f"## {dmtest.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
@@ -124,7 +115,27 @@ def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:
     for folder in ("tests", "docs"):
         assert files_of(ROOT / folder) <= held
     assert {"pyproject.toml", "constraints.txt", "conftest.py", "CHANGELOG.md"} <= held
-    assert {"docs/data/sentences.npy", "docs/data/mnist.npz"} <= held
+    assert {"docs/data/sentences.npz", "docs/data/mnist.npz"} <= held
+    results = {name for name in held if name.startswith(f"{RESULTS}/")}
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / RESULTS).glob("*.md")}
+    assert results == pages  # and not what they are written from
+    assert not [name for name in held if name.startswith("benchmarks/runs")]
+
+
+def tracked(*options: str) -> list[str]:
+    """Return what git tracks."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [name for name in done.stdout.split("\0") if name]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_a_clone_is_light() -> None:
+    """Raw runs stay where they were made; nothing is tracked that is to be ignored."""
+    assert tracked("-ci", "--exclude-standard") == []
+    files = [ROOT / name for name in tracked()]
+    assert len(files) <= 480
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 8.5e6
 
 
 def test_the_index_would_take_both(built: Path) -> None:

@@ -1,1 +1,1 @@
-"""Size of every test under its null, by simulation."""
+"""Size under the null, by simulation: tests, the shipped nulls, bounds on the divergence."""

@@ -107,6 +107,7 @@ def save(rows: list[dict[str, Any]]) -> None:
     beyond = [row for row in equal if abs(row["z"]) > 3.0]
     below = sum(row["z"] < -3.0 for row in rows if row["comparison"] == "at least")
     write(
+        "level",
         "mnt",
         "Null rates at mnt's published critical values",
         rows,

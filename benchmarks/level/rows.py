@@ -15,7 +15,6 @@ samples and replicates: chance does not come back, a wrong level does.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 import dmtest
 from benchmarks.level.size import summary
-from benchmarks.tables import RESULTS, write
+from benchmarks.tables import stored_rows, write
 from dmtest.battery.rows import rows_of
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
 from dmtest.calibration.nulls import RowNull, replicates_of
@@ -219,8 +218,7 @@ def main() -> None:
     name = "level-features" if options.features else "level-rows"
     with single_threaded_blas():
         if options.again:
-            table = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-            rows = again(table["rows"])
+            rows = again(stored_rows("level", name))
         elif options.features:
             rows = features(10_000, 8, min(options.samples, FEWEST))
         for n, d in () if options.features or options.again else GRID:
@@ -247,7 +245,7 @@ def save(name: str, rows: list[dict[str, Any]]) -> None:
         f"chance alone gives about {0.005 * len(rows):.1f}. `fresh z`: those rows once more, on "
         "other samples and replicates."
     )
-    write(name, "Size of every test of rows", rows, notes)
+    write("level", name, "Size of every test of rows", rows, notes)
 
 
 if __name__ == "__main__":

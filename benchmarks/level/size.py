@@ -176,7 +176,7 @@ def main() -> None:
         f"`largest z`: deviation from nominal over 1, 5 and 10 % in standard errors."
     )
     name = "level-large" if options.large else "level"
-    write(name, "Size of every test", rows, notes)
+    write("level", name, "Size of every test", rows, notes)
     worst = max(rows, key=lambda row: abs(row["largest z"]))
     print(f"{len(rows)} rows in benchmarks/results/{name}.md; furthest from nominal: {worst}")
 

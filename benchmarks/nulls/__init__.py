@@ -1,1 +1,1 @@
-"""Builds and checks the null tables that come with the package."""
+"""Builds the null tables that come with the package."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from benchmarks.paper.runs import read
+from benchmarks.pictures import save
 
 # Noise of the runs that are comparable, and the score of each dimension.
 LEVELS = {2: 0.1, 8: 0.5}
@@ -24,7 +24,7 @@ MARKERS = {
 }
 
 
-def frontier(path: Any) -> int:
+def frontier() -> int:
     """Draw the worst axis's Kolmogorov-Smirnov distance against the score; return the points."""
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     axes = figure.subplots(1, 2)
@@ -42,7 +42,7 @@ def frontier(path: Any) -> int:
         axis.set(xlabel="Kolmogorov-Smirnov distance of the worst axis, held out", ylabel=label)
         axis.set_title(f"d = {d}, sigma = {LEVELS[d]:g}")
     axes[0].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110)
+    save(figure, "paper-frontier", 256, dpi=110)
     return shown
 
 

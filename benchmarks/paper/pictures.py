@@ -1,9 +1,8 @@
-"""Tables (benchmarks/results/paper) and pictures (docs/pictures) of the runs there are."""
+"""Tables (benchmarks/results) and pictures (docs/pictures) of the runs there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,19 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from benchmarks.paper.frontier import frontier
-from benchmarks.paper.runs import Run, read
-from benchmarks.paper.tables import grouped, interval, shown, write
+from benchmarks.paper.means import grouped, interval, shown
+from benchmarks.paper.runs import Run, collect, read, read_points
+from benchmarks.pictures import save
+from benchmarks.tables import section, write_page
 
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+TITLES = {
+    "figure1": "The paper's Figure 1: capacity, information, matching, scores",
+    "best": "Trainer: the long runs on MNIST",
+    "cost": "Trainer: seconds an epoch",
+    "equal": "Trainer: the time of one epoch of the paper's recipe",
+    "headtohead": "Trainer: ways to make an embedding normal",
+    "table1": "The paper's Table 1: noise in SimCLR and VICReg",
+}
 TESTS = {
     "dagostino-pearson": "D'Agostino-Pearson",
     "shapiro-wilk": "Shapiro-Wilk",
@@ -25,44 +33,53 @@ CLASSES = 10
 
 
 def pictures() -> None:
-    """Make everything that has runs."""
-    for name, make in (
-        ("figure1", figure1),
-        ("best", best),
-        ("cost", cost),
-        ("equal", equal),
-        ("headtohead", headtohead),
-        ("table1", table1),
-    ):
-        runs = list(read(name))
-        if runs:
-            make(runs)
-            print(f"{name}: {len(runs)} runs")
-    print(f"frontier: {frontier(PICTURES / 'paper-frontier.png')} points")
+    """Collect new runs; make everything that has runs."""
+    for name in TITLES:
+        collect(name)
+    write_tables()
+    figure1_drawn(read("figure1"))
+    flat = [r for r in read("best") if r["d"] == 2]
+    for target in ("normal", "uniform"):
+        for run in [r for r in flat if r["target"] == target][:1]:
+            _figure2(run)
+    print(f"frontier: {frontier()} points")
 
 
-def figure1(runs: list[Run]) -> None:
-    """Draw capacity against information, mean p-values, scores; write the numbers."""
+def write_tables() -> None:
+    """Write the page of all experiments that have runs."""
+    makers = (figure1, best, cost, equal, headtohead, table1)
+    experiments = [(make, read(name)) for name, make in zip(TITLES, makers, strict=True)]
+    write_page("paper", [make(runs) for make, runs in experiments if runs])
+
+
+def _by_capacity(runs: list[Run], target: str) -> dict[Any, list[Run]]:
+    return grouped([r for r in runs if r["target"] == target], lambda r: round(r["capacity"], 2))
+
+
+def figure1_drawn(runs: list[Run]) -> None:
+    """Draw capacity against information, mean p-values, scores."""
     figure = Figure(figsize=(11.0, 8.0), layout="constrained")
     axes = figure.subplots(3, 2, sharex=True)
-    rows: list[list[str]] = []
     for column, target in enumerate(("normal", "uniform")):
-        points = grouped(
-            [r for r in runs if r["target"] == target], lambda r: round(r["capacity"], 2)
-        )
-        if not points:
-            continue
-        x = list(points)
-        _figure1_column(axes[:, column], x, points, target)
-        rows += [_figure1_row(target, c, points[c]) for c in x]
-    figure.savefig(PICTURES / "paper-figure1.png", dpi=110)
+        points = _by_capacity(runs, target)
+        if points:
+            _figure1_column(axes[:, column], list(points), points, target)
+    save(figure, "paper-figure1", 256, dpi=110)
+
+
+def figure1(runs: list[Run]) -> str:
+    """Return the table of Figure 1's numbers."""
+    rows: list[list[str]] = []
+    for target in ("normal", "uniform"):
+        points = _by_capacity(runs, target)
+        rows += [_figure1_row(target, capacity, own) for capacity, own in points.items()]
     head = ["target", "C", "runs", "I", "D'Agostino-Pearson", "Shapiro-Wilk", "Henze-Zirkler"]
     head += ["KS, worst axis", "GNB AUC", "k-NN accuracy", "MLP AUC", "silhouette", "broken"]
-    write(
-        "figure1",
+    return section(
+        TITLES["figure1"],
+        "MNIST, d = 2: mean over runs ± half width of the 99% interval, of three runs or more.",
         head,
         rows,
-        "MNIST, d = 2: mean over runs ± half width of the 99% interval, of three runs or more.",
     )
 
 
@@ -86,7 +103,7 @@ def _figure1_column(axes: Any, x: list[float], points: dict[Any, list[Run]], tar
     top.set(ylabel="nats", title=f"{target} target", ylim=(-0.5, 8))
     top.legend(frameon=False, fontsize=8)
     for name, label in TESTS.items():
-        line(middle, lambda r, name=name: r["mean_pvalues"][name]["mean"], label)  # type: ignore[misc]
+        line(middle, lambda r, name=name: r["mean_pvalues"][name], label)  # type: ignore[misc]
     middle.axhline(0.5, color="0.6", lw=1)
     middle.set(ylabel="mean p-value", ylim=(0, 0.6))
     middle.legend(frameon=False, fontsize=8)
@@ -100,15 +117,15 @@ def _figure1_column(axes: Any, x: list[float], points: dict[Any, list[Run]], tar
 
 def _figure1_row(target: str, capacity: float, runs: list[Run]) -> list[str]:
     cells = [target, f"{capacity:g}", str(len(runs)), shown([r["information"] for r in runs], 2)]
-    cells += [shown([r["mean_pvalues"][name]["mean"] for r in runs], 2) for name in TESTS]
+    cells += [shown([r["mean_pvalues"][name] for r in runs], 2) for name in TESTS]
     cells.append(shown([max(r["kolmogorov"]) for r in runs]))
     for name in ("gnb-auc", "knn-accuracy", "mlp-auc", "silhouette"):
         cells.append(shown([r["downstream"][name] for r in runs]))
     return [*cells, str(sum(len(r["violations"]) for r in runs))]
 
 
-def best(runs: list[Run]) -> None:
-    """Write the table of the long runs; draw Figure 2 from the first of each kind in d = 2."""
+def best(runs: list[Run]) -> str:
+    """Return the table of the long runs."""
     head = [
         "run",
         "augmentation; weight of SIGReg, of columns",
@@ -137,7 +154,7 @@ def best(runs: list[Run]) -> None:
                 " ".join(f"{v:.3f}" for v in worst),
                 " ".join(f"{v:.3f}" for v in train_ks),
                 _range(run.get("kolmogorov_blocks", [])),
-                " ".join(f"{p[name]['mean']:.2f}" for name in TESTS),
+                " ".join(f"{p[name]:.2f}" for name in TESTS),
                 f"{low:.3f} to {high:.3f}",
                 "-" if run["kl"] is None else f"{run['kl']:.3f}",
                 f"{down['gnb-auc']:.3f}",
@@ -151,11 +168,7 @@ def best(runs: list[Run]) -> None:
         "MNIST, 10,000 held-out images; a run uses one core. KS: of every axis in d = 2, of the "
     )
     notes += "worst in d = 8; blocks: the worst axis of each 10,000 consecutive training images."
-    write("best", head, rows, notes)
-    for target in ("normal", "uniform"):
-        flat = [r for r in runs if r["target"] == target and r["d"] == 2 and "points" in r]
-        if flat:
-            _figure2(flat[0])
+    return section(TITLES["best"], notes, head, rows)
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
@@ -170,7 +183,7 @@ def _range(values: Sequence[float]) -> str:
 
 def _figure2(run: Run) -> None:
     """Draw the embedding by class, with its marginals and the target's contours."""
-    z, labels = np.asarray(run["points"]), np.asarray(run["labels"])
+    z, labels = read_points(run["name"])
     normal = run["target"] == "normal"
     figure = Figure(figsize=(6.4, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4))
@@ -207,20 +220,20 @@ def _figure2(run: Run) -> None:
         axis.set_axis_off()
     name = "sigma" if normal else "epsilon"
     figure.suptitle(f"MNIST, held-out images: {run['target']} target, {name} = {run['level']:g}")
-    figure.savefig(PICTURES / f"paper-figure2-{run['target']}.png", dpi=110)
+    save(figure, f"paper-figure2-{run['target']}", 256, dpi=110)
 
 
-def cost(runs: list[Run]) -> None:
-    """Write seconds an epoch, and the share of the paper's recipe."""
+def cost(runs: list[Run]) -> str:
+    """Return the table of seconds an epoch, and of shares of the paper's recipe."""
     seconds = runs[0]["cpu_seconds_per_epoch"]
     paper = seconds["paper"]
     rows = [[name, f"{value:.1f}", f"1/{paper / value:.0f}"] for name, value in seconds.items()]
     notes = "CPU seconds of an epoch of 60,000 images of 24 x 24, batch 1,024, one thread."
-    write("cost", ["recipe", "CPU s", "share of the paper's"], rows, notes)
+    return section(TITLES["cost"], notes, ["recipe", "CPU s", "share of the paper's"], rows)
 
 
-def equal(runs: list[Run]) -> None:
-    """Write what recipes reach in the time of one epoch of the paper's."""
+def equal(runs: list[Run]) -> str:
+    """Return the table of what recipes reach in the time of one epoch of the paper's."""
     rows = [
         [r["recipe"], str(r["settings"]["epochs"]), f"{r['cpu_seconds']:.0f}"]
         + [f"{r['information']:.2f} ({r['capacity']:.2f})", f"{max(r['kolmogorov']):.3f}"]
@@ -228,11 +241,12 @@ def equal(runs: list[Run]) -> None:
         for r in sorted(runs, key=lambda r: r["information"])
     ]
     head = ["recipe", "epochs", "CPU s", "I (C)", "KS, worst axis", "GNB AUC", "k-NN"]
-    write("equal", head, rows, "MNIST, d = 2, sigma = 0.1, seed 0, evaluation included.")
+    notes = "MNIST, d = 2, sigma = 0.1, seed 0, evaluation included."
+    return section(TITLES["equal"], notes, head, rows)
 
 
-def headtohead(runs: list[Run]) -> None:
-    """Write the comparison of ways to match."""
+def headtohead(runs: list[Run]) -> str:
+    """Return the comparison of ways to match."""
     head = ["d", "method", "runs", "KS, worst axis", "KL after noise, at most", "KL before"]
     head += ["HZ mean p", "k-NN", "GNB AUC", "MLP AUC", "CPU s", "MiB"]
     rows = []
@@ -249,7 +263,7 @@ def headtohead(runs: list[Run]) -> None:
             rows.append(_method_row(d, "untrained", plain, lambda r: r, lambda r: r["downstream"]))
     notes = "MNIST, the same MLP, data and CPU time; divergences at sigma = 0.1 (d = 2), 0.5 (8)."
     notes += " CPU s: training and evaluation; MiB: of a process that trains one epoch."
-    write("headtohead", head, rows, notes)
+    return section(TITLES["headtohead"], notes, head, rows)
 
 
 def _method_row(
@@ -262,14 +276,9 @@ def _method_row(
     scores = [of(run) for run in runs]
     smoothed = [s["smoothed_kl"][1] for s in scores if s.get("smoothed_kl")]
     kl = [s["kl"] for s in scores if s["kl"] is not None]
-
-    def hz(score: Run) -> float:
-        value = score["mean_pvalues"]["henze-zirkler"]
-        return float(value["mean"] if isinstance(value, dict) else value)
-
     cells = [str(d), method, str(len(runs)), shown([max(s["kolmogorov"]) for s in scores])]
     cells += [shown(smoothed) if smoothed else "-", shown(kl) if kl else "-"]
-    cells.append(shown([hz(score) for score in scores], 2))
+    cells.append(shown([s["mean_pvalues"]["henze-zirkler"] for s in scores], 2))
     cells += [
         shown([down(r)[name] for r in runs]) for name in ("knn-accuracy", "gnb-auc", "mlp-auc")
     ]
@@ -278,14 +287,13 @@ def _method_row(
     return [*cells, f"{np.mean(peaks):.0f}" if peaks else "-"]
 
 
-def table1(runs: list[Run]) -> None:
-    """Write linear probes by method and noise."""
+def table1(runs: list[Run]) -> str:
+    """Return the table of linear probes by method and noise."""
     rows = []
     for (method, sigma), own in grouped(runs, lambda r: (r["method"], r["sigma"])).items():
-        effects = [r["outlet"]["effects"] for r in own]
         row = [method, f"{sigma:g}", str(len(own))]
         row += [shown([100 * r["probe"][name] for r in own], 2) for name in PROBES]
-        row.append(shown([e["sliced-wasserstein-2"]["value"] for e in effects]))
+        row.append(shown([r["outlet"]["sliced-wasserstein-2"] for r in own]))
         row.append(", ".join(sorted({r["outlet"]["verdict"] for r in own})))
         rows.append(row)
     before = [r["untrained"] for r in runs if r["untrained"]]
@@ -294,4 +302,4 @@ def table1(runs: list[Run]) -> None:
     head = ["method", "sigma", "runs", "top-1", "top-5", "k-NN"]
     head += ["sliced W2 of the outlet from N(0, I)", "verdict"]
     notes = "Fashion-MNIST, per cent, Table 2's ConvNet; mean over runs ± 99% half width."
-    write("table1", head, rows, notes)
+    return section(TITLES["table1"], notes, head, rows)

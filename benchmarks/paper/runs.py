@@ -1,34 +1,54 @@
-"""Runs that can be interrupted: one JSON file each, made once, read ever after."""
+"""Runs that can be interrupted: one JSON file each while they are made, then a line of one file.
+
+A run leaves all that it measured in ``benchmarks/runs/paper``, which git ignores. `collect` keeps
+what tables and pictures need: a line of ``benchmarks/results/paper.json``, and the points of Figure
+2 in ``paper-points.npz`` beside it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from benchmarks import tables
 from dmtest import __version__
 from dmtest.results.serial import plain
 
-RESULTS = Path(__file__).parents[1] / "results" / "paper"
+STUDY = "paper"
+FOLDER = tables.RUNS / STUDY
+POINTS = tables.RESULTS / "paper-points.npz"
+# What is kept of a run, and of the measurements inside of it (PARTS).
+KEPT = (
+    *("name", "version", "method", "recipe", "target", "d", "level", "sigma", "seed", "verdict"),
+    *("capacity", "matched_information", "information", "ksg", "smoothed_kl", "kl", "violations"),
+    *("kolmogorov", "kolmogorov_train", "kolmogorov_blocks", "probe"),
+    *("cpu_seconds", "cpu_seconds_per_epoch", "peak_mib"),
+)
+PARTS = ("common", "gaussianised")
+# Parts of which a few entries are kept.
+CHOSEN = {
+    "settings": ("augment", "matching_weight", "matching_axes", "epochs"),
+    "downstream": ("gnb-auc", "knn-accuracy", "mlp-auc", "silhouette"),
+}
 
-__all__ = ["RESULTS", "Run", "fitted", "read", "run"]
+__all__ = ["Run", "collect", "fitted", "read", "read_points", "run"]
 
 Run = dict[str, Any]
 
 
-def run(experiment: str, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the result of a run; do it if no file has it yet.
+def run(experiment: str, name: str, work: Callable[[], dict[str, Any]]) -> None:
+    """Do a run if it is neither stored nor in a file of its own.
 
     The file is written whole or not at all, so that an interrupted run is done again.
     """
-    path = RESULTS / experiment / f"{name}.json"
-    if path.exists():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+    path = FOLDER / experiment / f"{name}.json"
+    if path.exists() or any(one["name"] == name for one in read(experiment)):
+        return
     started = time.process_time()
     result = work() | {"name": name, "version": __version__}
     result["cpu_seconds"] = time.process_time() - started
@@ -37,13 +57,56 @@ def run(experiment: str, name: str, work: Callable[[], dict[str, Any]]) -> dict[
     half.write_text(json.dumps(plain(result), indent=1) + "\n", encoding="utf-8")
     half.replace(path)
     print(f"{experiment}/{name}: {result['cpu_seconds']:.0f} CPU seconds", flush=True)
-    return result
 
 
-def read(experiment: str) -> Iterator[dict[str, Any]]:
-    """Yield the results there are."""
-    for path in sorted((RESULTS / experiment).glob("*.json")):
-        yield json.loads(path.read_text(encoding="utf-8"))
+def read(experiment: str) -> list[Run]:
+    """Return the runs that are stored, in the order of their names."""
+    return list(tables.load(STUDY).get(experiment, {}).get("rows", []))
+
+
+def read_points(name: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the embeddings (n, 2) that are stored of a run, and their labels."""
+    with np.load(POINTS) as file:
+        return file[f"{name}/points"].astype(np.float64), file[f"{name}/labels"]
+
+
+def collect(experiment: str) -> None:
+    """Store what is needed of the runs that have files; those without one stay as they are."""
+    runs = {one["name"]: one for one in read(experiment)}
+    for path in sorted((FOLDER / experiment).glob("*.json")):
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        runs[raw["name"]] = _needed(raw)
+        if raw.get("points") and raw["d"] == 2 and raw["seed"] == 0:  # what Figure 2 shows
+            _store_points(raw)
+    if runs:
+        tables.store(STUDY, experiment, {"rows": [runs[name] for name in sorted(runs)]})
+
+
+def _needed(raw: Mapping[str, Any]) -> Run:
+    run = {key: raw[key] for key in KEPT if key in raw}
+    run |= {part: _needed(raw[part]) for part in PARTS if raw.get(part)}
+    if "mean_pvalues" in raw:
+        means = raw["mean_pvalues"].items()
+        run["mean_pvalues"] = {k: v["mean"] if isinstance(v, dict) else v for k, v in means}
+    for part, names in CHOSEN.items():
+        if part in raw:
+            run[part] = {name: raw[part][name] for name in names if name in raw[part]}
+    # The seed alone makes the untrained encoder: one method's runs have it in each table.
+    if "probe" in raw:
+        run["untrained"] = raw["untrained"]
+    elif raw.get("method") == "plain DIM":
+        run["untrained"] = _needed(raw["untrained"])
+    if "outlet" in raw:
+        effect = raw["outlet"]["effects"]["sliced-wasserstein-2"]
+        run["outlet"] = {"verdict": raw["outlet"]["verdict"], effect["name"]: effect["value"]}
+    return run
+
+
+def _store_points(raw: Mapping[str, Any]) -> None:
+    arrays = dict(np.load(POINTS)) if POINTS.exists() else {}
+    arrays[f"{raw['name']}/points"] = np.array(raw["points"], dtype=np.float16)
+    arrays[f"{raw['name']}/labels"] = np.array(raw["labels"], dtype=np.uint8)
+    np.savez_compressed(POINTS, **arrays)
 
 
 def fitted(made: Any, points: int = 0) -> dict[str, Any]:

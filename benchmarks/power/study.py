@@ -4,7 +4,7 @@
     python -m benchmarks.power.study [--samples 240] [--null 1200] [--part embeddings]
     python -m benchmarks.power.study [--samples 240] --part search
 
-Statistics of null and alternative samples go to ``benchmarks/results/power/*.npz`` (badness of
+Statistics of null and alternative samples go to ``benchmarks/runs/power/*.npz`` (badness of
 every view of every test; larger is worse), p-values of the search over directions to
 ``search-*.npz``; ``python -m benchmarks.power.table`` makes the
 tables and the plot from them, and weighs batteries.
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.power.alternatives import EMBEDDINGS, MOMENTS, REVIEW
+from benchmarks.tables import RUNS
 from dmtest.battery.rows import rows_of
 from dmtest.catalogue.registry import Spec, list_tests
 from dmtest.data.sample import as_sample
@@ -38,7 +39,7 @@ from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import stream
 from dmtest.targets.targets import as_target
 
-FOLDER = Path(__file__).parents[1] / "results" / "power"
+FOLDER = RUNS / "power"
 SLICES = 64
 # Rows times columns above which tests that search are left out: seconds for every sample.
 SEARCHED = 150_000

@@ -2,23 +2,22 @@
 
     python -m benchmarks.power.table
 
-Reads ``benchmarks/results/power/*.npz`` (:mod:`benchmarks.power.study`), writes
+Reads ``benchmarks/runs/power/*.npz`` (:mod:`benchmarks.power.study`), writes
 ``power`` and ``power-unseen`` (``benchmarks/results``, ``docs/pictures``).
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.pictures import save
 from benchmarks.power.study import FOLDER
-from benchmarks.tables import write
+from benchmarks.tables import stored_rows, write
 from dmtest.catalogue.registry import default_battery
 from dmtest.reports.one_sample import WEIGHTS
 from dmtest.reports.sections import FEWEST_SEARCH, ROWS_PER_COLUMN
@@ -27,7 +26,6 @@ LEVEL = 0.05
 # Power from which on a test is said to see an alternative.
 SEES = 0.5
 COLOURS = 64  # of a picture, which has shades of one colour
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 Vector = NDArray[np.float64]
 
@@ -166,7 +164,17 @@ def unseen(every: list[Cell]) -> list[dict[str, Any]]:
                     "default at 2n": double.default(alternative),
                 }
             )
-    return sorted(rows, key=lambda row: row["default at 2n"] - row["its power"])
+    return rows
+
+
+def _shortfall(row: dict[str, Any]) -> float:
+    return float(row["default at 2n"] - row["its power"])
+
+
+def others(table: str, done: set[tuple[str, int, int]]) -> list[dict[str, Any]]:
+    """Return the stored rows of cells that were not simulated anew."""
+    rows = stored_rows("power", table)
+    return [row for row in rows if (row["target"], row["n"], row["d"]) not in done]
 
 
 def picture(cell: Cell, name: str) -> None:
@@ -195,27 +203,19 @@ def picture(cell: Cell, name: str) -> None:
     ax.set_title(
         f"Power (%) at 5%, {cell.target}, n = {cell.n:,}, d = {cell.d}", loc="left", fontsize=9.5
     )
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=130, bbox_inches="tight")
-    PICTURES.mkdir(exist_ok=True)
-    (PICTURES / f"power-{name}.png").write_bytes(few_colours(drawn.getvalue()))
-
-
-def few_colours(png: bytes) -> bytes:
-    """Return a picture with a palette, which takes a third of the room and looks the same."""
-    from PIL import Image
-
-    small = io.BytesIO()
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    return small.getvalue()
+    save(figure, f"power-{name}", COLOURS, dpi=130, bbox_inches="tight")
 
 
 def main() -> None:
-    """Write tables and pictures."""
+    """Write tables and pictures; what is stored of other cells stays."""
     every = cells()
-    rows = [row for cell in every for row in summary(cell)]
+    if not every:
+        raise SystemExit(f"no cells in {FOLDER}: run benchmarks.power.study")
+    done = {(cell.target, cell.n, cell.d) for cell in every}
+    rows = [row for cell in every for row in summary(cell)] + others("power", done)
+    rows.sort(key=lambda row: (row["target"], row["d"], row["n"]))
     write(
+        "power",
         "power",
         "Power at 5%",
         rows,
@@ -224,9 +224,13 @@ def main() -> None:
         "three tests with the most power. 250 samples and 1,500 null samples a cell in d <= 5: "
         "standard error at most 0.032; 60 and 300 in d >= 8: 0.065.",
     )
-    compared = unseen(every)
+    # Cells whose double was not simulated anew are compared as they were.
+    pairs = {(target, n, d) for target, n, d in done if (target, 2 * n, d) in done}
+    compared = unseen(every) + others("power-unseen", pairs)
+    compared.sort(key=_shortfall)
     missed = [row for row in compared if row["default at 2n"] < SEES]
     write(
+        "power",
         "power-unseen",
         "What one test sees at n, and the default battery at 2n",
         compared,
@@ -238,7 +242,8 @@ def main() -> None:
         (Cell("any-normal", 2000, 64), "embeddings"),
         (Cell("normal", 2000, 64), "specified"),
     ):
-        picture(cell, name)
+        if cell in every:
+            picture(cell, name)
     print(f"{len(compared)} cases, unseen: {missed}")
 
 

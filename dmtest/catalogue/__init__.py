@@ -1,1 +1,4 @@
-"""Which tests there are: one row a test, and the look-up over the rows."""
+"""Which tests there are: one row a test, and the look-up over the rows.
+
+Imports only `errors`, `results`, `engines`, `statistics`.
+"""

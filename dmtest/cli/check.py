@@ -1,4 +1,4 @@
-"""What `dmtest check` does with its options: baselines, results, and where they go."""
+"""The command ``dmtest check``: write a baseline, run a check, deliver the result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dmtest.cli.console import LIMITS, put, rendered
+from dmtest.checks.limits import LIMITS
+from dmtest.cli.console import put, rendered
 from dmtest.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["deliver", "run", "write"]
 
-# What a baseline is written with, and what it is compared with: asking for the other's is refused.
+# Options for writing a baseline, and for a check. Each refuses the options of the other.
 WRITTEN = ("alpha", "tolerance", "tests")
 CHECKED = ("alpha", *LIMITS, "compare", "rotation")
 
@@ -28,12 +29,12 @@ def write(
     data: Mapping[str, Any],
     quiet: bool,
 ) -> None:
-    """Write a baseline and say what it holds."""
+    """Write a baseline, and print what it contains."""
     import dmtest
 
     if baseline is not None:
         raise InputError("baseline: give either --baseline or --write-baseline, not both.")
-    given = _taken(asked, WRITTEN, "a baseline is being written; leave it out")
+    given = _applicable(asked, WRITTEN, "a baseline is being written; leave it out")
     options = dict(data) | {"target": "normal" if data["target"] is None else data["target"]}
     made = dmtest.write_baseline(file, path, **options, **given)
     if quiet:
@@ -51,15 +52,15 @@ def write(
 def run(
     file: str, baseline: str | None, asked: Mapping[str, Any], data: Mapping[str, Any]
 ) -> CheckResult:
-    """Check a file."""
+    """Check a file against a baseline, limits, or both."""
     import dmtest
 
     why = "it is the baseline's; give it with --write-baseline"
-    given = _taken(asked, CHECKED, why)
+    given = _applicable(asked, CHECKED, why)
     return dmtest.check(file, baseline, **data, **given)
 
 
-def _taken(asked: Mapping[str, Any], names: tuple[str, ...], why: str) -> dict[str, Any]:
+def _applicable(asked: Mapping[str, Any], names: tuple[str, ...], why: str) -> dict[str, Any]:
     for name, value in asked.items():
         if name not in names and value is not None and value is not False:
             raise InputError(f"--{name.replace('_', '-')}: {why}.")
@@ -80,7 +81,7 @@ def deliver(
         result.to_junit(junit)
     if os.environ.get("GITHUB_ACTIONS") == "true" if github is None else github:
         lines = "".join(f"{line}\n" for line in result.annotations())
-        # GitHub reads both streams; a program that reads the JSON reads only the one.
+        # GitHub reads both streams; a program that reads the JSON reads standard output only.
         if json != "-":
             put(lines)
         elif sys.stderr is not None:

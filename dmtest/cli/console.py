@@ -1,4 +1,4 @@
-"""Standard output and standard error of the command line, and what it says on them."""
+"""Standard output and standard error of the command line: tables, warnings, errors."""
 
 from __future__ import annotations
 
@@ -30,27 +30,22 @@ __all__ = [
     "warn",
 ]
 
-# What the API calls an argument, and what it is called here.
+# Names of arguments in the API, and of the options for them; limits of a check are added below.
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
 OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
 OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
-LIMITS = ("max_kl", "max_smoothed_kl", "max_wasserstein", "min_rank", "min_detectable_n")
-OPTIONS |= {name: name.replace("_", "-") for name in LIMITS}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
-_NAMES = "|".join(OPTIONS)
-# At the start of a message, or where it says what to pass; not within a path.
-_NAMED = re.compile(rf"^({_NAMES}):|(?<![^\s(])({_NAMES})=(?=(\w|')?)")
 
 
 def prepare() -> None:
-    """Make output of odd file names, and to narrow encodings, an escape and not an error."""
+    """Escape characters that the terminal cannot encode, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def put(text: str) -> None:
-    """Write to standard output: the only way in which anything gets there."""
+    """Write to standard output. Nothing else does."""
     if sys.stdout is not None:
         with _sink(sys.stdout):
             sys.stdout.write(text)
@@ -72,17 +67,17 @@ def warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Say a warning; has the signature of `warnings.showwarning`."""
+    """Print a warning. The signature is that of `warnings.showwarning`."""
     say(f"warning: {message}")
 
 
 @contextmanager
 def _sink(stream: TextIO) -> Iterator[None]:
-    """Let whoever reads a stream go away: nothing more is written and nobody complains."""
+    """End output silently when the reader of a stream has closed it."""
     try:
         yield
     except OSError as error:
-        # Python flushes what is left in the buffer when it exits: give it somewhere to go.
+        # Python flushes the buffer at exit, which would fail again: send the rest to os.devnull.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
             raise InputError(f"standard output cannot be written: {error.strerror}") from None
@@ -99,7 +94,7 @@ def rendered(thing: Any, width: int | None = None) -> str:
 
 
 def tests_table(rows: Sequence[Spec]) -> str:
-    """Return the registered tests as a table: a line each in a pipe or on a wide terminal."""
+    """Return the tests as a table, one line for each in a pipe or on a wide terminal."""
     from rich.console import Console
     from rich.measure import Measurement
 
@@ -118,7 +113,7 @@ def _table(rows: Sequence[Spec], stacked: bool) -> Table:
     from dmtest.catalogue.spec import ALL
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    more = ("Sees, targets, reference",) if stacked else ("Sees", "Targets", "Reference")
+    more = ("Detects, targets, reference",) if stacked else ("Detects", "Targets", "Reference")
     for name in ("Test", "Family", "Cost", *more):
         table.add_column(name, no_wrap=not stacked or name == "Test")
     for row in rows:
@@ -129,8 +124,8 @@ def _table(rows: Sequence[Spec], stacked: bool) -> Table:
     return table
 
 
-def bounds_table(found: PairBounds) -> str:
-    """Return the bounds of pairs as a table, and what they break."""
+def bounds_table(pairs: PairBounds) -> str:
+    """Return the bounds of positive pairs as a table, with the inequalities they break."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
@@ -138,51 +133,56 @@ def bounds_table(found: PairBounds) -> str:
 
     from dmtest.render.wording import number
 
-    name = "sigma" if found.noise == "gaussian" else "epsilon"
+    name = "sigma" if pairs.noise == "gaussian" else "epsilon"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head in ("Quantity", "Nats", "What it is"):
         table.add_column(head, justify="right" if head == "Nats" else "left")
-    on_side = f"at {found.confidence:g}"
+    on_side = f"at {pairs.confidence:g}"
     rows: list[tuple[str, float | None, str]] = [
-        ("Capacity", found.capacity, "the most that I(f(X'); f(X)+Z) can be"),
-        ("Moment correction", found.correction, "for E|f(X)|^2 that is not d"),
+        ("Capacity", pairs.capacity, "upper limit of I(f(X'); f(X)+Z)"),
+        ("Moment correction", pairs.correction, "where E|f(X)|^2 is not d"),
     ]
-    for one in (found.donsker_varadhan, found.nwj, found.infonce):
+    for one in (pairs.donsker_varadhan, pairs.nwj, pairs.infonce):
         full = ", saturated" if one.saturated else ""
         interval = "" if one.low is None else f", [{one.low:.3g}, {one.high:.3g}] {on_side}"
         rows.append((f"I(f(X'); f(X)+Z), {one.method}", float(one), f"lower bound{interval}{full}"))
-    channel = found.channel
+    channel = pairs.channel
     within = f"between {channel.low:.3g} and {channel.high:.3g} {on_side}"
     middle: float | None = 0.5 * (channel.lower + channel.upper)
     if not math.isfinite(channel.upper):
         middle, within = channel.lower, f"at least {channel.low:.3g} {on_side}"
     rows += [
         ("I(f(X); f(X)+Z)", middle, within),
-        ("Weak-invariance gap", found.invariance_gap, f"at most, {on_side}"),
-        ("KL after noise", found.smoothed_kl, f"at most, {on_side}: a certificate"),
-        ("I(Z; f(X)+Z)", found.noise_information, "estimate (nearest neighbours)"),
-        ("KL before noise", found.kl, "estimate of the theorem's bound: no certificate"),
+        ("Weak-invariance gap", pairs.invariance_gap, f"upper bound {on_side}"),
+        ("KL after noise", pairs.smoothed_kl, f"upper bound {on_side}: a certificate"),
+        ("I(Z; f(X)+Z)", pairs.noise_information, "estimate (nearest neighbours)"),
+        ("KL before noise", pairs.kl, "estimate of the theorem's bound, not a certificate"),
     ]
     for quantity, nats, note in rows:
         shown = "not estimable" if nats is None else number(nats, 4)
         table.add_row(Text(quantity), Text(shown), Text(note))
-    theorem = "3.4" if found.noise == "gaussian" else "3.5"
+    theorem = "3.4" if pairs.noise == "gaussian" else "3.5"
     title = Text(
-        f"Theorem {theorem} on {found.n:,} pairs in d = {found.d}, {name} = {found.level:g}: "
-        f"{found.capacity_used:.0%} of the capacity used at least"
+        f"Theorem {theorem} on {pairs.n:,} pairs in d = {pairs.d}, {name} = {pairs.level:g}: "
+        f"at least {pairs.capacity_used:.0%} of the capacity is used"
     )
-    notes = [Text(f"! {broken}", style="bold red") for broken in found.violations]
+    notes = [Text(f"! {broken}", style="bold red") for broken in pairs.violations]
     return rendered(Group(title, Text(""), table, *notes))
 
 
 def as_options(message: str) -> str:
-    """Speak of options, not of the API's arguments, where a message tells what to pass."""
+    """Replace arguments of the API by options where a message says what to pass."""
+    from dmtest.checks.limits import LIMITS  # here: it loads numpy, and --help does not
+
+    options = OPTIONS | {name: name.replace("_", "-") for name in LIMITS}
+    names = "|".join(options)
 
     def option(found: re.Match[str]) -> str:
         start, within, value = found.groups()
-        return f"--{OPTIONS[start]}:" if start else f"--{OPTIONS[within]}{' ' if value else ''}"
+        return f"--{options[start]}:" if start else f"--{options[within]}{' ' if value else ''}"
 
-    return _NAMED.sub(option, message)
+    # An argument at the start of a message, or one that it says to pass; not within a path.
+    return re.sub(rf"^({names}):|(?<![^\s(])({names})=(?=(\w|')?)", option, message)
 
 
 def explain(error: Exception) -> str:

@@ -15,9 +15,10 @@ __all__ = ["INTRODUCTION", "digits_report", "whitened_digits"]
 COMPONENTS = 16
 
 INTRODUCTION = (
-    "Handwritten digits (scikit-learn): 500 images that an encoder has not seen, in the 8 columns\n"
-    "that `dmtest train` taught it with noise-injected Deep InfoMax to make N(0, I). The nearest\n"
-    "neighbours of an image name its digit in 95 of 100 cases. Does the embedding follow N(0, I)?"
+    "Embeddings of handwritten digits (scikit-learn): 500 images that the encoder has not seen,\n"
+    "in 8 columns. `dmtest train` trained the encoder with noise-injected Deep InfoMax to make\n"
+    "them N(0, I). Nearest neighbours classify 95% of the images correctly. Do the embeddings\n"
+    "follow N(0, I)?"
 )
 
 
@@ -27,7 +28,7 @@ def whitened_digits(components: int = COMPONENTS) -> NDArray[np.float64]:
     Parameters
     ----------
     components : int
-        How many to keep.
+        Number of components.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def whitened_digits(components: int = COMPONENTS) -> NDArray[np.float64]:
 
     pixels = np.asarray(load_digits().data, dtype=np.float64)
     scores, _, axes = np.linalg.svd(pixels - pixels.mean(axis=0), full_matrices=False)
-    # The sign of a component is LAPACK's choice: make its largest loading positive.
+    # LAPACK chooses the sign of a component: make the largest loading positive.
     largest = np.abs(axes).argmax(axis=1)
     signs = np.sign(axes[np.arange(len(axes)), largest])
     return np.asarray(np.sqrt(len(pixels)) * (scores * signs)[:, :components])
@@ -46,8 +47,8 @@ def whitened_digits(components: int = COMPONENTS) -> NDArray[np.float64]:
 def trained_digits() -> dict[str, NDArray[Any]]:
     """Return the embeddings that come with dmtest.
 
-    Made by ``dmtest train --data digits --dim 8 --sigma 0.5 --epochs 100 --seed 0 --out run``, of
-    whose ``run/embeddings.npz`` the arrays of held-out images are kept.
+    They are the arrays of held-out images in ``run/embeddings.npz``, which ``dmtest train --data
+    digits --dim 8 --sigma 0.5 --epochs 100 --seed 0 --out run`` wrote.
 
     Returns
     -------

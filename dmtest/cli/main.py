@@ -1,4 +1,4 @@
-"""The command line: it translates arguments, and results to text and exit codes."""
+"""The commands: arguments in, text and exit codes out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["app", "main"]
 
 FINE, MISMATCH, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 COMPLETION = {"--install-completion", "--show-completion"}
-MOST_COLUMNS = 1_000_000  # in one range, so that a slip of the finger does not fill the memory
+MOST_COLUMNS = 1_000_000  # in one range, so that a typing error does not fill the memory
 
 app = typer.Typer(
     name="dmtest",
@@ -47,7 +47,7 @@ def top(version: options.Version = False) -> None:
 @app.command(epilog=options.REPORT)
 def report(
     file: options.File,
-    target: options.Target = TargetName.normal,
+    target: options.Target = options.NORMAL,
     low: options.Low = None,
     high: options.High = None,
     alpha: options.Alpha = 0.05,
@@ -65,13 +65,12 @@ def report(
 ) -> int:
     """Report whether the rows of FILE follow a target distribution.
 
-    Prints the verdict and the evidence for it: what is wrong in plain words, effect sizes with
-    confidence intervals, tests with calibrated p-values, and what a reader has to know about the
-    data.
+    Prints the verdict, a diagnosis in plain words, effect sizes with confidence intervals, tests
+    with calibrated p-values, and findings about the data.
 
-    The null distributions of the default tests come with dmtest for 20 rows and more, up to 256
-    columns. Others are simulated, which may take a minute; a later run with the same shape and
-    seed finds them on disk.
+    The null distributions of the default tests come with dmtest, for 20 rows or more and up to
+    256 columns. Others are simulated, which may take a minute; a later run with the same shape
+    and seed finds them on disk.
     """
     _check_outputs(file, html, json)
     import dmtest
@@ -90,8 +89,8 @@ def report(
         columns=_columns(columns),
         nonfinite=nonfinite.value,
     )
-    said: dict[str, Any] = {"target": target, "low": low, "high": high, "alpha": alpha}
-    said |= {
+    given: dict[str, Any] = {"target": target, "low": low, "high": high, "alpha": alpha}
+    given |= {
         "tolerance": tolerance,
         "seed": seed,
         "tests": tests,
@@ -99,8 +98,8 @@ def report(
         "columns": columns,
         "slices": slices,
     }
-    said |= {"replicates": replicates, "nonfinite": nonfinite}
-    _deliver(_with_command(result, ["report", file], said), html, json, quiet)
+    given |= {"replicates": replicates, "nonfinite": nonfinite}
+    _deliver(_with_command(result, ["report", file], given), html, json, quiet)
     return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
 
 
@@ -133,15 +132,16 @@ def check(
 ) -> int:
     """Check that an encoder is no worse than its baseline.
 
-    FILE is a fresh sample of embeddings. The check fails where a departure from the target is
-    larger than in the baseline by more than the errors of both samples, where the verdict is worse
-    and the samples differ, and beyond a limit. A fresh sample of the same encoder fails with a
+    FILE is a fresh sample of embeddings. The check fails if a departure from the target exceeds
+    the baseline's by more than the sampling errors of both, if the verdict is worse and the
+    samples differ, or if a limit is exceeded. A fresh sample of the same encoder fails with a
     probability of at most alpha.
     """
     from dmtest.cli.check import deliver, run, write
 
     _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
-    goal = None if target is None and low is None and high is None else target or TargetName.uniform
+    boxed = low is not None or high is not None
+    goal = target or (options.UNIFORM if boxed else None)
     data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
     data |= {"target": None if goal is None else _target(goal, low, high), "rng": seed}
     data |= {"progress": False if quiet else None}
@@ -176,11 +176,11 @@ def compare(
     nonfinite: options.Nonfinite = OnNonfinite.error,
     quiet: options.Quiet = False,
 ) -> int:
-    """Say whether the rows of two files have one distribution.
+    """Test whether the rows of two files have the same distribution.
 
-    Four two-sample tests on the same permutations, how far apart the samples are, and where: in
-    means, variances, covariances, single columns, directions. Their rows have to be independent of
-    each other; their numbers need not be the same.
+    Runs four two-sample tests on the same permutations, and reports how far apart the samples
+    are and where: in means, variances, covariances, single columns or directions. The rows have
+    to be independent, within and between the files. The numbers of rows may differ.
     """
     _check_outputs(file, html, json)
     _check_outputs(reference, html, json)
@@ -208,11 +208,11 @@ def compare(
         columns=names,
         nonfinite=nonfinite.value,
     )
-    said: dict[str, Any] = {"alpha": alpha, "seed": seed, "tests": tests, "key": key}
-    said |= {"reference-key": reference_key, "columns": columns, "slices": slices}
-    said |= {"replicates": replicates, "nonfinite": nonfinite}
+    given: dict[str, Any] = {"alpha": alpha, "seed": seed, "tests": tests, "key": key}
+    given |= {"reference-key": reference_key, "columns": columns, "slices": slices}
+    given |= {"replicates": replicates, "nonfinite": nonfinite}
     words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
-    _deliver(_with_command(result, words, said), html, json, quiet)
+    _deliver(_with_command(result, words, given), html, json, quiet)
     return MISMATCH if result.verdict == "mismatch" else FINE
 
 
@@ -228,11 +228,11 @@ def bounds(
     seed: options.Seed = 0,
     json: options.AsJson = False,
 ) -> int:
-    """Say what pairs (f(X), f(X')) and a noise level certify.
+    """Compute what positive pairs and a noise level certify.
 
-    Theorems 3.4 and 3.5 of arXiv 2410.06993 on data. FILE holds both arrays by name ('embeddings'
-    and 'augmented' by default); an .npz may hold 'sigma' or 'epsilon' too, where no option gives
-    the noise. Or FILE is a file of f(X), with --augmented FILE.
+    Applies Theorems 3.4 and 3.5 of arXiv 2410.06993. FILE holds both arrays by name ('embeddings'
+    and 'augmented' by default); an .npz may also hold the noise level, 'sigma' or 'epsilon'. Or
+    FILE holds f(X) alone, and --augmented names the file of f(X').
     """
     from dmtest.data.pairs import read_pairs
     from dmtest.information.pairs import pair_bounds
@@ -240,7 +240,7 @@ def bounds(
     data, other, stored = read_pairs(file, key, augmented)
     if sigma is None and epsilon is None:
         sigma, epsilon = stored.get("sigma"), stored.get("epsilon")
-    found = pair_bounds(
+    pairs = pair_bounds(
         data,
         other,
         sigma=sigma,
@@ -252,18 +252,18 @@ def bounds(
     if json:
         from dmtest.results.serial import dumps, plain
 
-        put(dumps(plain(found.to_dict())) + "\n")
+        put(dumps(plain(pairs.to_dict())) + "\n")
     else:
-        put(bounds_table(found))
-    return MISMATCH if found.violations else FINE
+        put(bounds_table(pairs))
+    return MISMATCH if pairs.violations else FINE
 
 
 @app.command(name="tests", epilog=options.TESTS)
 def list_tests(target: options.Listed = None, json: options.AsJson = False) -> int:
     """List the tests.
 
-    For each: how it is computed, which targets it tests, its cost in rows n, columns d and slices
-    k, what it sees, and where it is published.
+    The list gives the family of each test, its cost (rows n, columns d, slices k), what it
+    detects, its targets and its reference.
     """
     from dmtest.catalogue.registry import list_tests as registered
 
@@ -279,11 +279,11 @@ def list_tests(target: options.Listed = None, json: options.AsJson = False) -> i
 
 @app.command(epilog=options.DEMO)
 def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
-    """Report on real data that is built in.
+    """Report on real data that come with dmtest.
 
-    Embeddings of 500 handwritten digits by an encoder that 'dmtest train' trained to make them
-    N(0, I). The report says how far it came, and what is still wrong. It is printed and written as
-    an HTML page.
+    The data are embeddings of 500 handwritten digits by an encoder that 'dmtest train' trained to
+    make them N(0, I). The report says how close they are, and what is still wrong. It is printed,
+    and written as an HTML page.
     """
     _check_outputs(None, html, None)
     from dmtest.cli.demo import INTRODUCTION, digits_report
@@ -317,10 +317,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments = list(sys.argv[1:] if argv is None else argv)
             code = app(arguments, prog_name="dmtest", standalone_mode=False)
             if code and COMPLETION.intersection(arguments):
-                code = BAD_INPUT  # a shell that Typer cannot complete for, which it has said
+                code = BAD_INPUT  # a shell that Typer cannot complete for, which Typer has reported
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except SystemExit:  # how Rich leaves when the reader of a page of help has gone away
+    except SystemExit:  # how Rich exits when the reader of a page of help has closed the pipe
         code = FINE
     except Exception as error:
         # Python ends a traceback with exit code 1, which a gate would read as a mismatch.
@@ -340,7 +340,7 @@ def _check_outputs(
     junit: str | None = None,
     baseline: str | None = None,
 ) -> None:
-    """Refuse outputs that cannot be written before anything is computed for them."""
+    """Refuse outputs that cannot be written, before anything is computed."""
     json = None if json == "-" else json
     outputs = {"--html": html, "--json": json, "--junit": junit, "--write-baseline": baseline}
     for option, path in outputs.items():
@@ -360,7 +360,7 @@ def _check_outputs(
 def _target(name: TargetName, low: float | None, high: float | None) -> TargetLike:
     if low is None and high is None:
         return name.value
-    if name is not TargetName.uniform:
+    if name is not options.UNIFORM:
         raise InputError(f"--low and --high are for --target uniform; got --target {name}")
     from dmtest.targets.targets import Uniform
 
@@ -368,23 +368,23 @@ def _target(name: TargetName, low: float | None, high: float | None) -> TargetLi
 
 
 def _columns(text: str | None) -> list[str | int] | None:
-    """Read names and positions; a:b stands for the positions from a to b - 1."""
+    """Parse names and positions; a:b means the positions from a to b - 1."""
     if text is None:
         return None
-    found: list[str | int] = []
+    columns: list[str | int] = []
     for part in text.split(","):
         if span := re.fullmatch(r"(\d+):(\d+)", part.strip()):
             first, stop = int(span[1]), int(span[2])
             if stop - first > MOST_COLUMNS:
-                raise InputError(f"--columns: {part.strip()} are too many; name those of the file")
-            found += range(first, stop)
+                raise InputError(f"--columns: {part.strip()} are too many; name fewer")
+            columns += range(first, stop)
         else:
-            found.append(int(part) if re.fullmatch(r"\s*-?\d+\s*", part) else part.strip())
-    return found
+            columns.append(int(part) if re.fullmatch(r"\s*-?\d+\s*", part) else part.strip())
+    return columns
 
 
 def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> Report:
-    """Keep in the report the command that repeats it."""
+    """Add the command that repeats the report to it."""
     import shlex
     from dataclasses import replace
 
@@ -394,13 +394,13 @@ def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> 
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]
-    # Passwords and signatures of URLs are for this run only.
+    # Passwords and signatures of URLs are used for this run only.
     words = [shown(word) if is_url(word) else word for word in words]
-    return replace(result, computed=result.computed | {"command": shlex.join(words)})
+    return replace(result, provenance=replace(result.provenance, command=shlex.join(words)))
 
 
 def _deliver(result: Report, html: str | None, json: str | None, quiet: bool) -> None:
-    """Print the report, then write the files: what is printed cannot be lost by a full disk."""
+    """Print the report, then write the files: a full disk cannot lose what is printed."""
     if json == "-":
         put(result.to_json())
     elif not quiet:

@@ -1,4 +1,4 @@
-"""What can be said on the command line: options with their help, and examples."""
+"""Options of the command line with their help, and examples of the commands."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put
+from dmtest.results.targets import NAMED
 
 
 class TargetName(StrEnum):
-    """The targets that can be named on a command line."""
+    """The targets that can be named on a command line: those that a name alone makes."""
 
-    normal = "normal"
-    any_normal = "any-normal"
-    uniform = "uniform"
-    sphere = "sphere"
+    _ignore_ = "target"
+    for target in NAMED:
+        if target.kind:
+            vars()[target.name] = target.name
+
+
+NORMAL, UNIFORM = TargetName("normal"), TargetName("uniform")
 
 
 class OnNonfinite(StrEnum):
-    """What to do with rows that hold NaN or infinity."""
+    """Treatment of rows with NaN or infinity."""
 
     error = "error"
     drop = "drop"
@@ -31,7 +35,7 @@ def _option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
 
 
 def _tests_like(incomplete: str) -> list[str]:
-    """Complete the last of names with commas between them."""
+    """Complete the last name of a comma-separated list."""
     from dmtest.catalogue.registry import TESTS
 
     done, comma, start = incomplete.rpartition(",")
@@ -55,9 +59,9 @@ def _version(wanted: bool) -> None:
 
 FILE_HELP = (
     "Arrays (.npy .npz .h5 .hdf5 .h5ad .zarr .safetensors .pt .pth), tables (.csv .tsv .parquet "
-    ".arrow .feather .ipc), vectors (.fvecs .ivecs .bvecs .fbin .ibin .u8bin .i8bin), words (.vec "
-    ".txt .bin), a folder of Hugging Face datasets, or a URL of one (s3://...). Text may end in "
-    ".gz. A row is an observation. Nothing in a file is ever executed."
+    ".arrow .feather .ipc), vectors (.fvecs .ivecs .bvecs .fbin .ibin .u8bin .i8bin), word vectors "
+    "(.vec .txt .bin), a folder of Hugging Face datasets, or a URL of one (s3://...). Text may end "
+    "in .gz. A row is an observation. Nothing in a file is ever executed."
 )
 Version = Annotated[
     bool,
@@ -79,29 +83,30 @@ Rotation = Annotated[
     bool,
     _option(
         None,
-        "Compare up to a rotation or reflection, by what none of them changes: row lengths and "
-        "the singular values of blocks of rows.",
+        "Compare up to a rotation or reflection. Only row lengths and the singular values of "
+        "blocks of rows are compared, which no rotation changes.",
         "--rotation",
     ),
 ]
 ReferenceKey = Annotated[
-    str | None, _option("NAME", "The same of REFERENCE, where it is not that of FILE.")
+    str | None, _option("NAME", "Array or column of REFERENCE, if it differs from --key.")
 ]
 Permutations = Annotated[
-    int, _option("INTEGER", "Permutations: no p-value is below 1 / (replicates + 1).")
+    int, _option("INTEGER", "Permutations. The smallest possible p-value is 1 / (replicates + 1).")
 ]
 Target = Annotated[
     TargetName,
     _option(
         None,
-        "The hypothesis: N(0, I), some normal N(m, S), or the uniform on a box or the unit sphere.",
+        "The law that the rows should follow: N(0, I), some normal N(m, S), or the uniform on a "
+        "box or on the unit sphere.",
     ),
 ]
 Low = Annotated[
-    float | None, _option("NUMBER", "Lower end of the uniform's box in every column: 0 by default.")
+    float | None, _option("NUMBER", "Lower end of the uniform box in every column (default 0).")
 ]
 High = Annotated[
-    float | None, _option("NUMBER", "Upper end of the uniform's box in every column: 1 by default.")
+    float | None, _option("NUMBER", "Upper end of the uniform box in every column (default 1).")
 ]
 Alpha = Annotated[
     float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
@@ -110,38 +115,39 @@ Tolerance = Annotated[
     float | None,
     _option(
         "NATS",
-        "Divergence after noise that is near enough: the verdict is 'equivalent' if it is "
-        "certified to be smaller.",
+        "Largest divergence after noise that is acceptable. The verdict is 'equivalent' if a "
+        "confidence bound certifies that the divergence is smaller.",
     ),
 ]
 Sigma = Annotated[
-    float | None, _option("NUMBER", "Standard deviation of normal noise: FILE's by default.")
+    float | None,
+    _option("NUMBER", "Standard deviation of the normal noise (default: stored in FILE)."),
 ]
 Epsilon = Annotated[
-    float | None, _option("NUMBER", "Half width of uniform noise: FILE's by default.")
+    float | None, _option("NUMBER", "Half-width of the uniform noise (default: stored in FILE).")
 ]
 Augmented = Annotated[
     str,
-    _option("NAME", "The array, or the file, that holds f(X') row by row."),
+    _option("NAME", "Array of FILE, or another file, that holds f(X') row by row."),
 ]
 Confidence = Annotated[float, _option("LEVEL", "Confidence of every bound.")]
 Batch = Annotated[
-    int | None, _option("INTEGER", "Rows of a batch: an eighth of them by default, at most 2048.")
+    int | None, _option("INTEGER", "Rows of a batch (default: an eighth of all, at most 2048).")
 ]
 Seed = Annotated[
     int,
     _option(
         "INTEGER",
-        "Seed of the directions and of the null replicates. It is fixed, so that a run can be "
-        "repeated and the next one finds its replicates on disk.",
+        "Seed of the directions and of the null replicates. The default is fixed: a run can be "
+        "repeated, and the next run finds its replicates on disk.",
     ),
 ]
 Tests = Annotated[
     str | None,
     _option(
         "NAMES",
-        "Tests to run, with commas between them, or 'all'; 'dmtest tests' lists them. By "
-        "default a few that complement one another.",
+        "Comma-separated names of tests, or 'all'; 'dmtest tests' lists them. Default: a few "
+        "tests that complement one another.",
         autocompletion=_tests_like,
     ),
 ]
@@ -150,36 +156,37 @@ Html = Annotated[
 ]
 Json = Annotated[
     str | None,
-    _option("PATH", "Also write the report as JSON; '-' prints it, and nothing else."),
+    _option("PATH", "Also write the report as JSON; '-' prints the JSON and nothing else."),
 ]
 Key = Annotated[
     str | None,
-    _option("NAME", "Which array of an archive, or which column of lists, holds the rows."),
+    _option("NAME", "Array of an archive, or column of lists, that holds the rows."),
 ]
 Columns = Annotated[
     str | None,
     _option(
         "LIST",
-        "Columns to keep, with commas between them: names, positions from 0, or 0:16 for the "
-        "first sixteen.",
+        "Comma-separated columns to keep: names, positions from 0, or ranges (0:16 means the "
+        "first sixteen).",
     ),
 ]
 Slices = Annotated[
-    int | None, _option("INTEGER", "Random directions to project on: 64 by default.")
+    int | None, _option("INTEGER", "Number of random directions to project on (default 64).")
 ]
 Replicates = Annotated[
-    int, _option("INTEGER", "Null samples: no p-value is below 1 / (replicates + 1).")
+    int,
+    _option("INTEGER", "Null replicates. The smallest possible p-value is 1 / (replicates + 1)."),
 ]
 Nonfinite = Annotated[
     OnNonfinite,
-    _option(None, "Rows that hold NaN or infinity: refuse them, or drop and count them."),
+    _option(None, "Rows with NaN or infinity: refuse the file, or drop and count these rows."),
 ]
 Quiet = Annotated[
     bool,
     _option(
         None,
-        "Print no report and no progress: the exit code tells. What --html and --json ask for "
-        "is still written.",
+        "Print no report and no progress; the exit code is the result. The files of --html and "
+        "--json are still written.",
         "--quiet",
         "-q",
     ),
@@ -188,40 +195,46 @@ Listed = Annotated[
     str | None,
     _option(
         "NAME",
-        "Only the tests of this target: normal, any-normal, uniform, product, sphere or reference "
-        "(two samples).",
+        f"List only the tests of this target: {', '.join(target.name for target in NAMED[:-1])} or "
+        f"{NAMED[-1].name} (two samples).",
         autocompletion=_targets_like,
     ),
 ]
 BaselineFile = Annotated[
-    str | None, _option("PATH", "The baseline to check against, which --write-baseline wrote.")
+    str | None, _option("PATH", "Baseline to check against: a file that --write-baseline wrote.")
 ]
 WriteBaseline = Annotated[
     str | None,
     _option(
         "PATH",
-        "Write a baseline of FILE instead: its report, the errors of what is compared, and its "
-        "rows (at random where there are more than 262,144 numbers).",
+        "Write a baseline of FILE instead of checking it: its report, its departures with their "
+        "standard errors, and its rows (a random subset if they have more than 262,144 numbers).",
     ),
 ]
 SameTarget = Annotated[
     TargetName | None,
-    _option(None, "The hypothesis: with a baseline, its own; else N(0, I).", show_default=False),
+    _option(
+        None,
+        "The law that the rows should follow (default: the baseline's target, else N(0, I)).",
+        show_default=False,
+    ),
 ]
 CheckAlpha = Annotated[
     float | None,
     _option(
         "LEVEL",
-        "Level of all comparisons with the baseline together, or of the baseline's verdict that "
-        "is written: by default the baseline's, 0.05.",
+        "Level of all comparisons with the baseline together; with --write-baseline, of the "
+        "verdict that is stored (default: the baseline's level, else 0.05).",
         show_default=False,
     ),
 ]
 MaxKL = Annotated[
-    float | None, _option("NATS", "Fail if the KL of the fitted normal is larger.", "--max-kl")
+    float | None,
+    _option("NATS", "Fail if the KL divergence of the fitted normal is larger.", "--max-kl"),
 ]
 MaxSmoothedKL = Annotated[
-    float | None, _option("NATS", "Fail if the KL after noise is larger.", "--max-smoothed-kl")
+    float | None,
+    _option("NATS", "Fail if the KL divergence after noise is larger.", "--max-smoothed-kl"),
 ]
 MaxWasserstein = Annotated[
     float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
@@ -233,7 +246,7 @@ MinDetectable = Annotated[
     int | None,
     _option(
         "ROWS",
-        "Fail if a test notices at this many rows in half of the cases; at most half of FILE's.",
+        "Fail if a test of ROWS rows has more than 50% power. ROWS is at most half of FILE's rows.",
         "--min-detectable-n",
     ),
 ]
@@ -241,42 +254,43 @@ Compare = Annotated[
     bool,
     _option(
         None,
-        "Also fail if the two samples do not follow one distribution, for better or worse.",
+        "Also fail if the two samples have different distributions, for better or worse.",
         "--compare",
     ),
 ]
 CompareRotated = Annotated[
     bool,
-    _option(None, "The same, up to a rotation or reflection.", "--rotation"),
+    _option(None, "Like --compare, up to a rotation or reflection.", "--rotation"),
 ]
 CheckJson = Annotated[
-    str | None, _option("PATH", "Also write the check as JSON; '-' prints it, and nothing else.")
+    str | None,
+    _option("PATH", "Also write the check as JSON; '-' prints the JSON and nothing else."),
 ]
 JUnit = Annotated[str | None, _option("PATH", "Also write the check as JUnit XML.")]
 GitHub = Annotated[
     bool | None,
     _option(
         None,
-        "Print GitHub annotations; by default where GITHUB_ACTIONS is true.",
+        "Print GitHub annotations (default: if GITHUB_ACTIONS is true).",
         "--github/--no-github",
         show_default=False,
     ),
 ]
 AsJson = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
-DemoPage = Annotated[str, _option("PATH", "Where to write the page.")]
+DemoPage = Annotated[str, _option("PATH", "Path of the HTML page.")]
 
 # A line that holds \b alone keeps the lines of the paragraph below it as they are.
 START = """\b
 Start here:
-  dmtest demo                    a first look, on data that is built in
+  dmtest demo                    a first look, on data that come with dmtest
   dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
-  dmtest compare a.npy b.npy     do both have one distribution?
-  dmtest tests                   which tests there are
+  dmtest compare a.npy b.npy     do both have the same distribution?
+  dmtest tests                   list the tests
 
 \b
 Environment:
-  DMTEST_CACHE_DIR   where null replicates are kept; 'off': nowhere
-  DMTEST_THREADS     how many threads compute; by default one a core
+  DMTEST_CACHE_DIR   folder for null replicates; 'off' keeps none
+  DMTEST_THREADS     number of threads (default: one for each core)
 
 \b
 Completion of commands, options and names of tests:
@@ -289,7 +303,7 @@ REPORT = """\b
 Exit codes:
   0   no evidence against the target at this level
   1   mismatch: the data do not follow the target
-      (with --tolerance, 0: certified to be near it, 1: not certified)
+      (with --tolerance, 0: certified to be near the target, 1: not certified)
   2   bad usage or input: one line on standard error says what to do
 
 \b
@@ -305,7 +319,7 @@ Examples:
 """
 CHECK = """\b
 Exit codes:
-  0   as good as the baseline and within the limits; or a baseline was written
+  0   as good as the baseline and within the limits, or a baseline was written
   1   worse than the baseline, or beyond a limit
   2   bad usage or input: one line on standard error says what to do
 
@@ -329,7 +343,7 @@ Examples:
   dmtest compare new.npz old.npz --key embeddings --html comparison.html
   dmtest compare ours.npy theirs.npy --rotation
   dmtest compare a.csv b.csv --columns 0:16 --tests energy,classifier
-  dmtest compare a.npy b.npy --quiet || echo 'not the same'
+  dmtest compare a.npy b.npy --quiet || echo 'different'
 """
 BOUNDS = """\b
 Exit codes:

@@ -1,4 +1,4 @@
-"""The command ``dmtest train``: options to :func:`dmtest.train.fit`, and its result as text."""
+"""The command ``dmtest train``: options of :func:`dmtest.train.fit`, and its result as text."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["EPILOG", "train"]
 FINE, BROKEN = 0, 1
 EPILOG = """\b
 Exit codes:
-  0   trained, and the inequalities of the theory hold within their intervals
-  1   trained, and one of them is broken: the table says which
+  0   trained; the inequalities of the theory hold within their intervals
+  1   trained; an inequality is broken, and the table says which
   2   bad usage or input
 
 \b
@@ -50,24 +50,24 @@ Data = Annotated[
         "CIFAR's binary version, or images in a subfolder for each class.",
     ),
 ]
-Target = Annotated[TrainTarget, _option(None, "What embeddings shall follow.")]
-Sigma = Annotated[float | None, _option("NUMBER", "Standard deviation of normal noise: 0.3.")]
-Epsilon = Annotated[float | None, _option("NUMBER", "Half width of uniform noise: 0.1.")]
+Target = Annotated[TrainTarget, _option(None, "The law that the embeddings should follow.")]
+Sigma = Annotated[float | None, _option("NUMBER", "Sd of the normal noise (default 0.3).")]
+Epsilon = Annotated[float | None, _option("NUMBER", "Half-width of uniform noise (default 0.1).")]
 Capacity = Annotated[
-    float | None, _option("NATS", "Instead of the noise: the information that it has to leave.")
+    float | None, _option("NATS", "Capacity of the channel, from which the noise level follows.")
 ]
 Dim = Annotated[int, _option("INTEGER", "Columns of the embedding.")]
 Encoder = Annotated[
     str,
     _option(
         "NAME",
-        "mlp (what auto is), mlp-wide, convnet (the paper's), convnet-half, resnet18 or "
+        "mlp (auto selects it), mlp-wide, convnet (the paper's), convnet-half, resnet18 or "
         "resnet18-narrow.",
     ),
 ]
 Critic = Annotated[str, _option("NAME", "calibrated, dual (Theorem 4.1), learned or separable.")]
 Objective = Annotated[
-    str, _option("NAME", "infonce, donsker-varadhan, nwj, jsd; none: --matching alone.")
+    str, _option("NAME", "infonce, donsker-varadhan, nwj, jsd, or none (--matching alone).")
 ]
 Augment = Annotated[str, _option("NAME", "noise (the paper's), image, shift, handwriting or none.")]
 AugmentScale = Annotated[
@@ -77,30 +77,30 @@ Matching = Annotated[
     str | None,
     _option(
         "NAME",
-        "A term that matches the distribution by other means: sigreg, covariance or adversarial.",
+        "Another term of the loss that matches the target: sigreg, covariance or adversarial.",
     ),
 ]
 MatchingWeight = Annotated[float, _option("NUMBER", "Weight of --matching in the loss.")]
 MatchingAxes = Annotated[
     float, _option("NUMBER", "Weight of the columns among the directions of sigreg.")
 ]
-Patience = Annotated[int | None, _option("EPOCHS", "Stop after so many without a better bound.")]
+Patience = Annotated[int | None, _option("EPOCHS", "Stop after EPOCHS without a better bound.")]
 Epochs = Annotated[int, _option("INTEGER", "Passes over the data.")]
-Batch = Annotated[int, _option("INTEGER", "Rows of a step; each meets all others as a negative.")]
+Batch = Annotated[int, _option("INTEGER", "Rows of a step; the negatives of a row are all others.")]
 Rate = Annotated[float, _option("NUMBER", "Peak learning rate of Adam.")]
-Crop = Annotated[int | None, _option("PIXELS", "Cut this square out of the middle of images.")]
+Crop = Annotated[int | None, _option("PIXELS", "Crop a centred square of this size.")]
 Size = Annotated[int | None, _option("PIXELS", "Resize images to this.")]
 Device = Annotated[str, _option("NAME", "auto (a GPU when there is one), cpu or cuda.")]
-Devices = Annotated[int, _option("INTEGER", "Processes, one a device.")]
-Precision = Annotated[str, _option("NAME", "32, bf16 or 16: of the encoder.")]
+Devices = Annotated[int, _option("INTEGER", "Number of devices, with one process each.")]
+Precision = Annotated[str, _option("NAME", "Precision of the encoder: 32, bf16 or 16.")]
 Out = Annotated[
     str | None,
     _option(
         "FOLDER",
-        "Where to write embeddings.npz, encoder.pt, checkpoints, history, curves and the report.",
+        "Folder for embeddings.npz, encoder.pt, checkpoints, history, curves and the report.",
     ),
 ]
-Resume = Annotated[bool, _option(None, "Go on from the last checkpoint in --out.", "--resume")]
+Resume = Annotated[bool, _option(None, "Continue from the last checkpoint in --out.", "--resume")]
 Seed = Annotated[int, _option("INTEGER", "Seed of weights, order, augmentation and noise.")]
 Json = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
 Quiet = Annotated[bool, _option(None, "Print nothing and show no progress.", "--quiet", "-q")]
@@ -138,16 +138,16 @@ def train(
 ) -> int:
     """Train an encoder whose embeddings follow a target.
 
-    Noise-injected Deep InfoMax (arXiv 2410.06993): noise is added to the outlet of the encoder,
-    and a bound of the information that an augmented view has of it is maximised. What comes
-    out is checked on held-out rows: information by every bound against the capacity, divergence
-    before and after the noise, the paper's scores, downstream scores, and the same of the encoder
-    before training.
+    Noise-injected Deep InfoMax (arXiv 2410.06993): noise is added to the output of the encoder,
+    and training maximises a lower bound of the mutual information between the noisy output and
+    the embedding of an augmented view. Held-out rows are then checked: information by every bound
+    against the capacity, divergence before and after the noise, the paper's scores and downstream
+    scores, also for the encoder before training.
     """
     from dmtest import train as trainer
 
     _check_folder(out, resume)
-    made = trainer.fit(
+    run = trainer.fit(
         data,
         target.value,
         dim=dim,
@@ -176,19 +176,19 @@ def train(
         rng=seed,
         progress=False if quiet else None,
     )
-    found = made.verification
-    assert found is not None  # fit evaluates unless told not to
+    verification = run.verification
+    assert verification is not None  # fit evaluates unless told not to
     if json:
         from dmtest.results.serial import dumps, plain
 
-        put(dumps(plain(made.summary() | {"verification": found.to_dict()})) + "\n")
+        put(dumps(plain(run.summary() | {"verification": verification.to_dict()})) + "\n")
     elif not quiet:
         from dmtest.render.text.training import training_table
 
-        put(rendered(training_table(made)))
+        put(rendered(training_table(run)))
         if out is not None:
             put(f"\nWritten to {out}: embeddings.npz, encoder.pt, report.html and more\n")
-    return BROKEN if found.violations else FINE
+    return BROKEN if verification.violations else FINE
 
 
 def _check_folder(out: str | None, resume: bool) -> None:

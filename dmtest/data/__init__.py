@@ -1,1 +1,4 @@
-"""Read a file, and validate a sample."""
+"""Read a file, and validate a sample.
+
+Imports only `errors`, `results`.
+"""

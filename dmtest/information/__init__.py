@@ -1,4 +1,7 @@
-"""Entropy and mutual information in nats: lower bounds, upper bounds and estimates, named apart."""
+"""Entropy and mutual information in nats: lower bounds, upper bounds and estimates, named apart.
+
+Imports only `errors`, `arguments`, `runtime`, `data`, `engines`, `bounds`.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""Put a report together: tests, effects, diagnosis, figures, verdict."""
+"""Put a report together: tests, effects, diagnosis, figures, verdict.
+
+Imports only `errors`, `_version`, `arguments`, `runtime`, `results`, `data`, `targets`,
+`engines`, `catalogue`, `calibration`, `battery`, `effects`.
+"""

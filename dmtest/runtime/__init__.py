@@ -1,1 +1,4 @@
-"""How dmtest runs: threads, random streams, memory, progress, the cache on disk."""
+"""How dmtest runs: threads, random streams, memory, progress, the cache on disk.
+
+Imports only `errors`.
+"""

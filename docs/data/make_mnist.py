@@ -45,7 +45,7 @@ def main(folder: Path) -> None:
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(COMPONENTS)])
     embedded = (test - mean) @ axes / np.sqrt(values[::-1][:COMPONENTS])
     labels = read(folder, "t10k-labels-idx1-ubyte")
-    np.savez(HERE / "mnist.npz", embeddings=embedded.astype(np.float16), labels=labels)
+    np.savez_compressed(HERE / "mnist.npz", embeddings=embedded.astype(np.float16), labels=labels)
 
 
 if __name__ == "__main__":

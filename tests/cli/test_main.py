@@ -353,7 +353,7 @@ def test_tests_lists_the_registry(run: Run) -> None:
     code, out, err = run("tests")
     assert (code, err) == (0, "")
     first, _, *lines = out.splitlines()
-    assert first.split() == ["Test", "Family", "Cost", "Sees", "Targets", "Reference"]
+    assert first.split() == ["Test", "Family", "Cost", "Detects", "Targets", "Reference"]
     assert [line.split()[0] for line in lines] == [row.name for row in ROWS]
     for line, row in zip(lines, ROWS, strict=True):
         assert row.reference in line

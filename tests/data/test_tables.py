@@ -59,24 +59,30 @@ def test_feather_version_1(tmp_path: Path) -> None:
     assert "version 1" in refusal(path)
 
 
-def test_datasets_as_datasets_writes_them(tmp_path: Path) -> None:
-    loaded = read(FILES / "dataset")
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Unpack what `datasets` wrote."""
+    shutil.unpack_archive(FILES / "datasets.zip", tmp_path)
+    return tmp_path
+
+
+def test_datasets_as_datasets_writes_them(saved: Path) -> None:
+    loaded = read(saved / "dataset")
     assert_array_equal(loaded.array, KNOWN)
     assert [finding.code for finding in loaded.findings] == ["embedding-column"]
-    assert_array_equal(load(FILES / "splits", key="train/embedding"), KNOWN)
-    assert_array_equal(load(FILES / "splits", key="test"), KNOWN[:9])
-    assert "'train', 'test'" in refusal(FILES / "splits")
-    assert "'train', 'test'" in refusal(FILES / "splits", key="embedding")
-    assert "'text', 'embedding'" in refusal(FILES / "splits", key="test/label")
-    assert_array_equal(load(FILES / "half"), KNOWN.astype(np.float16))
-    assert load(FILES / "half").dtype == np.float16
+    assert_array_equal(load(saved / "splits", key="train/embedding"), KNOWN)
+    assert_array_equal(load(saved / "splits", key="test"), KNOWN[:9])
+    assert "'train', 'test'" in refusal(saved / "splits")
+    assert "'train', 'test'" in refusal(saved / "splits", key="embedding")
+    assert "'text', 'embedding'" in refusal(saved / "splits", key="test/label")
+    assert_array_equal(load(saved / "half"), KNOWN.astype(np.float16))
+    assert load(saved / "half").dtype == np.float16
 
 
-def test_a_single_split_needs_no_name(tmp_path: Path) -> None:
-    shutil.copytree(FILES / "splits", tmp_path / "one")
-    (tmp_path / "one" / "dataset_dict.json").write_text('{"splits": ["test"]}')
-    assert_array_equal(load(tmp_path / "one"), KNOWN[:9])
-    assert_array_equal(load(tmp_path / "one", key="embedding"), KNOWN[:9])
+def test_a_single_split_needs_no_name(saved: Path) -> None:
+    (saved / "splits" / "dataset_dict.json").write_text('{"splits": ["test"]}')
+    assert_array_equal(load(saved / "splits"), KNOWN[:9])
+    assert_array_equal(load(saved / "splits", key="embedding"), KNOWN[:9])
 
 
 @pytest.mark.parametrize(

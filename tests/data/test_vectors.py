@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from dmtest.data.load import load
-from dmtest.data.readers import vectors
+from dmtest.data.readers.kinds import vectors
 from tests.data.test_kinds import refusal
 from tests.support.file_kinds import X, save_vecs, save_word2vec
 from tests.support.references import FILES

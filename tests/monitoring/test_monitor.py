@@ -99,7 +99,7 @@ def test_bins_have_their_probabilities() -> None:
 def test_level_over_whole_streams() -> None:
     """Of 200 streams that follow the target at most alpha ever reach 1 / alpha; and some come near.
 
-    Longer: benchmarks/results/monitor-level.md.
+    Longer: benchmarks/results/monitor.md.
     """
     largest = []
     for i in range(200):

@@ -1,6 +1,6 @@
 # Geary's ratio of the mean absolute deviation to the standard deviation, for the worked example
 # of CONTRIBUTING.md:
-#   Rscript geary.R < univariate_data.csv > geary.csv
+#   gzip -dc univariate_data.csv.gz | Rscript geary.R > geary.csv
 lines <- strsplit(readLines(file("stdin")), ",")
 cat("dataset,statistic\n")
 for (line in lines) {

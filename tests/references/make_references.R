@@ -2,7 +2,7 @@
 #
 #   Rscript make_references.R          (in this folder; R >= 4.2, nortest, goftest, tseries)
 #
-# writes univariate_data.csv (one data set a line: name, values) and univariate.csv.
+# writes univariate_data.csv.gz (one data set a line: name, values) and univariate.csv.
 # Values are rounded to 5 decimals first, so that the file holds them exactly.
 # The data are fixed: R's own data sets, normal scores, and Mersenne-Twister draws.
 
@@ -101,9 +101,11 @@ for (n in c(3, 8, 20, 100, 1000, Inf)) {
 }
 
 writeLines(c("dataset,n,source,stat,params,statistic,p_value", rows), "univariate.csv")
+packed <- gzfile("univariate_data.csv.gz", "w")
 writeLines(
   vapply(names(samples), function(name) {
     paste(c(name, vapply(samples[[name]], function(v) format(v, digits = 15), "")), collapse = ",")
   }, ""),
-  "univariate_data.csv"
+  packed
 )
+close(packed)

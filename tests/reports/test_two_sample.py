@@ -21,7 +21,7 @@ from scipy.spatial.distance import cdist
 
 import dmtest
 from dmtest.battery.two_sample import common_rows
-from dmtest.calibration.permutation import permuted, together
+from dmtest.calibration.permutation import joint_permutation, permute
 from dmtest.catalogue.registry import as_tests
 from dmtest.cli import main as cli
 from dmtest.data.sample import as_sample
@@ -117,7 +117,7 @@ def test_lines_equal_their_definitions(n: int, m: int) -> None:
 def test_sliced_wasserstein_is_the_mean_over_slices() -> None:
     pool = pooled()
     (spec,) = as_tests("sliced-wasserstein", "reference")
-    found = permuted(pool, [spec], {}, replicates=19, slices=8, budget=None)[spec.name].drawn
+    found = permute(pool, [spec], {}, replicates=19, slices=8, budget=None)[spec.name].drawn
     assert found.lines is not None
     assert found.per_line is not None
     values = []
@@ -242,7 +242,7 @@ def test_labellings_are_permutations_that_nothing_moves() -> None:
 
 def test_pvalues_are_ranks_among_the_permutations() -> None:
     pool = pooled()
-    found = permuted(pool, as_tests(None, "reference"), {}, replicates=199, slices=8, budget=None)
+    found = permute(pool, as_tests(None, "reference"), {}, replicates=199, slices=8, budget=None)
     z = np.concatenate([X, Y])
     far = cdist(z, z)
     marks = Labels(60, 45, 199, 0).marks(slice(0, 200))
@@ -250,7 +250,8 @@ def test_pvalues_are_ranks_among_the_permutations() -> None:
     energy = -np.einsum("bi,ij,bj->b", w, far, w)
     assert found["energy"].pvalue == (1 + (energy[1:] >= energy[0]).sum()) / 200
     smallest = min(one.pvalue for one in found.values())
-    pvalue, error, count = together(list(found.values()))
+    joint = joint_permutation(list(found.values()))
+    pvalue, error, count = joint.pvalue, joint.error, joint.replicates
     assert smallest <= pvalue <= 1.0
     assert count == 199
     assert error == pytest.approx(np.sqrt(pvalue * (1 - pvalue) / 199))
@@ -287,11 +288,11 @@ def test_a_statistic_depends_on_rows_and_labels_not_on_positions(test: str) -> N
     z = np.concatenate([X, Y])
     pool = pooled()
     (spec,) = as_tests(test, "reference")
-    every = permuted(pool, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn.badness
+    every = permute(pool, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn.badness
     for b in (1, 7, 19):
         mine = Labels(60, 45, 19, 0).marks(slice(b, b + 1))[0] == 1
         other = pooled(z[mine], z[~mine])
-        alone = permuted(other, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn
+        alone = permute(other, [spec], {}, replicates=19, slices=8, budget=None)[test].drawn
         assert_allclose(every[b], alone.badness[0], rtol=1e-9, atol=1e-12)
 
 
@@ -345,10 +346,14 @@ def test_every_test_keeps_its_level(
         if rotation:
             y = y @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
             x, y = (block_features(a, rng.permutation(len(a))) for a in (x, y))
-        results = permuted(pooled(x, y, seed), specs, {}, replicates=99, slices=8, budget=budget)
+        results = permute(pooled(x, y, seed), specs, {}, replicates=99, slices=8, budget=budget)
         worst = results["sliced-wasserstein"].worst_pvalue
         found.append(
-            [*(r.pvalue for r in results.values()), worst, together([*results.values()])[0]]
+            [
+                *(r.pvalue for r in results.values()),
+                worst,
+                joint_permutation([*results.values()]).pvalue,
+            ]
         )
     for level in (0.05, 0.1):
         size = np.mean(np.array(found) <= level + 1e-12, axis=0)
@@ -569,7 +574,7 @@ def test_intervals_hold_the_truth() -> None:
         x[:, 0] += 0.8
         # In pooled sds the move is a little less than 0.8: 0.8 / sqrt(mean variance) with it 1.
         pool = pooled(x, y, seed)
-        found = permuted(pool, specs, {}, replicates=99, slices=32, budget=None)
+        found = permute(pool, specs, {}, replicates=99, slices=32, budget=None)
         effects = contrast_effects(pool, found, moments_of(x), moments_of(y))
         for name, value in truth.items():
             low, high = effects[name].low, effects[name].high

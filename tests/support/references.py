@@ -1,13 +1,14 @@
 """Values of other packages, in tests/references, and the rows of the catalogue that they are of.
 
 A new test needs no line here: ``tests/references/<its name>.csv`` with columns dataset and
-statistic is of the samples in univariate_data.csv, with fitted parameters. What is in
+statistic is of the samples in univariate_data.csv.gz, with fitted parameters. What is in
 values.csv is listed by the package and its own name of the statistic.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -152,7 +153,8 @@ def dataset(name: str) -> np.ndarray:
 @cache
 def univariate() -> dict[str, np.ndarray]:
     """Read the samples of univariate.csv."""
-    lines = (PATH / "univariate_data.csv").read_text(encoding="utf-8").splitlines()
+    with gzip.open(PATH / "univariate_data.csv.gz", "rt", encoding="utf-8") as file:
+        lines = file.read().splitlines()
     cells = (line.split(",") for line in lines)
     return {name: np.array(values, dtype=float) for name, *values in cells}
 

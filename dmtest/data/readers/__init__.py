@@ -1,1 +1,4 @@
-"""Readers, one module a kind of source; each returns a `Loaded` (see `columns`)."""
+"""Readers, one module a kind of source; each returns a `Loaded` (see `columns`).
+
+Imports only `errors`, `results`.
+"""

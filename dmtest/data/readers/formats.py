@@ -11,19 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from dmtest.data.readers import arrow_files, zarr_store
-from dmtest.data.readers.arrow import read_parquet
-from dmtest.data.readers.arrow_files import read_arrow, read_dataset
 from dmtest.data.readers.columns import Columns, Loaded
 from dmtest.data.readers.extras import Extra
-from dmtest.data.readers.hdf5 import read_h5ad, read_hdf5
-from dmtest.data.readers.numpy_files import read_npy, read_npz
-from dmtest.data.readers.safetensors_file import read_safetensors
-from dmtest.data.readers.text import read_text
-from dmtest.data.readers.torch_file import read_torch
-from dmtest.data.readers.vectors import read_bin, read_vecs
-from dmtest.data.readers.word_vectors import read_word_text, read_words_binary
-from dmtest.data.readers.zarr_store import read_zarr
+from dmtest.data.readers.kinds import arrow_files, zarr_store
+from dmtest.data.readers.kinds.arrow import read_parquet
+from dmtest.data.readers.kinds.arrow_files import read_arrow, read_dataset
+from dmtest.data.readers.kinds.hdf5 import read_h5ad, read_hdf5
+from dmtest.data.readers.kinds.numpy_files import read_npy, read_npz
+from dmtest.data.readers.kinds.safetensors_file import read_safetensors
+from dmtest.data.readers.kinds.text import read_text
+from dmtest.data.readers.kinds.torch_file import read_torch
+from dmtest.data.readers.kinds.vectors import read_bin, read_vecs
+from dmtest.data.readers.kinds.word_vectors import read_word_text, read_words_binary
+from dmtest.data.readers.kinds.zarr_store import read_zarr
 from dmtest.errors import InputError
 
 __all__ = ["FORMATS", "Format", "by_suffix", "identify"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.data.readers.arrow import from_arrow
 from dmtest.data.readers.columns import Columns, Loaded, pick, positions, unique_names
+from dmtest.data.readers.kinds.arrow import from_arrow
 from dmtest.errors import InputError
 
 __all__ = ["LOW_PRECISION", "from_object", "from_torch"]

@@ -1,1 +1,4 @@
-"""Results as text: terminal, continuous integration, a training run."""
+"""Results as text: terminal, continuous integration, a training run.
+
+Imports only `results`, `render.table_rows`, `render.wording`.
+"""

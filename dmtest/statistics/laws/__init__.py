@@ -1,1 +1,4 @@
-"""Published null distributions: a statistic in, its p-value out."""
+"""Published null distributions: a statistic in, its p-value out.
+
+Imports only `errors`, `engines`.
+"""

@@ -1,1 +1,4 @@
-"""Statistics of two samples: a `Pool` and its labellings in, one value for each labelling out."""
+"""Statistics of two samples: a `Pool` and its labellings in, one value for each labelling out.
+
+Imports only `runtime`, `kernels`, `engines`.
+"""

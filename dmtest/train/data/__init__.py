@@ -1,1 +1,4 @@
-"""Images to train on: arrays, idx files, CIFAR, folders, digits."""
+"""Images to train on: arrays, idx files, CIFAR, folders, digits.
+
+Imports only `errors`, `arguments`, `runtime`, `data`.
+"""

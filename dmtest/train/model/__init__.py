@@ -1,1 +1,4 @@
-"""Parts of the model: augmentations, encoders, heads, noise, critics, objectives."""
+"""Parts of the model: augmentations, encoders, heads, noise, critics, objectives.
+
+Imports only `errors`, `arguments`, `bounds`, `train.losses`.
+"""

@@ -3,6 +3,8 @@
 pip install anndata==0.12.19 datasets==5.2.0 gensim==4.4.0 && python make.py
 """
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import anndata
@@ -26,14 +28,17 @@ cells = anndata.AnnData(
 )
 cells.write_h5ad(here / "cells.h5ad")
 
+folder = tempfile.TemporaryDirectory()
+saved = Path(folder.name)
 table = datasets.Dataset.from_dict({"text": [f"t{j}" for j in range(12)], "embedding": x.tolist()})
-table.save_to_disk(here / "dataset", num_shards=2)
+table.save_to_disk(saved / "dataset", num_shards=2)
 halves = datasets.DatasetDict(train=table, test=table.select(range(9)))
-halves.save_to_disk(here / "splits")
+halves.save_to_disk(saved / "splits")
 kind = datasets.Features({"e": datasets.Sequence(datasets.Value("float16"), length=3)})
 datasets.Dataset.from_dict({"e": x.astype(np.float16).tolist()}, features=kind).save_to_disk(
-    here / "half"
+    saved / "half"
 )
+shutil.make_archive(str(here / "datasets"), "zip", saved)
 
 words = KeyedVectors(3)
 words.add_vectors([f"w{j}" for j in range(12)], x)

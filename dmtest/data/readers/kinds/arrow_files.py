@@ -1,0 +1,109 @@
+"""Arrow's own files, Feather, and the folders that Hugging Face's `datasets` saves.
+
+They are mapped; columns that are not wanted are not read.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dmtest.data.readers.columns import Columns, Loaded, listing
+from dmtest.data.readers.kinds.arrow import from_arrow
+from dmtest.errors import InputError
+
+__all__ = ["MARKERS", "read_arrow", "read_dataset"]
+
+MARKERS = ("state.json", "dataset_dict.json")
+FILE, OLD_FEATHER = b"ARROW1", b"FEA1"
+END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream, since Arrow 0.15
+
+
+def read_arrow(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    """Read an Arrow file, random access or stream; Feather is the first of the two."""
+    with path.open("rb") as stream:
+        start = stream.read(6)
+    if start[:4] == OLD_FEATHER:
+        raise InputError(f"{path}: is Feather version 1; save it again as version 2")
+    if start == FILE:
+        schema = _file(path, None).schema
+
+        def fetch(chosen: list[int]) -> Any:
+            order = sorted(set(chosen))
+            return _sound(_file(path, order).read_all()).select([order.index(j) for j in chosen])
+
+        return from_arrow(schema, fetch, key, columns, str(path))
+    table = _stream(path)
+    return from_arrow(table.schema, lambda j: _sound(table.select(j)), key, columns, str(path))
+
+
+def _file(path: Path, fields: list[int] | None) -> Any:
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    options = ipc.IpcReadOptions(included_fields=fields)
+    return ipc.open_file(pa.memory_map(str(path)), options=options)
+
+
+def _stream(path: Path) -> Any:
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    with path.open("rb") as raw:
+        raw.seek(-min(8, path.stat().st_size), 2)
+        if raw.read() != END:
+            raise ValueError("the mark at the end of the stream is not there")
+    return ipc.open_stream(pa.memory_map(str(path))).read_all()
+
+
+def _sound(table: Any) -> Any:
+    """Check lengths and offsets, which reading alone trusts: wrong ones point outside the file."""
+    table.validate(full=True)
+    return table
+
+
+def read_dataset(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+    """Read what ``save_to_disk`` wrote; the key is a column, SPLIT or SPLIT/COLUMN."""
+    folder = path
+    if (path / "dataset_dict.json").is_file():
+        splits = _strings(json.loads((path / "dataset_dict.json").read_bytes()), "splits")
+        split, _, rest = (key or "").partition("/")
+        if split not in splits and len(splits) == 1:
+            split, rest = splits[0], key or ""
+        if split not in splits:
+            held = listing(map(repr, splits))
+            raise InputError(f"key: {path} has the splits {held}; name one, as in key='train'")
+        if Path(split).name != split:
+            raise ValueError(f"the split {split!r} is no name of a folder")
+        folder, key = path / split, rest or None
+    state = json.loads((folder / "state.json").read_bytes())
+    if state.get("_indices_files") or state.get("_indices_data_files"):
+        raise InputError(
+            f"{folder}: keeps its choice of rows apart; save it again after flatten_indices()"
+        )
+    names = [_strings(file, "filename") for file in state["_data_files"]]
+    table = _shards(folder, [name for one in names for name in one])
+    return from_arrow(table.schema, lambda j: _sound(table.select(j)), key, columns, str(path))
+
+
+def _strings(about: Any, name: str) -> list[str]:
+    found = about[name] if isinstance(about[name], list) else [about[name]]
+    if not all(isinstance(text, str) for text in found):
+        raise ValueError(f"{name!r} holds no names")
+    return found
+
+
+def _shards(folder: Path, names: list[str]) -> Any:
+    import pyarrow as pa
+
+    if not names:
+        raise ValueError("it lists no files")
+    tables = []
+    for name in names:
+        if Path(name).name != name:  # a path could lead out of the folder
+            raise ValueError(f"{name!r} is no name of a file in this folder")
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: its file {name!r} is not there; copy the folder again")
+        tables.append(_stream(folder / name))
+    return pa.concat_tables(tables)
