@@ -1,4 +1,4 @@
-"""A training run as a table: trained against untrained against perfect."""
+"""A training run as a table: trained, untrained and perfect encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCORES = (
 
 
 def training_table(made: Any) -> RenderableType:
-    """Return what :func:`dmtest.train.fit` found, for a terminal.
+    """Return the result of :func:`dmtest.train.fit` for a terminal.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def _rows(found: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
         ("KL after noise, bracket, nats", (_pair(found), _pair(before), "0")),
         ("KL before noise, estimate, nats", (_nats(found.kl), _nats(before.kl), "0")),
         (
-            "Kolmogorov-Smirnov distance, worst axis",
+            "Kolmogorov-Smirnov distance, worst column",
             (*(number(max(one.kolmogorov), 2) for one in (found, before)), "0"),
         ),
     ]
@@ -92,8 +92,8 @@ def _closing(made: Any) -> list[Any]:
     elif found.inequalities:
         lines.append(
             Text(
-                f"All {len(found.inequalities)} inequalities of the theory that these numbers can "
-                f"speak to hold within their intervals."
+                f"All {len(found.inequalities)} inequalities of the theory that can be checked hold "
+                f"within their intervals."
             )
         )
     if made.report is not None:
