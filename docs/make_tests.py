@@ -5,27 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from dmtest.catalogue.registry import TARGETS, list_tests
+from dmtest.results.targets import NAMED
 
 HEAD = """# The tests
 
 Written by `python docs/make_tests.py` from the registry; `dmtest tests` prints the same.
 n rows, d columns, k slices. *Tail*: on which side the statistic is bad.
 """
-WORDS = {
-    "any-normal": "some normal: location and covariance are fitted",
-    "normal": "N(0, I), fully specified",
-    "uniform": "the uniform on the unit cube",
-    "product": "given independent margins",
-    "sphere": "the uniform on the unit sphere",
-    "reference": "two samples of one distribution (`dmtest.compare`); B permutations",
-}
+TESTED = {target.name: target.tested for target in NAMED}
 
 
 def text() -> str:
     """Return the page."""
     parts = [HEAD]
     for target in TARGETS:
-        parts.append(f"\n## `{target}`: {WORDS[target]}\n\n")
+        parts.append(f"\n## `{target}`: {TESTED[target]}\n\n")
         parts.append("| test | family | cost | tail | parameters | good at | reference |\n")
         parts.append("|---|---|---|---|---|---|---|\n")
         for row in list_tests(target):

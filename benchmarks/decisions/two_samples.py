@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tables import write
-from dmtest.calibration.permutation import permuted, together
+from dmtest.calibration.permutation import joint_permutation, permute
 from dmtest.catalogue.registry import as_tests
 from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.pool import Pool
@@ -37,10 +37,14 @@ LEVELS = (0.01, 0.05, 0.1)
 
 def pvalues(pool: Pool, replicates: int, budget: float | None = None) -> list[float]:
     """P-values of all tests, of the worst slice, and of all together."""
-    found = permuted(pool, SPECS, {}, replicates=replicates, slices=None, budget=budget)
+    found = permute(pool, SPECS, {}, replicates=replicates, slices=None, budget=budget)
     worst = found["sliced-wasserstein"].worst_pvalue
     assert worst is not None
-    return [*(one.pvalue for one in found.values()), worst, together(list(found.values()))[0]]
+    return [
+        *(one.pvalue for one in found.values()),
+        worst,
+        joint_permutation(list(found.values())).pvalue,
+    ]
 
 
 def rotated(x: Vector, y: Vector, seed: int) -> Pool:
@@ -241,7 +245,7 @@ def coverage(samples: int) -> None:
             x, y = rng.standard_normal((n, d)), rng.standard_normal((m, d))
             x[:, 0] = move + scale * x[:, 0]
             pool = Pool(x, y, i)
-            found = permuted(
+            found = permute(
                 pool, SPECS, {"mmd": {"bandwidth": 2.0}}, replicates=199, slices=None, budget=None
             )
             effects = contrast_effects(pool, found, moments_of(x), moments_of(y))
@@ -336,7 +340,7 @@ def speed() -> None:
 
     def own(*names: str) -> Callable[[], Any]:
         specs = as_tests(names, "reference")
-        return lambda: permuted(pool, specs, {}, replicates=replicates, slices=None, budget=None)
+        return lambda: permute(pool, specs, {}, replicates=replicates, slices=None, budget=None)
 
     for spec in SPECS:
         own(spec.name)()

@@ -18,7 +18,7 @@ from benchmarks.level.size import LEVELS, summary
 from benchmarks.nulls import build
 from benchmarks.tables import write
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.shipped import MOST_ROWS, tabulated
+from dmtest.calibration.shipped import MOST_ROWS, shipped_replicates
 from dmtest.engines.slices import Parameters
 
 POINTS = ((27, 2), (50, 5), (75, 1), (150, 12), (300, 4), (700, 24), (1500, 100), (3000, 48))
@@ -30,7 +30,7 @@ def point(parameters: Parameters, n: int, d: int, samples: int) -> list[dict[str
     """Sizes of every test and of the global p-value at one shape."""
     slices, rows = build.specs_of(parameters)
     slices = slices[:-1]
-    table = tabulated(parameters, n, d, [*slices, *rows])
+    table = shipped_replicates(parameters, n, d, [*slices, *rows])
     if table is None:
         return []
     build.SEED, build.count_of = SEED, lambda _: samples

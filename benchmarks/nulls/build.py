@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from dmtest.calibration.nulls import REVISION, RowNull, SliceNull, replicates_of
 from dmtest.calibration.shipped import LEVELS, MOST_ROWS, PATH, RANKED, SLICES, column_names
 from dmtest.catalogue.registry import default_battery, find
-from dmtest.catalogue.spec import Spec
-from dmtest.effects.wasserstein import SPEC as DISTANCE
+from dmtest.catalogue.spec import RowTest, SliceTest
+from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.slices import Parameters
 
 NS = (20, 35, 60, 100, 200, 500, 1000, 2000, 5000, MOST_ROWS)
@@ -35,13 +35,12 @@ SETTLED, FEWER = 5000, 500
 Vector = NDArray[np.float64]
 
 
-def specs_of(parameters: Parameters) -> tuple[list[Spec], list[Spec]]:
+def specs_of(parameters: Parameters) -> tuple[list[SliceTest], list[RowTest]]:
     """Return the tests of slices and of rows whose nulls are kept, in the table's order."""
     target = "any-normal" if parameters == "fitted" else "normal"
     found = [find(name, target) for name in default_battery(target)]
-    specs = [spec for spec in found if spec is not None]
-    slices = [spec for spec in specs if spec.family == "slices"]
-    return [*slices, DISTANCE], [spec for spec in specs if spec.family != "slices"]
+    slices = [spec for spec in found if isinstance(spec, SliceTest)]
+    return [*slices, SQUARED_WASSERSTEIN], [spec for spec in found if isinstance(spec, RowTest)]
 
 
 def count_of(n: int) -> int:

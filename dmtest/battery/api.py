@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.battery.two_sample import outcomes_against, refuse_arguments
-from dmtest.calibration.monte_carlo import Calibration
+from dmtest.battery.two_sample import refuse_arguments, run_comparison
+from dmtest.calibration.nulls import Calibration
 from dmtest.catalogue.registry import (
     as_tests,
     checked_params,
@@ -18,7 +18,9 @@ from dmtest.catalogue.registry import (
     list_tests,
     names_of,
     own_target,
+    pool_tests,
 )
+from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.data.sample import as_sample
 from dmtest.engines.gram import Precision
 from dmtest.results.outcome import MeanPValue, Outcome
@@ -160,26 +162,14 @@ def run_tests(
     goal = as_target(own_target(names) if target is None else target)
     if isinstance(goal, Reference):
         refuse_arguments(directions=directions)
-        return outcomes_against(
-            goal,
-            as_sample(data, key=key, columns=columns, nonfinite=nonfinite),
-            names,
-            params=params,
-            slices=slices,
-            calibration=calibration,
-            replicates=replicates,
-            budget=budget,
-            rng=rng,
-            progress=progress,
-        )
     tested = hypothesis(goal.name)
-    chosen = checked_params(as_tests(names, tested), params)
+    tuning = checked_params(as_tests(names, tested), params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=goal.name,
             seed=entropy_of(rng),
-            params=chosen,
+            params=tuning,
             slices=slices,
             directions=directions,
             calibration=calibration,
@@ -188,6 +178,8 @@ def run_tests(
             precision=precision,
             progress=step,
         )
+        if isinstance(goal, Reference):
+            return list(run_comparison(sample, goal, pool_tests(names), plan).outcomes)
         canonical = announced(goal, sample)
         specs = chosen_tests(names, tested, canonical, plan)
         return run_battery(canonical, specs, plan).outcomes
@@ -248,8 +240,11 @@ def mean_pvalue(
     from dmtest.battery.mean_pvalue import mean_pvalue_of
 
     with single_threaded_blas():
+        canonical = announced(goal, sample)
+        # A reference, whose tests are of pools, has no normal scale and was refused.
+        assert isinstance(spec, SliceTest | RowTest)
         return mean_pvalue_of(
-            announced(goal, sample),
+            canonical,
             spec,
             target=goal.name,
             subsample=subsample,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.arguments import level, whole
-from dmtest.calibration.budget import affordable
+from dmtest.calibration.budget import PAIR_BUDGET, affordable
 from dmtest.calibration.multiplicity import mean_merge, rank_pvalues
-from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of, whiten_columns
-from dmtest.catalogue.spec import Spec
+from dmtest.calibration.nulls import Null, NullPlan, RowNull, SliceNull, null_of, whiten_columns
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.engines.slices import SliceView
@@ -27,23 +27,16 @@ from dmtest.targets.transforms import cholesky, varying_columns
 __all__ = ["mean_pvalue_of"]
 
 Vector = NDArray[np.float64]
-Law: TypeAlias = Callable[..., float]
+T = TypeVar("T", SliceTest, RowTest)
 
 DRAWS_IN_A_TASK = 64
 POOL = 9_999
 FEWEST = 999
-# Published p-values whose mean is off 1/2 at small n: Jarque-Bera's is .55 at 100 rows.
-INACCURATE = ("jarque-bera",)
-# Pair products that a full pool may cost.
-PAIR_BUDGET = 2e10
-# Above this the mean of the lognormal p-values of Henze-Zirkler is within .015 of 1/2; at
-# 100 rows it is .47 for d = 8, .35 for d = 20 and .25 for d = 32.
-ROWS_PER_COLUMN = 20
 
 
 def mean_pvalue_of(
     canonical: Canonical,
-    spec: Spec,
+    spec: OneSampleTest,
     *,
     target: str,
     subsample: int,
@@ -71,7 +64,7 @@ def mean_pvalue_of(
 
     def task(part: slice) -> Vector:
         chosen = [_draw(rows, subsample, seed, i) for i in range(part.start, part.stop)]
-        if spec.family != "slices":
+        if isinstance(spec, RowTest):
             return np.array([_varying(draw, spec) for draw in chosen])
         return _projected(chosen, spec, seed, part.start)
 
@@ -107,7 +100,7 @@ class _Scores(NamedTuple):
     pool: int | None = None
 
 
-def _checked_rows(canonical: Canonical, spec: Spec) -> NDArray[Any]:
+def _checked_rows(canonical: Canonical, spec: OneSampleTest) -> NDArray[Any]:
     """Rows to draw from; where a covariance is fitted to each draw, of columns it can be."""
     if spec.space == "cube":
         return np.asarray(np.clip(np.asarray(canonical.cube), 0.0, 1.0))
@@ -126,7 +119,7 @@ def _draw(x: NDArray[Any], subsample: int, seed: int, index: int) -> NDArray[Any
 
 
 def _projected(
-    chosen: Sequence[NDArray[Any]], spec: Spec, seed: int, first: int
+    chosen: Sequence[NDArray[Any]], spec: SliceTest, seed: int, first: int
 ) -> NDArray[np.float64]:
     """Statistics of subsamples `first`, `first` + 1, ..., each on its own direction."""
     lines = []
@@ -142,7 +135,7 @@ def _projected(
     return np.asarray(spec.statistic(view))
 
 
-def _varying(rows: NDArray[Any], spec: Spec) -> float:
+def _varying(rows: NDArray[Any], spec: RowTest) -> float:
     """Statistic of a subsample, less the constant that its null does not move."""
     if spec.space != "residuals":
         view = RowView(np.ascontiguousarray(rows, dtype=np.float64), threads=False)
@@ -160,33 +153,39 @@ def _varying(rows: NDArray[Any], spec: Spec) -> float:
         # The p-value of each draw: its null depends on the draw's own covariance.
         view.factor = cholesky(np.cov(columns, bias=True).reshape(view.d, view.d))
         statistic = evaluate(spec.statistic, view)[0]
-        return float(cast(Law, spec.published)(statistic, view))
+        assert spec.published is not None  # coloured rows have one
+        return float(spec.published(statistic, view))
     return float(evaluate(spec.statistic, view)[1])
 
 
-def _scores(statistics: Vector, spec: Spec, subsample: int, d: int, seed: int) -> _Scores:
+def _scores(statistics: Vector, spec: OneSampleTest, subsample: int, d: int, seed: int) -> _Scores:
     """Take published p-values where they are accurate, else Monte Carlo ones."""
-    from dmtest.statistics.laws import joint_laws, slice_laws
-
-    if spec.coloured:
-        return _Scores(statistics, "asymptotic (published formula)")
-    if spec.name == "henze-zirkler" and subsample >= ROWS_PER_COLUMN * d:
-        pvalues = joint_laws.lognormal(1.0 + statistics, subsample, d)
-        return _Scores(pvalues, "asymptotic (lognormal approximation)")
-    if spec.family != "slices":
-        pool = max(FEWEST, affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET))
-        null = replicates_of(RowNull(spec.space, subsample, d), [spec], {}, pool, seed)[:, 0, 0]
+    if isinstance(spec, RowTest):
+        accurate = spec.mean_law
+        if spec.coloured:
+            return _Scores(statistics, "asymptotic (published formula)")
+        if accurate is not None and subsample >= accurate.rows_per_column * d:
+            pvalues = accurate.law(statistics, subsample, d)
+            return _Scores(pvalues, f"asymptotic ({accurate.name})")
+        count = affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET, FEWEST)
+        null = _null(RowNull(spec.space, subsample, d), spec, count, seed)
         if spec.tail == "two-sided":
             both = np.minimum(rank_pvalues(statistics, null), rank_pvalues(-statistics, -null))
             method = f"monte carlo, {len(null)} replicates"
             return _Scores(np.minimum(1.0, 2.0 * both), method, len(null))
         return _ranked(spec.sign * statistics, spec.sign * null)
-    formula = slice_laws.PUBLISHED.get((spec.name, "fitted"))
-    unfit = spec.name in INACCURATE or (spec.name.startswith("shapiro") and subsample > 5000)
-    if formula is not None and not unfit:
-        return _Scores(formula(statistics, subsample), "asymptotic (published formula)")
-    null = replicates_of(SliceNull("fitted", subsample, 1, 1), [spec], {}, POOL, seed)[:, 0, 0]
+    law = spec.published.get("fitted")
+    if law is not None and subsample <= spec.mean_rows:
+        return _Scores(law(statistics, subsample), "asymptotic (published formula)")
+    null = _null(SliceNull("fitted", subsample, 1, 1), spec, POOL, seed)
     return _ranked(spec.sign * statistics, spec.sign * null)
+
+
+def _null(null: Null[T], spec: T, replicates: int, seed: int) -> Vector:
+    """Simulate the null at the subsamples' rows: shape (replicates,)."""
+    plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
+    (sample,) = null_of(null, [spec], plan)
+    return sample.values[:, 0]
 
 
 def _ranked(statistics: Vector, null: Vector) -> _Scores:

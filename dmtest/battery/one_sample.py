@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from dmtest.battery.plan import Plan
 from dmtest.battery.rows import run_rows
-from dmtest.calibration.monte_carlo import Calibrated, asymptotic, monte_carlo_slices
-from dmtest.calibration.multiplicity import bonferroni, min_p
-from dmtest.calibration.nulls import SliceNull
-from dmtest.calibration.shipped import MOST_ROWS, SLICES, holds
-from dmtest.catalogue.registry import as_tests
-from dmtest.catalogue.spec import Spec
+from dmtest.calibration.monte_carlo import PValues, asymptotic, monte_carlo_slices
+from dmtest.calibration.multiplicity import JointPValue, joint_pvalue
+from dmtest.calibration.nulls import RowNull, SliceNull, slice_count, workload_of
+from dmtest.catalogue.registry import one_sample_tests
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest, Spec
 from dmtest.engines.directions import as_directions, random_directions
 from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
@@ -29,14 +28,13 @@ __all__ = ["Battery", "chosen_tests", "run_battery"]
 Vector = NDArray[np.float64]
 Extras = Mapping[str, Callable[[SliceView], Vector]]
 
-DEFAULT_SLICES = SLICES
 # Rows up to which a default battery simulates the nulls that the package does not ship.
 SIMULATED_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Battery:
-    """What a battery of tests came to.
+    """Outcomes of the tests of one report, and their global p-value.
 
     Attributes
     ----------
@@ -64,66 +62,87 @@ class Battery:
 
 def chosen_tests(
     tests: str | Iterable[str] | None, target: str, canonical: Canonical, plan: Plan
-) -> tuple[Spec, ...]:
+) -> tuple[OneSampleTest, ...]:
     """Resolve names; None stands for those of the default battery that suit n and d.
 
-    All of them do where the package ships their null, and up to 2,000 rows; what looks at
-    whitened rows takes two rows a column. Elsewhere it is left to slices.
+    Tests of whole rows are left out where their null is not shipped and n > 2,000; those of
+    whitened rows also take n >= 2 d.
+
+    Parameters
+    ----------
+    tests : str, iterable of str, or None
+    target : str
+        Name of the hypothesis, as the catalogue has it.
+    canonical : Canonical
+    plan : Plan
+
+    Returns
+    -------
+    tuple of SliceTest and RowTest
     """
-    specs = as_tests(tests, target)
+    specs = one_sample_tests(tests, target)
     if tests is not None or canonical.unit is not None:
         return specs
     n, d = canonical.rows.shape
-    few = n <= SIMULATED_ROWS
+    few, default = n <= SIMULATED_ROWS, replace(plan, params={})
+
+    def ships(spec: RowTest) -> bool:
+        null = RowNull(spec.space, n, d)
+        return workload_of(null, spec, default, plan.shipped_key(canonical, d)).shipped
+
     return tuple(
         spec
         for spec in specs
-        if spec.family == "slices"
-        or (plan.tabulated and holds(canonical.parameters, min(n, MOST_ROWS), d, [spec]))
+        if isinstance(spec, SliceTest)
+        or ships(spec)
         or (few and (spec.space != "residuals" or n >= 2 * d))
     )
 
 
 def run_battery(
-    canonical: Canonical, specs: Sequence[Spec], plan: Plan, extras: Extras | None = None
+    canonical: Canonical, specs: Sequence[OneSampleTest], plan: Plan, extras: Extras | None = None
 ) -> Battery:
     """Run tests on canonical rows, sharing the projection, the sort and the null replicates.
 
     Parameters
     ----------
     canonical : Canonical
-    specs : sequence of Spec
+    specs : sequence of SliceTest and RowTest
     plan : Plan
     extras : mapping of name to function of a SliceView, optional
         Further statistics to evaluate on the same slices, uncalibrated.
+
+    Returns
+    -------
+    Battery
     """
-    sliced = [spec for spec in specs if spec.family == "slices"]
-    calibrated: dict[str, Calibrated] = {}
+    sliced = [spec for spec in specs if isinstance(spec, SliceTest)]
+    pvalues: dict[str, PValues] = {}
     facts: dict[str, dict[str, Any]] = {}
     directions = null = None
     further: dict[str, Vector] = {}
     if sliced or extras:
         directions, null = _directions(canonical, plan)
         values, further = _slice_values(canonical, directions, sliced, plan, extras or {})
-        results = _calibrate(values, null, sliced, canonical.rows.shape[1], plan)
+        results = _calibrate(values, null, sliced, canonical, plan)
         for spec, result in zip(sliced, results, strict=True):
-            calibrated[spec.name] = result
+            pvalues[spec.name] = result
         for j, spec in enumerate(sliced):
             facts[spec.name] = _slice_facts(values[:, j], spec)
-    others = [spec for spec in specs if spec.family != "slices"]
-    for name, (statistic, result) in run_rows(canonical, others, plan.of_rows()).items():
-        facts[name], calibrated[name] = {"statistic": statistic}, result
-    outcomes = [_outcome(spec, calibrated[spec.name], facts, canonical, plan) for spec in specs]
-    pvalue, error, method, floor = _together(list(calibrated.values()))
+    others = [spec for spec in specs if isinstance(spec, RowTest)]
+    for name, (statistic, result) in run_rows(canonical, others, plan).items():
+        facts[name], pvalues[name] = {"statistic": statistic}, result
+    outcomes = [_outcome(spec, pvalues[spec.name], facts, canonical, plan) for spec in specs]
+    joint, method = _global(list(pvalues.values()))
     return Battery(
         outcomes=outcomes,
-        pvalue=pvalue,
-        error=error,
+        pvalue=joint.pvalue,
+        error=joint.error,
         method=method,
         directions=directions,
         extras=further,
         null=null,
-        floor=floor,
+        floor=joint.floor,
     )
 
 
@@ -135,13 +154,13 @@ def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
             raise InputError("slices: give either slices or directions, not both.")
         directions = as_directions(plan.directions, d)
         return directions, SliceNull.of(parameters, n, d, len(directions), directions)
-    k = 1 if d == 1 else plan.slices or DEFAULT_SLICES
+    k = slice_count(d, plan.slices)
     directions = random_directions(k, d, stream(plan.seed, "directions"))
     return directions, SliceNull.of(parameters, n, d, k, None)
 
 
 def _slice_values(
-    canonical: Canonical, directions: Vector, specs: Sequence[Spec], plan: Plan, extras: Extras
+    canonical: Canonical, directions: Vector, specs: Sequence[SliceTest], plan: Plan, extras: Extras
 ) -> tuple[Vector, dict[str, Vector]]:
     functions: dict[str, Callable[..., Vector]] = {
         spec.name: _bind(spec, plan.params) for spec in specs
@@ -159,32 +178,23 @@ def _slice_values(
     return values[:, :count], {name: values[:, count + j] for j, name in enumerate(extras)}
 
 
-def _bind(spec: Spec, params: Mapping[str, Any]) -> Callable[[SliceView], Vector]:
-    chosen = dict(params.get(spec.name, {}))
-    return lambda view: np.asarray(spec.statistic(view, **chosen))
+def _bind(spec: SliceTest, params: Mapping[str, Any]) -> Callable[[SliceView], Vector]:
+    arguments = dict(params.get(spec.name, {}))
+    return lambda view: np.asarray(spec.statistic(view, **arguments))
 
 
 def _calibrate(
-    values: Vector, null: SliceNull, specs: Sequence[Spec], columns: int, plan: Plan
-) -> list[Calibrated]:
+    values: Vector, null: SliceNull, specs: Sequence[SliceTest], canonical: Canonical, plan: Plan
+) -> list[PValues]:
     if plan.calibration == "asymptotic":
         return [
             asymptotic(values[:, j], spec, null.parameters, null.n) for j, spec in enumerate(specs)
         ]
-    return monte_carlo_slices(
-        values,
-        null,
-        specs,
-        plan.params,
-        replicates=plan.replicates,
-        seed=plan.seed,
-        thrifty=plan.calibration == "auto",
-        columns=columns if plan.tabulated else None,
-        progress=plan.progress,
-    )
+    key = plan.shipped_key(canonical, canonical.rows.shape[1])
+    return monte_carlo_slices(values, null, specs, plan, key)
 
 
-def _slice_facts(values: Vector, spec: Spec) -> dict[str, Any]:
+def _slice_facts(values: Vector, spec: SliceTest) -> dict[str, Any]:
     worst = int((spec.sign * values).argmax())
     return {
         "statistic": float(values.mean()),
@@ -197,7 +207,7 @@ def _slice_facts(values: Vector, spec: Spec) -> dict[str, Any]:
 
 def _outcome(
     spec: Spec,
-    result: Calibrated,
+    result: PValues,
     facts: Mapping[str, dict[str, Any]],
     canonical: Canonical,
     plan: Plan,
@@ -220,33 +230,19 @@ def _outcome(
     )
 
 
-def _together(results: Sequence[Calibrated]) -> tuple[float, float | None, str, float | None]:
-    """Combine all p-values: min-p within tests that share replicates, Bonferroni across."""
+def _global(results: Sequence[PValues]) -> tuple[JointPValue, str]:
+    """Combine all p-values, and say how: tests whose null samples are the same share a group."""
     if not results:
-        return 1.0, None, "no test was run", None
-    groups: dict[tuple[int, bool, bool], list[Calibrated]] = {}
-    parts: list[float] = []
-    floors: list[float] = []
+        return JointPValue(1.0, 0, 0, None, None), "no test was run"
+    groups: dict[tuple[int, bool, bool], list[tuple[Vector, Vector]]] = {}
+    published: list[float] = []
     for result in results:
-        if result.rows is None:
-            parts.append(result.pvalue)
+        if result.source is None or result.badness is None or result.null is None:
+            published.append(result.pvalue)
         else:
-            key = (result.rows, result.subsampled, result.tabulated)
-            groups.setdefault(key, []).append(result)
-    fewest = 0
-    for members in groups.values():
-        # Replicate b is the same sample for all members, so a common number of them is a
-        # joint sample of their statistics.
-        common = min(len(np.asarray(m.null)) for m in members)
-        badness = np.concatenate([np.asarray(m.badness) for m in members])
-        null = np.concatenate([np.asarray(m.null)[:common] for m in members], axis=1)
-        parts.append(min_p(badness, null)[0])
-        floors.append(1.0 / (common + 1.0))
-        fewest = min(fewest or common, common)
-    pvalue = bonferroni(parts)
-    smallest = min(parts)
-    error = len(parts) * float(np.sqrt(smallest * (1.0 - smallest) / fewest)) if fewest else None
+            groups.setdefault(result.source, []).append((result.badness, result.null))
+    joint = joint_pvalue(list(groups.values()), published)
     method = "min-p over tests and slices, monte carlo" if groups else "published p-values"
-    if len(parts) > 1:
-        method += f"; Bonferroni over {len(parts)} groups"
-    return pvalue, error, method, len(parts) * min(floors) if floors else None
+    if joint.parts > 1:
+        method += f"; Bonferroni over {joint.parts} groups"
+    return joint, method

@@ -1,42 +1,53 @@
-"""How tests are to be run: everything that is neither the sample nor the tests."""
+"""How tests are to be run: everything that is neither a sample nor the tests."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import get_args
 
 from numpy.typing import ArrayLike
 
 from dmtest.arguments import check_replicates, positive, whole
-from dmtest.battery.rows import RowPlan
-from dmtest.calibration.budget import BUDGET
-from dmtest.calibration.monte_carlo import Calibration
-from dmtest.calibration.shipped import RANKED
+from dmtest.calibration.nulls import Calibration, NullPlan, ShippedKey
 from dmtest.engines.gram import Precision
 from dmtest.errors import InputError
-from dmtest.runtime.parallel import Progress
+from dmtest.targets.canonical import Canonical
 
 __all__ = ["Plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How tests are to be run: everything that is neither the sample nor the tests."""
+class Plan(NullPlan):
+    """How tests of one or two samples are to be run; the only place that checks these options.
+
+    Attributes
+    ----------
+    target : str
+        Name of the target, or of what samples are compared with.
+    slices : int, optional
+        Random directions; None for the default.
+    directions : array_like, shape (k, d), optional
+        Fixed directions instead of random ones, of one sample.
+    precision : {"auto", "double"}
+        Of sums over pairs of rows of one sample.
+    seed, params, calibration, replicates, budget, progress
+        See :class:`NullPlan`.
+    """
 
     target: str
-    seed: int
-    params: Mapping[str, Any] = field(default_factory=dict)
     slices: int | None = None
     directions: ArrayLike | None = None
-    calibration: Calibration = "auto"
-    replicates: int = 999
-    budget: float | None = None
     precision: Precision = "auto"
-    progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        if self.calibration not in ("auto", "monte-carlo", "asymptotic"):
+        """Check the options, and bring numbers to one type.
+
+        Raises
+        ------
+        InputError
+            If one of them cannot be used; the message names the cure.
+        """
+        if self.calibration not in get_args(Calibration):
             raise InputError(
                 f"calibration: got {self.calibration!r}; choose 'auto', 'monte-carlo' or "
                 f"'asymptotic'."
@@ -49,20 +60,6 @@ class Plan:
         if self.slices is not None:
             object.__setattr__(self, "slices", whole("slices", self.slices, 1))
 
-    def of_rows(self) -> RowPlan:
-        """Return what tests of rows have to know: without limits where all is asked for."""
-        return RowPlan(
-            params=self.params,
-            calibration=self.calibration,
-            replicates=self.replicates,
-            seed=self.seed,
-            budget=(self.budget or BUDGET) if self.calibration == "auto" else None,
-            tables=self.tabulated,
-            precision=self.precision,
-            progress=self.progress,
-        )
-
-    @property
-    def tabulated(self) -> bool:
-        """Whether shipped nulls will do: nothing was asked for that they cannot give."""
-        return self.calibration == "auto" and self.budget is None and self.replicates <= RANKED
+    def shipped_key(self, canonical: Canonical, columns: int) -> ShippedKey | None:
+        """Return where shipped nulls are looked up: nowhere where they are wanted at n itself."""
+        return ShippedKey(canonical.parameters, columns) if self.thrifty else None

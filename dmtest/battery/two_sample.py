@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dmtest import arguments
-from dmtest.calibration.permutation import Permuted, permuted, together
-from dmtest.catalogue.registry import as_tests, checked_params
-from dmtest.catalogue.spec import Spec
+from dmtest.battery.plan import Plan
+from dmtest.calibration.permutation import PermutationResult, joint_permutation, permute
+from dmtest.catalogue.spec import PoolTest
 from dmtest.data.sample import Sample
 from dmtest.engines.pool import Pool
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding, Outcome
-from dmtest.runtime.parallel import Progress, single_threaded_blas
-from dmtest.runtime.streams import RngLike, entropy_of, stream
+from dmtest.runtime.streams import stream
 from dmtest.statistics.pools.invariants import BLOCK, FEWEST_BLOCKS, block_features
 from dmtest.targets.reference import Reference
 
-__all__ = [
-    "Comparison",
-    "Settings",
-    "common_rows",
-    "outcomes_against",
-    "refuse_arguments",
-    "run_comparison",
-    "settings_of",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How samples are to be compared: everything that is neither of them nor the tests."""
-
-    seed: int
-    replicates: int = 999
-    slices: int | None = None
-    budget: float | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    progress: Progress | None = None
+__all__ = ["Comparison", "common_rows", "refuse_arguments", "run_comparison"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What the tests of two samples came to.
+    """Outcomes of the tests of two samples, and their global p-value.
 
     Attributes
     ----------
@@ -55,7 +33,7 @@ class Comparison:
         The global p-value, its Monte Carlo error, how it was made and of how many permutations.
     pool : Pool
         What was tested: the rows, or features of blocks of them.
-    details : dict of str to Permuted
+    details : dict of str to PermutationResult
     findings : tuple of Finding
     """
 
@@ -65,35 +43,57 @@ class Comparison:
     method: str
     replicates: int
     pool: Pool
-    details: dict[str, Permuted]
+    details: dict[str, PermutationResult]
     findings: tuple[Finding, ...]
 
 
 def run_comparison(
-    sample: Sample, goal: Reference, specs: Sequence[Spec], settings: Settings
+    sample: Sample, goal: Reference, specs: Sequence[PoolTest], plan: Plan
 ) -> Comparison:
-    """Compare two samples by tests that share their permutations."""
+    """Compare two samples by tests that share their permutations.
+
+    Parameters
+    ----------
+    sample : Sample
+    goal : Reference
+        The sample to compare with.
+    specs : sequence of PoolTest
+    plan : Plan
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        If the columns of the samples do not match, or published p-values are asked for.
+    """
+    if plan.calibration == "asymptotic":
+        raise InputError(
+            f"calibration: two samples are compared by permutation, which is exact; got "
+            f"{plan.calibration!r}; leave it at 'auto'."
+        )
     findings = check_columns(sample, goal.sample)
-    pool, how = _pooled(sample, goal, settings.seed)
-    details = permuted(
+    pool, how = _pooled(sample, goal, plan.seed)
+    details = permute(
         pool,
         specs,
-        settings.params,
-        replicates=settings.replicates,
-        slices=settings.slices,
-        budget=settings.budget,
-        progress=settings.progress,
+        plan.params,
+        replicates=plan.replicates,
+        slices=plan.slices,
+        budget=plan.budget,
+        progress=plan.progress,
     )
-    pvalue, error, replicates = together(list(details.values()))
-    outcomes = tuple(
-        _outcome(spec, details[spec.name], sample, goal, settings, how) for spec in specs
-    )
+    joint = joint_permutation(list(details.values()))
+    assert joint.error is not None
+    outcomes = tuple(_outcome(spec, details[spec.name], sample, goal, plan, how) for spec in specs)
     return Comparison(
         outcomes=outcomes,
-        pvalue=pvalue,
-        error=error,
+        pvalue=joint.pvalue,
+        error=joint.error,
         method=f"min-p over tests, permutation{how}",
-        replicates=replicates,
+        replicates=joint.replicates,
         pool=pool,
         details=details,
         findings=findings,
@@ -101,7 +101,7 @@ def run_comparison(
 
 
 def _outcome(
-    spec: Spec, result: Permuted, sample: Sample, goal: Reference, settings: Settings, how: str
+    spec: PoolTest, result: PermutationResult, sample: Sample, goal: Reference, plan: Plan, how: str
 ) -> Outcome:
     return Outcome(
         test=spec.name,
@@ -115,7 +115,7 @@ def _outcome(
         replicates=result.replicates,
         pvalue_error=result.error,
         params=result.params,
-        seed=settings.seed,
+        seed=plan.seed,
         worst_pvalue=result.worst_pvalue,
         **result.drawn.facts,
     )
@@ -190,58 +190,10 @@ def common_rows(sample: Sample, reference: Sample) -> int:
     if not len(candidates):
         return 0
     others = np.flatnonzero(np.isin(theirs, ours[candidates]))
-    # + 0 makes one zero of both.
+    # -0.0 + 0 is 0.0, so both zeros hash alike.
     known = {(row.astype(kind) + 0).tobytes() for row in np.asarray(reference.x[others])}
     return sum(
         (row.astype(kind) + 0).tobytes() in known for row in np.asarray(sample.x[candidates])
-    )
-
-
-def outcomes_against(
-    goal: Reference,
-    sample: Sample,
-    tests: str | list[str] | None,
-    *,
-    params: Mapping[str, Mapping[str, Any]] | None,
-    slices: int | None,
-    calibration: str,
-    replicates: int,
-    budget: float | None,
-    rng: RngLike,
-    progress: bool | Progress | None,
-) -> list[Outcome]:
-    """Run single tests against a reference, for :func:`dmtest.run_tests`."""
-    from dmtest.runtime.progress import reporter
-
-    if calibration not in ("auto", "monte-carlo"):
-        raise InputError(
-            f"calibration: two samples are compared by permutation, which is exact; got "
-            f"{calibration!r}; leave it at 'auto'."
-        )
-    specs = as_tests(tests, "reference")
-    chosen = checked_params(specs, params)
-    arguments.check_replicates(replicates)
-    with reporter(progress) as step, single_threaded_blas():
-        settings = settings_of(rng, replicates, slices, budget, chosen, step)
-        return list(run_comparison(sample, goal, specs, settings).outcomes)
-
-
-def settings_of(
-    rng: RngLike,
-    replicates: int,
-    slices: int | None,
-    budget: float | None,
-    params: Mapping[str, Any],
-    progress: Progress | None,
-) -> Settings:
-    """Return the settings that a user's arguments stand for."""
-    return Settings(
-        seed=entropy_of(rng),
-        replicates=replicates,
-        slices=None if slices is None else arguments.whole("slices", slices, 1),
-        budget=None if budget is None else arguments.positive("budget", budget),
-        params=params,
-        progress=progress,
     )
 
 

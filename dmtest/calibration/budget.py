@@ -1,68 +1,131 @@
-"""How much of a large sample a test is given: all rows, random features, or a subsample."""
+"""What a test may cost: all rows or fewer, which form of the statistic, how many replicates."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import PoolTest, RowTest, SliceTest
 from dmtest.statistics.rows.features import FEATURES
 
-__all__ = ["BUDGET", "FEWEST", "Workload", "affordable", "workload"]
+__all__ = [
+    "BUDGET",
+    "FEWEST",
+    "PAIR_BUDGET",
+    "PERMUTATION_BUDGET",
+    "SLICE_BUDGET",
+    "Workload",
+    "affordable",
+    "pool_workload",
+    "row_workload",
+    "slice_workload",
+]
 
+# Replicates below which no budget goes.
 FEWEST = 99
-# Multiply-adds that a test and its replicates may take: about fifteen seconds on two cores.
+# Multiply-adds of a test of rows and its replicates: about fifteen seconds on two cores.
 BUDGET = 2e12
+# Multiply-adds of a test of two samples and its relabellings: fifteen seconds too, for one that
+# `pool_workload` counts takes some five times as long as one that `row_workload` counts.
+PERMUTATION_BUDGET = 4e11
+# Values sorted for the null of a slice test: beyond it calibration "auto" simulates fewer.
+SLICE_BUDGET = 4_000_000_000
+# Pair products of the replicates that one mean p-value is computed with.
+PAIR_BUDGET = 2e10
 # Rows at which the null of the random-feature forms has settled (benchmarks/level).
 FEATURE_ROWS = 5000
+# Multiply-adds of a sine and a cosine.
+WAVE = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What one test is computed from.
+    """What one test is computed from, and what its null is.
 
     Attributes
     ----------
-    mode : {"exact", "features", "subsample"}
-        All pairs of rows, random frequencies, or all pairs of a random subsample.
+    mode : {"exact", "capped", "linear", "subsample"}
+        The statistic of all rows, its null at all rows or at a cap; its form that is linear in
+        n; the statistic of a random subsample.
     rows : int
         Rows that the statistic is computed from.
     null_rows : int
         Rows of a replicate.
     replicates : int
-    tabulated : bool
+        Replicates, or permutations of the labels.
+    shipped : bool
         The null is the one that the package ships.
     """
 
-    mode: Literal["exact", "features", "subsample"]
+    mode: Literal["exact", "capped", "linear", "subsample"]
     rows: int
     null_rows: int
     replicates: int
-    tabulated: bool = False
+    shipped: bool = False
 
-    def said(self, n: int) -> str:
-        """Say what a reader of the method has to know about it."""
+    def note(self, n: int, form: str = f"{FEATURES} random frequencies") -> str:
+        """Return what the method of a p-value has to add about a sample of `n` rows.
+
+        Parameters
+        ----------
+        n : int
+        form : str
+            What the linear form is computed from.
+        """
+        if self.mode == "capped":
+            return f" at n = {self.null_rows}, where the null has settled"
         if self.mode == "subsample":
             return f", of {self.rows} of {n} rows drawn at random (budget=)"
-        if self.mode == "features":
+        if self.mode == "linear":
             at = f" at n = {self.null_rows}" if self.null_rows != n else ""
-            return f"{at}, of its form from {FEATURES} random frequencies (budget)"
+            return f"{at}, of its form from {form} (budget)"
         return ""
 
 
-def affordable(wanted: int, work: float, budget: float) -> int:
-    """Replicates that `budget` pays for, never fewer than FEWEST nor more than wanted."""
-    paid = int(budget / max(work, 1.0))
-    return wanted if paid >= wanted else min(wanted, max(FEWEST, paid))
-
-
-def workload(spec: Spec, n: int, d: int, replicates: int, budget: float | None) -> Workload:
-    """Choose the plan of a test of rows.
+def affordable(wanted: int, work: float, budget: float, fewest: int = FEWEST) -> int:
+    """Return the replicates that `budget` pays for: at least `fewest`, at most `wanted`.
 
     Parameters
     ----------
-    spec : Spec
+    wanted : int
+    work, budget : float
+        Cost of one replicate and of all of them, in the same unit.
+    fewest : int
+    """
+    paid = int(budget / max(work, 1.0))
+    return wanted if paid >= wanted else min(wanted, max(fewest, paid))
+
+
+def slice_workload(
+    spec: SliceTest, n: int, d: int, slices: int, replicates: int, *, thrifty: bool
+) -> Workload:
+    """Choose the rows and the number of simulated replicates of a slice test.
+
+    Parameters
+    ----------
+    spec : SliceTest
+    n, d, slices : int
+        Rows, independent columns and slices of a sample from the null.
+    replicates : int
+        As many as are asked for.
+    thrifty : bool
+        Allow the test's cap, and fewer replicates than asked for.
+    """
+    if not thrifty:
+        return Workload("exact", n, n, replicates)
+    rows = spec.rows(n, d)
+    count = affordable(replicates, rows * slices, SLICE_BUDGET)
+    return Workload("exact" if rows == n else "capped", n, rows, count)
+
+
+def row_workload(spec: RowTest, n: int, d: int, replicates: int, budget: float | None) -> Workload:
+    """Choose what a test of whole rows is computed from where its null is simulated.
+
+    Parameters
+    ----------
+    spec : RowTest
     n, d : int
+        Rows and columns of the sample.
     replicates : int
         As many as are asked for.
     budget : float or None
@@ -75,12 +138,37 @@ def workload(spec: Spec, n: int, d: int, replicates: int, budget: float | None) 
         return Workload("exact", n, n, affordable(replicates, work, budget))
     if spec.features is not None:
         rows = min(n, max(FEATURE_ROWS, 10 * d))
-        # A sine and a cosine take the time of some 600 multiply-adds.
-        per_row = FEATURES * (d + 600.0)
+        per_row = FEATURES * (d + WAVE)
         count = affordable(replicates, rows * per_row, max(budget - n * per_row, 0.0))
-        return Workload("features", n, rows, count)
+        return Workload("linear", n, rows, count)
     rows = n
     while spec.operations(rows, d) * (min(replicates, FEWEST) + 1) > budget and rows > 2 * d + 8:
         rows = max(2 * d + 8, int(0.98 * rows))
     count = affordable(replicates, spec.operations(rows, d), budget)
     return Workload("subsample", rows, rows, count)
+
+
+def pool_workload(
+    spec: PoolTest, n: int, d: int, slices: int, replicates: int, budget: float | None
+) -> Workload:
+    """Choose all pairs or the linear form of a test of two samples, and its permutations.
+
+    Parameters
+    ----------
+    spec : PoolTest
+    n, d, slices : int
+        Pooled rows, columns and slices.
+    replicates : int
+        As many permutations as are asked for.
+    budget : float or None
+        Multiply-adds; None for PERMUTATION_BUDGET.
+    """
+    budget = budget or PERMUTATION_BUDGET
+    if spec.linear is not None:
+        if 0.5 * float(n) ** 2 * (d + 16.0 + replicates) <= budget:
+            return Workload("exact", n, n, replicates)
+        count = affordable(replicates, spec.linear.work(n, slices), budget)
+        return Workload("linear", n, n, count)
+    if spec.work is None:
+        return Workload("exact", n, n, replicates)
+    return Workload("exact", n, n, affordable(replicates, spec.work(n, slices), budget))

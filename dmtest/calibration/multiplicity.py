@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmtest.errors import InputError
 
-__all__ = ["bonferroni", "cauchy", "holm", "mean_merge", "min_p", "rank_pvalues"]
+__all__ = [
+    "JointPValue",
+    "bonferroni",
+    "holm",
+    "joint_pvalue",
+    "mean_merge",
+    "min_p",
+    "monte_carlo_error",
+    "rank_pvalues",
+]
 
 Vector = NDArray[np.float64]
 
@@ -21,14 +31,18 @@ def _checked(pvalues: ArrayLike) -> Vector:
     return p
 
 
-def weighted(pvalues: Sequence[float], weights: Sequence[float]) -> float:
-    """Combine p-values by Bonferroni with weights that sum to 1: min of p / weight, at most 1."""
-    return float(min(1.0, *(p / w for p, w in zip(pvalues, weights, strict=True))))
+def bonferroni(pvalues: ArrayLike, weights: Sequence[float] | None = None) -> float:
+    """``min(1, m min p)``, or ``min(1, min p / weight)``: a p-value under any dependence.
 
-
-def bonferroni(pvalues: ArrayLike) -> float:
-    """``min(1, m min p)``: a p-value under any dependence."""
+    Parameters
+    ----------
+    pvalues : array_like, shape (m,)
+    weights : sequence of float, optional
+        Shares of the level, which sum to 1; equal ones by default.
+    """
     p = _checked(pvalues)
+    if weights is not None:
+        return float(min(1.0, *(p / np.asarray(weights))))
     return float(min(1.0, p.size * p.min()))
 
 
@@ -45,16 +59,6 @@ def holm(pvalues: ArrayLike) -> Vector:
 def mean_merge(pvalues: ArrayLike) -> float:
     """``min(1, 2 mean p)``: valid under any dependence (Rueschendorf 1982; Vovk & Wang 2020)."""
     return float(min(1.0, 2.0 * _checked(pvalues).mean()))
-
-
-def cauchy(pvalues: ArrayLike) -> float:
-    """Cauchy combination (Liu & Xie 2020): approximate, for small p-values only.
-
-    Its level is not guaranteed under arbitrary dependence; reports do not use it.
-    """
-    p = np.clip(_checked(pvalues), 1e-300, 1.0 - 1e-16)
-    t = float(np.mean(np.tan((0.5 - p) * np.pi)))
-    return float(0.5 - np.arctan(t) / np.pi)
 
 
 def rank_pvalues(observed: ArrayLike, null: Vector) -> Vector:
@@ -97,12 +101,68 @@ def min_p(observed: Vector, null: Vector) -> tuple[float, Vector]:
     pvalues : ndarray, shape (m,)
         ``(1 + #{null >= observed}) / (B + 1)`` of every statistic.
     """
-    everything = np.vstack([observed, null])
-    total = len(everything)
-    ranked = np.empty_like(everything)
-    for j, column in enumerate(everything.T):
+    joint = np.vstack([observed, null])
+    total = len(joint)
+    ranked = np.empty_like(joint)
+    for j, column in enumerate(joint.T):
         ranked[:, j] = (total - np.searchsorted(np.sort(column), column, side="left")) / total
     smallest = ranked.min(axis=1)
     spread = np.log(ranked).mean(axis=1)
     as_bad = (smallest < smallest[0]) | ((smallest == smallest[0]) & (spread <= spread[0]))
     return float(np.count_nonzero(as_bad) / total), ranked[0]
+
+
+def monte_carlo_error(pvalue: float, replicates: int) -> float:
+    """Monte Carlo standard error of a p-value from so many replicates."""
+    return float(np.sqrt(pvalue * (1.0 - pvalue) / replicates))
+
+
+@dataclass(frozen=True, slots=True)
+class JointPValue:
+    """One p-value of several tests.
+
+    Attributes
+    ----------
+    pvalue : float
+    parts : int
+        P-values that Bonferroni's inequality combines: one a group, and published ones.
+    replicates : int
+        Null samples, or permutations, behind the group that has fewest; 0 without groups.
+    error, floor : float or None
+        Monte Carlo standard error, and the smallest value that so many replicates can give;
+        None without groups.
+    """
+
+    pvalue: float
+    parts: int
+    replicates: int
+    error: float | None
+    floor: float | None
+
+
+def joint_pvalue(
+    groups: Sequence[Sequence[tuple[Vector, Vector]]], published: Sequence[float] = ()
+) -> JointPValue:
+    """Combine all tests of a run: min-p within groups that share replicates, Bonferroni across.
+
+    Parameters
+    ----------
+    groups : sequence of groups of (badness, null)
+        Statistics of a test's data, shape (m,), and of null samples, shape (B, m); larger is
+        worse. Replicate b is the same sample for all members of a group, so the smallest B of
+        them gives a joint sample of their statistics.
+    published : sequence of float
+        P-values that have no replicates.
+    """
+    parts, floors, fewest = list(published), [], 0
+    for members in groups:
+        common = min(len(null) for _, null in members)
+        badness = np.concatenate([observed for observed, _ in members])
+        null = np.concatenate([null[:common] for _, null in members], axis=1)
+        parts.append(min_p(badness, null)[0])
+        floors.append(1.0 / (common + 1.0))
+        fewest = min(fewest or common, common)
+    if not groups:
+        return JointPValue(bonferroni(parts), len(parts), 0, None, None)
+    error = len(parts) * monte_carlo_error(min(parts), fewest)
+    return JointPValue(bonferroni(parts), len(parts), fewest, error, len(parts) * min(floors))

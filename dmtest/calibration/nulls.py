@@ -1,7 +1,10 @@
-"""Draws from the null, for the pipeline to be rerun on, and their cache on disk.
+"""The null of a test: where it comes from, its replicates, and their cache on disk.
 
-A null knows how its samples are drawn and what they depend on; it knows no statistic.
-Replicate b of a null is the same sample whatever tests are asked for, so a test's
+`workload_of` alone decides where a null comes from, and `null_of` returns it: shipped with the
+package, or simulated at all rows, at a cap, of a linear form or for a subsample.
+
+`SliceNull` and `RowNull` know how a sample from the null is drawn and what it depends on; they
+know no statistic. Replicate b is the same sample whatever tests are asked for, so a test's
 replicates can be kept, extended and shared, and tests calibrated together are jointly
 calibrated.
 """
@@ -10,14 +13,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from dmtest.catalogue.spec import Space, Spec
+from dmtest.calibration.budget import BUDGET, Workload, row_workload, slice_workload
+from dmtest.calibration.shipped import MOST_ROWS, RANKED, SLICES, holds, shipped_replicates
+from dmtest.catalogue.spec import RowTest, SliceTest, Space
 from dmtest.engines.directions import random_directions
 from dmtest.engines.gram import tile_dtype
 from dmtest.engines.rows import RowView, evaluate_all
@@ -26,14 +31,153 @@ from dmtest.runtime import cache
 from dmtest.runtime.parallel import Progress, blocks, run_tasks
 from dmtest.runtime.streams import stream
 
-__all__ = ["RowNull", "SliceNull", "replicates_of"]
+__all__ = [
+    "Calibration",
+    "Null",
+    "NullPlan",
+    "NullSample",
+    "RowNull",
+    "ShippedKey",
+    "SliceNull",
+    "null_of",
+    "replicates_of",
+    "slice_count",
+    "workload_of",
+]
 
+Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
 Lines: TypeAlias = NDArray[Any]
 Vector: TypeAlias = NDArray[np.float64]
+T = TypeVar("T", SliceTest, RowTest)
+T_contra = TypeVar("T_contra", SliceTest, RowTest, contravariant=True)
 
 # Raise it when a change alters any replicate: entries of older versions are then not found.
 REVISION = 2
 TASK_VALUES = 1 << 18
+
+
+class ShippedKey(NamedTuple):
+    """What a shipped null is looked up by, beside test and rows.
+
+    Attributes
+    ----------
+    parameters : {"known", "fitted"}
+        Whether the target's mean and covariance are known.
+    columns : int
+        Columns of the data.
+    """
+
+    parameters: Parameters
+    columns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NullPlan:
+    """How the nulls of a run are wanted.
+
+    Attributes
+    ----------
+    seed : int
+        Entropy of the run.
+    params : mapping of test name to its tuning parameters
+    calibration : {"auto", "monte-carlo", "asymptotic"}
+        "auto" allows caps, linear forms, subsamples and fewer replicates where n is large; with
+        "monte-carlo" nulls are at n, whatever they cost.
+    replicates : int
+    budget : float or None
+        Multiply-adds that a test and its replicates may take; None for the default.
+    progress : callable, optional
+        Called with (what, done, total).
+    """
+
+    seed: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration = "auto"
+    replicates: int = 999
+    budget: float | None = None
+    progress: Progress | None = None
+
+    @property
+    def thrifty(self) -> bool:
+        """Whether a null may be taken elsewhere than at n, and of fewer replicates."""
+        return self.calibration == "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class NullSample:
+    """Replicates of one test's null, and where they come from.
+
+    Attributes
+    ----------
+    values : ndarray, shape (replicates, width)
+        Slice tests: mean over slices and worst slice (width 2). Tests of rows: the part of the
+        statistic that varies (width 1).
+    workload : Workload
+    n : int
+        Rows of the data.
+    """
+
+    values: Vector
+    workload: Workload
+    n: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of a replicate."""
+        return self.workload.null_rows
+
+    @property
+    def method(self) -> str:
+        """How p-values from these replicates are made."""
+        shipped = " (shipped)" if self.workload.shipped else ""
+        note = self.workload.note(self.n)
+        return f"monte carlo, {len(self.values)} replicates{shipped}{note}"
+
+    @property
+    def source(self) -> tuple[int, bool, bool]:
+        """Tests whose nulls agree in it have replicates of the same samples."""
+        return self.rows, self.workload.mode == "subsample", self.workload.shipped
+
+
+class Null(Protocol[T_contra]):
+    """Samples from the null, and the tests of one kind that are evaluated on them."""
+
+    @property
+    def n(self) -> int:
+        """Rows of a sample."""
+        ...
+
+    @property
+    def d(self) -> int:
+        """Columns of a sample."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Values of a test on one sample."""
+        ...
+
+    def at(self, rows: int, coloured: bool = False) -> Self:
+        """Return the null of another number of rows."""
+        ...
+
+    def key(self) -> dict[str, Any]:
+        """Everything that a replicate depends on, beside the seed."""
+        ...
+
+    def batch(self) -> int:
+        """Replicates in one task."""
+        ...
+
+    def draw(self, rng: np.random.Generator) -> Lines:
+        """Draw one sample, column by column."""
+        ...
+
+    def evaluate(
+        self, specs: Sequence[T_contra], params: Mapping[str, Any], lines: Lines
+    ) -> Vector:
+        """Evaluate tests on samples: shape (samples, tests, width)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +219,10 @@ class SliceNull:
             return cls(parameters, n, k, k, np.ascontiguousarray(triangle))
         return cls(parameters, n, d, k, directions)
 
+    def at(self, rows: int, coloured: bool = False) -> SliceNull:
+        """Return the same null of another number of rows."""
+        return replace(self, n=rows)
+
     def key(self) -> dict[str, Any]:
         """Everything that a replicate depends on, beside the seed."""
         basis = None if self.basis is None else hashlib.sha256(self.basis.tobytes()).hexdigest()
@@ -102,7 +250,9 @@ class SliceNull:
             return np.asarray(random_directions(self.k, self.d, rng).astype(np.float32) @ columns)
         return columns
 
-    def evaluate(self, specs: Sequence[Spec], params: Mapping[str, Any], lines: Lines) -> Vector:
+    def evaluate(
+        self, specs: Sequence[SliceTest], params: Mapping[str, Any], lines: Lines
+    ) -> Vector:
         """Evaluate tests on replicates (m, k, n): reduction and worst slice, (m, tests, 2)."""
         view = SliceView(lines.reshape(-1, self.n), self.parameters)
         out = np.empty((len(lines), len(specs), 2))
@@ -135,6 +285,10 @@ class RowNull:
 
     width = 1
 
+    def at(self, rows: int, coloured: bool = False) -> RowNull:
+        """Return the null of another number of rows, with its factor where `coloured`."""
+        return replace(self, n=rows, factor=self.factor if coloured else None)
+
     def key(self) -> dict[str, Any]:
         """Everything that a replicate depends on, beside the seed."""
         factor = None if self.factor is None else hashlib.sha256(self.factor.tobytes()).hexdigest()
@@ -159,21 +313,125 @@ class RowNull:
             return np.asarray(wide / np.sqrt(np.square(wide).sum(axis=0)))
         return columns
 
-    def evaluate(self, specs: Sequence[Spec], params: Mapping[str, Any], lines: Lines) -> Vector:
+    def evaluate(self, specs: Sequence[RowTest], params: Mapping[str, Any], lines: Lines) -> Vector:
         """Evaluate tests on replicates (m, d, n): their varying part, (m, tests, 1)."""
         out = np.empty((len(lines), len(specs), 1))
-        chosen = [params.get(spec.name, {}) for spec in specs]
+        arguments = [params.get(spec.name, {}) for spec in specs]
         functions = [spec.statistic for spec in specs]
         for i, columns in enumerate(lines):
             rows = np.ascontiguousarray(columns.T, dtype=tile_dtype(self.n, self.d))
             view = RowView(rows, self.factor, threads=False)
-            for j, (_, varying) in enumerate(evaluate_all(view, functions, chosen)):
+            for j, (_, varying) in enumerate(evaluate_all(view, functions, arguments)):
                 out[i, j, 0] = varying
         return out
 
 
+def workload_of(
+    null: Null[T], spec: T, plan: NullPlan, shipped: ShippedKey | None = None
+) -> Workload:
+    """Decide where the null of a test comes from: nothing else does.
+
+    The null is the shipped one where a key is given, nothing was asked for beside defaults, and
+    the package has it: at the data's n, or at MOST_ROWS if there are more rows (tests of rows
+    are then computed from a subsample). Otherwise it is simulated: with calibration "auto" at
+    the cap of a slice test, and within the budget of a test of rows, which may take its linear
+    form or a subsample.
+
+    Parameters
+    ----------
+    null : SliceNull or RowNull
+        At the data's n.
+    spec : SliceTest or RowTest
+    plan : NullPlan
+    shipped : ShippedKey, optional
+        Where a shipped null is looked up; None where none will do.
+    """
+    n, params = null.n, plan.params.get(spec.name, {})
+    default = not params and plan.budget is None and plan.replicates <= RANKED
+    rows = min(n, MOST_ROWS) if plan.thrifty else n
+    if shipped is not None and default and _ships(null, spec, rows, shipped):
+        if rows == n:
+            return Workload("exact", n, n, RANKED, shipped=True)
+        if isinstance(null, SliceNull):
+            return Workload("capped", n, rows, RANKED, shipped=True)
+        return Workload("subsample", rows, rows, RANKED, shipped=True)
+    if isinstance(null, SliceNull) and isinstance(spec, SliceTest):
+        return slice_workload(spec, n, null.d, null.k, plan.replicates, thrifty=plan.thrifty)
+    assert isinstance(spec, RowTest)
+    # Its own refusal says why: a subsample that nobody asked for would hide it.
+    too_many = spec.most is not None and n > spec.most
+    budget = (plan.budget or BUDGET) if plan.thrifty and not too_many else None
+    # No linear form has a parameter at its limit.
+    at_limit = any(params.get(name) in values for name, values in spec.limits.items())
+    within = replace(spec, features=None) if at_limit else spec
+    return row_workload(within, n, null.d, plan.replicates, budget)
+
+
+def _ships(null: Null[T], spec: T, rows: int, key: ShippedKey) -> bool:
+    """Whether the package ships this null: on the grid, with as many random slices as usual."""
+    if isinstance(null, SliceNull) and (
+        null.basis is not None or null.k != slice_count(key.columns)
+    ):
+        return False
+    return holds(key.parameters, rows, key.columns, [spec])
+
+
+def null_of(
+    null: Null[T],
+    specs: Sequence[T],
+    plan: NullPlan,
+    shipped: ShippedKey | None = None,
+    workloads: Sequence[Workload] | None = None,
+) -> list[NullSample]:
+    """Return the null of every test: shipped, or simulated and kept on disk.
+
+    Parameters
+    ----------
+    null : SliceNull or RowNull
+        At the data's n. Its factor colours the replicates of those tests that depend on the
+        covariance; others have replicates of their own, without it.
+    specs : sequence of SliceTest or of RowTest, as `null` is
+        Tests of a linear form are given as that (`statistic` is what is evaluated).
+    plan : NullPlan
+    shipped : ShippedKey, optional
+        Where a shipped null is looked up; None where none will do.
+    workloads : sequence of Workload, optional
+        Of every test, where `workload_of` has been asked already.
+
+    Returns
+    -------
+    list of NullSample, in the order of `specs`
+    """
+    if workloads is None:
+        workloads = [workload_of(null, spec, plan, shipped) for spec in specs]
+    samples: dict[int, NullSample] = {}
+    groups: dict[tuple[int, int, bool], list[int]] = {}
+    for j, (spec, workload) in enumerate(zip(specs, workloads, strict=True)):
+        if workload.shipped and shipped is not None:
+            # One by one, so that what is interpolated does not depend on the other tests.
+            rows, columns = workload.null_rows, shipped.columns
+            values = shipped_replicates(shipped.parameters, rows, columns, [spec])
+            assert values is not None
+            samples[j] = NullSample(values[:, 0, : null.width], workload, null.n)
+        else:
+            coloured = isinstance(spec, RowTest) and spec.coloured
+            key = (workload.null_rows, workload.replicates, coloured)
+            groups.setdefault(key, []).append(j)
+    for (rows, count, coloured), members in groups.items():
+        at, tests = null.at(rows, coloured), [specs[j] for j in members]
+        values = replicates_of(at, tests, plan.params, count, plan.seed, plan.progress)
+        for position, j in enumerate(members):
+            samples[j] = NullSample(values[:, position], workloads[j], null.n)
+    return [samples[j] for j in range(len(specs))]
+
+
+def slice_count(d: int, wanted: int | None = None) -> int:
+    """Return the number of random slices of data with `d` columns."""
+    return 1 if d == 1 else wanted or SLICES
+
+
 def whiten_columns(columns: NDArray[Any]) -> NDArray[Any]:
-    """Whiten a sample held as (d, n) with the Cholesky factor of its 1/n covariance."""
+    """Whiten a sample entries as (d, n) with the Cholesky factor of its 1/n covariance."""
     d, n = columns.shape
     centred = columns - columns.mean(axis=1, keepdims=True, dtype=np.float64).astype(columns.dtype)
     # Few rows make the covariance nearly singular: float32 products would not do.
@@ -184,8 +442,8 @@ def whiten_columns(columns: NDArray[Any]) -> NDArray[Any]:
 
 
 def replicates_of(
-    null: SliceNull | RowNull,
-    specs: Sequence[Spec],
+    null: Null[T],
+    specs: Sequence[T],
     params: Mapping[str, Any],
     count: int,
     seed: int,
@@ -196,7 +454,7 @@ def replicates_of(
     Parameters
     ----------
     null : SliceNull or RowNull
-    specs : sequence of Spec
+    specs : sequence of SliceTest or of RowTest, as `null` is
     params : mapping of test name to its tuning parameters
     count : int
         Number of replicates.
@@ -210,14 +468,14 @@ def replicates_of(
     ndarray, shape (count, tests, width)
     """
     names = [cache.entry_name(_entry(null, spec, params, seed)) for spec in specs]
-    held = [cache.read(name, null.width) for name in names]
+    entries = [cache.read(name, null.width) for name in names]
     out = np.empty((count, len(specs), null.width))
-    for j, values in enumerate(held):
+    for j, values in enumerate(entries):
         out[: len(values), j] = values[:count]
-    missing = [j for j, values in enumerate(held) if len(values) < count]
+    missing = [j for j, values in enumerate(entries) if len(values) < count]
     if not missing:
         return out
-    first = min(len(held[j]) for j in missing)
+    first = min(len(entries[j]) for j in missing)
     todo = [specs[j] for j in missing]
     # One stream for all nulls of n rows: the first columns of a replicate are the same for
     # every d and k, and Cholesky whitening keeps them so. Slice and pair statistics of
@@ -240,14 +498,12 @@ def replicates_of(
     return out
 
 
-def _entry(
-    null: SliceNull | RowNull, spec: Spec, params: Mapping[str, Any], seed: int
-) -> dict[str, Any]:
-    chosen = dict(spec.params) | dict(params.get(spec.name, {}))
-    chosen = {k: repr(v) if v == float("inf") else v for k, v in chosen.items()}
+def _entry(null: Null[T], spec: T, params: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    values = dict(spec.params) | dict(params.get(spec.name, {}))
+    values = {k: repr(v) if v == float("inf") else v for k, v in values.items()}
     return null.key() | {
         "test": spec.name,
-        "params": chosen,
+        "params": values,
         "seed": seed,
         "revision": REVISION,
         "numpy": np.__version__,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.calibration.budget import affordable
-from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.catalogue.spec import Spec
+from dmtest.calibration.budget import Workload, pool_workload
+from dmtest.calibration.multiplicity import (
+    JointPValue,
+    joint_pvalue,
+    monte_carlo_error,
+    rank_pvalues,
+)
+from dmtest.catalogue.spec import PoolTest
 from dmtest.engines.labelled_gram import PairForm, quadratic_forms
 from dmtest.engines.labelled_lines import (
-    FREQUENCIES,
     SLICES,
     Drawn,
     SlicedLines,
@@ -23,25 +27,37 @@ from dmtest.engines.labelled_lines import (
     sorted_lines,
 )
 from dmtest.engines.pool import Labels, Pool
+from dmtest.engines.requests import results_of
 from dmtest.runtime.parallel import Progress
-from dmtest.statistics.pools.classifier import chosen_rows
 
-__all__ = ["BUDGET", "Permuted", "permuted", "together"]
+__all__ = ["PermutationResult", "joint_permutation", "permute"]
 
 Vector = NDArray[np.float64]
 
-# Multiply-adds that a test and its relabellings may take: about fifteen seconds on two cores.
-BUDGET = 4e11
-# What a labelling takes of one value on a line, in multiply-adds.
-STEP = 16.0
 # Statistics of two labellings that differ by less than this of the largest one are equal: where
 # data are discrete many are, and sums in another order must not tell them apart.
 ROUNDING = 1e-11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Permuted:
-    """A statistic, its p-value and what it was computed from."""
+class PermutationResult:
+    """A statistic, its p-value and what it was computed from.
+
+    Attributes
+    ----------
+    drawn : Drawn
+        The statistic under every labelling.
+    pvalue, error : float
+        Its p-value, and that one's Monte Carlo standard error.
+    worst_pvalue : float or None
+        P-value of the worst slice.
+    replicates : int
+        Permutations.
+    method : str
+        How the p-value was made.
+    params : dict
+        Tuning parameters, those chosen from the pool included.
+    """
 
     drawn: Drawn
     pvalue: float
@@ -52,31 +68,16 @@ class Permuted:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Load:
-    mode: Literal["exact", "linear"]
-    replicates: int
-
-    def said(self, spec: Spec, pool: Pool) -> str:
-        if spec.family == "search":
-            used = len(chosen_rows(pool))
-            return f", of {used} of {pool.total} rows drawn at random" if used < pool.total else ""
-        if self.mode == "exact":
-            return ""
-        many = f"{SLICES} random slices" if spec.name == "energy" else f"{FREQUENCIES} random "
-        return f", of its form from {many}{'' if spec.name == 'energy' else 'frequencies'} (budget)"
-
-
-def permuted(
+def permute(
     pool: Pool,
-    specs: Sequence[Spec],
+    specs: Sequence[PoolTest],
     params: Mapping[str, Mapping[str, Any]],
     *,
     replicates: int,
     slices: int | None,
     budget: float | None,
     progress: Progress | None = None,
-) -> dict[str, Permuted]:
+) -> dict[str, PermutationResult]:
     """Evaluate and calibrate tests on the same permutations of the pooled rows' labels.
 
     Under the hypothesis the observed labelling is as any other, given the pooled rows, so
@@ -86,87 +87,81 @@ def permuted(
     Parameters
     ----------
     pool : Pool
-    specs : sequence of Spec
+    specs : sequence of PoolTest
     params : mapping of test name to its tuning parameters
     replicates : int
         As many as are asked for; fewer where `budget` does not pay for them.
     slices : int, optional
+        Random directions of tests on slices; None for the default.
     budget : float, optional
-        Multiply-adds of a test.
+        Multiply-adds of a test; None for the default.
+    progress : callable, optional
+        Called with (what, done, total).
+
+    Returns
+    -------
+    dict of test name to PermutationResult, in the order of `specs`
     """
     k = 1 if pool.d == 1 else slices or SLICES
     labels = Labels(pool.n, pool.m, replicates, pool.seed)
-    groups: dict[int, list[tuple[Spec, _Load]]] = {}
+    groups: dict[int, list[tuple[PoolTest, Workload]]] = {}
     for spec in specs:
-        load = _load(spec, pool, replicates, k, budget or BUDGET)
-        groups.setdefault(load.replicates, []).append((spec, load))
-    found: dict[str, Permuted] = {}
+        workload = pool_workload(spec, pool.total, pool.d, k, replicates, budget)
+        groups.setdefault(workload.replicates, []).append((spec, workload))
+    results: dict[str, PermutationResult] = {}
     for count, members in groups.items():
         jobs = []
-        for spec, load in members:
-            chosen = dict(params.get(spec.name, {}))
-            statistic = spec.statistic if load.mode == "exact" else spec.features
-            assert statistic is not None
+        for spec, workload in members:
+            arguments = dict(params.get(spec.name, {}))
+            linear = spec.linear if workload.mode == "linear" else None
+            statistic = spec.statistic if linear is None else linear.statistic
             if "slices" in inspect.signature(statistic).parameters:
-                chosen["slices"] = k
-            jobs.append(statistic(pool, labels.fewer(count), **chosen))
-        drawn = _evaluated(pool, labels.fewer(count), jobs, progress)
-        for (spec, load), one in zip(members, drawn, strict=True):
-            method = f"permutation, {count} replicates{load.said(spec, pool)}"
+                arguments["slices"] = k
+            jobs.append(statistic(pool, labels.fewer(count), **arguments))
+        drawn = _evaluate(pool, labels.fewer(count), jobs, progress)
+        for (spec, workload), one in zip(members, drawn, strict=True):
+            method = f"permutation, {count} replicates{_note(spec, workload, pool)}"
             asked = dict(spec.params) | dict(params.get(spec.name, {})) | one.params
-            found[spec.name] = _calibrated(one, method, asked)
-    return {spec.name: found[spec.name] for spec in specs}
+            results[spec.name] = _result(one, method, asked)
+    return {spec.name: results[spec.name] for spec in specs}
 
 
-def _load(spec: Spec, pool: Pool, replicates: int, slices: int, budget: float) -> _Load:
-    """Choose all pairs or the form that is linear in n, and as many replicates as are paid for."""
-    total, d = float(pool.total), pool.d
-    lines = total * slices * STEP
-    if spec.family == "search":
-        return _Load("exact", replicates)
-    if spec.family == "slices":
-        return _Load("exact", affordable(replicates, lines, budget))
-    if 0.5 * total**2 * (d + 16.0 + replicates) <= budget:
-        return _Load("exact", replicates)
-    each = lines if spec.name == "energy" else 2.0 * total * FREQUENCIES
-    return _Load("linear", affordable(replicates, each, budget))
+def _note(spec: PoolTest, workload: Workload, pool: Pool) -> str:
+    """Return what the method has to add: the rows that were looked at, or the form."""
+    if spec.subset is not None:
+        used = spec.subset(pool)
+        return f", of {used} of {pool.total} rows drawn at random" if used < pool.total else ""
+    return workload.note(pool.total, "" if spec.linear is None else spec.linear.drawn)
 
 
-def _evaluated(
+def _evaluate(
     pool: Pool, labels: Labels, jobs: Sequence[Any], progress: Progress | None
 ) -> list[Drawn]:
-    """Hand statistics what they ask for, all pairs in one pass and all lines sorted once."""
-    waiting = {j: job for j, job in enumerate(jobs) if isinstance(job, Generator)}
-    asked = {j: next(job) for j, job in waiting.items()}
-    pairs = list(dict.fromkeys(one for one in asked.values() if isinstance(one, PairForm)))
-    answers: dict[Any, Any] = {}
-    if pairs:
-        answers |= zip(pairs, quadratic_forms(pool, labels, pairs, progress), strict=True)
-    for one in asked.values():
-        if isinstance(one, SlicedLines) and one not in answers:
-            answers[one] = sorted_lines(pool, directions_of(pool, one.slices))
-    found = []
-    for j, job in enumerate(jobs):
-        if j not in waiting:
-            found.append(job)
-            continue
-        try:
-            job.send(answers[asked[j]])
-        except StopIteration as done:
-            found.append(done.value)
-    return found
+    """Evaluate statistics, with one pass for all pairs, and all lines sorted once."""
+
+    def answer(requests: Sequence[Any]) -> dict[Any, Any]:
+        pairs = [one for one in requests if isinstance(one, PairForm)]
+        answers: dict[Any, Any] = {}
+        if pairs:
+            answers |= zip(pairs, quadratic_forms(pool, labels, pairs, progress), strict=True)
+        for one in requests:
+            if isinstance(one, SlicedLines):
+                answers[one] = sorted_lines(pool, directions_of(pool, one.slices))
+        return answers
+
+    return results_of(jobs, answer)
 
 
-def _calibrated(drawn: Drawn, method: str, params: dict[str, Any]) -> Permuted:
+def _result(drawn: Drawn, method: str, params: dict[str, Any]) -> PermutationResult:
     badness = _level(drawn)
     pvalues = [float(rank_pvalues(column[0], column[1:])) for column in badness.T]
     count = len(badness) - 1
-    return Permuted(
+    return PermutationResult(
         drawn=drawn,
         pvalue=pvalues[0],
         worst_pvalue=pvalues[1] if len(pvalues) > 1 else None,
         replicates=count,
-        error=float(np.sqrt(pvalues[0] * (1.0 - pvalues[0]) / count)),
+        error=monte_carlo_error(pvalues[0], count),
         method=method,
         params=params,
     )
@@ -178,17 +173,7 @@ def _level(drawn: Drawn) -> Vector:
     return np.asarray(np.round(drawn.badness / np.where(step > 0.0, step, 1.0)))
 
 
-def together(results: Sequence[Permuted]) -> tuple[float, float, int]:
-    """Combine tests by min-p over their common permutations.
-
-    Returns
-    -------
-    pvalue, error : float
-        Global p-value and its Monte Carlo standard error.
-    replicates : int
-        Permutations behind it.
-    """
-    common = min(one.replicates for one in results)
-    badness = np.concatenate([_level(one.drawn)[: common + 1] for one in results], axis=1)
-    pvalue = min_p(badness[0], badness[1:])[0]
-    return pvalue, float(np.sqrt(pvalue * (1.0 - pvalue) / common)), common
+def joint_permutation(results: Sequence[PermutationResult]) -> JointPValue:
+    """Combine tests by min-p over their common permutations."""
+    badness = [_level(one.drawn) for one in results]
+    return joint_pvalue([[(values[0], values[1:]) for values in badness]])

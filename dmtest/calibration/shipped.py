@@ -1,6 +1,6 @@
-"""Null tables that come with the package: the default battery's replicates without a simulation.
+"""Shipped nulls: replicates of the default battery's tests without a simulation.
 
-A table holds, on a grid of n and d, place, scale and standardised quantiles of every
+The file holds, on a grid of n and d, place, scale and standardised quantiles of every
 statistic under the null, and for every d the joint ranks of all of them in one set of
 replicates. Replicates at other n and d are put together from these: quantiles by cubic
 interpolation in log n and log d, in the order of the ranks at the nearest d. They take part
@@ -10,7 +10,7 @@ the file and measures what interpolation costs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 
-__all__ = ["LEVELS", "MOST_ROWS", "PATH", "RANKED", "SLICES", "column_names", "holds", "tabulated"]
+__all__ = [
+    "LEVELS",
+    "MOST_ROWS",
+    "PATH",
+    "RANKED",
+    "SLICES",
+    "column_names",
+    "holds",
+    "shipped_replicates",
+]
 
 Vector = NDArray[np.float64]
 
@@ -32,13 +41,13 @@ SLICES, RANKED, MOST_ROWS = 64, 2000, 10_000
 LEVELS = ndtr(np.linspace(-3.3, 3.3, 67))
 
 
-def column_names(slices: Sequence[Spec], rows: Sequence[Spec]) -> list[str]:
+def column_names(slices: Sequence[SliceTest], rows: Sequence[RowTest]) -> list[str]:
     """Name the table's columns: reduction and worst slice of the first, one of the others."""
     names = [f"{spec.name}/{view}" for spec in slices for view in ("slices", "worst")]
     return names + [spec.name for spec in rows]
 
 
-def holds(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> bool:
+def holds(parameters: str, n: int, d: int, specs: Sequence[OneSampleTest]) -> bool:
     """Whether the table has all of these tests at this n and d."""
     if any(spec.space in ("cube", "sphere") for spec in specs):
         return False  # another test by the same name
@@ -47,21 +56,23 @@ def holds(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> bool:
     return all(_neighbourhood(parameters, n, at) is not None for at in (min(d, SLICES), d))
 
 
-def _wanted(specs: Sequence[Spec]) -> list[str]:
+def _wanted(specs: Sequence[OneSampleTest]) -> list[str]:
     """Name the columns of tests: slices first."""
-    slices = [spec for spec in specs if spec.family == "slices"]
-    return column_names(slices, [spec for spec in specs if spec.family != "slices"])
+    slices = [spec for spec in specs if isinstance(spec, SliceTest)]
+    return column_names(slices, [spec for spec in specs if isinstance(spec, RowTest)])
 
 
-def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector | None:
-    """Put replicates of tests together from the table.
+def shipped_replicates(
+    parameters: str, n: int, d: int, specs: Sequence[OneSampleTest]
+) -> Vector | None:
+    """Return replicates of tests, interpolated in n and d; None where the file has none.
 
     Parameters
     ----------
     parameters : {"known", "fitted"}
     n, d : int
         Rows and columns of the data, or of what the null is calibrated at.
-    specs : sequence of Spec
+    specs : sequence of SliceTest or RowTest
 
     Returns
     -------
@@ -75,13 +86,15 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
     names = table[f"{parameters}/columns"]
     # From SLICES columns on slices are so many independent columns, whatever d is.
     flat = [name for name in wanted if "/" in name]
+    rows = [spec for spec in specs if isinstance(spec, RowTest)]
+    means = {spec.name: spec.null_mean(n, d) for spec in rows if spec.null_mean is not None}
     parts = (
-        _interpolated(parameters, n, min(d, SLICES), flat),
-        _interpolated(parameters, n, d, wanted[len(flat) :]),
+        _interpolated(parameters, n, min(d, SLICES), flat, {}),
+        _interpolated(parameters, n, d, wanted[len(flat) :], means),
     )
     place, scale, shape = (np.concatenate(pair) for pair in zip(*parts, strict=True))
-    chosen = [names.index(name) for name in wanted]
-    order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, chosen]
+    places = [names.index(name) for name in wanted]
+    order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, places]
     probability = (np.arange(len(order)) + 0.5) / len(order)
     drawn = np.stack([np.interp(probability, LEVELS, q) for q in shape])
     values = place + scale * np.take_along_axis(drawn.T, order.astype(np.intp), axis=0)
@@ -89,19 +102,19 @@ def tabulated(parameters: str, n: int, d: int, specs: Sequence[Spec]) -> Vector 
     position = {name: j for j, name in enumerate(wanted)}
     for j, spec in enumerate(specs):
         views = (f"{spec.name}/slices", f"{spec.name}/worst")
-        both = views if spec.family == "slices" else (spec.name, spec.name)
+        both = views if isinstance(spec, SliceTest) else (spec.name, spec.name)
         for side, name in enumerate(both):
             out[:, j, side] = values[:, position[name]]
     return out
 
 
 def _interpolated(
-    parameters: str, n: int, d: int, wanted: list[str]
+    parameters: str, n: int, d: int, wanted: list[str], means: Mapping[str, float]
 ) -> tuple[Vector, Vector, Vector]:
-    """Place, scale and standardised quantiles of some columns, on the grid."""
-    table, found = _load(), _neighbourhood(parameters, n, d)
-    assert found is not None
-    rows, columns = found
+    """Place, scale and standardised quantiles of some columns; `means` are known places."""
+    table, neighbours = _load(), _neighbourhood(parameters, n, d)
+    assert neighbours is not None
+    rows, columns = neighbours
     cell = np.ix_(rows, columns, [table[f"{parameters}/columns"].index(name) for name in wanted])
     place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
     quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)
@@ -109,18 +122,8 @@ def _interpolated(
     weights = np.outer(_lagrange(ns, n), _lagrange(ds, d))
     here = np.exp(np.einsum("nd,ndc->c", weights, np.log(scale)))
     middle = _middle(place, scale, weights, here)
-    exact = [_exact_mean(name, n, d) for name in wanted]
-    middle = np.array([m if one is None else one for m, one in zip(middle, exact, strict=True)])
+    middle = np.array([means.get(name, m) for name, m in zip(wanted, middle, strict=True)])
     return middle, here, np.einsum("nd,ndcq->cq", weights, quantiles)
-
-
-def _exact_mean(name: str, n: int, d: int) -> float | None:
-    """Mean of Mardia's statistics under normality (Mardia 1970, 1974): many scales from 0."""
-    if name == "mardia-kurtosis":
-        return d * (d + 2.0) * (n - 1.0) / (n + 1.0)
-    if name == "mardia-skewness":
-        return d * (d + 2.0) * ((n + 1.0) * (d + 1.0) - 6.0) / ((n + 1.0) * (n + 3.0))
-    return None
 
 
 def _middle(place: Vector, scale: Vector, weights: Vector, here: Vector) -> Vector:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import RowTest
 from dmtest.statistics.rows import cube
 
 __all__ = ["ROWS"]
 
-_ROW = partial(Spec, space="cube", needs="rows", reduction="none", cap=None, targets=("uniform",))
+_ROW = partial(RowTest, space="cube", targets=("uniform",))
 
 ROWS = (
     _ROW(

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dmtest.catalogue import cube, fitted, slices, specified, sphere, two_sample
-from dmtest.catalogue.spec import ALL, Spec
+from dmtest.catalogue import cube, fitted, slices, specified, sphere, two_sample, unlisted
+from dmtest.catalogue.spec import ALL, OneSampleTest, PoolTest, RowTest, SliceTest, Spec
 from dmtest.errors import InputError
+from dmtest.results.targets import NAMED
 
 __all__ = [
     "ROWS",
@@ -25,10 +26,12 @@ __all__ = [
     "hypothesis",
     "list_tests",
     "names_of",
+    "one_sample_tests",
     "own_target",
+    "pool_tests",
 ]
 
-TARGETS = (*ALL, "sphere", "reference")
+TARGETS = (*ALL, *(target.name for target in NAMED if not target.normal_scale))
 ROWS: tuple[Spec, ...] = (
     *slices.ROWS,
     *fitted.ROWS,
@@ -51,14 +54,6 @@ _SHAPES = ("henze-zirkler", "mardia-skewness", "mardia-kurtosis", "generalised-s
 _MOMENTS = ("radius", "covariance-ledoit-wolf", "energy")
 # A mean direction, axes, and two that see the rest.
 _SPHERE = ("rayleigh", "bingham", "bakshaev", "gine-gn")
-# What reports add to the tests that have rows: what they see, and their reference.
-_ADDED = {
-    "worst-direction": (
-        "one direction that is off, wherever it points",
-        "Anderson & Darling 1954",
-    ),
-    "support": ("values that the target never gives", ""),
-}
 # Four ways to look at two samples: pairs, slices, and a rule that does not see scales.
 _TWO_SAMPLE = ("mmd", "energy", "sliced-wasserstein", "classifier")
 
@@ -83,14 +78,13 @@ def find(name: str, target: str) -> Spec | None:
 
 def describe(names: Iterable[str], target: str) -> dict[str, dict[str, str]]:
     """Return what the tests of these names see, and their references, for a report to keep."""
-    found = {}
-    for name in names:
-        row = find(name, target)
-        if row is not None:
-            found[name] = {"sees": row.sees, "reference": row.reference}
-        elif name in _ADDED:
-            found[name] = dict(zip(("sees", "reference"), _ADDED[name], strict=True))
-    return found
+    added = {row.name: row for row in unlisted.ROWS}
+    rows = {name: find(name, target) or added.get(name) for name in names}
+    return {
+        name: {"sees": row.sees, "reference": row.reference}
+        for name, row in rows.items()
+        if row is not None
+    }
 
 
 def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]:
@@ -125,6 +119,16 @@ def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]
             )
         rows.append(row)
     return tuple(rows)
+
+
+def one_sample_tests(tests: str | Iterable[str] | None, target: str) -> tuple[OneSampleTest, ...]:
+    """Resolve names as :func:`as_tests` does, for a target that one sample may follow."""
+    return tuple(row for row in as_tests(tests, target) if isinstance(row, SliceTest | RowTest))
+
+
+def pool_tests(tests: str | Iterable[str] | None) -> tuple[PoolTest, ...]:
+    """Resolve names as :func:`as_tests` does, for two samples."""
+    return tuple(row for row in as_tests(tests, "reference") if isinstance(row, PoolTest))
 
 
 def list_tests(target: str | None = None) -> list[Spec]:

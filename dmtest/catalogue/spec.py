@@ -1,24 +1,119 @@
-"""What dmtest knows about one test: the fields of a row of the catalogue."""
+"""The rows of the catalogue: what dmtest knows about a test of slices, of rows, of two samples.
+
+A test is one row. Whatever holds for one test only is a field of its row, so that no module
+outside the catalogue has to know a test by its name.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-__all__ = ["ALL", "Family", "Space", "Spec"]
+import numpy as np
+from numpy.typing import NDArray
 
+from dmtest.results.targets import NAMED
+
+if TYPE_CHECKING:
+    from dmtest.engines.labelled_lines import Drawn
+    from dmtest.engines.pool import Labels, Pool
+    from dmtest.engines.rows import Asks, RowView, Values
+    from dmtest.engines.slices import Parameters, SliceView
+    from dmtest.statistics.pools.two_sample import Asks as PoolAsks
+
+__all__ = [
+    "ALL",
+    "SPECIFIED",
+    "Family",
+    "LinearForm",
+    "MeanLaw",
+    "OneSampleTest",
+    "PoolStatistic",
+    "PoolTest",
+    "RowLaw",
+    "RowStatistic",
+    "RowTest",
+    "SliceLaw",
+    "SliceStatistic",
+    "SliceTest",
+    "Space",
+    "Spec",
+]
+
+Vector: TypeAlias = NDArray[np.float64]
 Family: TypeAlias = Literal["slices", "pairs", "sums", "search"]
 Space: TypeAlias = Literal["lines", "residuals", "normal", "cube", "sphere", "two-sample"]
-# Every hypothesis that is brought to normal scale.
-ALL = ("any-normal", "normal", "uniform", "product")
+Needs: TypeAlias = Literal["moments", "values", "sorted", "rows"]
+Tail: TypeAlias = Literal["upper", "lower", "two-sided"]
+
+# Every target that is brought to normal scale, and those of them with nothing to fit.
+ALL = tuple(t.name for t in sorted(NAMED, key=lambda t: not t.fitted) if t.normal_scale)
+SPECIFIED = tuple(t.name for t in NAMED if t.normal_scale and not t.fitted)
 # Fewer rows than this for every independent line have not settled, whatever the cap.
 ROWS_PER_LINE = 10
 
 
+class SliceStatistic(Protocol):
+    """A statistic of slices: (k,) values from the view of k slices."""
+
+    def __call__(self, view: SliceView, /, *args: Any, **params: Any) -> Vector:
+        """Evaluate it with tuning parameters."""
+        ...
+
+
+class RowStatistic(Protocol):
+    """A statistic of whole rows: its value and the part of it that varies under the null.
+
+    One that needs sums over pairs is a generator, which asks for them.
+    """
+
+    def __call__(self, view: RowView, /, *args: Any, **params: Any) -> Values | Asks:
+        """Evaluate it with tuning parameters."""
+        ...
+
+
+class PoolStatistic(Protocol):
+    """A statistic of two samples: its value under the observed and all permuted labellings.
+
+    One that needs sums over pairs, or sorted slices, is a generator, which asks for them.
+    """
+
+    def __call__(
+        self, pool: Pool, labels: Labels, /, *args: Any, **params: Any
+    ) -> Drawn | PoolAsks:
+        """Evaluate it with tuning parameters."""
+        ...
+
+
+class SliceLaw(Protocol):
+    """A published null of a slice statistic: p-values of the statistics of n values each."""
+
+    def __call__(self, statistic: Vector, n: int, /) -> Vector:
+        """Return a p-value for each statistic."""
+        ...
+
+
+class RowLaw(Protocol):
+    """A published null of a statistic of rows: its p-value for the sample of the view."""
+
+    def __call__(self, statistic: float, view: RowView, /, *args: Any, **params: Any) -> float:
+        """Return the p-value."""
+        ...
+
+
+class CapScale(Protocol):
+    """Values at n rows as values at `cap` rows, for a statistic whose scale moves with n."""
+
+    def __call__(self, values: Vector, n: int, cap: int, known: bool, /) -> Vector:
+        """Return the equivalents at `cap` rows."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What dmtest knows about one test.
+    """What is known of every test, and shown by ``dmtest tests --json``.
 
     Attributes
     ----------
@@ -26,75 +121,40 @@ class Spec:
     family : {"slices", "pairs", "sums", "search"}
         How it is computed: on projections; from sums over pairs of rows; from sums over
         rows; by a search over directions or frequencies.
+    sees, reference, cost : str
+        For the documentation: what it detects well; the source; work in n, d and k.
     space : {"lines", "residuals", "normal", "cube", "sphere", "two-sample"}
         What it is a statistic of: slices, whitened rows, rows on normal scale, rows in the
         unit cube, rows of length 1, the pooled rows of two samples.
-    statistic : callable
-        Slices: from a :class:`~dmtest.engines.slices.SliceView` to (k,). Others: from a
-        :class:`~dmtest.engines.rows.RowView` to (statistic, its varying part), or a generator
-        that asks for sums over pairs. Two-sample: from a :class:`~dmtest.engines.pool.Pool` and
-        its labellings to a value for each.
-    targets : tuple of str
-        Hypotheses it tests; the first is its own.
-    tail : {"upper", "lower", "two-sided"}
-        On which side the statistic is worse.
     needs : {"moments", "values", "sorted", "rows"}
         What it is computed from.
-    cap : int or None
-        Rows above which the null is simulated at `cap` instead of n, because the size has
-        been measured to hold (``benchmarks/level``); None where it always is at n.
-    to_cap : callable, optional
-        ``(values, n, cap, known)`` to the values' equivalents at n = cap, where the
-        statistic's scale moves with n.
+    targets : tuple of str
+        Hypotheses it tests; the first is its own.
+    reduction : str
+        How the values of slices become one statistic; "none" for tests of whole rows.
+    tail : {"upper", "lower", "two-sided"}
+        On which side the statistic is worse.
     params : mapping
         Tuning parameters and their defaults.
     limits : mapping
         Values of a parameter beside the positive numbers, such as ``{"a": (inf,)}``.
-    published : callable, optional
-        ``(statistic, view, **params)`` to the published p-value; slices have theirs in
-        :mod:`dmtest.statistics.laws.slice_laws`.
-    exact : str
-        Name of the law when the published p-value is exact, such as ``"chi-squared"``.
-    coloured : bool
-        The null depends on the covariance: replicates are whitened rows coloured with the
-        sample's own, which is exact given its mean and covariance.
-    features : callable, optional
-        The statistic in time linear in n, from random frequencies, for large n.
     most : int or None
         Rows that the statistic can be computed of at most: more are refused.
-    work : callable, optional
-        ``(n, d)`` to the work of one evaluation, in multiply-adds; by default that of the
-        family.
-    cost, sees, reference : str
-        For the documentation: work in n, d and k; what it is good at; the source.
     """
 
     name: str
     family: Family
-    statistic: Callable[..., Any]
     sees: str
     reference: str
     cost: str
-    space: Space = "lines"
+    space: Space
+    needs: Needs
     targets: tuple[str, ...] = ALL
-    tail: Literal["upper", "lower", "two-sided"] = "upper"
-    needs: Literal["moments", "values", "sorted", "rows"] = "sorted"
-    reduction: str = "mean"
-    cap: int | None = 5000
-    to_cap: Callable[..., Any] | None = None
+    reduction: str = "none"
+    tail: Tail = "upper"
     params: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    published: Callable[..., float] | None = None
-    exact: str = ""
-    coloured: bool = False
-    features: Callable[..., Any] | None = None
     most: int | None = None
-    work: Callable[[int, int], float] | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no calibration handles."""
-        if self.family == "slices" and self.tail == "two-sided":
-            raise ValueError(f"{self.name}: a worst slice has one side; register one row a side")
 
     @property
     def sign(self) -> float:
@@ -106,13 +166,115 @@ class Spec:
         """Factors of the sides on which the statistic is worse."""
         return (1.0, -1.0) if self.tail == "two-sided" else (self.sign,)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row's facts as plain Python objects."""
+        names = ("name", "family", "space", "tail", "needs", "reduction", "cost", "sees")
+        row: dict[str, Any] = {name: getattr(self, name) for name in (*names, "reference")}
+        return row | {"targets": list(self.targets), "params": dict(self.params)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceTest(Spec):
+    """A univariate test of slices: a statistic for every direction, averaged.
+
+    Attributes
+    ----------
+    statistic : SliceStatistic
+    cap : int or None
+        Rows above which the null is simulated at `cap` instead of n, because the size has
+        been measured to hold (``benchmarks/level``); None where it always is at n.
+    to_cap : CapScale, optional
+        The values' equivalents at n = cap, where the statistic's scale moves with n.
+    published : mapping of "known", "fitted" to SliceLaw
+        P-values of a slice that is standardised so.
+    unpublished : mapping of "known", "fitted" to str
+        The clause that says why there is no such law.
+    mean_rows : float
+        Rows of a subsample up to which :func:`dmtest.mean_pvalue` takes the published law of
+        "fitted"; 0 where the mean of its p-values is not 1/2.
+    """
+
+    family: Family = field(default="slices", init=False)
+    space: Space = field(default="lines", init=False)
+    needs: Needs = "sorted"
+    reduction: str = field(default="mean", init=False)
+    statistic: SliceStatistic
+    cap: int | None = 5000
+    to_cap: CapScale | None = None
+    published: Mapping[Parameters, SliceLaw] = field(default_factory=dict)
+    unpublished: Mapping[Parameters, str] = field(default_factory=dict)
+    mean_rows: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Refuse what no calibration handles."""
+        if self.tail == "two-sided":
+            raise ValueError(f"{self.name}: a worst slice has one side; register one row a side")
+
     def rows(self, n: int, d: int) -> int:
         """Rows to simulate the null at, for n rows and at most d independent lines."""
         return n if self.cap is None else min(n, max(self.cap, ROWS_PER_LINE * d))
 
-    def at_rows(self, values: Any, n: int, rows: int, known: bool) -> Any:
-        """Give the equivalents at `rows` rows of the statistic's values at n rows."""
+    def at_rows(self, values: Vector, n: int, rows: int, known: bool) -> Vector:
+        """Values at n rows as values at `rows` rows."""
         return values if rows == n or self.to_cap is None else self.to_cap(values, n, rows, known)
+
+    def why_unpublished(self, parameters: Parameters) -> str:
+        """Return the clause that says why there is no published law."""
+        return self.unpublished.get(parameters, "dmtest knows of no published formula")
+
+
+@dataclass(frozen=True, slots=True)
+class MeanLaw:
+    """A published law whose p-values average 1/2 on subsamples that are large enough.
+
+    Attributes
+    ----------
+    law : callable
+        ``(varying, n, d)`` to the p-values of the varying parts of statistics.
+    name : str
+    rows_per_column : int
+        Rows of a subsample for every column from which on it is accurate.
+    """
+
+    law: Callable[[Vector, int, int], Vector]
+    name: str
+    rows_per_column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowTest(Spec):
+    """A test of whole rows: whitened, on normal scale, in the unit cube or on the sphere.
+
+    Attributes
+    ----------
+    statistic : RowStatistic
+    features : RowStatistic, optional
+        The statistic in time linear in n, from random frequencies, for large n.
+    published : RowLaw, optional
+    exact : str
+        Name of the law when the published p-value is exact, such as ``"chi-squared"``.
+    coloured : bool
+        The null depends on the covariance: replicates are whitened rows coloured with the
+        sample's own, which is exact given its mean and covariance.
+    null_mean : callable, optional
+        ``(n, d)`` to the exact mean of the statistic under the null, which the shipped nulls
+        then take instead of an interpolated one.
+    mean_law : MeanLaw, optional
+        What :func:`dmtest.mean_pvalue` takes in place of Monte Carlo.
+    work : callable, optional
+        ``(n, d)`` to the work of one evaluation, in multiply-adds; by default that of the
+        family.
+    """
+
+    needs: Needs = field(default="rows", init=False)
+    statistic: RowStatistic
+    features: RowStatistic | None = None
+    published: RowLaw | None = None
+    exact: str = ""
+    coloured: bool = False
+    null_mean: Callable[[int, int], float] | None = None
+    mean_law: MeanLaw | None = None
+    work: Callable[[int, int], float] | None = None
 
     def operations(self, n: int, d: int) -> float:
         """Multiply-adds of one evaluation, roughly: what a budget is spent on."""
@@ -120,8 +282,48 @@ class Spec:
             return self.work(n, d)
         return float(n) ** 2 * (d + 16) if self.family == "pairs" else 16.0 * n * d
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row's facts as plain Python objects."""
-        names = ("name", "family", "space", "tail", "needs", "reduction", "cost", "sees")
-        row: dict[str, Any] = {name: getattr(self, name) for name in (*names, "reference")}
-        return row | {"targets": list(self.targets), "params": dict(self.params)}
+
+@dataclass(frozen=True, slots=True)
+class LinearForm:
+    """A statistic of two samples in time linear in n, for where all pairs cost too much.
+
+    Attributes
+    ----------
+    statistic : PoolStatistic
+    drawn : str
+        What it is computed from, such as ``"512 random frequencies"``.
+    work : callable
+        ``(pooled rows, slices)`` to the multiply-adds of one labelling.
+    """
+
+    statistic: PoolStatistic
+    drawn: str
+    work: Callable[[float, int], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolTest(Spec):
+    """A test of two samples, calibrated by permuting the labels of their pooled rows.
+
+    Attributes
+    ----------
+    statistic : PoolStatistic
+    linear : LinearForm, optional
+        For a statistic of all pairs.
+    work : callable, optional
+        ``(pooled rows, slices)`` to the multiply-adds of one labelling; None where a labelling
+        costs next to nothing beside what all of them share.
+    subset : callable, optional
+        The pool to how many of its rows are looked at, where it may not be all of them.
+    """
+
+    space: Space = field(default="two-sample", init=False)
+    needs: Needs = field(default="rows", init=False)
+    targets: tuple[str, ...] = ("reference",)
+    statistic: PoolStatistic
+    linear: LinearForm | None = None
+    work: Callable[[float, int], float] | None = None
+    subset: Callable[[Pool], int] | None = None
+
+
+OneSampleTest: TypeAlias = SliceTest | RowTest

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import SPECIFIED, RowTest
 from dmtest.statistics.rows import features, pairs, specified
 
 __all__ = ["ROWS"]
 
-_ROW = partial(
-    Spec,
-    space="normal",
-    needs="rows",
-    reduction="none",
-    cap=None,
-    targets=("normal", "uniform", "product"),
-)
+_ROW = partial(RowTest, space="normal", targets=SPECIFIED)
 _SUMS = partial(_ROW, family="sums", work=lambda n, d: 2.0 * n * d * d)
+# In the cube there are tests of the rows as they are by these names.
 _OWN = ("normal", "product")
 
 ROWS = (

@@ -2,50 +2,60 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import LinearForm, PoolTest
+from dmtest.engines.labelled_lines import FREQUENCIES, SLICES
 from dmtest.statistics.pools import classifier, two_sample
 
 __all__ = ["ROWS"]
 
-_ROW = partial(
-    Spec, space="two-sample", targets=("reference",), needs="rows", reduction="none", cap=None
-)
+# What a labelling takes of one value on a line, in multiply-adds.
+_STEP = 16.0
+
+
+def _lines(total: float, slices: int) -> float:
+    """Multiply-adds of one labelling of sorted slices."""
+    return total * slices * _STEP
+
 
 ROWS = (
-    _ROW(
+    PoolTest(
         name="mmd",
         family="pairs",
         statistic=two_sample.mmd,
         params={"bandwidth": None},
-        features=two_sample.mmd_of_frequencies,
+        linear=LinearForm(
+            two_sample.mmd_of_frequencies,
+            f"{FREQUENCIES} random frequencies",
+            lambda total, slices: 2.0 * total * FREQUENCIES,
+        ),
         cost="n^2 (d + B)",
         sees="location, scale and most joint shapes, where most rows differ",
         reference="Gretton et al. 2012",
     ),
-    _ROW(
+    PoolTest(
         name="energy",
         family="pairs",
         statistic=two_sample.energy,
-        features=two_sample.energy_of_lines,
+        linear=LinearForm(two_sample.energy_of_lines, f"{SLICES} random slices", _lines),
         cost="n^2 (d + B)",
         sees="location, scale and heavy tails in any dimension",
         reference="Szekely & Rizzo 2004",
     ),
-    _ROW(
+    PoolTest(
         name="sliced-wasserstein",
         family="slices",
         statistic=two_sample.sliced_wasserstein,
         reduction="mean",
+        work=_lines,
         cost="k n (d + log n + B)",
         sees="location, scale and tails; its worst slice: few directions",
         reference="Bonneel et al. 2015",
     ),
-    _ROW(
+    PoolTest(
         name="classifier",
         family="search",
         statistic=classifier.classifier,
+        subset=lambda pool: len(classifier.chosen_rows(pool)),
         cost="n d (d + B)",
         sees="means and variances of single columns or directions, whatever their scale",
         reference="Lopez-Paz & Oquab 2017",

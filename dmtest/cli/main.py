@@ -47,7 +47,7 @@ def top(version: options.Version = False) -> None:
 @app.command(epilog=options.REPORT)
 def report(
     file: options.File,
-    target: options.Target = TargetName.normal,
+    target: options.Target = options.NORMAL,
     low: options.Low = None,
     high: options.High = None,
     alpha: options.Alpha = 0.05,
@@ -140,7 +140,8 @@ def check(
     from dmtest.cli.check import deliver, run, write
 
     _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
-    goal = None if target is None and low is None and high is None else target or TargetName.uniform
+    boxed = low is not None or high is not None
+    goal = target or (options.UNIFORM if boxed else None)
     data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
     data |= {"target": None if goal is None else _target(goal, low, high), "rng": seed}
     data |= {"progress": False if quiet else None}
@@ -359,7 +360,7 @@ def _check_outputs(
 def _target(name: TargetName, low: float | None, high: float | None) -> TargetLike:
     if low is None and high is None:
         return name.value
-    if name is not TargetName.uniform:
+    if name is not options.UNIFORM:
         raise InputError(f"--low and --high are for --target uniform; got --target {name}")
     from dmtest.targets.targets import Uniform
 
@@ -395,7 +396,7 @@ def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> 
             words += [f"--{name}", str(value)]
     # Passwords and signatures of URLs are used for this run only.
     words = [shown(word) if is_url(word) else word for word in words]
-    return replace(result, computed=result.computed | {"command": shlex.join(words)})
+    return replace(result, provenance=replace(result.provenance, command=shlex.join(words)))
 
 
 def _deliver(result: Report, html: str | None, json: str | None, quiet: bool) -> None:

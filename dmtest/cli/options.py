@@ -8,15 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put
+from dmtest.results.targets import NAMED
 
 
 class TargetName(StrEnum):
-    """The targets that can be named on a command line."""
+    """The targets that can be named on a command line: those that a name alone makes."""
 
-    normal = "normal"
-    any_normal = "any-normal"
-    uniform = "uniform"
-    sphere = "sphere"
+    _ignore_ = "target"
+    for target in NAMED:
+        if target.kind:
+            vars()[target.name] = target.name
+
+
+NORMAL, UNIFORM = TargetName("normal"), TargetName("uniform")
 
 
 class OnNonfinite(StrEnum):
@@ -191,8 +195,8 @@ Listed = Annotated[
     str | None,
     _option(
         "NAME",
-        "List only the tests of this target: normal, any-normal, uniform, product, sphere or "
-        "reference (two samples).",
+        f"List only the tests of this target: {', '.join(target.name for target in NAMED[:-1])} or "
+        f"{NAMED[-1].name} (two samples).",
         autocompletion=_targets_like,
     ),
 ]

@@ -9,24 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from dmtest.battery.one_sample import DEFAULT_SLICES
 from dmtest.battery.rows import rows_of
-from dmtest.calibration.monte_carlo import slice_table
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
-from dmtest.calibration.shipped import RANKED, tabulated
-from dmtest.catalogue.spec import Spec
+from dmtest.calibration.nulls import NullPlan, RowNull, ShippedKey, SliceNull, null_of, slice_count
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.data.sample import Sample
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import slice_statistics
 from dmtest.errors import InputError
+from dmtest.results.effect_table import DETECTABLE_ROWS
+from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
 
-__all__ = ["Detectability", "Threshold", "detectability_of"]
+__all__ = ["Detectability", "Threshold", "detectability_effect", "detectability_of"]
 
 Vector = NDArray[np.float64]
 
@@ -94,7 +93,7 @@ class Detectability:
 def detectability_of(
     sample: Sample,
     goal: Target,
-    spec: Spec,
+    spec: OneSampleTest,
     *,
     alpha: float,
     sizes: tuple[int, ...] | None = None,
@@ -109,13 +108,29 @@ def detectability_of(
     Parameters
     ----------
     sample : Sample
+        Rows as they came, shape (n, d).
     goal : Target
         Brings every subsample to normal scale by itself.
-    spec : Spec
+    spec : SliceTest or RowTest
+        The test; one whose null depends on the subsample's covariance is refused.
+    alpha : float
+        Level of the test.
+    sizes : tuple of int, optional
+        Rows of the subsamples. By default halves of `top` until next to none is rejected.
     top : int
         Rows of the largest subsample, where no `sizes` are given.
+    draws : int
+        Subsamples of every size.
+    replicates : int
+        Of the null at every size.
+    seed : int
+    progress : callable, optional
+
+    Returns
+    -------
+    Detectability
     """
-    if spec.coloured:
+    if isinstance(spec, RowTest) and spec.coloured:
         raise InputError(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be had this way; choose another test."
@@ -150,6 +165,19 @@ def detectability_of(
     )
 
 
+def detectability_effect(found: Detectability) -> Effect:
+    """Return the rows at which the test has a power of 50% as an effect."""
+    half = found.thresholds[0]
+    row = DETECTABLE_ROWS.filled(
+        test=found.test, alpha=found.alpha, most=found.sizes[-1], draws=found.draws
+    )
+    if half.n is not None:
+        return row.within_limits(half.n, half.low, half.high, CONFIDENCE)
+    seen = found.rates[-1] >= 0.5
+    side = f"fewer than {found.sizes[0]}" if seen else f"more than {found.sizes[-1]}"
+    return row.within_limits(None, note=f"{side} rows: {row.note}")
+
+
 def _halving(n: int, most: int, least: int) -> tuple[int, ...]:
     top = min(n // 2, max(most, least))
     if top < least:
@@ -162,7 +190,7 @@ def _pvalues(
     sample: Sample,
     goal: Target,
     m: int,
-    spec: Spec,
+    spec: OneSampleTest,
     draws: int,
     replicates: int,
     seed: int,
@@ -176,22 +204,18 @@ def _pvalues(
             null = _null(canonical, m, spec, replicates, seed)
         values.append(_statistic(canonical, spec, rng))
     assert null is not None
-    signs = np.array(spec.signs if spec.family != "slices" else (spec.sign,))
+    signs = np.array(spec.signs)
     observed, drawn = np.array(values)[:, None] * signs, null[:, None] * signs
     if len(signs) == 1:
         return np.asarray(rank_pvalues(observed[:, 0], drawn[:, 0]))
     return np.array([min_p(one, drawn)[0] for one in observed])
 
 
-def _slices(d: int) -> int:
-    return 1 if d == 1 else DEFAULT_SLICES
-
-
-def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> float:
+def _statistic(canonical: Canonical, spec: OneSampleTest, rng: np.random.Generator) -> float:
     """Evaluate what varies of a test on one subsample."""
-    if spec.family == "slices":
+    if isinstance(spec, SliceTest):
         d = canonical.rows.shape[1]
-        directions = random_directions(_slices(d), d, rng)
+        directions = random_directions(slice_count(d), d, rng)
         functions = {spec.name: spec.statistic}
         found = slice_statistics(canonical.rows, directions, canonical.parameters, functions)
         return float(found.mean())
@@ -199,19 +223,18 @@ def _statistic(canonical: Canonical, spec: Spec, rng: np.random.Generator) -> fl
     return evaluate_all(RowView(rows, factor), [spec.statistic], [{}])[0][1]
 
 
-def _null(canonical: Canonical, m: int, spec: Spec, replicates: int, seed: int) -> Vector:
+def _null(canonical: Canonical, m: int, spec: OneSampleTest, replicates: int, seed: int) -> Vector:
+    """Null of what varies of a test on subsamples of m rows: shape (replicates,)."""
     d = canonical.rows.shape[1]
-    if spec.family == "slices":
-        null = SliceNull.of(canonical.parameters, m, d, _slices(d), None)
-        table = slice_table(null, m, d, spec, replicates)
-        if table is None:
-            table = replicates_of(null, [spec], {}, replicates, seed)[:, 0]
-        return table[:, 0]
-    shipped = tabulated(canonical.parameters, m, d, [spec]) if replicates <= RANKED else None
-    if shipped is not None:
-        return shipped[:, 0, 0]
-    width = rows_of(canonical, spec.space, spec.name)[0].shape[1]
-    return replicates_of(RowNull(spec.space, m, width), [spec], {}, replicates, seed)[:, 0, 0]
+    plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
+    key = ShippedKey(canonical.parameters, d)
+    if isinstance(spec, SliceTest):
+        lines = SliceNull.of(canonical.parameters, m, d, slice_count(d), None)
+        (sample,) = null_of(lines, [spec], plan, key)
+    else:
+        rows = RowNull(spec.space, m, rows_of(canonical, spec.space, spec.name)[0].shape[1])
+        (sample,) = null_of(rows, [spec], plan, key)
+    return sample.values[:, 0]
 
 
 def _wilson(rates: Vector, draws: int) -> tuple[Vector, Vector]:

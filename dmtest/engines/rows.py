@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.engines.gram import PairSum, Precision, pair_sums
+from dmtest.engines.requests import results_of
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.targets.transforms import mean_and_covariance
@@ -95,41 +96,32 @@ def evaluate_all(
 ) -> list[Values]:
     """Evaluate statistics of one sample, with one pass for all sums over pairs.
 
-    A statistic is a function of the view and its parameters. One that needs sums over pairs
-    is a generator: it yields a :class:`PairSum` (or a tuple of them), and is sent the sum
-    (or a tuple of sums).
+    Parameters
+    ----------
+    view : RowView
+    functions : sequence of callable
+        From the view and parameters to a statistic and its varying part. One that needs sums
+        over pairs is a generator: it yields a :class:`PairSum` (or a tuple of them), and is
+        sent the sum (or a tuple of sums).
+    params : sequence of mapping
+        Tuning parameters of every function.
+
+    Returns
+    -------
+    list of (float, float), in the order of `functions`
     """
-    done: dict[int, Values] = {}
-    asking: dict[int, tuple[Asks, tuple[PairSum, ...], bool]] = {}
 
-    def step(position: int, asks: Asks, answer: Any) -> None:
-        try:
-            wanted = asks.send(answer)
-        except StopIteration as stop:
-            done[position] = stop.value
-            return
-        several = isinstance(wanted, tuple)
-        asking[position] = (asks, wanted if isinstance(wanted, tuple) else (wanted,), several)
-
-    for position, (function, chosen) in enumerate(zip(functions, params, strict=True)):
-        result = function(view, **chosen)
-        if isinstance(result, Generator):
-            step(position, result, None)
-        else:
-            done[position] = result
-    while asking:
-        waiting, asking = asking, {}
-        sums = pair_sums(
+    def sums(requests: Sequence[Any]) -> dict[PairSum, float]:
+        return pair_sums(
             view.rows,
-            [request for _, wanted, _ in waiting.values() for request in wanted],
+            requests,
             precision=view.precision,
             threads=view.threads,
             progress=view.progress,
         )
-        for position, (asks, wanted, several) in waiting.items():
-            answers = tuple(sums[request] for request in wanted)
-            step(position, asks, answers if several else answers[0])
-    return [done[position] for position in range(len(functions))]
+
+    pairs = zip(functions, params, strict=True)
+    return results_of((function(view, **chosen) for function, chosen in pairs), sums)
 
 
 def evaluate(function: Function, view: RowView, **params: Any) -> Values:

@@ -1,5 +1,5 @@
 """Put a report together: tests, effects, diagnosis, figures, verdict.
 
 Imports only `errors`, `_version`, `arguments`, `runtime`, `results`, `data`, `targets`,
-`engines`, `statistics`, `catalogue`, `calibration`, `battery`, `effects`.
+`engines`, `catalogue`, `calibration`, `battery`, `effects`.
 """

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from dmtest import arguments
-from dmtest.battery.two_sample import settings_of
-from dmtest.catalogue.registry import as_tests, names_of
+from dmtest.battery.plan import Plan
+from dmtest.catalogue.registry import names_of, pool_tests
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
-from dmtest.runtime.streams import RngLike
+from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.reference import Reference, is_file
 
 __all__ = ["compare", "compare_with"]
@@ -133,15 +133,27 @@ def compare_with(
     rng: RngLike,
     progress: bool | Progress | None,
 ) -> Report:
-    """Compare a sample with a reference, both past the gate."""
-    from dmtest.reports.two_sample import compared
+    """Compare a sample with a reference, both past the gate.
+
+    Parameters
+    ----------
+    sample : Sample
+    goal : Reference
+    tests, alpha, slices, replicates, budget, rng, progress
+        As for :func:`compare`.
+
+    Returns
+    -------
+    Report
+    """
+    from dmtest.reports.two_sample import two_sample_report
     from dmtest.runtime.progress import reporter
 
     started = time.perf_counter()
     alpha = arguments.level("alpha", alpha, 0.05)
     arguments.check_replicates(replicates, alpha)
-    specs = as_tests(names_of(tests), "reference")
-    asked = {
+    specs = pool_tests(names_of(tests))
+    given = {
         "tests": None if tests is None else [spec.name for spec in specs],
         "rotation": goal.rotation or None,
         "slices": slices,
@@ -149,5 +161,14 @@ def compare_with(
         "budget": budget,
     }
     with reporter(progress) as step, single_threaded_blas():
-        settings = settings_of(rng, replicates, slices, budget, {}, step)
-        return compared(sample, goal, specs, alpha, settings, asked, started)
+        plan = Plan(
+            target=goal.name,
+            seed=entropy_of(rng),
+            slices=slices,
+            replicates=replicates,
+            budget=budget,
+            progress=step,
+        )
+        return two_sample_report(
+            sample, goal, plan, specs=specs, alpha=alpha, arguments=given, started=started
+        )

@@ -17,12 +17,14 @@ from numpy.typing import ArrayLike
 from dmtest.data.sample import Sample
 from dmtest.errors import DataWarning, InputError
 from dmtest.results.outcome import Finding
+from dmtest.results.targets import NAMED
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
 from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
 
 __all__ = [
+    "CLASSES",
     "AnyNormal",
     "Canonical",
     "Normal",
@@ -322,7 +324,8 @@ class Product:
 
 TargetLike: TypeAlias = "str | Target"
 
-_NAMED = {"normal": Normal, "any-normal": AnyNormal, "uniform": Uniform, "sphere": Sphere}
+# The class that a name stands for.
+CLASSES = {target.name: globals()[target.kind] for target in NAMED if target.kind}
 
 
 def as_target(target: TargetLike) -> Target:
@@ -339,13 +342,13 @@ def as_target(target: TargetLike) -> Target:
                 "target: 'reference' is a sample to compare with; pass Reference(sample), or use "
                 "dmtest.compare(data, sample)."
             )
-        if target not in _NAMED:
+        if target not in CLASSES:
             raise InputError(
-                f"target: got {target!r}; known are {', '.join(map(repr, _NAMED))}, and the "
+                f"target: got {target!r}; known are {', '.join(map(repr, CLASSES))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
                 f"Product(margins) and Reference(sample)."
             )
-        return cast(Target, _NAMED[target]())
+        return cast(Target, CLASSES[target]())
     if isinstance(target, type):
         raise InputError(f"target: got the class {target.__name__}; pass {target.__name__}(...).")
     if hasattr(target, "canonical") and hasattr(target, "name"):

@@ -15,14 +15,14 @@ from scipy.spatial.distance import pdist
 import dmtest
 from dmtest.battery.one_sample import Battery, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.calibration import monte_carlo
+from dmtest.calibration import budget
 from dmtest.calibration.nulls import RowNull, SliceNull
 from dmtest.catalogue.registry import TESTS, as_tests, list_tests
+from dmtest.catalogue.slices import ROWS as SLICED
 from dmtest.data.sample import as_sample
 from dmtest.engines.directions import random_directions
 from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
-from dmtest.statistics.laws import slice_laws
 from dmtest.statistics.laws.joint_laws import lognormal
 from dmtest.targets.targets import as_target
 
@@ -240,14 +240,16 @@ def test_asymptotic_over_slices_is_bonferroni(test: str, target: str) -> None:
     assert outcome.method.endswith("Bonferroni over 3 slices")
 
 
-@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
+@pytest.mark.parametrize(
+    ("test", "parameters"), [(row.name, one) for row in SLICED for one in row.published]
+)
 def test_every_published_formula_is_used_with_its_own_parameters(
     test: str, parameters: str
 ) -> None:
     target = "any-normal" if parameters == "fitted" else "normal"
     y = X[:, 0] * 1.2
     outcome = dmtest.run_test(y, test, target, calibration="asymptotic")
-    formula = slice_laws.PUBLISHED[test, parameters]
+    formula = TESTS[test].published[parameters]
     assert outcome.pvalue == pytest.approx(float(formula(outcome.statistic, 40)), rel=1e-9)
     close = dmtest.run_test(y, test, target, calibration="monte-carlo", rng=0)
     assert close.statistic == outcome.statistic
@@ -277,7 +279,7 @@ def test_a_formula_that_is_missing_is_refused_with_the_cure(test: str, target: s
     x = stats.norm.cdf(X)
     with pytest.raises(InputError, match=rf"{test}.*calibration='monte-carlo'"):
         dmtest.run_test(x, test, target, calibration="asymptotic")
-    assert (test, "fitted" if target == "any-normal" else "known") not in slice_laws.PUBLISHED
+    assert ("fitted" if target == "any-normal" else "known") not in TESTS[test].published
 
 
 def test_a_formula_outside_its_range_is_refused_with_the_cure() -> None:
@@ -292,14 +294,14 @@ def test_a_formula_outside_its_range_is_refused_with_the_cure() -> None:
 
 @pytest.mark.parametrize("test", [row.name for row in list_tests("any-normal") if row.most is None])
 def test_only_auto_is_calibrated_at_a_cap(test: str) -> None:
-    spec = TESTS[test]
-    cap = spec.cap or 1000
-    y = np.random.default_rng(0).standard_normal(cap + 1000 if spec.family == "slices" else 1200)
+    row = next((row for row in SLICED if row.name == test), None)
+    cap = None if row is None else row.cap
+    y = np.random.default_rng(0).standard_normal(1200 if row is None else (cap or 1000) + 1000)
     # With a budget no shipped null is taken.
     auto = dmtest.run_test(y, test, budget=1e15, replicates=19, rng=0)
     full = dmtest.run_test(y, test, calibration="monte-carlo", replicates=19, rng=0)
     assert full.method == "monte carlo, 19 replicates"
-    if spec.cap:
+    if cap is not None:
         where = f" at n = {cap}, where the null has settled"
         assert auto.method == "monte carlo, 19 replicates" + where
     else:
@@ -319,10 +321,10 @@ def test_the_cap_grows_with_the_slices() -> None:
 
 def test_auto_draws_what_is_affordable(monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"slices": 4, "replicates": 999, "rng": 0}
-    monkeypatch.setattr(monte_carlo, "SLICE_BUDGET", 40 * 4 * 200)
+    monkeypatch.setattr(budget, "SLICE_BUDGET", 40 * 4 * 200)
     assert dmtest.run_test(X, "watson", **options).replicates == 200
     assert dmtest.run_test(X, "henze-zirkler", budget=4.56e6, **options).replicates == 150
-    monkeypatch.setattr(monte_carlo, "SLICE_BUDGET", 1)
+    monkeypatch.setattr(budget, "SLICE_BUDGET", 1)
     assert dmtest.run_test(X, "watson", **options).replicates == 99
     assert dmtest.run_test(X, "watson", **(options | {"replicates": 49})).replicates == 49
     full = dmtest.run_test(X, "watson", calibration="monte-carlo", **options)
@@ -331,7 +333,7 @@ def test_auto_draws_what_is_affordable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("target", ["normal", "any-normal"])
 def test_the_level_holds_beyond_the_cap(target: str) -> None:
-    names = [name for name, spec in TESTS.items() if spec.cap]
+    names = [row.name for row in SLICED if row.cap]
     assert len(names) >= 8
     runs, replicates, n = 300, 999, 20_000
     pvalues = np.empty((runs, len(names), 2))

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from dmtest.calibration.multiplicity import bonferroni, cauchy, holm, mean_merge, min_p
+from dmtest.calibration.multiplicity import bonferroni, holm, mean_merge, min_p
 from dmtest.errors import InputError
 
 # Few digits, so that ties come up.
@@ -39,20 +38,7 @@ def test_mean_merge_is_twice_the_mean(pvalues: list[float], merged: float) -> No
     assert mean_merge(pvalues) == pytest.approx(merged, rel=1e-12)
 
 
-@given(st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=9))
-def test_cauchy_equals_its_formula(pvalues: list[float]) -> None:
-    mean = np.mean(np.tan(np.pi * (0.5 - np.asarray(pvalues))))
-    assert_allclose(cauchy(pvalues), stats.cauchy.sf(mean), rtol=1e-8)
-
-
-def test_cauchy_at_the_ends() -> None:
-    assert cauchy([0.3]) == pytest.approx(0.3, rel=1e-12)
-    assert 0.0 <= cauchy([0.0, 0.5]) < 1e-15
-    assert cauchy([1.0]) == pytest.approx(1.0)
-    assert cauchy([0.02, 0.02, 0.02]) == pytest.approx(0.02, rel=1e-12)
-
-
-@pytest.mark.parametrize("function", [bonferroni, holm, mean_merge, cauchy])
+@pytest.mark.parametrize("function", [bonferroni, holm, mean_merge])
 @pytest.mark.parametrize("pvalues", [[], [0.5, np.nan], [1.1], [-0.1, 0.5]])
 def test_what_is_no_pvalue_is_refused(function: Callable[[Any], Any], pvalues: Any) -> None:
     with pytest.raises(InputError, match=r"pvalues: give at least one number, all between 0 and 1"):

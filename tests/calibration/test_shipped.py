@@ -12,7 +12,7 @@ import dmtest
 from dmtest.calibration import shipped
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
 from dmtest.calibration.nulls import REVISION, RowNull, SliceNull, replicates_of
-from dmtest.calibration.shipped import RANKED, _lagrange, _stencils, tabulated
+from dmtest.calibration.shipped import RANKED, _lagrange, _stencils, shipped_replicates
 from dmtest.catalogue.registry import default_battery, find
 from dmtest.catalogue.spec import Spec
 from dmtest.engines.slices import Parameters
@@ -57,7 +57,7 @@ def test_the_table_is_of_these_tests_and_of_this_revision(parameters: Parameters
 @pytest.mark.parametrize(("n", "d"), [(27, 2), (60, 5), (150, 12), (400, 1)])
 def test_levels_on_and_between_grid_points(parameters: Parameters, n: int, d: int) -> None:
     specs, count = specs_of(parameters), 1500
-    table = tabulated(parameters, n, d, specs)
+    table = shipped_replicates(parameters, n, d, specs)
     assert table is not None
     observed = drawn(parameters, n, d, specs, count)
     badness, nulls = [], []
@@ -80,14 +80,14 @@ def test_levels_on_and_between_grid_points(parameters: Parameters, n: int, d: in
 def test_what_is_off_the_grid_is_simulated() -> None:
     specs = specs_of("fitted")
     for n, d in ((19, 2), (20_000, 2), (1000, 300), (90, 40)):
-        assert tabulated("fitted", n, d, specs) is None
+        assert shipped_replicates("fitted", n, d, specs) is None
     kuiper = find("kuiper", "any-normal")
     assert kuiper is not None
-    assert tabulated("fitted", 100, 2, [kuiper]) is None
+    assert shipped_replicates("fitted", 100, 2, [kuiper]) is None
     # The cube's energy is another test by the name of the normal's.
     cube = find("energy", "uniform")
     assert cube is not None
-    assert tabulated("known", 100, 2, [cube]) is None
+    assert shipped_replicates("known", 100, 2, [cube]) is None
 
 
 def test_interpolation_is_exact_for_cubics_in_the_logarithm() -> None:

@@ -18,10 +18,10 @@ from numpy.testing import assert_array_equal
 import dmtest
 from dmtest.calibration.shipped import RANKED
 from dmtest.catalogue.registry import ROWS, TESTS, default_battery, find
+from dmtest.catalogue.spec import SliceTest
 from dmtest.errors import InputError
 from dmtest.results.outcome import Outcome
 from dmtest.results.report import Report
-from dmtest.statistics.laws.slice_laws import PUBLISHED
 
 X = np.random.default_rng(11).standard_normal((60, 3))
 ALL = tuple(TESTS)
@@ -222,8 +222,9 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
         with pytest.raises(InputError, match="does not test target"):
             run(X, test, target, calibration=calibration)
         return
-    formula = (test, "known" if target == "normal" else "fitted")
-    known = formula in PUBLISHED if spec.family == "slices" else spec.published is not None
+    known, exact = spec.published is not None, not isinstance(spec, SliceTest) and spec.exact
+    if isinstance(spec, SliceTest):
+        known = ("known" if target == "normal" else "fitted") in spec.published
     if calibration == "asymptotic" and not known:
         with pytest.raises(InputError, match="use calibration='monte-carlo'"):
             run(X, test, target, calibration=calibration)
@@ -236,8 +237,8 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
     assert type(made.pvalue) is type(made.statistic) is float
     assert made.seed == 0
     assert made.params == dict(spec.params)
-    if calibration == "asymptotic" or (spec.exact and calibration == "auto"):
-        assert made.method.startswith("exact" if spec.exact else "asymptotic")
+    if calibration == "asymptotic" or (exact and calibration == "auto"):
+        assert made.method.startswith("exact" if exact else "asymptotic")
         assert made.replicates is None
         assert made.pvalue_error is None
     else:

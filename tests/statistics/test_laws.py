@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,16 +13,15 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.special import ndtr
 
+from dmtest.catalogue.slices import ROWS
 from dmtest.errors import InputError
 from dmtest.statistics.laws import quadratic, slice_laws
 from dmtest.statistics.laws.joint_laws import lognormal
-
-FOLDER = Path(__file__).parents[1] / "references"
+from tests.support.references import table, univariate
 
 # (source, stat) of a reference row -> our function, and the absolute error of the
-# reference itself: a 1 - cdf rounds at 1e-16, the W^2 series of goftest and scipy lose up
-# to 3e-9 beyond W^2 = 2, and R keeps one term of Kolmogorov's small-x series: 4e-5 at x = 1
-# (scipy's "kstest" rows test the same function to 1e-8).
+# reference itself: a 1 - cdf rounds at 1e-16, and the W^2 series of goftest and scipy lose up
+# to 3e-9 beyond W^2 = 2.
 FORMULAS: dict[tuple[str, str], tuple[Any, float]] = {
     ("nortest", "ad.test"): (slice_laws.anderson_darling_fitted, 0.0),
     ("nortest", "cvm.test"): (slice_laws.cramer_von_mises_fitted, 0.0),
@@ -37,36 +33,22 @@ FORMULAS: dict[tuple[str, str], tuple[Any, float]] = {
     ("goftest", "ad.test"): (slice_laws.anderson_darling_known, 1e-15),
     ("goftest", "ad.test_shifted"): (slice_laws.anderson_darling_known, 1e-15),
     ("goftest", "pAD"): (slice_laws.anderson_darling_known, 1e-15),
-    ("goftest", "cvm.test"): (slice_laws.cramer_von_mises_known, 5e-9),
-    ("goftest", "cvm.test_shifted"): (slice_laws.cramer_von_mises_known, 5e-9),
-    ("goftest", "pCvM"): (slice_laws.cramer_von_mises_known, 1e-15),
-    ("stats", "ks.test"): (slice_laws.kolmogorov_smirnov_asymptotic, 4e-5),
-    ("stats", "ks.test asymptotic"): (slice_laws.kolmogorov_smirnov_asymptotic, 4e-5),
+    ("goftest", "cvm.test"): (quadratic.cramer_von_mises_known, 5e-9),
+    ("goftest", "cvm.test_shifted"): (quadratic.cramer_von_mises_known, 5e-9),
+    ("goftest", "pCvM"): (quadratic.cramer_von_mises_known, 1e-15),
     ("stats", "ks.test exact"): (slice_laws.kolmogorov_smirnov_known, 1e-13),
     ("scipy", "normaltest"): (slice_laws.dagostino_pearson, 0.0),
     ("scipy", "jarque_bera"): (slice_laws.chi_squared_2, 0.0),
     ("scipy", "shapiro"): (slice_laws.shapiro_wilk, 0.0),
-    ("scipy", "kstest"): (slice_laws.kolmogorov_smirnov_asymptotic, 0.0),
-    ("scipy", "cramervonmises"): (slice_laws.cramer_von_mises_known, 5e-9),
+    ("scipy", "cramervonmises"): (quadratic.cramer_von_mises_known, 5e-9),
     ("statsmodels", "normal_ad"): (slice_laws.anderson_darling_fitted, 0.0),
 }
 
 
-def read(name: str) -> list[dict[str, str]]:
-    """Read a table of references."""
-    with (FOLDER / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def samples() -> dict[str, np.ndarray]:
-    """Read the data behind univariate.csv."""
-    packed = (FOLDER / "univariate_data.csv.gz").read_bytes()
-    lines = gzip.decompress(packed).decode("utf-8").splitlines()
-    cells = (line.split(",") for line in lines)
-    return {name: np.array(values, dtype=float) for name, *values in cells}
-
-
-SAMPLES = samples()
+PUBLISHED = {
+    (row.name, parameters): law for row in ROWS for parameters, law in row.published.items()
+}
+SAMPLES = univariate()
 SIZES = {"iris_setosa": 50, "syn_normal": 200, "trees": 31}
 NORMAL = np.random.default_rng(20).standard_normal((4000, 50))
 
@@ -102,7 +84,7 @@ def test_agrees_with_reference(source: str, stat: str) -> None:
     """Every p-value of R, scipy and statsmodels follows from its own statistic."""
     formula, error = FORMULAS[source, stat]
     found = 0
-    for row in read("univariate.csv") + read("values.csv"):
+    for row in (*table("univariate.csv"), *table("values.csv")):
         if (row["source"], row["stat"]) != (source, stat):
             continue
         n = float(row["n"]) if "n" in row else SIZES[row["dataset"]]
@@ -121,7 +103,7 @@ def test_agrees_with_scipy(name: str) -> None:
     x = SAMPLES[name]
     z, n = 1.1 * standardised(x) + 0.05, len(x)
     cvm = stats.cramervonmises(z, "norm")
-    p = slice_laws.cramer_von_mises_known(cvm.statistic, n)
+    p = quadratic.cramer_von_mises_known(cvm.statistic, n)
     assert_allclose(p, cvm.pvalue, rtol=1e-8, atol=1e-14 if cvm.statistic < 1 else 5e-9)
     ks = stats.kstest(z, "norm")
     assert_allclose(slice_laws.kolmogorov_smirnov_known(ks.statistic, n), ks.pvalue, rtol=1e-12)
@@ -157,7 +139,7 @@ def test_agrees_with_statsmodels(name: str) -> None:
 def test_henze_zirkler_agrees_with_mvn() -> None:
     """MVN and pingouin give the same lognormal p-values."""
     sizes = {"iris_setosa": (50, 4), "syn_normal": (200, 5), "trees": (31, 3)}
-    rows = [r for r in read("values.csv") if r["column"] == "joint" and r["p_value"]]
+    rows = [r for r in table("values.csv") if r["column"] == "joint" and r["p_value"]]
     rows = [r for r in rows if r["stat"] == "hz" or r["source"] == "pingouin"]
     assert len(rows) == 9
     for row in rows:
@@ -193,7 +175,7 @@ def test_epps_pulley_limit_agrees_with_imhof(fitted: bool) -> None:
     u = 0.2 * half
     angle = sum(0.5 * np.arctan(v * u) for v in values)
     size = half * np.exp(sum(0.25 * np.log1p((v * u) ** 2) for v in values))
-    formula = slice_laws.epps_pulley_fitted if fitted else slice_laws.epps_pulley_known
+    formula = quadratic.epps_pulley_fitted if fitted else quadratic.epps_pulley_known
     for x in (0.03, 0.1, 0.3, 0.9):
         area = (np.sin(angle - 0.5 * x * u) / size).sum()
         assert_allclose(formula(x, 50), 0.5 + area / np.pi, atol=1e-8)
@@ -218,11 +200,11 @@ def test_limits_are_continuous() -> None:
         assert np.ptp(slice_laws.watson_fitted(watson, 50)) < 5e-3
 
 
-@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
+@pytest.mark.parametrize(("test", "parameters"), PUBLISHED)
 def test_probabilities_fall(test: str, parameters: str) -> None:
     """In [0, 1] and monotone, apart from the small jumps of Stephens' pieces."""
     grid = np.linspace(0.001, 3, 2000)
-    p = slice_laws.PUBLISHED[test, parameters](grid, 50)
+    p = PUBLISHED[test, parameters](grid, 50)
     assert np.all((p >= 0) & (p <= 1))
     assert np.all(np.diff(p) * (1 if test.startswith("shapiro") else -1) >= -0.02)
 
@@ -237,17 +219,17 @@ def test_level_where_no_peer_exists(name: str) -> None:
         "kuiper-known": lambda: slice_laws.kuiper_known(edf_statistics(NORMAL)[1], 50),
         "watson-known": lambda: slice_laws.watson_known(edf_statistics(NORMAL)[2], 50),
         "watson-fitted": lambda: slice_laws.watson_fitted(edf_statistics(z)[2], 50),
-        "epps-pulley-known": lambda: slice_laws.epps_pulley_known(epps_pulley(NORMAL), 50),
-        "epps-pulley": lambda: slice_laws.epps_pulley_fitted(epps_pulley(z), 50),
+        "epps-pulley-known": lambda: quadratic.epps_pulley_known(epps_pulley(NORMAL), 50),
+        "epps-pulley": lambda: quadratic.epps_pulley_fitted(epps_pulley(z), 50),
     }[name]()
     for alpha in (0.2, 0.05):
         assert stats.binomtest(int((p <= alpha).sum()), len(p), alpha).pvalue > 1e-4
 
 
-@pytest.mark.parametrize(("test", "parameters"), slice_laws.PUBLISHED)
+@pytest.mark.parametrize(("test", "parameters"), PUBLISHED)
 def test_shapes_and_nan(test: str, parameters: str) -> None:
     """Arrays keep their shape, NaN stays NaN, and nothing warns."""
-    formula = slice_laws.PUBLISHED[test, parameters]
+    formula = PUBLISHED[test, parameters]
     values = np.array([[0.05, 0.3, np.nan], [0.9, np.inf, 0.0]])
     p = formula(values, 40)
     assert p.shape == values.shape
@@ -262,10 +244,11 @@ def test_outside_the_published_range() -> None:
     for formula, n in ((slice_laws.shapiro_wilk, 5001), (slice_laws.shapiro_francia, 4)):
         with pytest.raises(InputError, match=r"n: got \d+ rows.*monte-carlo"):
             formula(0.9, n)
-    for test in ("kuiper", "vasicek", "shapiro-wilk", "no-such-test"):
+    for row in ROWS:
+        assert row.published.keys().isdisjoint(row.unpublished)
         for parameters in ("known", "fitted"):
-            if (test, parameters) not in slice_laws.PUBLISHED:
-                assert slice_laws.why_not(test, parameters)
+            if parameters not in row.published:
+                assert row.why_unpublished(parameters)
 
 
 def test_import_is_light() -> None:

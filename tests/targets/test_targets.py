@@ -11,16 +11,32 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg, special, stats
 
 import dmtest
+from dmtest.cli.options import TargetName
 from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
+from dmtest.render import wording
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
+from dmtest.results.targets import NAMED, NamedTarget
 from dmtest.targets.targets import AnyNormal, Canonical, Normal, Product, Uniform, as_target
 
 N = 20_000
 MEAN = np.array([3.0, -1.0, 100.0])
 COV = np.array([[4.0, 1.5, 0.2], [1.5, 1.0, -0.1], [0.2, -0.1, 0.09]])
 MARGINS = [stats.gamma(2.0), stats.t(3.0, 1.0, 2.0), stats.beta(0.5, 2.0)]
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
+def test_a_name_stands_for_the_class_of_its_row(row: NamedTarget) -> None:
+    if not row.kind:
+        with pytest.raises(InputError, match="target"):
+            as_target(row.name)
+        return
+    made = as_target(row.name)
+    assert type(made).__name__ == row.kind
+    assert (made.name, made.fitted) == (row.name, row.fitted)
+    assert TargetName(row.name) == row.name
+    assert wording.target(row.name) == row.words
 
 
 def normal_rows(n: int = N, d: int = 3, seed: int = 0) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Published null distributions of joint statistics: their p-values.
 
-Each function of a row of the catalogue takes the statistic, the view of the sample and the
-test's parameters.
+A law of a row of the catalogue takes the statistic, the view of the sample and the test's
+parameters; an exact mean takes n and d.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from scipy.special import chdtrc, ndtr
 from dmtest.engines.rows import RowView
 from dmtest.statistics.laws.quadratic import as_array
 
-__all__ = ["bhep", "henze_zirkler", "lognormal", "mardia_kurtosis", "mardia_skewness"]
+__all__ = [
+    "bhep",
+    "henze_zirkler",
+    "lognormal",
+    "lognormal_of_varying",
+    "mardia_kurtosis",
+    "mardia_kurtosis_mean",
+    "mardia_skewness",
+    "mardia_skewness_mean",
+]
 
 Vector = NDArray[np.float64]
 
@@ -40,6 +49,11 @@ def lognormal(statistic: ArrayLike, n: int, d: int, beta: float | None = None) -
     return as_array(ndtr((centre - np.log(x)) / np.sqrt(spread)))
 
 
+def lognormal_of_varying(varying: ArrayLike, n: int, d: int) -> Vector:
+    """:func:`lognormal` of Henze-Zirkler statistics by their varying part, which is 1 less."""
+    return lognormal(1.0 + as_array(varying), n, d)
+
+
 def henze_zirkler(statistic: float, view: RowView, beta: float | None = None) -> float:
     """Give :func:`lognormal` at Henze and Zirkler's bandwidth, or at the one given."""
     return float(lognormal(statistic, view.n, view.d, beta))
@@ -59,7 +73,17 @@ def mardia_skewness(statistic: float, view: RowView) -> float:
     return float(chdtrc(d * (d + 1.0) * (d + 2.0) / 6.0, view.n * statistic / 6.0))
 
 
+def mardia_skewness_mean(n: int, d: int) -> float:
+    """Exact mean under normality (Mardia 1970, 1974): many standard deviations from 0."""
+    return d * (d + 2.0) * ((n + 1.0) * (d + 1.0) - 6.0) / ((n + 1.0) * (n + 3.0))
+
+
 def mardia_kurtosis(statistic: float, view: RowView) -> float:
     """Mardia (1970): normal with mean d(d+2) and variance 8d(d+2)/n, two-sided; as MVN."""
     mean = view.d * (view.d + 2.0)
     return float(2.0 * ndtr(-abs(statistic - mean) / np.sqrt(8.0 * mean / view.n)))
+
+
+def mardia_kurtosis_mean(n: int, d: int) -> float:
+    """Exact mean under normality (Mardia 1970, 1974): many standard deviations from 0."""
+    return d * (d + 2.0) * (n - 1.0) / (n + 1.0)

@@ -11,7 +11,7 @@ n = 20, 50, 200 (100,000, 60,000 and 20,000 samples; standard errors .0007, .000
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -20,15 +20,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import kolmogorov, ndtr
 
 from dmtest.errors import InputError
-from dmtest.statistics.laws.quadratic import (
-    as_array,
-    as_probability,
-    cramer_von_mises_known,
-    epps_pulley_fitted,
-    epps_pulley_known,
-)
+from dmtest.statistics.laws.quadratic import as_array, as_probability
 
-__all__ = ["PUBLISHED", "why_not"]
+__all__ = [
+    "anderson_darling_fitted",
+    "anderson_darling_known",
+    "chi_squared_2",
+    "cramer_von_mises_fitted",
+    "dagostino_pearson",
+    "kolmogorov_smirnov_fitted",
+    "kolmogorov_smirnov_known",
+    "kuiper_known",
+    "shapiro_francia",
+    "shapiro_wilk",
+    "watson_fitted",
+    "watson_known",
+]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -226,14 +233,6 @@ def kolmogorov_smirnov_known(statistic: ArrayLike, n: int) -> Vector:
     return as_array(kstwo.sf(as_array(statistic), n))
 
 
-def kolmogorov_smirnov_asymptotic(statistic: ArrayLike, n: int) -> Vector:
-    """D known, Kolmogorov's (1933) limit of sqrt(n) D: scipy's kstest(method="asymp").
-
-    Conservative: size at .05: .040, .042, .045.
-    """
-    return as_array(kolmogorov(np.sqrt(n) * as_array(statistic)))
-
-
 def kuiper_known(statistic: ArrayLike, n: int) -> Vector:
     """V known, n >= 8: Kuiper's (1960) series at Stephens' (1970) modified V.
 
@@ -258,36 +257,3 @@ def watson_known(statistic: ArrayLike, n: int) -> Vector:
     _check("watson", n, 8)
     modified = (as_array(statistic) - 0.1 / n + 0.1 / n**2) * (1.0 + 0.8 / n)
     return as_array(kolmogorov(np.pi * np.sqrt(np.maximum(modified, 0.0))))
-
-
-PUBLISHED: dict[tuple[str, str], Callable[[ArrayLike, int], Vector]] = {
-    ("dagostino-pearson", "fitted"): dagostino_pearson,
-    ("dagostino-pearson", "known"): chi_squared_2,
-    ("jarque-bera", "fitted"): chi_squared_2,
-    ("jarque-bera", "known"): chi_squared_2,
-    ("shapiro-wilk", "fitted"): shapiro_wilk,
-    ("shapiro-francia", "fitted"): shapiro_francia,
-    ("anderson-darling", "fitted"): anderson_darling_fitted,
-    ("anderson-darling", "known"): anderson_darling_known,
-    ("cramer-von-mises", "fitted"): cramer_von_mises_fitted,
-    ("cramer-von-mises", "known"): cramer_von_mises_known,
-    ("kolmogorov-smirnov", "fitted"): kolmogorov_smirnov_fitted,
-    ("kolmogorov-smirnov", "known"): kolmogorov_smirnov_known,
-    ("kuiper", "known"): kuiper_known,
-    ("watson", "fitted"): watson_fitted,
-    ("watson", "known"): watson_known,
-    ("epps-pulley", "fitted"): epps_pulley_fitted,
-    ("epps-pulley", "known"): epps_pulley_known,
-}
-_WHY_NOT = {
-    ("kuiper", "fitted"): "Stephens (1974) gives percentage points only",
-    ("shapiro-wilk", "known"): "Royston's formula is for the fitted statistic only",
-    ("shapiro-francia", "known"): "Royston's formula is for the fitted statistic only",
-    ("vasicek", "fitted"): "only simulated percentage points exist",
-    ("vasicek", "known"): "only simulated percentage points exist",
-}
-
-
-def why_not(test: str, parameters: str) -> str:
-    """Return the clause that says why ``PUBLISHED`` lacks `test` with "known" or "fitted"."""
-    return _WHY_NOT.get((test, parameters), "dmtest knows of no published formula")

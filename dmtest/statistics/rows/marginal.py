@@ -10,6 +10,7 @@ from dmtest.engines.rows import RowView, Values
 from dmtest.engines.slices import SliceView
 from dmtest.errors import InputError
 from dmtest.statistics.laws import slice_laws
+from dmtest.statistics.slices.moments import skewness_score
 from dmtest.statistics.slices.regression import shapiro_wilk
 from dmtest.targets.transforms import unit_rows
 
@@ -50,18 +51,9 @@ def doornik_hansen(view: RowView) -> Values:
     m2 = np.square(y).mean(axis=0)
     skewness = (y**3).mean(axis=0) / m2**1.5
     kurtosis = (y**4).mean(axis=0) / m2**2
-    value = float(np.square(_skewness_score(skewness, n)).sum())
+    value = float(np.square(skewness_score(skewness, n)).sum())
     value += float(np.square(_kurtosis_score(skewness**2, kurtosis, n)).sum())
     return value, value
-
-
-def _skewness_score(skewness: Vector, n: float) -> Vector:
-    """D'Agostino's (1970) transform to N(0, 1)."""
-    beta = 3.0 * (n**2 + 27.0 * n - 70.0) * (n + 1.0) * (n + 3.0)
-    beta /= (n - 2.0) * (n + 5.0) * (n + 7.0) * (n + 9.0)
-    w2 = np.sqrt(2.0 * (beta - 1.0)) - 1.0
-    y = skewness * np.sqrt(0.5 * (w2 - 1.0) * (n + 1.0) * (n + 3.0) / (6.0 * (n - 2.0)))
-    return np.asarray(np.arcsinh(y) / np.sqrt(0.5 * np.log(w2)))
 
 
 def _kurtosis_score(b1: Vector, b2: Vector, n: float) -> Vector:
