@@ -12,6 +12,9 @@ To write the results of another checkout, run this file with that checkout on th
 
     cd OTHER && PYTHONPATH=OTHER python FOLDER/benchmarks/same_results.py write FILE.json
 
+A process that compiles a numba kernel gets other last bits from it than one that loads it from
+numba's cache (fast-math sums over pairs of rows), so a run that had to compile starts over.
+
 Only public names are used, and nothing of `benchmarks`. Needs the extras `train` and `files`,
 pandas, polars and xarray. Both files have to come from one machine and one set of packages.
 """
@@ -49,6 +52,8 @@ Calls = dict[str, Callable[[], Any]]
 THREADS = "2"
 # Arrays of more values are stored by a hash of their bytes and their first values.
 WHOLE, HEAD = 64, 4
+# Lines of a text that are shown of each change.
+LINES = 8
 # What differs from run to run, and what a release changes.
 STAMPS = {"seconds", "created", "version", "numpy"}
 # Keys whose strings are for a reader. All other strings are names, which may not change.
@@ -58,12 +63,14 @@ TEXTS = {
     *("junit", "annotations", "repr", "reduction", "cost", "svg"),
 }
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?", re.IGNORECASE)
-VARIABLE = (  # times and versions in text
+VARIABLE = (  # times, versions and the random ids of pages and drawings
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC|Z)?"), "<time>"),
-    (re.compile(r"\b\d[\d,]*(\.\d+)? s\b"), "<seconds>"),
+    (re.compile(r"\b\d[\d,]*(\.\d+)?\s+s\b"), "<seconds>"),
     (re.compile(r'\b(time|timestamp)="[^"]*"'), r'\1="<time>"'),
     (re.compile(r"\bdmtest \d+\.\d+\.\d+\S*"), "dmtest <version>"),
     (re.compile(r"in \d+\.\d\ds"), "in <seconds>"),
+    (re.compile(r"\bdmtest-[0-9a-f]{10}\b"), "dmtest-<id>"),
+    (re.compile(r"(?<=[\"#])[mp][0-9a-f]{10}\b"), "<id>"),
 )
 
 
@@ -616,6 +623,7 @@ def readers() -> Calls:
     return calls | {
         "load: key": lambda: dmtest.load("x.npz", key="other"),
         "load: columns": lambda: dmtest.load("x.csv", columns=["c", 0]),
+        "report: npy": lambda: dmtest.report("x.npy", rng=0),
         "report: csv": lambda: dmtest.report("x.csv", rng=0, replicates=99),
         "report: parquet": lambda: dmtest.report("x.parquet", rng=0, replicates=99),
         "report: npz, key": lambda: dmtest.report("x.npz", rng=0, key="other", replicates=99),
@@ -1034,12 +1042,17 @@ def outcome(call: Callable[[], Any], folder: str) -> Any:
     return encoded(made, folder)
 
 
-def write(path: Path, only: str | None) -> None:
+def write(path: Path, only: str | None, again: bool) -> None:
     """Make all calls and store what came out."""
+    from numba.core import event
+
     print(f"dmtest: {dmtest.__file__}", flush=True)
-    target, started = path.resolve(), time.perf_counter()
+    target, started, home = path.resolve(), time.perf_counter(), Path.cwd()
     results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="same-results-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="same-results-") as name,
+        event.install_recorder("numba:compile") as compiled,
+    ):
         folder = Path(name).resolve()
         os.environ |= {
             "DMTEST_CACHE_DIR": str(folder / "cache"),
@@ -1054,18 +1067,24 @@ def write(path: Path, only: str | None) -> None:
 
         torch.set_num_threads(1)
         for group in GROUPS:
+            if group is commands and compiled.buffer and not again:
+                break
             begun, count = time.perf_counter(), len(results)
             with threadpool_limits(1, user_api="blas"):
-                calls = group()
-                for title, call in calls.items():
-                    if only is None or re.search(only, title):
+                for title, call in group().items():
+                    if asked(title, only):
                         results[title] = outcome(call, str(folder))
             seconds = time.perf_counter() - begun
             print(f"{group.__name__}: {len(results) - count} calls, {seconds:.0f} s", flush=True)
-        os.chdir(target.parent)
+        os.chdir(home)
+    if compiled.buffer and not again:
+        print("kernels were compiled: from the start, with those of numba's cache", flush=True)
+        os.execv(sys.executable, [*sys.orig_argv, "--again"])
     target.write_text(json.dumps(results, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
     errors = Counter(one["raised"][1:] for one in results.values() if "raised" in one)
     print(f"{len(results)} calls in {time.perf_counter() - started:.0f} s; raised: {dict(errors)}")
+    if compiled.buffer:
+        print("kernels were compiled again: numba's cache cannot be written, bits may differ")
 
 
 # Comparison ------------------------------------------------------------------------------------
@@ -1142,9 +1161,21 @@ def shortened(value: Any, most: int = 160) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def compare(before: Path, after: Path, most: int) -> int:
+def asked(name: str, only: str | None) -> bool:
+    """Whether a call is among those asked for."""
+    return only is None or re.search(only, name) is not None
+
+
+def compare(before: Path, after: Path, only: str | None, most: int) -> int:
     """Print the differences of two files and return the exit code."""
-    old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (before, after))
+    old, new = (
+        {
+            name: made
+            for name, made in json.loads(path.read_text(encoding="utf-8")).items()
+            if asked(name, only)
+        }
+        for path in (before, after)
+    )
     wrong: dict[str, list[Difference]] = defaultdict(list)
     texts: list[Difference] = []
     for call in [*old, *(name for name in new if name not in old)]:
@@ -1186,8 +1217,11 @@ def report_texts(texts: list[Difference], most: int) -> None:
         for (old, new), count in changes.most_common(most):
             print(f"  {count} x")
             for sign, side in (("-", old), ("+", new)):
-                for line in side.splitlines():
+                lines = side.splitlines()
+                for line in lines[:LINES]:
                     print(f"    {sign} {shortened(line.strip())}")
+                if len(lines) > LINES:
+                    print(f"    {sign} ... and {len(lines) - LINES} more lines")
         if len(changes) > most:
             print(f"  ... and {len(changes) - most} more (--most)")
 
@@ -1198,15 +1232,17 @@ def main() -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     writing = actions.add_parser("write", help="make all calls and store the results")
     writing.add_argument("file", type=Path)
-    writing.add_argument("--only", help="a regular expression: calls with such names alone")
     comparing = actions.add_parser("compare", help="list the differences of two files")
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
     comparing.add_argument("--most", type=int, default=200, help="differences shown of each kind")
+    writing.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+    for action in (writing, comparing):
+        action.add_argument("--only", help="a regular expression: calls with such names alone")
     given = parser.parse_args()
     if given.action == "compare":
-        return compare(given.before, given.after, given.most)
-    write(given.file, given.only)
+        return compare(given.before, given.after, given.only, given.most)
+    write(given.file, given.only, given.again)
     return 0
 
 
