@@ -1,4 +1,4 @@
-"""Absolute limits of a check: an estimate is on one side of a limit or the other, without a test."""
+"""Absolute limits of a check: an estimate is compared with a limit, without a test."""
 
 from __future__ import annotations
 

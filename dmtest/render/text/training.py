@@ -92,8 +92,8 @@ def _closing(made: Any) -> list[Any]:
     elif found.inequalities:
         lines.append(
             Text(
-                f"All {len(found.inequalities)} inequalities of the theory that can be checked hold "
-                f"within their intervals."
+                f"All {len(found.inequalities)} inequalities of the theory that could be checked "
+                "hold within their intervals."
             )
         )
     if made.report is not None:
