@@ -10,7 +10,7 @@ from dmtest.statistics.rows import features, pairs, specified
 _ROW = partial(RowTest, space="normal", targets=SPECIFIED)
 _SUMS = partial(_ROW, family="sums", work=lambda n, d: 2.0 * n * d * d)
 # In the cube there are tests of the rows as they are by these names.
-_OWN = ("normal", "product")
+_OWN = tuple(name for name in SPECIFIED if name != "uniform")
 
 ROWS = (
     _ROW(
