@@ -116,8 +116,8 @@ def load(study: str) -> dict[str, dict[str, Any]]:
 
 
 def stored_rows(study: str, name: str) -> list[dict[str, Any]]:
-    """Return the rows of a stored table."""
-    record = load(study)[name]
+    """Return the rows of a stored table, none if there is no such table."""
+    record = load(study).get(name, {"head": [], "rows": []})
     return [dict(zip(record["head"], row, strict=True)) for row in record["rows"]]
 
 

@@ -1,9 +1,9 @@
 """Capacities, Kullback-Leibler bounds and dual critics of noise-injected Deep InfoMax, in nats.
 
 Theorems 3.4, 3.5 and 4.1 of arXiv 2410.06993 and the lemmas behind them. f(X) is the
-embedding, Z noise independent of it, f(X') the embedding of an augmented view, and
-``information`` is I = I(f(X'); f(X) + Z), or a bound of it. All arguments but points are
-numbers or arrays that broadcast; ``docs/theory.md`` derives each formula and lists the errata.
+embedding, Z independent noise, f(X') the embedding of an augmented view, and ``information``
+is I = I(f(X'); f(X) + Z) or a bound of it. All arguments except points are numbers or arrays
+that broadcast. ``docs/theory.md`` derives each formula and lists the errata of the paper.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Numbers: TypeAlias = "float | NDArray[np.float64]"
 
 
 def gaussian_capacity(d: ArrayLike, sigma: ArrayLike) -> Numbers:
-    """Give C = d/2 log(1 + 1/sigma^2): the most that I can be with noise N(0, sigma^2 I).
+    """Capacity C = d/2 log(1 + 1/sigma^2): the largest I with noise N(0, sigma^2 I).
 
     Theorem 3.4: I <= C for centred embeddings of unit variance, with equality iff f is weakly
     invariant and f(X) ~ N(0, I).
@@ -49,7 +49,7 @@ def gaussian_capacity(d: ArrayLike, sigma: ArrayLike) -> Numbers:
     Returns
     -------
     float or ndarray
-        Nats.
+        C in nats.
 
     Raises
     ------
@@ -69,16 +69,17 @@ def gaussian_capacity(d: ArrayLike, sigma: ArrayLike) -> Numbers:
 
 
 def uniform_capacity(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
-    """Give C_u = d log(1 + 1/(2 epsilon)): the most that I can be with uniform noise.
+    """Capacity C_u = d log(1 + 1/(2 epsilon)): the largest I with uniform noise.
 
-    Noise U([-epsilon, epsilon]^d). Theorem 3.5: I <= C_u for embeddings in the unit cube.
-    Equality takes weak invariance, 1/(2 epsilon) in N, and f(X) uniform on the grid
-    {0, 2 epsilon, ..., 1}^d (the paper says 1/epsilon in N: an erratum). What a
-    uniform f(X) reaches is :func:`uniform_information`.
+    The noise is U([-epsilon, epsilon]^d). Theorem 3.5: I <= C_u for embeddings in the unit cube.
+    Equality requires weak invariance, 1/(2 epsilon) in N, and f(X) uniform on the grid
+    {0, 2 epsilon, ..., 1}^d (the paper says 1/epsilon in N: an erratum). A uniform f(X) reaches
+    only :func:`uniform_information`.
 
     Parameters
     ----------
     d : int or array_like
+        Dimension, at least 1.
     epsilon : float or array_like
         Half width of the noise, positive.
 
@@ -92,15 +93,17 @@ def uniform_capacity(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
 
 
 def uniform_information(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
-    """Give I of a perfect encoder: f(X) ~ U([0, 1]^d) and weakly invariant.
+    """I of a perfect encoder: f(X) ~ U([0, 1]^d) and weakly invariant.
 
-    Noise U([-epsilon, epsilon]^d): d (epsilon - log(2 epsilon)) for epsilon <= 1/2 (Remark
-    3.6), d / (4 epsilon) above (not in the paper; the two agree at 1/2).
+    With noise U([-epsilon, epsilon]^d), I is d (epsilon - log(2 epsilon)) for epsilon <= 1/2
+    (Remark 3.6) and d / (4 epsilon) above (not in the paper; the two agree at 1/2).
 
     Parameters
     ----------
     d : int or array_like
+        Dimension, at least 1.
     epsilon : float or array_like
+        Half width of the noise, positive.
 
     Returns
     -------
@@ -114,16 +117,18 @@ def uniform_information(d: ArrayLike, epsilon: ArrayLike) -> Numbers:
 
 
 def gaussian_moment_correction(mean_square: ArrayLike, d: ArrayLike, sigma: ArrayLike) -> Numbers:
-    """Give (E|f|^2 - d) / (2 (1 + sigma^2)): what Lemma B.1 lacks when E|f|^2 is not d.
+    """(E|f|^2 - d) / (2 (1 + sigma^2)): the term that Lemma B.1 lacks when E|f|^2 is not d.
 
-    It enters through the cross-entropy, and is exact.
+    It enters through the cross-entropy and is exact.
 
     Parameters
     ----------
     mean_square : float or array_like
         E|f(X)|^2, at least 0.
     d : int or array_like
+        Dimension, at least 1.
     sigma : float or array_like
+        Standard deviation of the noise, positive.
 
     Returns
     -------
@@ -133,7 +138,7 @@ def gaussian_moment_correction(mean_square: ArrayLike, d: ArrayLike, sigma: Arra
     d, sigma = _dimension(d), _positive("sigma", sigma)
     square = _number("mean_square", mean_square)
     if np.any(square < 0.0):
-        raise InputError(f"mean_square: got {_shown(mean_square)}; a mean of squares is >= 0.")
+        raise InputError(f"mean_square: got {_excerpt(mean_square)}; a mean of squares is >= 0.")
     return _plain(0.5 * (square - d) / (1.0 + np.square(sigma)))
 
 
@@ -142,17 +147,19 @@ def gaussian_smoothed_kl_bound(
 ) -> Numbers:
     """Bound KL(f(X) + Z || N(0, (1 + sigma^2) I)) by C - I (Lemma B.1).
 
-    With `mean_square` the moment correction is added, so that nothing is assumed of the
-    embeddings; without it E|f|^2 = d is. Equality iff f is weakly invariant. A lower bound of I
-    gives a valid (larger) bound. A negative value means that `information` is not a lower
+    With `mean_square` the moment correction is added and the bound holds for any embeddings;
+    without it the bound assumes E|f|^2 = d. Equality iff f is weakly invariant. A lower bound
+    of I gives a valid, larger bound. A negative value means that `information` is not a lower
     bound of I, or that E|f|^2 is not d.
 
     Parameters
     ----------
     information : float or array_like
-        I(f(X'); f(X) + Z) or a lower bound of it, nats.
+        I(f(X'); f(X) + Z) or a lower bound of it, in nats.
     d : int or array_like
+        Dimension, at least 1.
     sigma : float or array_like
+        Standard deviation of the noise, positive.
     mean_square : float or array_like, optional
         E|f(X)|^2.
 
@@ -170,15 +177,17 @@ def gaussian_smoothed_kl_bound(
 def uniform_smoothed_kl_bound(information: ArrayLike, d: ArrayLike, epsilon: ArrayLike) -> Numbers:
     """Bound KL(f(X) + Z || U([-epsilon, 1 + epsilon]^d)) by C_u - I (Lemma B.4).
 
-    Equality iff f is weakly invariant. It does not go to 0 for a uniform f(X), whose f(X) + Z
-    has trapezoid margins: what is left is ``uniform_capacity - uniform_information``.
+    Equality iff f is weakly invariant. The bound does not go to 0 for a uniform f(X), because
+    f(X) + Z then has trapezoid margins: ``uniform_capacity - uniform_information`` remains.
 
     Parameters
     ----------
     information : float or array_like
-        I(f(X'); f(X) + Z) or a lower bound of it, nats.
+        I(f(X'); f(X) + Z) or a lower bound of it, in nats.
     d : int or array_like
+        Dimension, at least 1.
     epsilon : float or array_like
+        Half width of the noise, positive.
 
     Returns
     -------
@@ -193,18 +202,20 @@ def gaussian_kl_bound(
 ) -> Numbers:
     """Bound KL(f(X) || N(0, I)) by I(Z; f(X) + Z) - I - d log sigma (Theorem 3.4).
 
-    For centred embeddings of unit variance. I(Z; f + Z) = h(f + Z) - h(f) needs h(f), which no
-    sample bounds without assumptions: with a plug-in estimate this is an estimate of the
-    bound, not a certificate. Equality iff f is weakly invariant and f(X) + Z is normal.
+    It holds for centred embeddings of unit variance. I(Z; f + Z) = h(f + Z) - h(f) needs h(f),
+    which no sample bounds without assumptions: with a plug-in estimate the result is an estimate
+    of the bound, not a certificate. Equality iff f is weakly invariant and f(X) + Z is normal.
 
     Parameters
     ----------
     noise_information : float or array_like
-        I(Z; f(X) + Z), nats.
+        I(Z; f(X) + Z), in nats.
     information : float or array_like
-        I(f(X'); f(X) + Z), nats.
+        I(f(X'); f(X) + Z), in nats.
     d : int or array_like
+        Dimension, at least 1.
     sigma : float or array_like
+        Standard deviation of the noise, positive.
 
     Returns
     -------
@@ -221,17 +232,19 @@ def uniform_kl_bound(
 ) -> Numbers:
     """Bound KL(f(X) || U([0, 1]^d)) by I(Z; f(X) + Z) - I - d log(2 epsilon) (Theorem 3.5).
 
-    Equality iff f is weakly invariant; what was said of I(Z; f + Z) for
-    :func:`gaussian_kl_bound` holds here too.
+    Equality iff f is weakly invariant. A plug-in estimate of I(Z; f + Z) makes this an estimate
+    too, as for :func:`gaussian_kl_bound`.
 
     Parameters
     ----------
     noise_information : float or array_like
-        I(Z; f(X) + Z), nats.
+        I(Z; f(X) + Z), in nats.
     information : float or array_like
-        I(f(X'); f(X) + Z), nats.
+        I(f(X'); f(X) + Z), in nats.
     d : int or array_like
+        Dimension, at least 1.
     epsilon : float or array_like
+        Half width of the noise, positive.
 
     Returns
     -------
@@ -244,12 +257,12 @@ def uniform_kl_bound(
 
 
 def gaussian_dual_critic(x: ArrayLike, y: ArrayLike, sigma: float) -> Numbers:
-    """Give the dual critic T*(x, y) of the normal target (Theorem 4.1).
+    """Dual critic T*(x, y) of the normal target (Theorem 4.1).
 
     ``T*(x, y) = |y|^2 / (2 (1 + sigma^2)) - |y - x|^2 / (2 sigma^2)``.
     I >= E_joint T* - log E_product exp T*, with equality iff f is weakly invariant and f(X) ~
-    N(0, I); T* + C is then the pointwise mutual information. Any lower bound of
-    :mod:`dmtest.information` may use it as a critic, with no network.
+    N(0, I); T* + C is then the pointwise mutual information. Every lower bound of
+    :mod:`dmtest.information` can use T* as its critic: no network is needed.
 
     Parameters
     ----------
@@ -257,10 +270,12 @@ def gaussian_dual_critic(x: ArrayLike, y: ArrayLike, sigma: float) -> Numbers:
         Points f(X') and f(X) + Z, which broadcast: ``x[None], y[:, None]`` gives the K x K
         matrix of scores.
     sigma : float
+        Standard deviation of the noise, positive.
 
     Returns
     -------
     float or ndarray, shape (...)
+        Nats.
     """
     left, right = _points(x, y)
     s2 = float(_positive("sigma", sigma)) ** 2
@@ -269,25 +284,27 @@ def gaussian_dual_critic(x: ArrayLike, y: ArrayLike, sigma: float) -> Numbers:
 
 
 def uniform_dual_critic(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
-    """Give the pointwise mutual information of a perfect uniform encoder: our uniform dual.
+    """Dual critic of the uniform target: pointwise mutual information of a perfect encoder.
 
-    sum_i (-log(2 epsilon) - log p(y_i)) where ``|y - x|_inf <= epsilon``, -inf elsewhere; p is
-    the trapezoid density of U[0, 1] + U[-epsilon, epsilon]. The construction of Theorem 4.1, which
-    the paper leaves as future work for this target.
+    It is sum_i (-log(2 epsilon) - log p(y_i)) where ``|y - x|_inf <= epsilon``, -inf elsewhere;
+    p is the trapezoid density of U[0, 1] + U[-epsilon, epsilon]. The construction is that of
+    Theorem 4.1; the paper leaves it as future work for this target.
 
     Parameters
     ----------
     x, y : array_like, shape (..., d)
         Points f(X') and f(X) + Z, which broadcast.
     epsilon : float
+        Half width of the noise, positive.
 
     Returns
     -------
     float or ndarray, shape (...)
+        Nats.
     """
     left, right = _points(x, y)
     e = float(_positive("epsilon", epsilon))
-    # f(X) + Z is rounded: a pair at the very edge of the box is inside it.
+    # f(X) + Z is rounded: a pair on the edge of the box counts as inside.
     slack = 4.0 * np.finfo(np.float64).eps * (1.0 + e)
     inside = (np.abs(right - left) <= e + slack).all(axis=-1)
     overlap = np.minimum(right + e, 1.0) - np.maximum(right - e, 0.0)
@@ -298,13 +315,14 @@ def uniform_dual_critic(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
 
 
 def sigma_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
-    """Give the sigma at which :func:`gaussian_capacity` is `capacity`.
+    """Noise level sigma at which :func:`gaussian_capacity` is `capacity`.
 
     Parameters
     ----------
     capacity : float or array_like
         Nats, positive.
     d : int or array_like
+        Dimension, at least 1.
 
     Returns
     -------
@@ -317,13 +335,14 @@ def sigma_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
 
 
 def epsilon_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
-    """Give the epsilon at which :func:`uniform_capacity` is `capacity`.
+    """Noise level epsilon at which :func:`uniform_capacity` is `capacity`.
 
     Parameters
     ----------
     capacity : float or array_like
         Nats, positive.
     d : int or array_like
+        Dimension, at least 1.
 
     Returns
     -------
@@ -339,7 +358,7 @@ def _plain(value: Any) -> Numbers:
     return float(array) if array.ndim == 0 else array
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     text = repr(value).replace("\n", " ")
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -348,24 +367,24 @@ def _number(name: str, value: ArrayLike, infinite: bool = False) -> NDArray[np.f
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{name}: got {_shown(value)}; give a number or an array.") from None
+        raise InputError(f"{name}: got {_excerpt(value)}; give a number or an array.") from None
     bad = np.isnan(array) if infinite else ~np.isfinite(array)
     if bad.any():
-        raise InputError(f"{name}: got {_shown(value)}; give finite numbers.")
+        raise InputError(f"{name}: got {_excerpt(value)}; give finite numbers.")
     return array
 
 
 def _positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
     array = _number(name, value)
     if (array <= 0.0).any():
-        raise InputError(f"{name}: got {_shown(value)}; it must be positive.")
+        raise InputError(f"{name}: got {_excerpt(value)}; it must be positive.")
     return array
 
 
 def _dimension(value: ArrayLike) -> NDArray[np.float64]:
     array = _number("d", value)
     if (array < 1.0).any() or (array != np.floor(array)).any():
-        raise InputError(f"d: got {_shown(value)}; a dimension is a whole number of at least 1.")
+        raise InputError(f"d: got {_excerpt(value)}; a dimension is a whole number of at least 1.")
     return array
 
 

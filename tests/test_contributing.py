@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
 import re
 from pathlib import Path
@@ -11,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 
 import dmtest
 from dmtest.catalogue import registry
 from dmtest.catalogue.spec import SliceTest
 from dmtest.cli import main as cli
 from dmtest.engines.slices import SliceView
+from tests.catalogue import test_invariance, test_references
+from tests.support.references import references_of, univariate
 
 ROOT = Path(__file__).parents[1]
-REFERENCES = ROOT / "tests" / "references"
 
 
 @pytest.fixture
@@ -41,14 +39,13 @@ def example(monkeypatch: pytest.MonkeyPatch) -> SliceTest:
 
 
 def test_it_equals_its_references(example: SliceTest) -> None:
-    with gzip.open(REFERENCES / "univariate_data.csv.gz", "rt", encoding="utf-8") as file:
-        data = {row[0]: np.array(row[1:], dtype=float) for row in csv.reader(file)}
-    with (REFERENCES / "geary.csv").open(encoding="utf-8", newline="") as file:
-        expected = {row["dataset"]: float(row["statistic"]) for row in csv.DictReader(file)}
-    assert expected.keys() == data.keys()
-    for name, value in expected.items():
-        view = SliceView(data[name][None], "fitted")
-        assert_allclose(example.statistic(view)[0], value, rtol=1e-8)
+    assert {one.what for one in references_of(example)} == set(univariate())
+    test_references.test_it_equals_its_references(example)
+
+
+def test_it_keeps_its_value(example: SliceTest) -> None:
+    for name, target in (("triangular", "any-normal"), ("order of rows", "normal")):
+        test_invariance.test_it_does_not_depend_on(example, name, target)
 
 
 def test_the_row_is_all_that_has_to_know_it(

@@ -20,7 +20,7 @@ from benchmarks.tables import write
 from dmtest.data.sample import as_sample
 from dmtest.effects.directions import directions_of
 from dmtest.effects.profile import profile_of
-from dmtest.reports.sections import certify, smoothed
+from dmtest.reports.sections import certify, profile_section
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import stream
 from dmtest.targets.targets import as_target
@@ -133,7 +133,7 @@ def equivalence(runs: int) -> list[dict[str, Any]]:
     for n, d in ((4000, 2), (4000, 8)):
         sample = np.random.default_rng(0).standard_normal((n, d))
         canonical = as_target("normal").canonical(as_sample(sample))
-        profile = smoothed(canonical, "normal", 0.1, 0, None)
+        profile = profile_section(canonical, "normal", 0.1, 0, None)
         assert profile is not None
         sigma, tolerance = profile.point.noise, 0.05
 
@@ -184,7 +184,7 @@ def equivalence(runs: int) -> list[dict[str, Any]]:
 def equivalent(x: Vector, tolerance: float, alpha: float, seed: int) -> bool:
     """Decide as a report does."""
     canonical = as_target("normal").canonical(as_sample(x))
-    profile = smoothed(canonical, "normal", tolerance, seed, None)
+    profile = profile_section(canonical, "normal", tolerance, seed, None)
     assert profile is not None
     return certify(canonical, profile, tolerance, alpha, seed).holds
 

@@ -1,8 +1,8 @@
 """Runs that can be interrupted: one JSON file each while they are made, then a line of one file.
 
 A run leaves all that it measured in ``benchmarks/runs/paper``, which git ignores. `collect` keeps
-what tables and pictures need: a line of ``benchmarks/results/paper.json``, and the points of runs
-in two dimensions in ``paper-points.npz`` beside it.
+what tables and pictures need: a line of ``benchmarks/results/paper.json``, and the points of Figure
+2 in ``paper-points.npz`` beside it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def collect(experiment: str) -> None:
     for path in sorted((FOLDER / experiment).glob("*.json")):
         raw = json.loads(path.read_text(encoding="utf-8"))
         runs[raw["name"]] = _needed(raw)
-        if raw.get("points") and raw["d"] == 2:
+        if raw.get("points") and raw["d"] == 2 and raw["seed"] == 0:  # what Figure 2 shows
             _store_points(raw)
     if runs:
         tables.store(STUDY, experiment, {"rows": [runs[name] for name in sorted(runs)]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,20 +14,24 @@ from numpy.typing import NDArray
 from dmtest import arguments
 from dmtest._version import __version__
 from dmtest.battery.api import Nonfinite
+from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
-from dmtest.checks.against import against, scores_for
 from dmtest.checks.baseline import VALUES, Baseline
+from dmtest.checks.departures import Departure, departures_of
 from dmtest.checks.limits import asked_limits, limit_rows
+from dmtest.checks.rows import baseline_rows
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 from dmtest.reports.api import report
 from dmtest.results.check import CheckResult, CheckRow
+from dmtest.results.effect_table import SMOOTHED_KL
+from dmtest.results.figures import NO_FIGURES
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.targets.stored import chosen_target, describe_target
-from dmtest.targets.targets import TargetLike, as_target
+from dmtest.targets.targets import Target, TargetLike, as_target
 
 __all__ = ["check", "write_baseline"]
 
@@ -83,8 +87,8 @@ def write_baseline(
     kept = _kept(sample.x, seed)
     baseline = Baseline(
         target=describe_target(goal, kept),
-        report=replace(found, pictures={}),
-        scores=tuple(scores_for(sample, goal, seed, slices, replicates)),
+        report=replace(found, figures=NO_FIGURES),
+        scores=tuple(_departures(sample, goal, seed, options)),
         options=options,
         columns=sample.names,
         sample=kept,
@@ -195,17 +199,26 @@ def check(
     if then is None:
         goal = as_target("normal" if target is None else target)
     else:
-        goal = chosen_target(then.target, target, then.sample, then.source)
+        goal = chosen_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
     now = report(sample, goal, progress=progress, **options)
     with single_threaded_blas():
         rows: list[CheckRow] = []
         if then is not None:
-            rows = against(
-                sample, goal, now, then, level, compare or rotation, rotation, seed, progress
+            known = {one.name: one for one in then.scores}.get(SMOOTHED_KL.name)
+            rows = baseline_rows(
+                sample,
+                now,
+                _departures(sample, goal, then.report.seed, then.options, known),
+                then,
+                alpha=level,
+                compare=compare,
+                rotation=rotation,
+                seed=seed,
+                progress=progress,
             )
         before = None if then is None else then.report
-        rows += limit_rows(limits, sample, goal, now, before, seed)
+        rows += limit_rows(limits, sample, goal, now, before, seed=seed)
     return CheckResult(
         passed=all(row.passed is not False for row in rows),
         alpha=level,
@@ -214,6 +227,24 @@ def check(
         baseline=None if then is None else _facts(then),
         warnings=() if then is None else tuple(_findings(sample, now, then)),
     )
+
+
+def _departures(
+    sample: Sample,
+    goal: Target,
+    seed: int,
+    options: Mapping[str, Any],
+    smoothed: Departure | None = None,
+) -> list[Departure]:
+    """Estimate the departures of a sample, along the directions that a seed and options give.
+
+    At the noise level and batch of the smoothed divergence that they are compared with.
+    """
+    slices, replicates = options["slices"], options["replicates"]
+    plan = Plan(target=goal.name, seed=seed, slices=slices, replicates=replicates)
+    known = (None, None) if smoothed is None else (smoothed.noise, smoothed.batch)
+    with single_threaded_blas():
+        return departures_of(goal.canonical(sample), plan, *known)
 
 
 def _level(alpha: float | None, then: Baseline | None) -> float:
@@ -238,7 +269,7 @@ def _fits(sample: Sample, then: Baseline) -> None:
 
 def _findings(sample: Sample, now: Report, then: Baseline) -> list[Finding]:
     found = []
-    wrote = then.report.computed.get("version")
+    wrote = then.report.provenance.version
     if wrote != __version__:
         said = f"The baseline was written by dmtest {wrote}; this is {__version__}"
         found.append(Finding("other-version", f"{said}: write it again if numbers changed."))
@@ -258,8 +289,8 @@ def _facts(then: Baseline) -> dict[str, Any]:
         "d": then.d,
         "verdict": then.report.verdict,
         "pvalue": then.report.pvalue,
-        "version": then.report.computed.get("version"),
-        "created": then.report.computed.get("created"),
+        "version": then.report.provenance.version,
+        "created": then.report.provenance.created,
         "sample_rows": len(then.sample),
     }
 

@@ -1,4 +1,4 @@
-"""What an encoder was when it was found good, in a file: plain JSON, of which nothing is run."""
+"""A baseline: the stored report, departures and rows of an accepted encoder (plain JSON)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.checks.departures import Score
+from dmtest.checks.departures import Departure
 from dmtest.errors import InputError
 from dmtest.results import serial
 from dmtest.results.report import Report
@@ -40,7 +40,7 @@ class Baseline:
         The hypothesis: its name, and what is needed to make it again or to recognise it.
     report : Report
         Of the whole sample; without the numbers of its pictures.
-    scores : tuple of Score
+    scores : tuple of Departure
         Departures with their errors, of the whole sample.
     options : dict
         What the report was asked for: tests, alpha, tolerance, slices, replicates.
@@ -56,7 +56,7 @@ class Baseline:
 
     target: dict[str, Any]
     report: Report
-    scores: tuple[Score, ...]
+    scores: tuple[Departure, ...]
     options: dict[str, Any]
     columns: tuple[str, ...] | None
     sample: NDArray[np.floating[Any]] = field(repr=False)
@@ -78,13 +78,13 @@ class Baseline:
         return {
             "kind": KIND,
             "schema": SCHEMA,
-            "version": self.report.computed.get("version"),
-            "created": self.report.computed.get("created"),
+            "version": self.report.provenance.version,
+            "created": self.report.provenance.created,
             "target": serial.plain(self.target),
             "options": serial.plain(self.options),
             "columns": serial.plain(self.columns),
             "digest": self.digest,
-            "scores": [serial.encode(score) for score in self.scores],
+            "scores": [serial.encode(one.to_dict()) for one in self.scores],
             "report": self.report.to_dict(),
             "sample": pack(self.sample),
         }
@@ -177,7 +177,7 @@ def _parts(data: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in (("target", dict), ("options", dict), ("scores", list), ("digest", str)):
         if not isinstance(data[name], kind):
             raise TypeError(f"{name} is {type(data[name]).__name__}, not {kind.__name__}")
-    scores = tuple(_score(item) for item in data["scores"])
+    scores = tuple(_departure(item) for item in data["scores"])
     if sample.shape[1] != report.d:
         raise InputError(f"its report has {report.d} columns and its sample {sample.shape[1]}")
     if data["target"].get("name") != report.target:
@@ -194,17 +194,16 @@ def _parts(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _score(item: Mapping[str, Any]) -> Score:
-    score = serial.record(Score, item)
-    if (score.value is None) != (score.error is None):
-        raise ValueError(f"{score.name} has a value or an error without the other")
-    if score.error is not None and not score.error >= 0.0:
-        raise ValueError(f"{score.name} has the error {score.error}")
-    for f in fields(Score):
-        whole = f.name in ("df", "batch") and getattr(score, f.name) is not None
-        if whole and not isinstance(getattr(score, f.name), int):
-            raise TypeError(f"{f.name} of {score.name} is not a whole number")
-    return score
+def _departure(item: Mapping[str, Any]) -> Departure:
+    one = serial.record(Departure, item)
+    if (one.value is None) != (one.error is None):
+        raise ValueError(f"{one.name} has a value or an error without the other")
+    if one.error is not None and not one.error >= 0.0:
+        raise ValueError(f"{one.name} has the error {one.error}")
+    for name, value in (("df", one.df), ("batch", one.batch)):
+        if value is not None and not isinstance(value, int):
+            raise TypeError(f"{name} of {one.name} is not a whole number")
+    return one
 
 
 def _read(path_or_text: str | os.PathLike[str]) -> tuple[str, str]:

@@ -12,7 +12,9 @@ from dmtest.effects.detectability import detectability_of
 from dmtest.errors import InputError
 from dmtest.render.wording import number
 from dmtest.reports.sections import most_telling
+from dmtest.results import effect_table as table
 from dmtest.results.check import CheckRow
+from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
@@ -26,16 +28,16 @@ DRAWS = 200  # subsamples that tell the power at a number of rows
 class Limit:
     """A limit on an effect of the report: which, and on which side of it is failure."""
 
-    effect: str
+    effect: EffectRow
     label: str
     upper: bool
 
 
 EFFECTS = {
-    "max_kl": Limit("kl-fitted-normal", "KL of the fitted normal", True),
-    "max_smoothed_kl": Limit("smoothed-kl", "KL after noise", True),
-    "max_wasserstein": Limit("sliced-wasserstein-2", "Sliced Wasserstein-2 distance", True),
-    "min_rank": Limit("effective-rank", "Effective rank", False),
+    "max_kl": Limit(table.KL_FITTED, "KL of the fitted normal", True),
+    "max_smoothed_kl": Limit(table.SMOOTHED_KL, "KL after noise", True),
+    "max_wasserstein": Limit(table.SLICED_WASSERSTEIN, table.SLICED_WASSERSTEIN.label, True),
+    "min_rank": Limit(table.EFFECTIVE_RANK, "Effective rank", False),
 }
 LIMITS = (*EFFECTS, "min_detectable_n")
 
@@ -59,9 +61,29 @@ def limit_rows(
     goal: Target,
     now: Report,
     then: Report | None,
+    *,
     seed: int,
 ) -> list[CheckRow]:
-    """Compare with every limit that was asked for, in the order of `LIMITS`."""
+    """Compare with every limit that was asked for, in the order of `LIMITS`.
+
+    Parameters
+    ----------
+    limits : dict of str to float
+        By name of the argument; see `EFFECTS` for their effects.
+    sample : Sample
+        The rows that are checked, shape (n, d).
+    goal : Target
+    now : Report
+        Of these rows.
+    then : Report or None
+        Of the baseline, whose estimates are shown beside.
+    seed : int
+        Of the subsamples.
+
+    Returns
+    -------
+    list of CheckRow
+    """
     rows = []
     for name in LIMITS:
         if name not in limits:
@@ -69,18 +91,19 @@ def limit_rows(
         if name == "min_detectable_n":
             rows.append(_detectable(int(limits[name]), sample, goal, now, seed))
             continue
-        effect = now.effects.get(EFFECTS[name].effect)
+        wanted = EFFECTS[name].effect.name
+        effect = now.effects.get(wanted)
         if effect is None:
             raise InputError(
                 f"{name}: target {goal.name!r} with n = {sample.n}, d = {sample.d} has no "
-                f"{EFFECTS[name].effect!r}; choose a limit on one of {', '.join(_limited(now))}."
+                f"{wanted!r}; choose a limit on one of {', '.join(_limited(now))}."
             )
         rows.append(_row(name, limits[name], effect, then))
     return rows
 
 
 def _limited(now: Report) -> list[str]:
-    return [name for name, limit in EFFECTS.items() if limit.effect in now.effects]
+    return [name for name, limit in EFFECTS.items() if limit.effect.name in now.effects]
 
 
 def _detectable(rows: int, sample: Sample, goal: Target, now: Report, seed: int) -> CheckRow:
@@ -102,19 +125,18 @@ def _detectable(rows: int, sample: Sample, goal: Target, now: Report, seed: int)
     return _detectable_row(rows, found.rates[0], spec.name, found.draws)
 
 
-def _row(name: str, bound: float, effect: Effect | None, then: Report | None) -> CheckRow:
+def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckRow:
     """Compare an effect's estimate with an absolute limit."""
     limit = EFFECTS[name]
-    value = None if effect is None else effect.value
+    value = effect.value
     if value is None:
-        note = "" if effect is None else f" ({effect.note.removeprefix('not estimable: ')})"
-        passed, said = False, f"{limit.label} is not estimable{note}, so the limit is not kept."
+        note = effect.note.removeprefix("not estimable: ")
+        passed, said = False, f"{limit.label} is not estimable ({note}), so the limit is not kept."
     else:
-        assert effect is not None
         passed = value <= bound if limit.upper else value >= bound
         side = "above" if value > bound else "below" if value < bound else "at"
         said = f"{limit.label} is {number(value)} {effect.unit}, {side} the limit {number(bound)}."
-    before = None if then is None else then.effects.get(limit.effect)
+    before = None if then is None else then.effects.get(limit.effect.name)
     return CheckRow(
         name=name.replace("_", "-"),
         kind="limit",
@@ -124,7 +146,7 @@ def _row(name: str, bound: float, effect: Effect | None, then: Report | None) ->
         value=value,
         baseline=None if before is None else before.value,
         limit=bound,
-        unit="" if effect is None else effect.unit,
+        unit=effect.unit,
     )
 
 

@@ -7,28 +7,116 @@ verdict, and to the comparison of the samples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dmtest.battery.plan import Plan
+from dmtest.battery.two_sample import run_comparison
 from dmtest.calibration.multiplicity import holm
-from dmtest.checks.departures import Score, excess_pvalue
+from dmtest.catalogue.registry import pool_tests
+from dmtest.checks.baseline import Baseline
+from dmtest.checks.departures import Departure, excess_pvalue
+from dmtest.data.sample import Sample
 from dmtest.render.wording import number, pvalue
+from dmtest.reports.compare import compare_with
 from dmtest.results.check import CheckRow
 from dmtest.results.outcome import Outcome
 from dmtest.results.report import Report
+from dmtest.runtime.parallel import Progress, single_threaded_blas
+from dmtest.targets.reference import Reference
 
 __all__ = [
+    "baseline_rows",
     "comparison_row",
     "effect_rows",
     "shares",
     "verdict_row",
-    "worsened",
 ]
 
 # Without tolerance a verdict is compatible or a mismatch; with it any but compatible.
 RANKS = {"equivalent": 0, "compatible": 1, "inconclusive": 1, "mismatch": 2}
+
+
+def baseline_rows(
+    sample: Sample,
+    now: Report,
+    departures: Sequence[Departure],
+    then: Baseline,
+    *,
+    alpha: float,
+    compare: bool = False,
+    rotation: bool = False,
+    seed: int,
+    progress: bool | Progress | None = None,
+) -> list[CheckRow]:
+    """Compare with the baseline: verdict, departures, and the samples where that is asked for.
+
+    Parameters
+    ----------
+    sample : Sample
+        Fresh rows, shape (n, d).
+    now : Report
+        Of these rows.
+    departures : sequence of Departure
+        Of these rows, along the baseline's directions.
+    then : Baseline
+    alpha : float
+        Chance, at most, that a fresh sample of the same encoder fails.
+    compare, rotation : bool
+        Whether the samples are compared, as they are or up to a rotation.
+    seed : int
+        Of the permutations.
+    progress : bool or callable, optional
+        Of the comparison.
+
+    Returns
+    -------
+    list of CheckRow
+    """
+    share = shares(alpha, compare or rotation)
+    worse = RANKS[now.verdict] > RANKS[then.report.verdict]
+    change = _energy(sample, then, share["verdict"], seed) if worse else None
+    rows = [verdict_row(now, then.report, change, share["verdict"])]
+    rows += effect_rows(departures, then.scores, share["effects"])
+    if compare or rotation:
+        level = share["comparison"]
+        found = compare_with(
+            _rounded(sample, then),
+            Reference(then.sample, rotation=rotation),
+            tests=None,
+            alpha=level,
+            slices=None,
+            replicates=_replicates(level),
+            budget=None,
+            rng=seed,
+            progress=progress,
+        )
+        rows.append(comparison_row(found))
+    return rows
+
+
+def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
+    """Test the samples for any difference."""
+    plan = Plan(target="reference", seed=seed, replicates=_replicates(level))
+    specs, reference = pool_tests("energy"), Reference(then.sample)
+    with single_threaded_blas():
+        return run_comparison(_rounded(sample, then), reference, specs, plan).outcomes[0]
+
+
+def _replicates(level: float) -> int:
+    """Permutations that p-values well below a level can come from."""
+    return max(999, math.ceil(10.0 / level) - 1)
+
+
+def _rounded(sample: Sample, then: Baseline) -> Sample:
+    """Round rows as the baseline's are in its file, so that no test sees the rounding."""
+    with np.errstate(over="ignore"):
+        rows = sample.x.astype(then.sample.dtype)
+    return replace(sample, x=rows if np.isfinite(rows).all() else sample.x)
 
 
 def shares(alpha: float, compared: bool) -> dict[str, float]:
@@ -40,17 +128,25 @@ def shares(alpha: float, compared: bool) -> dict[str, float]:
     }
 
 
-def worsened(now: str, then: str) -> bool:
-    """Whether a verdict is worse than another."""
-    return RANKS[now] > RANKS[then]
-
-
 def verdict_row(now: Report, then: Report, change: Outcome | None, level: float) -> CheckRow:
     """Fail where the verdict is worse *and* the samples differ by more than chance.
 
     A verdict flips by itself: an encoder that is a little off is found out in some samples and
     not in others. So a worse verdict counts where a test of the two samples, which has a level
     whatever the encoder is, says that they do not come from one.
+
+    Parameters
+    ----------
+    now, then : Report
+        Of the fresh sample and of the baseline.
+    change : Outcome or None
+        That test; None where the verdict is no worse.
+    level : float
+        Of that test.
+
+    Returns
+    -------
+    CheckRow
     """
     facts: dict[str, Any] = {"name": "verdict", "kind": "verdict", "label": "Verdict"}
     facts |= {"value": now.pvalue, "baseline": then.pvalue, "unit": "global p"}
@@ -97,35 +193,37 @@ def comparison_row(found: Report) -> CheckRow:
     )
 
 
-def effect_rows(now: Sequence[Score], then: Sequence[Score], level: float) -> list[CheckRow]:
+def effect_rows(
+    now: Sequence[Departure], then: Sequence[Departure], level: float
+) -> list[CheckRow]:
     """Test every departure for being larger than in the baseline, Holm-adjusted together."""
-    before = {score.name: score for score in then}
-    pairs = [(score, before.pop(score.name, None)) for score in now]
+    before = {one.name: one for one in then}
+    pairs = [(one, before.pop(one.name, None)) for one in now]
     tested = [(a, b) for a, b in pairs if b is not None and _comparable(a, b)]
     raw = [excess_pvalue(a, b) for a, b in tested]
     adjusted = dict(zip((a.name for a, _ in tested), holm(raw) if raw else (), strict=True))
     rows = [_effect_row(a, b, adjusted, level) for a, b in pairs]
-    return rows + [_missing(score, "this dmtest does not compute it") for score in before.values()]
+    return rows + [_missing(one, "this dmtest does not compute it") for one in before.values()]
 
 
-def _comparable(now: Score, then: Score) -> bool:
+def _comparable(now: Departure, then: Departure) -> bool:
     return now.value is not None and then.value is not None and now.batch == then.batch
 
 
-def _missing(score: Score, why: str) -> CheckRow:
-    said = f"{score.label} was not compared: {why}."
+def _missing(departure: Departure, why: str) -> CheckRow:
+    said = f"{departure.label} was not compared: {why}."
     return CheckRow(
-        name=score.name,
+        name=departure.name,
         kind="effect",
-        label=score.label,
+        label=departure.label,
         passed=None,
         message=said,
-        unit=score.unit,
+        unit=departure.unit,
     )
 
 
 def _effect_row(
-    now: Score, then: Score | None, adjusted: Mapping[str, float], level: float
+    now: Departure, then: Departure | None, adjusted: Mapping[str, float], level: float
 ) -> CheckRow:
     if then is None:
         return _missing(now, "the baseline does not have it")

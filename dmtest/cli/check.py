@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dmtest.cli.console import LIMITS, put, rendered
+from dmtest.checks.limits import LIMITS
+from dmtest.cli.console import put, rendered
 from dmtest.errors import InputError
 
 if TYPE_CHECKING:

@@ -30,16 +30,11 @@ __all__ = [
     "warn",
 ]
 
-# Names of arguments in the API, and of the options for them.
+# Names of arguments in the API, and of the options for them; limits of a check are added below.
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
 OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
 OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
-LIMITS = ("max_kl", "max_smoothed_kl", "max_wasserstein", "min_rank", "min_detectable_n")
-OPTIONS |= {name: name.replace("_", "-") for name in LIMITS}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
-_NAMES = "|".join(OPTIONS)
-# An argument at the start of a message, or one that it says to pass; not within a path.
-_NAMED = re.compile(rf"^({_NAMES}):|(?<![^\s(])({_NAMES})=(?=(\w|')?)")
 
 
 def prepare() -> None:
@@ -177,12 +172,17 @@ def bounds_table(pairs: PairBounds) -> str:
 
 def as_options(message: str) -> str:
     """Replace arguments of the API by options where a message says what to pass."""
+    from dmtest.checks.limits import LIMITS  # here: it loads numpy, and --help does not
+
+    options = OPTIONS | {name: name.replace("_", "-") for name in LIMITS}
+    names = "|".join(options)
 
     def option(found: re.Match[str]) -> str:
         start, within, value = found.groups()
-        return f"--{OPTIONS[start]}:" if start else f"--{OPTIONS[within]}{' ' if value else ''}"
+        return f"--{options[start]}:" if start else f"--{options[within]}{' ' if value else ''}"
 
-    return _NAMED.sub(option, message)
+    # An argument at the start of a message, or one that it says to pass; not within a path.
+    return re.sub(rf"^({names}):|(?<![^\s(])({names})=(?=(\w|')?)", option, message)
 
 
 def explain(error: Exception) -> str:

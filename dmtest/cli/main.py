@@ -396,7 +396,7 @@ def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> 
             words += [f"--{name}", str(value)]
     # Passwords and signatures of URLs are used for this run only.
     words = [shown(word) if is_url(word) else word for word in words]
-    return replace(result, computed=result.computed | {"command": shlex.join(words)})
+    return replace(result, provenance=replace(result.provenance, command=shlex.join(words)))
 
 
 def _deliver(result: Report, html: str | None, json: str | None, quiet: bool) -> None:

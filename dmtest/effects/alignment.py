@@ -10,12 +10,13 @@ from scipy.special import hyp0f1
 
 from dmtest.engines.gram import PairSum, pair_sums
 from dmtest.errors import InputError
-from dmtest.results.outcome import Effect
+from dmtest.results.effect_table import ALIGNMENT, UNIFORMITY, Estimates
+from dmtest.results.estimate import Estimate
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
 from dmtest.targets.transforms import unit_rows
 
-__all__ = ["alignment", "expected_uniformity", "pair_effects", "uniformity"]
+__all__ = ["alignment", "expected_uniformity", "pair_estimates", "uniformity"]
 
 # Rows whose pairs are looked at for a description.
 ROWS = 8192
@@ -68,7 +69,7 @@ def expected_uniformity(d: int, t: float = 2.0) -> float:
     return float(np.log(hyp0f1(0.5 * d, t * t)) - 2.0 * t)
 
 
-def pair_effects(x: NDArray[Any], y: NDArray[Any], seed: int) -> list[Effect]:
+def pair_estimates(x: NDArray[Any], y: NDArray[Any], seed: int) -> Estimates:
     """Describe pairs f(X), f(X') by alignment and uniformity, of rows brought to length 1.
 
     Raises
@@ -87,27 +88,10 @@ def pair_effects(x: NDArray[Any], y: NDArray[Any], seed: int) -> list[Effect]:
     if zero:
         raise InputError(f"augmented: {zero} rows have length 0 and no direction; leave them out.")
     near = alignment(unit_rows(np.asarray(x, np.float64)), unit_rows(np.asarray(y, np.float64)))
-    rows = x
-    note = "log of the mean of exp(-2 |u - v|^2)"
+    rows, sample = x, ""
     if len(x) > ROWS:
         order = stream(seed, "alignment/rows").choice(len(x), ROWS, replace=False, shuffle=False)
-        rows, note = x[np.sort(order)], f"{note}, of {ROWS} rows drawn at random"
+        rows, sample = x[np.sort(order)], f", of {ROWS} rows drawn at random"
     even = uniformity(unit_rows(np.asarray(rows, np.float64)))
-    expected = expected_uniformity(x.shape[1])
-    source = "of rows of length 1; Wang & Isola (2020)"
-    return [
-        Effect(
-            name="alignment",
-            label="Alignment of pairs (0 is best)",
-            value=near,
-            unit="squared distance",
-            note=f"mean |f(X) - f(X')|^2 {source}",
-        ),
-        Effect(
-            name="uniformity",
-            label=f"Uniformity (uniform rows have {expected:.3f})",
-            value=even,
-            unit="log potential",
-            note=f"{note}, {source}",
-        ),
-    ]
+    uniform = UNIFORMITY.filled(expected=expected_uniformity(x.shape[1]), sample=sample)
+    return {ALIGNMENT: Estimate(value=near), uniform: Estimate(value=even)}

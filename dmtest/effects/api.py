@@ -16,6 +16,7 @@ from dmtest.effects.detectability import Detectability, detectability_of
 from dmtest.effects.directions import Direction, directions_of
 from dmtest.effects.profile import KLProfile, profile_of
 from dmtest.errors import InputError
+from dmtest.results.effect_table import effects_of
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
@@ -128,13 +129,13 @@ def kl_decomposition(
     Returns
     -------
     dict of str to Effect
-        ``"fitted-normal"`` with its parts ``"mean"``, ``"scale"`` and ``"correlation"``, then
-        ``"kl-margins"`` and ``"kl-dependence"``.
+        ``"kl-fitted-normal"`` with its parts ``"kl-mean"``, ``"kl-scale"`` and
+        ``"kl-correlation"``, then ``"kl-margins"`` and ``"kl-dependence"``.
     """
     _, canonical, seed = _brought(data, target, rng, key, columns)
     confidence = arguments.level("confidence", confidence, 0.95)
     with single_threaded_blas():
-        return {effect.name: effect for effect in decompose(canonical, seed, confidence)}
+        return effects_of(decompose(canonical, seed), confidence)
 
 
 def worst_directions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from dmtest.engines.slices import SliceView
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.statistics.slices.edf import kolmogorov_smirnov
 
-__all__ = ["Coordinates", "describe_coordinates", "histogram"]
+__all__ = ["Coordinates", "column_name", "describe_coordinates", "histogram"]
 
 Vector = NDArray[np.float64]
 
@@ -66,6 +67,11 @@ def describe_coordinates(x: NDArray[Any], fitted: bool) -> Coordinates:
     parts = run_tasks(task, blocks(values.shape[1], COLUMNS_IN_A_TASK))
     mean, sd, skewness, kurtosis, ks = np.concatenate(list(parts), axis=1)
     return Coordinates(values, fitted, mean, sd, skewness, kurtosis, ks)
+
+
+def column_name(names: Sequence[str] | None, j: int) -> str:
+    """Return the name of a column, or its position."""
+    return f"x{j}" if names is None else str(names[j])
 
 
 def histogram(values: NDArray[Any], low: float, high: float) -> tuple[Vector, Vector]:

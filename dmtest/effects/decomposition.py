@@ -6,22 +6,22 @@ The identity of the population: |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log de
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-from dmtest.effects.gaussian import gaussian_effects, unbiased_parts
-from dmtest.results.outcome import Effect
+from dmtest.effects.gaussian import PARTS, gaussian_estimates, unbiased_parts
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import Estimates
+from dmtest.results.estimate import Estimate, ResampledEstimate
 from dmtest.runtime.parallel import run_tasks, workers
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns, mean_and_covariance, whiten_independent
 
-__all__ = ["ShapePart", "decompose", "shape_estimates", "shape_parts"]
+__all__ = ["decompose", "density_estimates"]
 
 Vector = NDArray[np.float64]
 
@@ -35,24 +35,23 @@ REFUSED_ROWS = 500
 LOG_NORMAL = 0.5 * np.log(2.0 * np.pi)
 
 
-def decompose(canonical: Canonical, seed: int, confidence: float = 0.95) -> list[Effect]:
-    """Return the parts as effects, in nats: those of the fitted normal, then the shape."""
-    parts = [] if canonical.fitted else _resampled(canonical, seed, confidence)
-    return parts + shape_parts(canonical, seed, confidence)
+def decompose(canonical: Canonical, seed: int) -> Estimates:
+    """Estimate the parts, in nats: those of the fitted normal, then the shape."""
+    parts = {} if canonical.fitted else _resampled(canonical, seed)
+    return parts | density_estimates(canonical, seed)
 
 
-def _resampled(canonical: Canonical, seed: int, confidence: float) -> list[Effect]:
-    """Give the fitted normal's parts intervals by resampling rows (basic bootstrap).
+def _resampled(canonical: Canonical, seed: int) -> Estimates:
+    """Estimate the fitted normal's parts, with limits by resampling rows (basic bootstrap).
 
     A resample's unbiased parts are compared with the parts of the sample's own moments, which
     are the truth that it was drawn from.
     """
-    effects = gaussian_effects(canonical, confidence)
-    if effects[0].value is None:
-        return effects
+    estimates = gaussian_estimates(canonical)
+    if estimates[table.KL_FITTED].value is None:
+        return estimates
     rows, (n, d) = canonical.rows, canonical.rows.shape
     truth = _plain_parts(canonical.mean, canonical.covariance)
-    estimate = unbiased_parts(canonical.mean, canonical.covariance, n)
 
     def task(b: int) -> Vector | None:
         weights = stream(seed, "decomposition/rows", b).multinomial(n, np.full(n, 1.0 / n))
@@ -64,19 +63,18 @@ def _resampled(canonical: Canonical, seed: int, confidence: float) -> list[Effec
 
     drawn = [one for one in run_tasks(task, range(RESAMPLES)) if one is not None]
     if len(drawn) < RESAMPLES // 2:
-        return effects
-    tail = 0.5 * (1.0 - confidence)
-    low, high = np.quantile(np.array(drawn) - truth, [1.0 - tail, tail], axis=0)
-    order = (3, 0, 1, 2)
-    return [
-        replace(
-            effect,
-            low=float(max(0.0, estimate[j] - low[j])),
-            high=float(max(0.0, estimate[j] - high[j])),
-            note=f"{effect.note}; interval from {len(drawn)} resamples of the rows",
+        return estimates
+    errors = dict(zip(PARTS, (np.array(drawn) - truth).T, strict=True))
+    return {
+        row: _with_draws(
+            one.value, errors[row], f"{row.note}; interval from {len(drawn)} resamples of the rows"
         )
-        for effect, j in zip(effects, order, strict=True)
-    ]
+        for row, one in estimates.items()
+    }
+
+
+def _with_draws(value: float | None, draws: Vector, note: str = "") -> Estimate:
+    return ResampledEstimate(value=value, error=float(draws.std(ddof=1)), draws=draws, note=note)
 
 
 def _plain_parts(mean: Vector, covariance: Vector) -> Vector:
@@ -89,95 +87,83 @@ def _plain_parts(mean: Vector, covariance: Vector) -> Vector:
     return np.array([location, scale, correlation, location + scale + correlation])
 
 
-class ShapePart(NamedTuple):
-    """A part of the divergence that takes densities, before it is cut off at 0.
-
-    Attributes
-    ----------
-    name : str
-    value : float or None
-        Nats; may be negative. None where it is not estimable.
-    errors : ndarray or None
-        Draws of the estimate's error.
-    note : str
-    """
-
-    name: str
-    value: float | None
-    errors: Vector | None
-    note: str
-
-
-def shape_parts(
-    canonical: Canonical, seed: int, confidence: float = 0.95, rows: int = ROWS
-) -> list[Effect]:
-    """Give the margins' negentropies and the residual dependence (`shape_estimates`) intervals."""
-    return [_effect(part, confidence) for part in shape_estimates(canonical, seed, rows)]
-
-
-def shape_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> list[ShapePart]:
-    """Estimate the margins' negentropies and the residual dependence.
+def density_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> Estimates:
+    """Estimate the margins' negentropies and the residual dependence, in nats.
 
     Margins: entropies from spacings. Jointly: entropy from nearest neighbours. The bias that
     normal samples of this shape have is removed. Errors join the bootstrap of rows'
     contributions with the error that normal samples show.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d).
+    seed : int
+    rows : int
+        Rows that are used at most, evenly spaced.
+
+    Returns
+    -------
+    dict of EffectRow to Estimate
+        Value None, and the reason as a note, for what the rows do not support; the margins
+        alone where these are not estimable, or there is one column.
     """
     n, d = canonical.rows.shape
     used = np.asarray(canonical.rows[:: -(-n // rows)], dtype=np.float64)
     m = len(used)
     spread = used.std(axis=0)
     if m < 50 or not (spread > 0.0).all():
-        why = "it takes 50 rows" if m < 50 else "a column is constant"
-        return [ShapePart("kl-margins", None, None, f"not estimable: {why}")]
+        return {
+            table.KL_MARGINS: _missing("it takes 50 rows" if m < 50 else "a column is constant")
+        }
     margins = (used - used.mean(axis=0)) / spread
     ties = min(len(np.unique(column)) for column in margins.T) < 0.5 * m
     if ties:
-        note = "not estimable: coordinates take few distinct values, so they have no density"
-        return [ShapePart("kl-margins", None, None, note)]
+        return {
+            table.KL_MARGINS: _missing(
+                "coordinates take few distinct values, so they have no density"
+            )
+        }
     of_rows = _margin_ratios(margins)
     bias, error = _margin_null(m, seed)
     total = of_rows.sum(axis=1)
     value = float(total.mean()) - d * bias
-    errors = _bootstrap(total, np.sqrt(d) * error, seed)
-    note = "shape of the coordinates one by one; spacings, bias of normal samples removed"
-    parts = [ShapePart("kl-margins", value, errors, note)]
-    if d == 1:
-        return parts
-    return [*parts, _residual(used, total - d * bias, seed)]
+    parts = {table.KL_MARGINS: _with_draws(value, _bootstrap(total, np.sqrt(d) * error, seed))}
+    if d > 1:
+        parts[table.KL_DEPENDENCE] = _residual(used, total - d * bias, seed)
+    return parts
 
 
-def _residual(rows: Vector, margins: Vector, seed: int) -> ShapePart:
+def _missing(why: str) -> Estimate:
+    return Estimate(value=None, note=f"not estimable: {why}")
+
+
+def _residual(rows: Vector, margins: Vector, seed: int) -> Estimate:
     """Estimate the joint negentropy less the margins'."""
     m, d = rows.shape
     at = min(m, max(REFUSED_ROWS, d + 2)) if d > JOINT_COLUMNS else m
     if m <= d:
-        note = f"not estimable: n = {m} rows are no more than the d = {d} columns"
-        return ShapePart("kl-dependence", None, None, note)
+        return _missing(f"n = {m} rows are no more than the d = {d} columns")
     bias, error = _joint_null(at, d, seed)
     if abs(bias) > JOINT_BIAS or d > JOINT_COLUMNS:
         wanted = np.log10(at) + 0.5 * d * np.log10(max(abs(bias), JOINT_BIAS) / JOINT_BIAS)
         wanted_text = f"10^{wanted:.0f}" if wanted > 6 else f"{10.0**wanted:,.0f}"
-        note = (
-            f"not estimable: in d = {d} nearest neighbours of {at} rows are off by {bias:+.2g} "
+        return _missing(
+            f"in d = {d} nearest neighbours of {at} rows are off by {bias:+.2g} "
             f"nats for a normal; it would take about n = {wanted_text}"
         )
-        return ShapePart("kl-dependence", None, None, note)
     mean, covariance = rows.mean(axis=0), np.atleast_2d(np.cov(rows.T, bias=True))
     if len(independent_columns(covariance, m)) < d:
-        note = "not estimable: the covariance is singular, so there is no density"
-        return ShapePart("kl-dependence", None, None, note)
+        return _missing("the covariance is singular, so there is no density")
     whitened = np.asarray(whiten_independent(rows, mean, covariance)[0], dtype=np.float64)
     ratios, smoother = _joint_ratios(whitened), _joint_ratios(whitened, 3 * NEIGHBOURS)
     if ratios is None or smoother is None:
-        note = "not estimable: repeated rows, so there is no density"
-        return ShapePart("kl-dependence", None, None, note)
+        return _missing("repeated rows, so there is no density")
     each = ratios - bias - margins
     # How much the answer moves with the neighbourhood is bias that normal samples do not show.
     coarse = float(smoother.mean()) - _joint_null(m, d, seed, 3 * NEIGHBOURS)[0]
     moved = coarse - float((ratios - bias).mean())
-    errors = _bootstrap(each, float(np.hypot(error, moved)), seed)
-    note = "dependence beyond correlation; nearest neighbours, bias of normal samples removed"
-    return ShapePart("kl-dependence", float(each.mean()), errors, note)
+    return _with_draws(float(each.mean()), _bootstrap(each, float(np.hypot(error, moved)), seed))
 
 
 def _bootstrap(each: Vector, spread: float, seed: int) -> Vector:
@@ -244,21 +230,3 @@ def _joint_null(m: int, d: int, seed: int, neighbours: int = NEIGHBOURS) -> tupl
         values.append(ratios.mean())
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else np.inf
     return float(np.mean(values)), spread
-
-
-LABELS = {
-    "kl-margins": "Shape of the coordinates (sum of negentropies)",
-    "kl-dependence": "Dependence beyond correlation",
-}
-
-
-def _effect(part: ShapePart, confidence: float) -> Effect:
-    value, low, high = part.value, None, None
-    if value is not None and part.errors is not None:
-        tail = 0.5 * (1.0 - confidence)
-        below, above = np.quantile(part.errors, [1.0 - tail, tail])
-        low, high = float(max(0.0, value - below)), float(max(0.0, value - above))
-        value = max(0.0, value)
-    facts: dict[str, Any] = {"unit": "nats", "note": part.note}
-    facts["confidence"] = None if value is None else confidence
-    return Effect(name=part.name, label=LABELS[part.name], value=value, low=low, high=high, **facts)

@@ -18,12 +18,14 @@ from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import slice_statistics
 from dmtest.errors import InputError
+from dmtest.results.effect_table import DETECTABLE_ROWS
+from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
 
-__all__ = ["Detectability", "Threshold", "detectability_of"]
+__all__ = ["Detectability", "Threshold", "detectability_effect", "detectability_of"]
 
 Vector = NDArray[np.float64]
 
@@ -106,11 +108,27 @@ def detectability_of(
     Parameters
     ----------
     sample : Sample
+        Rows as they came, shape (n, d).
     goal : Target
         Brings every subsample to normal scale by itself.
     spec : SliceTest or RowTest
+        The test; one whose null depends on the subsample's covariance is refused.
+    alpha : float
+        Level of the test.
+    sizes : tuple of int, optional
+        Rows of the subsamples. By default halves of `top` until next to none is rejected.
     top : int
         Rows of the largest subsample, where no `sizes` are given.
+    draws : int
+        Subsamples of every size.
+    replicates : int
+        Of the null at every size.
+    seed : int
+    progress : callable, optional
+
+    Returns
+    -------
+    Detectability
     """
     if isinstance(spec, RowTest) and spec.coloured:
         raise InputError(
@@ -145,6 +163,19 @@ def detectability_of(
         thresholds=tuple(_threshold(p, at, rates, draws, seed) for p in (0.5, 0.9)),
         seed=seed,
     )
+
+
+def detectability_effect(found: Detectability) -> Effect:
+    """Return the rows at which the test has a power of 50% as an effect."""
+    half = found.thresholds[0]
+    row = DETECTABLE_ROWS.filled(
+        test=found.test, alpha=found.alpha, most=found.sizes[-1], draws=found.draws
+    )
+    if half.n is not None:
+        return row.within_limits(half.n, half.low, half.high, CONFIDENCE)
+    seen = found.rates[-1] >= 0.5
+    side = f"fewer than {found.sizes[0]}" if seen else f"more than {found.sizes[-1]}"
+    return row.within_limits(None, note=f"{side} rows: {row.note}")
 
 
 def _halving(n: int, most: int, least: int) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,19 +14,23 @@ from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull
 from dmtest.catalogue.slices import ANDERSON_DARLING
+from dmtest.effects.coordinates import column_name
 from dmtest.engines.slices import Parameters, slice_statistics
+from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.statistics.rows.directions import climb
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows
 
-__all__ = ["Direction", "directions_of"]
+__all__ = ["Direction", "described", "directions_of", "loadings"]
 
 Vector = NDArray[np.float64]
 
-# Rows that the search looks at, start points of each kind, coordinates and rows that are named.
-ROWS, STARTS, NAMED = 50_000, 24, 5
+# Rows that the search looks at, start points of each kind.
+ROWS, STARTS = 50_000, 24
+# Coordinates and rows that a direction names, and columns with their weights in a figure.
+NAMED, LOADINGS = 5, 6
 # Rows times squared columns of one product with the operator of fourth moments, the eigenvectors
 # that are looked at on both ends of its spectrum, and its Lanczos vectors.
 PRODUCT, ENDS, LANCZOS = 400_000_000, 3, 60
@@ -38,7 +43,7 @@ CRITICAL: dict[Parameters, float] = {"known": 3.857, "fitted": 1.035}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direction:
-    """One direction along which the rows depart from the target.
+    """One direction along which the rows depart from the target, or from a reference.
 
     Attributes
     ----------
@@ -46,13 +51,16 @@ class Direction:
         Unit vector in the coordinates of the (canonical) rows.
     statistic : float
         Anderson-Darling statistic of the held-out half along it; of a specified target, that
-        of the more surprising of two versions, with parameters known and fitted.
+        of the more surprising of two versions, with parameters known and fitted. With a
+        reference, nm/(n+m) times the energy distance of the held-out halves, in pooled
+        standard deviations.
     pvalue : float
         Its p-value there: honest, for those rows had no part in the choice.
     adjusted : float
         The same, adjusted by Holm's method for the number of directions.
     mean, variance, skewness, kurtosis : float
-        Moments of the held-out half along it; kurtosis is the excess.
+        Moments of the held-out half along it; kurtosis is the excess. With a reference, mean and
+        variance are in units of its own: 0 and 1 where they agree.
     coordinates, weights : tuple
         The columns it loads on most, and its entries there.
     rows : tuple of int
@@ -75,12 +83,107 @@ class Direction:
         """Return the fields as plain Python objects."""
         return asdict(self)
 
+    def loadings(self, names: Sequence[str] | None, canonical: Canonical | None = None) -> Loadings:
+        """Return the columns that it weighs most, with their weights (:func:`loadings`)."""
+        return loadings(np.array(self.direction), names, canonical)
+
+    def figure(
+        self, names: Sequence[str] | None, canonical: Canonical | None = None
+    ) -> DirectionFigure:
+        """Return the numbers of its figure."""
+        return DirectionFigure(
+            loadings=self.loadings(names, canonical),
+            rows=self.rows,
+            statistic=self.statistic,
+            pvalue=self.pvalue,
+            adjusted=self.adjusted,
+            mean=self.mean,
+            variance=self.variance,
+            skewness=self.skewness,
+            kurtosis=self.kurtosis,
+        )
+
+    def sentence(self, weights: Loadings, reference: bool = False) -> str:
+        """Return what the held-out rows look like along it, for a reader.
+
+        Parameters
+        ----------
+        weights : tuple of (str, float)
+            Names of columns and their weights.
+        reference : bool
+            Whether it was compared with a reference.
+        """
+        listed = ", ".join(f"{name} {weight:+.2f}" for name, weight in weights)
+        along = (
+            f"the variance is {self.variance:.3g}, the skewness {self.skewness:+.2g} and the "
+            f"excess kurtosis {self.kurtosis:+.2g}"
+        )
+        if reference:
+            along = (
+                f"the data lie {self.mean:+.2g} of the reference's sds away, with "
+                f"{self.variance:.3g} times its variance"
+            )
+        return (
+            f"One direction stands out, and rows that had no part in choosing it confirm it: its "
+            f"largest weights are {listed}; along it {along}."
+        )
+
+
+def loadings(
+    direction: Vector, names: Sequence[str] | None, canonical: Canonical | None = None
+) -> Loadings:
+    """Return the columns that a direction weighs most, with their weights.
+
+    Parameters
+    ----------
+    direction : ndarray, shape (d,)
+        Unit vector.
+    names : sequence of str, optional
+        Of the columns of the data.
+    canonical : Canonical, optional
+        The rows that it is a direction of; of whitened ones it is first taken back to the
+        standardised columns, and brought to unit length again.
+
+    Returns
+    -------
+    tuple of (str, float)
+    """
+    weights, columns = direction, np.arange(len(direction))
+    if canonical is not None:
+        columns = canonical.columns
+        if canonical.fitted:
+            part = canonical.covariance[np.ix_(columns, columns)]
+            weights = np.linalg.solve(np.linalg.cholesky(part).T, direction)
+            weights = weights * np.sqrt(np.diagonal(part))
+        weights = weights / np.linalg.norm(weights)
+    top = np.argsort(-np.abs(weights), kind="stable")[:LOADINGS]
+    return tuple((column_name(names, int(columns[j])), float(weights[j])) for j in top)
+
 
 def directions_of(
     canonical: Canonical, count: int, replicates: int, seed: int, rows: int = ROWS
 ) -> list[Direction]:
     """Search one half of the rows, test on the other.
 
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d).
+    count : int
+        Directions, at most d.
+    replicates : int
+        Of the null of the Anderson-Darling statistic.
+    seed : int
+    rows : int
+        Rows that the search looks at, at most; one half of them.
+
+    Returns
+    -------
+    list of Direction
+        In the order they were found.
+
+    Notes
+    -----
     Along u the departure is n sum_k (mean He_k(u.x))^2 / k! over the Hermite polynomials of
     degree 1 to 4 (3 and 4 where mean and covariance are fitted): location, scale, skewness and
     kurtosis, each with variance about 1 under the target. What decides is where ascent starts:
@@ -105,7 +208,7 @@ def directions_of(
     pvalues, statistics = _tested(lines, canonical.fitted, replicates, seed)
     adjusted = holm(list(pvalues))
     return [
-        _described(u, line, statistic, p, q, second)
+        described(u, line, second, statistic=statistic, pvalue=p, adjusted=float(q))
         for u, line, statistic, p, q in zip(
             original, lines.T, statistics, pvalues, adjusted, strict=True
         )
@@ -142,20 +245,47 @@ def _tested(
     return pvalues, statistics
 
 
-def _described(
-    u: Vector, line: Vector, statistic: float, pvalue: float, adjusted: float, rows: NDArray[Any]
+def described(
+    u: Vector,
+    line: Vector,
+    rows: NDArray[Any],
+    *,
+    statistic: float,
+    pvalue: float,
+    adjusted: float,
+    reference: Vector | None = None,
 ) -> Direction:
+    """Describe the held-out rows along a direction.
+
+    Parameters
+    ----------
+    u : ndarray, shape (d,)
+        Unit vector.
+    line : ndarray, shape (n,)
+        The held-out rows along it.
+    rows : ndarray of int, shape (n,)
+        Their places in the data.
+    statistic, pvalue, adjusted : float
+        As in `Direction`.
+    reference : ndarray, shape (m,), optional
+        Held-out rows of the reference along it, in whose mean and standard deviation those of
+        the data are given.
+    """
     mean, variance = float(line.mean()), float(line.var())
     z = (line - mean) / np.sqrt(variance or 1.0)
+    centre, scale, apart = 0.0, 1.0, z
+    if reference is not None:
+        centre, scale = float(reference.mean()), float(reference.std()) or 1.0
+        apart = line - centre
     columns = np.argsort(-np.abs(u), kind="stable")[:NAMED]
-    far = np.argsort(-np.abs(z), kind="stable")[:NAMED]
+    far = np.argsort(-np.abs(apart), kind="stable")[:NAMED]
     return Direction(
         direction=tuple(float(v) for v in u),
         statistic=statistic,
         pvalue=pvalue,
-        adjusted=float(adjusted),
-        mean=mean,
-        variance=variance,
+        adjusted=adjusted,
+        mean=(mean - centre) / scale,
+        variance=variance / scale**2,
         skewness=float((z**3).mean()),
         kurtosis=float((z**4).mean() - 3.0),
         coordinates=tuple(int(j) for j in columns),

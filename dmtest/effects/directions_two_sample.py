@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.calibration.multiplicity import holm, rank_pvalues
+from dmtest.effects.directions import Direction, described
 from dmtest.engines.labelled_lines import Lines, per_line, sorted_lines
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.streams import stream
 from dmtest.statistics.pools.classifier import shrinkage
 from dmtest.targets.transforms import unit_rows
 
-__all__ = ["FEWEST", "MOST_COLUMNS", "Divergent", "divergent_directions"]
+__all__ = ["FEWEST", "MOST_COLUMNS", "divergent_directions"]
 
 Vector = NDArray[np.float64]
 
 # Rows of a sample that a search takes at least and looks at most; columns at most.
 FEWEST, ROWS, MOST_COLUMNS = 50, 10_000, 1024
-# Eigenvectors of either end, coordinates that are tried, directions and names that are given.
-ENDS, COORDINATES, COUNT, NAMED = 4, 128, 3, 5
+# Eigenvectors of either end, coordinates that are tried, directions that are returned.
+ENDS, COORDINATES, COUNT = 4, 128, 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Divergent:
-    """One direction along which the held-out halves differ.
-
-    Attributes
-    ----------
-    direction : ndarray, shape (d,)
-        Unit vector.
-    statistic : float
-        nm/(n+m) times the energy distance of the held-out halves along it, in pooled sds.
-    pvalue, adjusted : float
-        By permutation of the held-out rows, and by Holm's method over the directions.
-    mean, variance : float
-        Of the data along it, in units of the reference's mean and standard deviation there: 0
-        and 1 where they agree.
-    skewness, kurtosis : float
-        Of the data along it.
-    rows : tuple of int
-        Rows of the data that stand out most along it.
-    """
-
-    direction: Vector
-    statistic: float
-    pvalue: float
-    adjusted: float
-    mean: float
-    variance: float
-    skewness: float
-    kurtosis: float
-    rows: tuple[int, ...]
-
-
-def divergent_directions(pool: Pool, replicates: int) -> list[Divergent]:
+def divergent_directions(pool: Pool, replicates: int) -> list[Direction]:
     """Search one half of either sample, test on the other halves.
 
     Candidates are the difference of the means and the extreme eigenvectors of the difference of
@@ -78,7 +45,15 @@ def divergent_directions(pool: Pool, replicates: int) -> list[Divergent]:
     pvalues = [float(rank_pvalues(row[0], row[1:])) for row in np.round(values, 10)]
     adjusted = holm(pvalues)
     return [
-        _described(held, halves[0][1], u, float(row[0]), p, float(q))
+        described(
+            u,
+            np.asarray(held.x, dtype=np.float64) @ u,
+            halves[0][1],
+            statistic=float(row[0]),
+            pvalue=p,
+            adjusted=float(q),
+            reference=np.asarray(held.y, dtype=np.float64) @ u,
+        )
         for u, row, p, q in zip(found, values, pvalues, adjusted, strict=True)
     ]
 
@@ -136,24 +111,3 @@ def _energies(pool: Pool, lines: Lines, labels: Labels) -> Vector:
 
     spread = np.sqrt(np.where(lines.spread > 0.0, lines.spread, 1.0))
     return np.asarray(pool.scale * per_line(lines, labels, energy_lines) / spread[:, None])
-
-
-def _described(
-    held: Pool, rows: NDArray[np.intp], u: Vector, statistic: float, pvalue: float, adjusted: float
-) -> Divergent:
-    ours = np.asarray(held.x, dtype=np.float64) @ u
-    theirs = np.asarray(held.y, dtype=np.float64) @ u
-    spread = float(theirs.std()) or 1.0
-    own = (ours - ours.mean()) / (float(ours.std()) or 1.0)
-    far = np.argsort(-np.abs(ours - theirs.mean()), kind="stable")[:NAMED]
-    return Divergent(
-        direction=u,
-        statistic=statistic,
-        pvalue=pvalue,
-        adjusted=adjusted,
-        mean=float(ours.mean() - theirs.mean()) / spread,
-        variance=float(ours.var()) / spread**2,
-        skewness=float((own**3).mean()),
-        kurtosis=float((own**4).mean() - 3.0),
-        rows=tuple(int(rows[i]) for i in far),
-    )

@@ -6,53 +6,71 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, ndtri
+from scipy.special import digamma
 
-from dmtest.results.outcome import Effect
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import Estimates
+from dmtest.results.estimate import Estimate
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.targets.targets import Canonical
 from dmtest.targets.transforms import independent_columns
 
-__all__ = ["PARTS", "gaussian_effects", "influence_variance", "unbiased_parts"]
+__all__ = ["PARTS", "estimable_parts", "gaussian_estimates", "influence_variance", "unbiased_parts"]
 
 Vector = NDArray[np.float64]
-PARTS = ("mean", "scale", "correlation", "fitted-normal")
-LABELS = {
-    "fitted-normal": "KL of the fitted normal from N(0, I)",
-    "mean": "of this, from the mean",
-    "scale": "of this, from the variances",
-    "correlation": "of this, from correlations",
-}
+# In the order of `unbiased_parts`.
+PARTS = (table.KL_MEAN, table.KL_SCALE, table.KL_CORRELATION, table.KL_FITTED)
 
 
-def gaussian_effects(canonical: Canonical, confidence: float = 0.95) -> list[Effect]:
+def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimates:
     """Estimate KL(N(m, S) || N(0, I)) = |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2.
 
     The finite-sample bias is removed, exactly under normality: |m|^2, the variances and the
     log-determinant (E log det is a sum of digammas) are each replaced by their unbiased
-    estimates (:func:`unbiased_parts`). No part can be negative, so what is shown is cut off
-    at 0; an estimate that was below it reads 0. Intervals are by
-    the delta method: the influence of a row on each part, averaged over rows, joined with
-    the chi-squared variance that is left when the part is 0.
+    estimates (:func:`unbiased_parts`). No part can be negative; an estimate that is below 0 is
+    shown as 0. Errors are by the delta method: the influence of a row on each part, averaged
+    over rows, joined with the chi-squared variance that is left when the part is 0.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d), with their mean and 1/n covariance.
+    skewed : bool
+        Whether estimates carry the skewness that the chi-squared part gives them: a check needs
+        it, the limits of a report do without.
 
     Returns
     -------
-    list of Effect
-        The whole and its three parts; value None where the covariance is singular.
+    dict of EffectRow to Estimate
+        The whole and its three parts, in nats; the whole alone, with value None, where the
+        covariance is singular.
     """
     n, d = canonical.rows.shape
     mean, covariance = canonical.mean, canonical.covariance
-    if n <= d + 1 or len(independent_columns(covariance, n)) < d:
+    values = estimable_parts(mean, covariance, n)
+    if values is None:
         why = f"it takes more than {d + 1} rows" if n <= d + 1 else "the divergence is infinite"
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
-        return [_effect("fitted-normal", None, None, confidence, note)]
-    values = unbiased_parts(mean, covariance, n)
+        return {table.KL_FITTED: Estimate(value=None, note=note)}
     variance = influence_variance(canonical.rows, mean, covariance) / n
     variance += _second_order(covariance, n)
-    margins = float(ndtri(0.5 + 0.5 * confidence)) * np.sqrt(variance)
-    note = "bias of finite n removed, cut off at 0"
-    order = (3, 0, 1, 2)
-    return [_effect(PARTS[j], float(values[j]), float(margins[j]), confidence, note) for j in order]
+    third = _third_order(covariance, n) if skewed else np.zeros(len(PARTS))
+    return {
+        PARTS[j]: Estimate(
+            value=float(values[j]),
+            error=float(np.sqrt(variance[j])),
+            skewness=float(third[j]) / float(variance[j]) ** 1.5 if variance[j] > 0.0 else 0.0,
+        )
+        for j in (3, 0, 1, 2)
+    }
+
+
+def estimable_parts(mean: Vector, covariance: Vector, n: int) -> Vector | None:
+    """Return `unbiased_parts`, or None where the 1/n covariance of the rows is singular."""
+    d = len(mean)
+    if n <= d + 1 or len(independent_columns(covariance, n)) < d:
+        return None
+    return unbiased_parts(mean, covariance, n)
 
 
 def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
@@ -86,6 +104,21 @@ def _second_order(covariance: Vector, n: int) -> Vector:
     return np.array([location, scale, pairs, location + scale + pairs]) / (2.0 * n * n)
 
 
+def _third_order(covariance: Vector, n: int) -> Vector:
+    """Third cumulant of each part where its influence vanishes: shape (4,).
+
+    There a part is half a sum of squares of independent normals of variances w / n, whose third
+    cumulant is sum w^3 / n^3: w are the eigenvalues of S for the mean, of the squared
+    correlations for the scale, and 1 for each pair of columns.
+    """
+    d = len(covariance)
+    sd = np.sqrt(np.diagonal(covariance))
+    squared = np.square(covariance / np.outer(sd, sd))
+    location, scale = (float((np.linalg.eigvalsh(a) ** 3).sum()) for a in (covariance, squared))
+    pairs = d * (d - 1) / 2.0
+    return np.array([location, scale, pairs, location + scale + pairs]) / float(n) ** 3
+
+
 def influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> Vector:
     """Variance over rows of each part's influence function: shape (4,)."""
     variances = np.diagonal(covariance).copy()
@@ -109,22 +142,3 @@ def influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> 
     first, second = total / len(rows)
     spread: Vector = np.maximum(second - first**2, 0.0)
     return spread
-
-
-def _effect(
-    part: str, value: float | None, margin: float | None, confidence: float, note: str
-) -> Effect:
-    low = high = None
-    if value is not None and margin is not None:
-        low, high = max(0.0, value - margin), max(0.0, value + margin)
-        value = max(0.0, value)
-    return Effect(
-        name=f"kl-{part}",
-        label=LABELS[part],
-        value=value,
-        low=low,
-        high=high,
-        confidence=None if value is None else confidence,
-        unit="nats",
-        note=note,
-    )

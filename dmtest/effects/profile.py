@@ -27,16 +27,21 @@ from dmtest.engines.channel import Noise, channel_densities
 from dmtest.engines.directions import random_directions
 from dmtest.information.channel import BATCHES, batch_means, batch_size, capacity_of, shuffled
 from dmtest.information.estimate import confidence_bounds
+from dmtest.results.effect_table import SMOOTHED_KL, EffectRow, Estimates
+from dmtest.results.estimate import Estimate
+from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical
 
 __all__ = [
+    "FEWEST_PROFILE",
+    "PROFILE_ROWS",
     "KLProfile",
     "ProfilePoint",
-    "brackets",
-    "default_noise",
+    "profile_effect",
     "profile_of",
+    "smoothed_estimates",
     "upper_bound",
 ]
 
@@ -44,6 +49,8 @@ Vector = NDArray[np.float64]
 
 # Rows that a default profile is computed of at most, and rows of a default batch.
 ROWS, BATCH = 1 << 18, 1 << 14
+# The same in a report without a tolerance, and in a check; rows of the smallest sample of a report.
+PROFILE_ROWS, FEWEST_PROFILE = 1 << 14, 128
 # Nats of bias that a batch is let have at the default noise: exp(2 C) / K for a normal.
 BIAS = 0.02
 GRID = (0.25, 0.5, 1.0, 2.0)
@@ -157,10 +164,33 @@ def profile_of(
     seed: int,
     progress: Progress | None = None,
 ) -> KLProfile:
-    """Compute the profile of canonical rows, of `rows` of them at most."""
-    kind: Noise = "gaussian" if canonical.cube is None else "uniform"
-    every = np.asarray(canonical.rows if canonical.cube is None else canonical.cube)
-    used = shuffled(every, seed)[: rows or ROWS]
+    """Compute the profile of a sample.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d), or in the cube.
+    target : str
+        Its name, for the result.
+    noise : ndarray, shape (levels,), optional
+        Standard deviations (uniform: half widths) of the noise; see `default_noise`.
+    batch : int, optional
+        Rows of a batch: an eighth of the rows by default.
+    confidence : float
+        Of all points of a view together.
+    views : bool
+        Whether slices and subspaces are looked at, too.
+    rows : int, optional
+        Rows that are used at most, drawn at random.
+    seed : int
+    progress : callable, optional
+
+    Returns
+    -------
+    KLProfile
+        In nats.
+    """
+    used, kind = _noisy_rows(canonical, rows or ROWS, seed)
     n, d = used.shape
     size = min(batch_size(batch, n), BATCH) if batch is None else batch_size(batch, n)
     preferred = default_noise(kind, d, size)
@@ -205,12 +235,91 @@ def default_noise(kind: Noise, d: int, batch: int) -> float:
 
 
 def upper_bound(canonical: Canonical, noise: float, batch: int, alpha: float, seed: int) -> float:
-    """Return a one-sided confidence bound of the smoothed divergence, of level 1 - `alpha`."""
-    kind: Noise = "gaussian" if canonical.cube is None else "uniform"
-    rows = np.asarray(canonical.rows if canonical.cube is None else canonical.cube)
-    _, upper, _, _ = brackets(shuffled(rows, seed)[:ROWS], kind, np.array([noise]), batch, seed)
+    """Return a one-sided confidence bound of the smoothed divergence, of level 1 - `alpha`.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d), or in the cube.
+    noise : float
+        Standard deviation (uniform: half width) of the noise.
+    batch : int
+        Rows of a batch.
+    alpha : float
+    seed : int
+
+    Returns
+    -------
+    float
+        Nats.
+    """
+    rows, kind = _noisy_rows(canonical, ROWS, seed)
+    _, upper, _, _ = brackets(rows, kind, np.array([noise]), batch, seed)
     high = confidence_bounds(upper[0], 1.0 - alpha)[1]
     return np.inf if high is None else max(0.0, high)
+
+
+def smoothed_estimates(
+    canonical: Canonical, seed: int, noise: float | None = None, batch: int | None = None
+) -> Estimates:
+    """Estimate the smoothed divergence at one noise level: the middle of the bracket, in nats.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d), or in the cube; at most PROFILE_ROWS are used.
+    seed : int
+    noise, batch : float and int, optional
+        Those of the estimate to be compared with. By default 1/16 of the rows, and the noise
+        that such a batch resolves.
+
+    Returns
+    -------
+    dict of EffectRow to Estimate
+        Value None where there are too few rows.
+    """
+    rows, kind = _noisy_rows(canonical, PROFILE_ROWS, seed)
+    n, d = rows.shape
+    fewest = 2 * FEWEST_PROFILE if batch is None else 8 * batch
+    if n < fewest:
+        note = f"it takes {fewest} rows; there are {n}"
+        few = Estimate(value=None, noise=noise, batch=batch, note=note)
+        return {_smoothed_row(kind, None, batch, None): few}
+    size = batch_size(None, n // 2) if batch is None else batch
+    level = default_noise(kind, d, size) if noise is None else noise
+    lower, upper, _, _ = brackets(rows, kind, np.array([level]), size, seed)
+    middle = 0.5 * (lower[0] + upper[0])
+    estimate = Estimate(
+        value=float(middle.mean()),
+        error=float(middle.std(ddof=1) / np.sqrt(len(middle))),
+        df=len(middle) - 1,
+        noise=level,
+        batch=size,
+    )
+    return {_smoothed_row(kind, level, size, len(middle)): estimate}
+
+
+def profile_effect(profile: KLProfile) -> Effect:
+    """Return the profile's point at the default noise as an effect."""
+    point = profile.point
+    row = _smoothed_row(profile.noise, point.noise, profile.batch, profile.batches)
+    value = 0.5 * (point.lower + point.upper)
+    return row.within_limits(value, point.low, point.high, profile.confidence)
+
+
+def _smoothed_row(
+    kind: Noise, level: float | None, batch: int | None, batches: int | None
+) -> EffectRow:
+    width = "sd" if kind == "gaussian" else "half width"
+    noise = "" if level is None else f" ({width} {level:.3g})"
+    return SMOOTHED_KL.filled(noise=noise, batch=batch, batches=batches)
+
+
+def _noisy_rows(canonical: Canonical, most: int, seed: int) -> tuple[NDArray[Any], Noise]:
+    """Return rows in random order, `most` of them, where noise is added, and its kind."""
+    if canonical.cube is None:
+        return shuffled(np.asarray(canonical.rows), seed)[:most], "gaussian"
+    return shuffled(np.asarray(canonical.cube), seed)[:most], "uniform"
 
 
 def brackets(

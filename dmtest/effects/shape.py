@@ -6,43 +6,48 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
-from dmtest.results.outcome import Effect
+from dmtest.results.effect_table import EFFECTIVE_RANK, LENGTH_DISPERSION, Estimates
+from dmtest.results.estimate import Estimate
 from dmtest.targets.targets import Canonical
 
-__all__ = ["dispersion", "shape_effects"]
+__all__ = ["dispersion", "effective_rank", "shape_estimates"]
+
+Vector = NDArray[np.float64]
 
 ROWS = 20_000
 
 
-def shape_effects(canonical: Canonical, confidence: float = 0.95) -> list[Effect]:
-    """Return the dispersion of squared lengths and the effective rank of the covariance.
+def shape_estimates(canonical: Canonical) -> Estimates:
+    """Return the dispersion of squared lengths and the effective rank of the covariance."""
+    estimates: Estimates = {LENGTH_DISPERSION: dispersion(canonical.rows)}
+    rank = effective_rank(canonical.covariance)
+    if len(canonical.covariance) > 1 and rank is not None:
+        row = EFFECTIVE_RANK.filled(d=len(canonical.covariance))
+        estimates[row] = Estimate(value=rank)
+    return estimates
 
-    Dispersion: Var |x|^2 over 2 d, the value under N(0, I), on rows scaled to unit variance
-    on average. 1 under the target; above 1 for heavy tails common to all coordinates, below
-    1 for rows near a sphere. The interval is the delta method's. Effective rank:
-    (tr S)^2 / tr S^2, d when all directions carry the same variance.
-    """
-    covariance = canonical.covariance
+
+def effective_rank(covariance: Vector) -> float | None:
+    """(tr S)^2 / tr S^2: d when all directions carry the same variance; None for S = 0."""
     trace, square = float(np.trace(covariance)), float(np.square(covariance).sum())
-    effects = [_dispersion(canonical.rows, confidence)]
-    if len(covariance) > 1 and square > 0.0:
-        effects.append(
-            Effect(
-                name="effective-rank",
-                label="Effective rank of the covariance",
-                value=trace**2 / square,
-                unit=f"of {len(covariance)} directions",
-                note="(tr S)^2 / tr S^2, descriptive",
-            )
-        )
-    return effects
+    return trace**2 / square if square > 0.0 else None
 
 
-def dispersion(x: NDArray[Any]) -> tuple[float, float]:
-    """Dispersion of squared lengths and its standard error; of ROWS rows at most."""
-    step = -(-len(x) // ROWS)
+def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:
+    """Estimate Var |x|^2 over 2 d, the value under N(0, I), of rows scaled to unit variance.
+
+    1 under the target; above 1 for heavy tails common to all coordinates, below 1 for rows near
+    a sphere. The error is the delta method's.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+        Rows on normal scale.
+    most : int
+        Rows that are used at most, evenly spaced.
+    """
+    step = -(-len(x) // most)
     rows = np.asarray(x[::step], dtype=np.float64)
     m, d = rows.shape
     scale = float(np.square(rows).mean())
@@ -53,19 +58,4 @@ def dispersion(x: NDArray[Any]) -> tuple[float, float]:
     # than a sample of a few hundred rows shows: the larger of the two covers.
     shared = deviation - 2.0 * value * (squares / d - 1.0)
     error = max(float(deviation.std(ddof=1)), float(shared.std(ddof=1))) / np.sqrt(m)
-    return value, error
-
-
-def _dispersion(x: NDArray[Any], confidence: float) -> Effect:
-    value, error = dispersion(x)
-    margin = float(ndtri(0.5 + 0.5 * confidence)) * error
-    return Effect(
-        name="length-dispersion",
-        label="Dispersion of squared row lengths",
-        value=value,
-        low=max(0.0, value - margin),
-        high=value + margin,
-        confidence=confidence,
-        unit="times the normal's",
-        note="1 under the target; above it tails are heavy in all coordinates at once",
-    )
+    return Estimate(value=value, error=float(error))

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from dmtest.calibration.permutation import PermutationResult
 from dmtest.effects.wasserstein import direction_variance
 from dmtest.engines.labelled_lines import Drawn, Lines, per_line, sorted_lines
 from dmtest.engines.pool import Labels, Pool
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import EffectRow, Estimates, effects_of
+from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.statistics.pools.classifier import observed_scores
@@ -22,7 +24,6 @@ __all__ = ["Moments", "contrast_effects", "moments_of", "rotation_effects"]
 
 Vector = NDArray[np.float64]
 
-CONFIDENCE = 0.95
 # Columns up to which covariances are compared, and permutations that remove a bias.
 MOST_COLUMNS, DEBIASING = 2048, 199
 
@@ -50,23 +51,34 @@ def moments_of(x: NDArray[np.floating]) -> Moments:
 def contrast_effects(
     pool: Pool, details: Mapping[str, PermutationResult], ours: Moments, theirs: Moments
 ) -> dict[str, Effect]:
-    """Measure what the tests that were run look at, and means and covariances."""
-    effects: list[Effect] = []
+    """Measure what the tests that were run look at, and means and covariances.
+
+    Parameters
+    ----------
+    pool : Pool
+        The rows of both samples, n of the data and m of the reference.
+    details : dict of str to Permuted
+        Permuted statistics by name of the test.
+    ours, theirs : Moments
+        Of the data and of the reference.
+
+    Returns
+    -------
+    dict of str to Effect
+    """
+    estimates: Estimates = {}
     if "sliced-wasserstein" in details:
-        effects.append(_sliced(pool, details["sliced-wasserstein"].drawn))
+        estimates |= _sliced(pool, details["sliced-wasserstein"].drawn)
     if "energy" in details:
-        effects.append(
-            _pairwise(pool, details["energy"], "energy-distance", "Energy distance", "data units")
-        )
+        estimates |= _pairwise(pool, details["energy"], table.ENERGY_DISTANCE)
     if "mmd" in details:
-        label = "Maximum mean discrepancy"
-        effects.append(_pairwise(pool, details["mmd"], "mmd", label, "of at most 1.41"))
+        estimates |= _pairwise(pool, details["mmd"], table.MEAN_DISCREPANCY)
     if "classifier" in details:
-        effects.append(_told_apart(pool))
-    effects.append(_means(ours, theirs))
+        estimates[table.CLASSIFIER_ACCURACY] = _told_apart(pool)
+    estimates[table.MEAN_DIFFERENCE] = _means(ours, theirs)
     if pool.d <= MOST_COLUMNS:
-        effects.append(_covariances(pool, ours, theirs))
-    return {effect.name: effect for effect in effects}
+        estimates[table.COVARIANCE_DIFFERENCE] = _covariances(pool, ours, theirs)
+    return effects_of(estimates)
 
 
 def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Effect]:
@@ -74,92 +86,41 @@ def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Ef
 
     `pool` holds the rows themselves.
     """
-    lengths = [np.sqrt(np.einsum("ij,ij->i", a, a, dtype=np.float64)) for a in (pool.x, pool.y)]
-    lines = sorted_lines(Pool(lengths[0][:, None], lengths[1][:, None]), np.ones((1, 1)))
-    labels = Labels(pool.n, pool.m, DEBIASING, pool.seed)
     from dmtest.kernels.transport import wasserstein_lines
 
-    values = per_line(lines, labels, wasserstein_lines)
+    lengths = [np.sqrt(np.einsum("ij,ij->i", a, a, dtype=np.float64)) for a in (pool.x, pool.y)]
+    lines = sorted_lines(Pool(lengths[0][:, None], lengths[1][:, None]), np.ones((1, 1)))
+    values = per_line(lines, Labels(pool.n, pool.m, DEBIASING, pool.seed), wasserstein_lines)
     low, high = (np.sqrt(np.maximum(np.linalg.eigvalsh(m.covariance), 0.0)) for m in (ours, theirs))
-    effects = [
-        _wasserstein(
-            pool.n,
-            pool.m,
-            1,
-            values,
-            lines,
-            "length-difference",
-            "Wasserstein-2 distance of row lengths",
-            "of lengths |x|; bias removed by permutation",
-        ),
-        Effect(
-            name="spectrum-difference",
-            label="Distance of the spectra",
-            value=float(np.sqrt(np.square(low - high).sum())),
-            unit="data units",
-            note=(
-                "of the sorted standard deviations along principal axes: the smallest "
-                "Wasserstein-2 distance, over rotations, of normals with these covariances"
-            ),
-        ),
-        Effect(
-            name="mean-lengths",
-            label="Difference of the lengths of the means",
-            value=float(np.linalg.norm(ours.mean) - np.linalg.norm(theirs.mean)),
-            unit="data units",
-        ),
-    ]
-    return {effect.name: effect for effect in effects}
-
-
-def _rooted(name: str, label: str, squared: float, error: float, unit: str, note: str) -> Effect:
-    """Give a distance from the estimate of its square and the standard error of that."""
-    reach = float(ndtri(0.5 + 0.5 * CONFIDENCE)) * error
-    value, low, high = (
-        float(np.sqrt(max(v, 0.0))) for v in (squared, squared - reach, squared + reach)
-    )
-    return Effect(
-        name=name,
-        label=label,
-        value=value,
-        low=low,
-        high=high,
-        confidence=CONFIDENCE,
-        unit=unit,
-        note=note,
+    apart = float(np.linalg.norm(ours.mean) - np.linalg.norm(theirs.mean))
+    return effects_of(
+        {
+            table.LENGTH_DIFFERENCE: _wasserstein(pool, values, lines, d=1),
+            table.SPECTRUM_DIFFERENCE: Estimate(value=float(np.square(low - high).sum())),
+            table.MEAN_LENGTHS: Estimate(value=apart),
+        }
     )
 
 
-def _sliced(pool: Pool, drawn: Drawn) -> Effect:
+def _sliced(pool: Pool, drawn: Drawn) -> Estimates:
     assert drawn.per_line is not None
     assert drawn.lines is not None
-    k = len(drawn.per_line)
-    return _wasserstein(
-        pool.n,
-        pool.m,
-        pool.d,
-        drawn.per_line / pool.scale,
-        drawn.lines,
-        "sliced-wasserstein-2",
-        "Sliced Wasserstein-2 distance",
-        f"root mean square over {k} slices; bias removed by permutation",
-    )
+    row = table.SLICED_DIFFERENCE.filled(k=len(drawn.per_line))
+    return {row: _wasserstein(pool, drawn.per_line / pool.scale, drawn.lines, d=pool.d)}
 
 
-def _wasserstein(
-    n: int, m: int, d: int, values: Vector, lines: Lines, name: str, label: str, note: str
-) -> Effect:
-    """Take off the mean under permutations; add up what the estimate varies by.
+def _wasserstein(pool: Pool, values: Vector, lines: Lines, *, d: int) -> Estimate:
+    """Estimate the mean square over lines of d-dimensional rows, (lines, 1 + permutations).
 
-    Rows (del Barrio & Loubes 2019: the influence function of W2^2 is the Kantorovich
-    potential), the choice of directions, and what is left where the potential vanishes.
+    The mean under permutations is taken off. The error adds up what the estimate varies by: rows
+    (del Barrio & Loubes 2019: the influence function of W2^2 is the Kantorovich potential), the
+    choice of directions, and what is left where the potential vanishes.
     """
     means = values.mean(axis=0)
-    estimate = float(means[0] - means[1:].mean())
-    ours, theirs = _potentials(lines, n, m)
-    variance = float(ours.var(ddof=1)) / n + float(theirs.var(ddof=1)) / m
+    ours, theirs = _potentials(lines, pool.n, pool.m)
+    variance = float(ours.var(ddof=1)) / pool.n + float(theirs.var(ddof=1)) / pool.m
     variance += direction_variance(values[:, 0], d) + float(means[1:].var(ddof=1))
-    return _rooted(name, label, estimate, float(np.sqrt(variance)), "data units", note)
+    return Estimate(value=float(means[0] - means[1:].mean()), error=float(np.sqrt(variance)))
 
 
 def _potentials(lines: Lines, n: int, m: int) -> tuple[Vector, Vector]:
@@ -181,29 +142,27 @@ def _potential(x: Vector, y: Vector) -> Vector:
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def _pairwise(pool: Pool, result: PermutationResult, name: str, label: str, unit: str) -> Effect:
-    """Give the root of a mean over pairs, its bias removed by permutation.
+def _pairwise(pool: Pool, result: PermutationResult, row: EffectRow) -> Estimates:
+    """Estimate a squared distance, a mean over pairs; its bias is removed by permutation.
 
     Its sampling error is that of the projections on single rows (Hoeffding), and where these
     vanish that of the permuted statistic.
     """
     values = result.drawn.badness[:, 0] / pool.scale
     estimate = float(values[0] - values[1:].mean())
-    variance = float(values[1:].var(ddof=1))
-    note = "root of the squared distance; bias removed by permutation"
-    if "bandwidth" in result.params:
-        note += f"; Gaussian kernel, bandwidth {result.params['bandwidth']:.3g}"
-    form = result.drawn.form
-    if form is None:
-        value = float(np.sqrt(max(estimate, 0.0)))
-        return Effect(name=name, label=label, value=value, unit=unit, note=note)
-    ours, theirs = form.potential[: pool.n], form.potential[pool.n :]
-    variance += 4.0 * (float(ours.var(ddof=1)) / pool.n + float(theirs.var(ddof=1)) / pool.m)
-    return _rooted(name, label, estimate, float(np.sqrt(variance)), unit, note)
+    width = result.params.get("bandwidth")
+    kernel = "" if width is None else f"; Gaussian kernel, bandwidth {width:.3g}"
+    form, error = result.drawn.form, None
+    if form is not None:
+        ours, theirs = form.potential[: pool.n], form.potential[pool.n :]
+        variance = float(values[1:].var(ddof=1))
+        variance += 4.0 * (float(ours.var(ddof=1)) / pool.n + float(theirs.var(ddof=1)) / pool.m)
+        error = float(np.sqrt(variance))
+    return {row.filled(kernel=kernel): Estimate(value=estimate, error=error)}
 
 
-def _told_apart(pool: Pool) -> Effect:
-    """Say how many held-out rows a classifier gets right, both samples weighing the same."""
+def _told_apart(pool: Pool) -> Estimate:
+    """Estimate how many held-out rows a classifier gets right, both samples weighing the same."""
     found, mine = observed_scores(pool)
     # A score of exactly 0 is a guess.
     right = [float((np.sign(one) + 1.0).sum()) / 2.0 for one in (found[mine], -found[~mine])]
@@ -212,40 +171,22 @@ def _told_apart(pool: Pool) -> Effect:
     # Agresti & Coull's (1998) two more of either kind keep the interval from closing at 0 and 1.
     shares = [(r + 2.0) / (s + 4.0) for r, s in zip(right, sizes, strict=True)]
     variance = sum(p * (1.0 - p) / (s + 4.0) for p, s in zip(shares, sizes, strict=True)) / 4.0
-    reach = float(ndtri(0.5 + 0.5 * CONFIDENCE) * np.sqrt(variance))
-    return Effect(
-        name="classifier-accuracy",
-        label="Held-out rows that a classifier tells right",
-        value=value,
-        low=max(value - reach, 0.0),
-        high=min(value + reach, 1.0),
-        confidence=CONFIDENCE,
-        unit="of all (0.5: none)",
-        note="balanced accuracy of a shrunk linear discriminant, cross-fitted over five folds",
-    )
+    return Estimate(value=value, error=float(np.sqrt(variance)))
 
 
-def _means(ours: Moments, theirs: Moments) -> Effect:
-    """Give the distance of the means in root mean squared pooled standard deviations."""
+def _means(ours: Moments, theirs: Moments) -> Estimate:
+    """Estimate the squared distance of the means, in mean squared pooled standard deviations."""
     noise = ours.covariance / ours.n + theirs.covariance / theirs.n
     apart = ours.mean - theirs.mean
     pooled = ours.n * ours.variances + theirs.n * theirs.variances
     scale = float(np.sqrt(pooled.mean() / (ours.n + theirs.n))) or 1.0
     squared = float(apart @ apart - np.trace(noise)) / scale**2
     variance = 4.0 * float(apart @ noise @ apart) + 2.0 * float(np.square(noise).sum())
-    return _rooted(
-        "mean-difference",
-        "Distance of the means",
-        squared,
-        float(np.sqrt(variance)) / scale**2,
-        "sd",
-        "length of the difference, in root mean squared pooled standard deviations of columns; "
-        "what sampling adds is taken off",
-    )
+    return Estimate(value=squared, error=float(np.sqrt(variance)) / scale**2)
 
 
-def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Effect:
-    """Give the Frobenius distance of the covariances over the norm of the reference's.
+def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Estimate:
+    """Estimate the squared Frobenius distance of the covariances over that of the reference's.
 
     What sampling adds to the square is estimated from |c c' - S|^2 of centred rows c, and taken
     off; the error is that of the projections c'Ac, A the difference, and of the part taken off.
@@ -265,12 +206,5 @@ def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Effect:
     d = pool.d
     variance += 2.0 * bias**2 / (d * (d + 1) / 2.0)
     norm = float(np.square(theirs.covariance).sum()) or 1.0
-    return _rooted(
-        "covariance-difference",
-        "Distance of the covariances",
-        float(np.square(apart).sum() - bias) / norm,
-        float(np.sqrt(variance)) / norm,
-        "of the reference's",
-        "Frobenius norm of the difference over that of the reference's covariance; what sampling "
-        "adds is taken off",
-    )
+    squared = float(np.square(apart).sum() - bias) / norm
+    return Estimate(value=squared, error=float(np.sqrt(variance)) / norm)

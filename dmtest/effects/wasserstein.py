@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,12 @@ from dmtest.battery.one_sample import Battery
 from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull, null_of
 from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.slices import project
-from dmtest.results.outcome import Effect
+from dmtest.results.effect_table import SLICED_WASSERSTEIN, WORST_SLICE, Estimates
+from dmtest.results.estimate import Estimate
 from dmtest.statistics.slices.wasserstein import NULL_ROWS, growth, squared_wasserstein
 from dmtest.targets.targets import Canonical
 
-__all__ = ["SlicedDistance", "describe_slices", "sliced_distance", "wasserstein_effects"]
+__all__ = ["describe_slices", "direction_variance", "sliced_estimates"]
 
 Vector = NDArray[np.float64]
 
@@ -25,85 +26,68 @@ NULL_REPLICATES = 199
 VARIANCE_ROWS = 20_000
 
 
-def wasserstein_effects(
-    canonical: Canonical, battery: Battery, seed: int, confidence: float = 0.95
-) -> list[Effect]:
-    """Return the sliced distance with its interval, and that of the worst slice.
+def sliced_estimates(
+    canonical: Canonical, battery: Battery, seed: int, *, shared: bool = False
+) -> Estimates:
+    """Estimate the squared sliced distance, and return that of the worst slice.
 
     The squared distance is debiased by its mean under the null at this n. Its standard
     error joins the sampling error of the rows (the influence function of W2^2 is the
     Kantorovich potential: del Barrio & Loubes 2019), the choice of directions and the
     null's own standard deviation, which is what is left when the potential vanishes.
-    Rows in the tails weigh in squared, which skews the estimate: the interval is
-    Hall's (1992) transformed one. Its coverage falls short where a single slice has heavy
+    Rows in the tails weigh in squared, which skews the estimate: limits are Hall's (1992)
+    transformed ones. Their coverage falls short where a single slice has heavy
     tails (Student's t with 5 degrees of freedom: 0.82 to 0.87 instead of 0.95) and where
     fewer slices than dimensions, say below 32, may miss a departure in few directions.
 
     A single slice of several dimensions says nothing on how slices differ; the interval
     is then that of this slice.
-    """
-    estimate, sampling, skewness, squared, null = sliced_distance(canonical, battery, seed)
-    n, k = len(canonical.rows), len(squared)
-    variance = sampling + direction_variance(squared, canonical.rows.shape[1])
-    variance += float(null[:, 0].var(ddof=1))
-    skewness *= (sampling / variance) ** 1.5 / np.sqrt(n)
-    quantile = float(ndtri(0.5 + 0.5 * confidence))
-    below, above = (hall_quantile(z, skewness) * np.sqrt(variance) for z in (quantile, -quantile))
-    scale = "after whitening" if canonical.fitted else "on normal scale"
-    worst = int(squared.argmax())
-    usual = float(np.sqrt(np.quantile(null[:, 1], 0.95)))
-    return [
-        Effect(
-            name="sliced-wasserstein-2",
-            label="Sliced Wasserstein-2 distance",
-            value=float(np.sqrt(max(estimate, 0.0))),
-            low=float(np.sqrt(max(estimate - below, 0.0))),
-            high=float(np.sqrt(max(estimate - above, 0.0))),
-            confidence=confidence,
-            unit="standard deviations",
-            note=f"root mean square over {k} slices {scale}, null bias removed",
-        ),
-        Effect(
-            name="worst-slice",
-            label=f"Wasserstein-2 distance of the worst slice (number {worst})",
-            value=float(np.sqrt(squared[worst])),
-            unit="standard deviations",
-            note=f"largest of {k}; 95 % of samples from the target stay below {usual:.2g}",
-        ),
-    ]
 
-
-class SlicedDistance(NamedTuple):
-    """The mean of W2^2 over slices, before it is cut off at 0.
-
-    Attributes
+    Parameters
     ----------
-    estimate : float
-        The null's mean at this n is taken off; may be negative.
-    sampling, skewness : float
-        Variance of the estimate by the influence of rows, and the skewness of that influence.
-    squared : ndarray, shape (k,)
-        W2^2 of the slices as they are.
-    null : ndarray, shape (replicates, 2)
-        Mean and largest W2^2 over slices of null samples.
+    canonical : Canonical
+        Rows on normal scale, shape (n, d).
+    battery : Battery
+        Of these rows, run with `describe_slices`.
+    seed : int
+    shared : bool
+        Whether the estimate is compared with another one along the same directions: their
+        choice is then no error, and the skewness is that of the null.
+
+    Returns
+    -------
+    dict of EffectRow to Estimate
+        Of squares, in squared standard deviations of the target: mean over slices, with the
+        mean of the null taken off, and largest of a slice as it is, without an error.
     """
-
-    estimate: float
-    sampling: float
-    skewness: float
-    squared: Vector
-    null: Vector
-
-
-def sliced_distance(canonical: Canonical, battery: Battery, seed: int) -> SlicedDistance:
-    """Estimate the squared sliced distance from a battery that has `describe_slices`."""
     assert battery.directions is not None
     assert battery.null is not None
     squared = battery.extras[SQUARED_WASSERSTEIN.name]
+    n, k = len(canonical.rows), len(squared)
     null = _null(battery.null, canonical.rows.shape[1], seed)
     sampling, skewness = _influence(canonical, battery.directions)
-    estimate = float(squared.mean() - null[:, 0].mean())
-    return SlicedDistance(estimate, sampling / battery.null.n, skewness, squared, null)
+    sampling /= battery.null.n
+    if shared:
+        centred = null[:, 0] - null[:, 0].mean()
+        variance = sampling + float(centred.var(ddof=1))
+        skewness = float(np.mean(centred**3)) / variance**1.5 if variance > 0.0 else 0.0
+    else:
+        variance = sampling + direction_variance(squared, canonical.rows.shape[1])
+        variance += float(null[:, 0].var(ddof=1))
+        skewness *= (sampling / variance) ** 1.5 / np.sqrt(n)
+    mean = SLICED_WASSERSTEIN.filled(
+        k=k, scale="after whitening" if canonical.fitted else "on normal scale"
+    )
+    usual = float(np.sqrt(np.quantile(null[:, 1], 0.95)))
+    worst = WORST_SLICE.filled(worst=int(squared.argmax()), k=k, usual=usual)
+    return {
+        mean: Estimate(
+            value=float(squared.mean() - null[:, 0].mean()),
+            error=float(np.sqrt(variance)),
+            skewness=float(skewness),
+        ),
+        worst: Estimate(value=float(squared.max())),
+    }
 
 
 def _null(null: SliceNull, columns: int, seed: int) -> Vector:
@@ -156,16 +140,6 @@ def direction_variance(values: Vector, d: int) -> float:
         return bound
     means = values[: count * width].reshape(count, width).mean(axis=1)
     return float((means.var(ddof=1) / count * (count - 1) + 2.0 * bound) / (count + 1))
-
-
-def hall_quantile(z: float, skewness: float) -> float:
-    """Quantile of a studentised mean whose summands, over sqrt n, have this skewness.
-
-    Hall's (1992) monotone cubic transformation to a normal score, inverted.
-    """
-    if abs(skewness) < 1e-6:
-        return z
-    return float(3.0 / skewness * (np.cbrt(1.0 + skewness * (z - skewness / 6.0)) - 1.0))
 
 
 def describe_slices() -> dict[str, Any]:

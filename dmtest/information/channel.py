@@ -1,4 +1,4 @@
-"""A two-sided bracket of I(f(X); f(X) + Z) from embeddings alone: the channel is known."""
+"""A lower and an upper bound of I(f(X); f(X) + Z) from embeddings: the noise density is known."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = [
 
 Vector = NDArray[np.float64]
 
-# Batches, by default: fewer are larger, and a larger batch narrows the bracket.
+# Default number of batches. Fewer batches are larger, and a larger batch narrows the bracket.
 BATCHES = 8
-# Rows of the smallest batch that says anything.
+# Fewest rows of a batch.
 SMALLEST = 8
 
 
@@ -44,15 +44,18 @@ class Bracket:
     Attributes
     ----------
     lower, upper : float
-        InfoNCE and leave-one-out values: below and above the information in expectation.
+        InfoNCE and leave-one-out values: below and above the information in expectation, in nats.
     low, high : float
-        Confidence bounds: the information lies between them with probability `confidence`.
+        Confidence bounds in nats: the information lies between them with probability
+        `confidence`.
     confidence : float
     capacity : float
-        What the information cannot exceed for a normal (a uniform) embedding.
+        Largest information of a normal (uniform) embedding, in nats.
     batch, batches : int
+        Rows of a batch, and number of batches.
     saturated : bool
-        The lower bound is above 0.8 log(batch), the most that it can show: it says little.
+        The lower bound exceeds 0.8 log(batch). It can never exceed log(batch), so the
+        information may be much larger.
     """
 
     lower: float
@@ -83,19 +86,20 @@ def channel_bracket(
 
     The noise density is known, so InfoNCE with T_ij = log p(y_i | x_j) bounds the information
     from below and the leave-one-out form from above (Poole et al. 2019). Disjoint batches give
-    independent values: their Student intervals are the confidence bounds. A larger batch
-    narrows the bracket, more batches narrow its error.
+    independent values, whose Student intervals are the confidence bounds. A larger batch
+    narrows the bracket; more batches narrow its confidence interval.
 
     Parameters
     ----------
     data : array_like, frame, tensor or path, shape (n, d)
     sigma : float, optional
-        Standard deviation of normal noise. Give this or `epsilon`.
+        Standard deviation of normal noise. Either this or `epsilon` is required.
     epsilon : float, optional
         Half width of uniform noise.
     batch : int, optional
         Rows of a batch; by default an eighth of the rows.
     confidence : float
+        Probability with which the two confidence bounds hold together.
     rng : None, int or numpy Generator
 
     Returns
@@ -117,9 +121,9 @@ def channel_bracket(
     size = batch_size(batch, len(rows))
     with single_threaded_blas():
         levels = np.array([amount])
-        found = channel_densities(shuffled(rows, seed), noise, levels, size, seed)
-    lower = batch_means(found.alone - found.together, size)[0]
-    upper = batch_means(found.alone - found.others, size)[0]
+        densities = channel_densities(shuffled(rows, seed), noise, levels, size, seed)
+    lower = batch_means(densities.alone - densities.together, size)[0]
+    upper = batch_means(densities.alone - densities.others, size)[0]
     low = confidence_bounds(lower, confidence, 2)[0]
     high = confidence_bounds(upper, confidence, 2)[1]
     return Bracket(
@@ -136,13 +140,13 @@ def channel_bracket(
 
 
 def capacity_of(noise: Noise, d: int, amount: float) -> float:
-    """Return the capacity of d columns under either kind of noise, in nats."""
-    of = bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity
-    return float(of(d, amount))
+    """Return the capacity of d columns in nats, for noise of level `amount` (sigma or epsilon)."""
+    capacity = bounds.gaussian_capacity if noise == "gaussian" else bounds.uniform_capacity
+    return float(capacity(d, amount))
 
 
 def batch_size(batch: int | None, n: int) -> int:
-    """Return the rows of a batch, checked; by default so many that there are `BATCHES`."""
+    """Return the rows of a batch, by default n / `BATCHES`; refuse more than n rows."""
     if batch is None:
         if n < BATCHES * SMALLEST:
             raise InputError(
@@ -156,18 +160,18 @@ def batch_size(batch: int | None, n: int) -> int:
 
 
 def shuffled(rows: NDArray[Any], seed: int) -> NDArray[Any]:
-    """Put rows in random order: files are often sorted, and batches must be alike."""
+    """Return the rows in random order: files are often sorted, and batches must be alike."""
     return np.asarray(rows[stream(seed, "channel/order").permutation(len(rows))])
 
 
 def batch_means(values: Vector, batch: int) -> Vector:
-    """Average (levels, n) over batches: (levels, batches)."""
+    """Return means over batches: (levels, n) to (levels, batches)."""
     with np.errstate(invalid="ignore"):
         return np.asarray(values.reshape(len(values), -1, batch).mean(axis=2))
 
 
 def noise_of(sigma: float | None, epsilon: float | None) -> tuple[Noise, float]:
-    """Return the kind of noise and its level, from whichever of the two was given."""
+    """Return the kind and the level of the noise, from the one argument that is not None."""
     if (sigma is None) == (epsilon is None):
         raise InputError("sigma, epsilon: give one of them, for normal or for uniform noise.")
     if sigma is not None:

@@ -1,4 +1,4 @@
-"""A number of nats that says what it is."""
+"""Values of information in nats that carry their kind and their confidence bounds."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ Kind: TypeAlias = Literal["lower bound", "upper bound", "estimate", "score"]
 
 
 class Estimate(float):
-    """A float that knows whether it bounds mutual information, and how well.
+    """A float with its kind (bound or estimate of mutual information) and its confidence bounds.
 
     Attributes
     ----------
     kind : {"lower bound", "upper bound", "estimate", "score"}
         Bounds hold in expectation; a score is monotone in information but not in nats.
     method : str
+        Name of the bound or estimator.
     low, high : float or None
         One-sided confidence bounds of the expectation, each at `confidence`, from disjoint
-        batches; None with fewer than two.
+        batches; None with fewer than two batches.
     confidence : float or None
     batches, batch : int
-        Number of batches, and samples in each.
+        Number of batches, and rows of each.
     saturated : bool
-        The value is so close to the largest that the batch allows (log of its size) that
-        the information may be much larger.
+        The value is close to the largest that the batch allows (log of its size), so the
+        information may be much larger.
     """
 
     kind: Kind
@@ -42,16 +43,16 @@ class Estimate(float):
     saturated: bool
 
     def __new__(cls, value: float, **facts: Any) -> Estimate:
-        """Make one from its value and its facts."""
-        made = super().__new__(cls, value)
+        """Make an estimate from its value and the attributes above."""
+        estimate = super().__new__(cls, value)
         defaults: dict[str, Any] = {"low": None, "high": None, "confidence": None}
         defaults |= {"batches": 1, "batch": 0, "saturated": False}
         for name, fact in (defaults | facts).items():
-            setattr(made, name, fact)
-        return made
+            setattr(estimate, name, fact)
+        return estimate
 
     def __getnewargs_ex__(self) -> tuple[tuple[float], dict[str, Any]]:
-        """Pickle and copy with the facts."""
+        """Return what pickling and copying need: the value and the attributes."""
         return (float(self),), dict(self.__dict__)
 
     def __repr__(self) -> str:
@@ -68,14 +69,16 @@ class Estimate(float):
 def confidence_bounds(
     values: NDArray[np.float64], confidence: float, comparisons: int = 1
 ) -> tuple[float, float] | tuple[None, None]:
-    """One-sided bounds of a mean, each at `confidence`, from independent batches (Student's t).
+    """One-sided confidence bounds of a mean from independent batches, by Student's t.
 
     Parameters
     ----------
     values : ndarray, shape (batches,)
+        Means of the batches.
     confidence : float
+        Probability with which the bounds hold: each alone if `comparisons` is 1.
     comparisons : int
-        Bounds that shall hold together (Bonferroni).
+        Number of bounds that have to hold jointly (Bonferroni).
 
     Returns
     -------
@@ -88,7 +91,7 @@ def confidence_bounds(
     if not np.isfinite(values).all():
         return -np.inf, np.inf
     quantile = float(stdtrit(count - 1, 1.0 - (1.0 - confidence) / comparisons))
-    # A bound of exponentials may be so far down that its square overflows.
+    # A bound made of exponentials can be so negative that its square overflows.
     unit = max(float(np.abs(values).max()), 1e-300)
     margin = quantile * float((values / unit).std(ddof=1)) * (unit / float(np.sqrt(count)))
     return float(values.mean()) - margin, float(values.mean()) + margin

@@ -11,32 +11,33 @@ from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
 from dmtest.runtime.parallel import workers
 
-__all__ = ["as_rows", "entropy_knn", "ksg", "paired"]
+__all__ = ["as_pairs", "as_rows", "entropy_knn", "ksg"]
 
 Vector = NDArray[np.float64]
 
 
 def entropy_knn(x: ArrayLike, k: int = 3) -> Estimate:
-    """Estimate the differential entropy: psi(n) - psi(k) + log c_d + d mean log r_k.
+    """Kozachenko-Leonenko estimate of the entropy: psi(n) - psi(k) + log c_d + d mean log r_k.
 
-    r_k is a row's distance to its k-th neighbour and c_d the volume of the unit ball.
-    Kozachenko & Leonenko (1987). Its bias grows with the dimension: some 0.1 nats for normals at
-    d = 8, n = 5,000.
+    r_k is the distance of a row to its k-th neighbour and c_d the volume of the unit ball.
+    Kozachenko & Leonenko (1987). The bias grows with the dimension: about 0.1 nats for normal
+    rows at d = 8, n = 5,000.
 
     Parameters
     ----------
     x : array_like, shape (n,) or (n, d)
     k : int
-        Neighbours; more of them: less variance, more bias.
+        Number of neighbours. More neighbours reduce the variance and raise the bias.
 
     Returns
     -------
     Estimate
+        Differential entropy in nats.
 
     Raises
     ------
     InputError
-        If rows are repeated k times: the entropy of a law with atoms is minus infinity.
+        If a row has k exact copies: the entropy of a law with atoms is minus infinity.
     """
     rows = as_rows("x", x)
     k = _neighbours(k, len(rows))
@@ -55,24 +56,25 @@ def entropy_knn(x: ArrayLike, k: int = 3) -> Estimate:
 
 
 def ksg(x: ArrayLike, y: ArrayLike, k: int = 3) -> Estimate:
-    """Estimate I(x; y) = psi(k) + psi(n) - mean(psi(n_x + 1) + psi(n_y + 1)).
+    """KSG estimate of I(x; y): psi(k) + psi(n) - mean(psi(n_x + 1) + psi(n_y + 1)).
 
-    n_x and n_y count the rows that are nearer in x, in y than the k-th neighbour of the joint
-    rows in the maximum norm. Kraskov, Stogbauer & Grassberger (2004), algorithm 1. Information
-    that is large against log n is underestimated.
+    For each row, n_x and n_y count the rows that are nearer in x and in y than its k-th neighbour
+    in the joint space (maximum norm). Kraskov, Stogbauer & Grassberger (2004), algorithm 1.
+    Information that is large compared with log n is underestimated.
 
     Parameters
     ----------
     x, y : array_like, shape (n,) or (n, d)
-        Rows that belong together.
+        Row i of x belongs to row i of y.
     k : int
+        Number of neighbours.
 
     Returns
     -------
     Estimate
-        May be slightly negative where the information is 0.
+        Nats; may be slightly negative where the information is 0.
     """
-    left, right = paired(x, y)
+    left, right = as_pairs(x, y)
     k = _neighbours(k, len(left))
     from scipy.spatial import cKDTree
 
@@ -89,7 +91,7 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3) -> Estimate:
     total = np.zeros(len(joint))
     for rows in (left, right):
         tree = cKDTree(rows)
-        # The row itself is among those counted: that is the + 1.
+        # The counts include the row itself: that is the + 1 of the formula.
         counts = tree.query_ball_point(
             rows, inside, p=np.inf, return_length=True, workers=workers()
         )
@@ -99,7 +101,7 @@ def ksg(x: ArrayLike, y: ArrayLike, k: int = 3) -> Estimate:
 
 
 def as_rows(name: str, x: ArrayLike) -> Vector:
-    """Return finite float64 rows of points: shape (n, d), n >= 2."""
+    """Return finite float64 rows of shape (n, d), n >= 2."""
     try:
         rows = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError):
@@ -112,8 +114,8 @@ def as_rows(name: str, x: ArrayLike) -> Vector:
     return rows
 
 
-def paired(x: ArrayLike, y: ArrayLike) -> tuple[Vector, Vector]:
-    """Return two sets of rows of equal number."""
+def as_pairs(x: ArrayLike, y: ArrayLike) -> tuple[Vector, Vector]:
+    """Return the rows of x and y, equally many of each."""
     left, right = as_rows("x", x), as_rows("y", y)
     if len(left) != len(right):
         raise InputError(f"x, y: got {len(left)} and {len(right)} rows; give pairs of rows.")

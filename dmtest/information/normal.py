@@ -7,29 +7,29 @@ from numpy.typing import ArrayLike
 
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
-from dmtest.information.neighbours import paired
+from dmtest.information.neighbours import as_pairs
 
 __all__ = ["gaussian"]
 
 
 def gaussian(x: ArrayLike, y: ArrayLike) -> Estimate:
-    """-1/2 sum log(1 - r_i^2) over the canonical correlations of the sample.
+    """I(x; y) of jointly normal variables: -1/2 sum log(1 - r_i^2) over canonical correlations r_i.
 
-    Exact for jointly normal variables; for others with normal margins a lower bound, else
-    neither. The sample's correlations exceed the true ones by chance: about d_x d_y / (2 n)
-    nats.
+    The formula is exact for jointly normal variables and a lower bound for others with normal
+    margins; without normal margins it is neither. Sample correlations exceed the true ones by
+    chance, which adds about d_x d_y / (2 n) nats.
 
     Parameters
     ----------
     x, y : array_like, shape (n,) or (n, d)
-        Rows that belong together; n > d_x + d_y.
+        Row i of x belongs to row i of y; n > d_x + d_y.
 
     Returns
     -------
     Estimate
-        Infinite when one is a linear function of the other.
+        Nats; infinite if some combination of columns of x equals one of columns of y.
     """
-    left, right = paired(x, y)
+    left, right = as_pairs(x, y)
     n, columns = len(left), left.shape[1] + right.shape[1]
     if n <= columns:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Theorems 3.4 and 3.5 on data: what pairs (f(X), f(X')) and a noise level certify, in nats."""
+"""Theorems 3.4 and 3.5 on positive pairs (f(X), f(X')): the bounds of one noise level, in nats."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ __all__ = ["PairBounds", "pair_bounds"]
 
 Vector = NDArray[np.float64]
 
-# Rows of a matrix of scores at most, rows of its tiles where coordinates are looked at one by one.
+# Most rows of a matrix of scores. The uniform critic compares coordinates one by one, in tiles of
+# TILE rows.
 BATCH, TILE = 2048, 64
-# Columns above which nearest neighbours say nothing of an entropy, rows they are given.
+# Nearest neighbours estimate entropies of at most so many columns, from at most so many rows.
 ENTROPY_COLUMNS, ENTROPY_ROWS = 12, 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairBounds:
-    """What a file of pairs comes to.
+    """Bounds and estimates from positive pairs, in nats.
 
     Attributes
     ----------
@@ -40,35 +41,37 @@ class PairBounds:
     level : float
         sigma or epsilon.
     n, d : int
+        Number of pairs, and columns.
     confidence : float
+        Confidence of every bound.
     capacity : float
-        The most that I(f(X'); f(X) + Z) can be for the target's moments (support).
+        Largest I(f(X'); f(X) + Z) given the moments (support) of the target.
     correction : float
-        Moment correction of Lemma B.1: 0 for E|f|^2 = d, and for uniform noise.
+        Moment correction of Lemma B.1: 0 for E|f|^2 = d, and 0 for uniform noise.
     donsker_varadhan, nwj, infonce : Estimate
         Lower bounds of I(f(X'); f(X) + Z) with the dual critic.
     outside : float
-        Share of the pairs that the dual critic calls impossible: with uniform noise those
-        further apart than epsilon, where f is not invariant. The critic is then mixed with a
-        constant of that weight, or its bounds would be minus infinity.
+        Share of the pairs that are impossible under the dual critic: with uniform noise, those
+        further apart than epsilon because f is not invariant. The critic is then mixed with a
+        constant of that weight; without it the bounds would be minus infinity.
     channel : Bracket
         Bracket of I(f(X); f(X) + Z).
     information_low : float
         The best lower confidence bound of I(f(X'); f(X) + Z).
     capacity_used : float
-        `information_low` over capacity and correction.
+        `information_low` divided by the sum of capacity and correction.
     smoothed_kl : float
-        Certificate: with probability `confidence` the divergence of f(X) + Z from the noisy
-        target is at most this (Lemma B.1, B.4).
+        Certificate: with probability `confidence`, the divergence of f(X) + Z from the noisy
+        target is at most this value (Lemmas B.1 and B.4).
     invariance_gap : float
-        Most that I(f(X) + Z; f(X) | f(X')) is, at `confidence`; 0 for a weakly invariant f.
+        Upper confidence bound of I(f(X) + Z; f(X) | f(X')), which is 0 for a weakly invariant f.
     noise_information : float or None
         Plug-in estimate of I(Z; f(X) + Z) by nearest neighbours.
     kl : float or None
-        Plug-in estimate of the theorem's bound of KL(f(X) || target): no certificate. None
+        Plug-in estimate of the theorem's bound of KL(f(X) || target), not a certificate. None
         where entropies cannot be estimated.
     violations : tuple of str
-        Inequalities of the theory that the numbers break, and what that means.
+        Sentences on inequalities of the theory that the numbers break.
     seed : int
     """
 
@@ -97,8 +100,8 @@ class PairBounds:
         """Return everything as plain Python objects."""
         plain = asdict(self)
         for name in ("donsker_varadhan", "nwj", "infonce"):
-            made = getattr(self, name)
-            plain[name] = {"value": float(made)} | dict(made.__dict__)
+            bound = getattr(self, name)
+            plain[name] = {"value": float(bound)} | dict(bound.__dict__)
         return plain | {"violations": list(self.violations)}
 
 
@@ -112,22 +115,23 @@ def pair_bounds(
     confidence: float = 0.95,
     rng: RngLike = None,
 ) -> PairBounds:
-    """Evaluate the inequalities of Theorems 3.4 (normal) and 3.5 (uniform) on pairs.
+    """Evaluate the inequalities of Theorems 3.4 (normal) and 3.5 (uniform) on positive pairs.
 
-    I(f(X'); f(X) + Z) is bounded from below with the dual critic of Theorem 4.1 (uniform: our
-    extension), I(f(X); f(X) + Z) on both sides since the channel is known.
+    The dual critic of Theorem 4.1 (for uniform noise our extension of it) bounds
+    I(f(X'); f(X) + Z) from below. I(f(X); f(X) + Z) is bounded on both sides, because the noise
+    density is known.
 
     Parameters
     ----------
     data, augmented : array_like, frame, tensor or path, shape (n, d)
         Embeddings f(X), and f(X') of augmentations, row by row.
     sigma, epsilon : float
-        The noise of training, or any other: give one. Uniform noise takes embeddings in the
-        unit cube.
+        Level of normal or of uniform noise: that of training, or any other. Exactly one is
+        required. Uniform noise requires embeddings in the unit cube.
     batch : int, optional
-        Rows of a batch: an eighth of them, at most 2,048.
+        Rows of a batch; by default an eighth of the rows, at most 2,048.
     confidence : float
-        Of every bound.
+        Confidence of every bound.
     rng : None, int or numpy Generator
 
     Returns
@@ -138,8 +142,8 @@ def pair_bounds(
     --------
     >>> import numpy as np
     >>> x = np.random.default_rng(0).standard_normal((8000, 2))
-    >>> found = pair_bounds(x, x, sigma=1.0, rng=0)
-    >>> found.smoothed_kl < 0.05 and found.invariance_gap < 0.05 and not found.violations
+    >>> pairs = pair_bounds(x, x, sigma=1.0, rng=0)
+    >>> pairs.smoothed_kl < 0.05 and pairs.invariance_gap < 0.05 and not pairs.violations
     True
     """
     noise, amount = noise_of(sigma, epsilon)
@@ -173,21 +177,21 @@ def pair_bounds(
         outside = float((np.abs(left - noisy) > amount).any(axis=1).mean())
     with single_threaded_blas():
         values = _lower_bounds(left, noisy, noise, amount, size, confidence, outside)
-    channel = channel_bracket(x, **_named(noise, amount), confidence=confidence, rng=seed)
+    channel = channel_bracket(x, **_noise_argument(noise, amount), confidence=confidence, rng=seed)
     capacity = capacity_of(noise, d, amount)
-    # The logarithm of a mean flatters Donsker-Varadhan: it has no part in what is certified.
-    low = max(0.0, *(one.low for one in values[1:] if one.low is not None))
+    # Donsker-Varadhan is biased upwards by the logarithm of a mean: no certificate uses it.
+    low = max(0.0, *(bound.low for bound in values[1:] if bound.low is not None))
     correction, certificate = _certificate(clean, low, noise, amount, size, confidence)
-    # In the cube no more than the capacity gets through, whatever the channel's own bound.
+    # In the cube the information never exceeds the capacity, even where the channel's bound does.
     most = channel.high if noise == "gaussian" else min(channel.high, capacity)
     noise_information = _noise_information(clean, noisy)
-    middle = max(float(values[1]), float(values[2]), 0.0)
+    information = max(float(values[1]), float(values[2]), 0.0)
     kl = None
     if noise_information is not None:
-        of = bounds.gaussian_kl_bound if noise == "gaussian" else bounds.uniform_kl_bound
-        # Theorem 3.4 takes E|f|^2 = d; without it (E|f|^2 - d) / 2 is added on the right.
+        bound = bounds.gaussian_kl_bound if noise == "gaussian" else bounds.uniform_kl_bound
+        # Theorem 3.4 assumes E|f|^2 = d; in general (E|f|^2 - d) / 2 is added on the right.
         excess = correction * (1.0 + amount**2)
-        kl = float(of(noise_information, middle, d, amount)) + excess
+        kl = float(bound(noise_information, information, d, amount)) + excess
     return PairBounds(
         noise=noise,
         level=amount,
@@ -212,7 +216,7 @@ def pair_bounds(
     )
 
 
-def _named(noise: str, amount: float) -> dict[str, Any]:
+def _noise_argument(noise: str, amount: float) -> dict[str, Any]:
     return {"sigma" if noise == "gaussian" else "epsilon": amount}
 
 
@@ -225,10 +229,10 @@ def _lower_bounds(
     confidence: float,
     outside: float,
 ) -> tuple[Estimate, Estimate, Estimate]:
-    """Donsker-Varadhan, NWJ and InfoNCE of all batches, a batch of scores at a time."""
+    """Return Donsker-Varadhan, NWJ and InfoNCE bounds, from one matrix of scores per batch."""
     d = x.shape[1]
     parts: list[tuple[float, float, float]] = []
-    # With this constant the critic is the pointwise information of a perfect match.
+    # This constant makes the critic the pointwise information of a perfect match.
     constant = capacity_of(noise, d, amount) if noise == "gaussian" else 0.0
     for start in range(0, len(x), size):
         scores = _scores(x[start : start + size], y[start : start + size], noise, amount) + constant
@@ -242,29 +246,29 @@ def _lower_bounds(
                 float(infonce(scores)),
             )
         )
-    each = np.array(parts)
+    values = np.array(parts)  # (batches, 3)
     names = ("Donsker-Varadhan", "NWJ", "InfoNCE")
-    out = []
+    estimates = []
     for j, name in enumerate(names):
-        low, high = confidence_bounds(each[:, j], confidence, 2)
-        out.append(
+        low, high = confidence_bounds(values[:, j], confidence, 2)
+        estimates.append(
             Estimate(
-                float(each[:, j].mean()),
+                float(values[:, j].mean()),
                 kind="lower bound",
                 method=name,
                 low=low,
                 high=high,
                 confidence=confidence,
-                batches=len(each),
+                batches=len(values),
                 batch=size,
-                saturated=bool(name == "InfoNCE" and each[:, j].mean() > FULL * np.log(size)),
+                saturated=bool(name == "InfoNCE" and values[:, j].mean() > FULL * np.log(size)),
             )
         )
-    return out[0], out[1], out[2]
+    return estimates[0], estimates[1], estimates[2]
 
 
 def _scores(x: Vector, y: Vector, noise: str, amount: float) -> Vector:
-    """Scores T(x_j, y_i): (K, K)."""
+    """Return the scores T(x_j, y_i) of the dual critic, without its constant: (K, K)."""
     if noise == "gaussian":
         s2 = amount**2
         lengths = np.square(y).sum(axis=1)[:, None]
@@ -285,7 +289,7 @@ def _certificate(
     size: int,
     confidence: float,
 ) -> tuple[float, float]:
-    """Moment correction, and the upper confidence bound of capacity + correction - I."""
+    """Return the moment correction, and the upper confidence bound of capacity + correction - I."""
     d = x.shape[1]
     if noise == "uniform":
         return 0.0, float(bounds.uniform_smoothed_kl_bound(low, d, amount))
@@ -297,7 +301,7 @@ def _certificate(
 
 
 def _noise_information(x: Vector, y: Vector) -> float | None:
-    """Estimate I(Z; f(X) + Z) = h(f(X) + Z) - h(f(X)), where neighbours can."""
+    """Estimate I(Z; f(X) + Z) = h(f(X) + Z) - h(f(X)); None where neighbours cannot."""
     if x.shape[1] > ENTROPY_COLUMNS:
         return None
     x, y = x[:ENTROPY_ROWS], y[:ENTROPY_ROWS]
@@ -309,16 +313,16 @@ def _noise_information(x: Vector, y: Vector) -> float | None:
 def _violations(
     low: float, capacity: float, correction: float, channel: Bracket, noise: str
 ) -> tuple[str, ...]:
-    found = []
+    sentences = []
     if low > capacity + correction:
-        found.append(
+        sentences.append(
             f"I(f(X'); f(X) + Z) >= {low:.4g} exceeds the capacity {capacity + correction:.4g}: "
-            f"the embeddings do not keep the theorem's "
+            f"the embeddings do not have the theorem's "
             + ("moments" if noise == "gaussian" else "support")
         )
     if low > channel.high:
-        found.append(
+        sentences.append(
             f"I(f(X'); f(X) + Z) >= {low:.4g} exceeds I(f(X); f(X) + Z) <= {channel.high:.4g}: "
-            f"against data processing, so the rows of the two arrays are not pairs given f(X)"
+            f"this contradicts data processing, so the rows of the two arrays are not pairs"
         )
-    return tuple(found)
+    return tuple(sentences)

@@ -1,8 +1,8 @@
 """Bounds of mutual information from critic scores.
 
-``scores[i, j] = T(x_j, y_i)``: the diagonal holds the pairs that belong together. A stack of
-matrices, shape (batches, K, K), of disjoint batches adds confidence bounds. All in nats.
-Formulas: Poole et al. (2019).
+``scores[i, j] = T(x_j, y_i)``: the diagonal holds the scores of the pairs that belong together.
+A stack of matrices, shape (batches, K, K), from disjoint batches adds confidence bounds. All
+values are in nats. Formulas: Poole et al. (2019).
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from dmtest.information.estimate import Estimate, Kind, confidence_bounds
 __all__ = ["donsker_varadhan", "infonce", "jsd", "leave_one_out", "nwj"]
 
 Vector = NDArray[np.float64]
-# Share of log K above which a bound that cannot exceed log K says little.
+# A bound that cannot exceed log K counts as saturated above this share of log K.
 FULL = 0.8
 
 
 def donsker_varadhan(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Take mean T_ii - log mean_{i != j} exp T_ij: a lower bound, tight for pointwise information.
+    """Lower bound mean T_ii - log mean_{i != j} exp T_ij, tight if T is pointwise information.
 
-    The logarithm of a mean biases it upwards in small batches. Donsker & Varadhan (1983).
+    The logarithm of a mean biases the bound upwards in small batches. Donsker & Varadhan (1983).
 
     Parameters
     ----------
     scores : array_like, shape (K, K) or (batches, K, K)
+        Critic scores, the pairs that belong together on the diagonal.
     confidence : float
-        Of the bounds over batches.
+        Confidence of each bound over batches.
 
     Returns
     -------
     Estimate
-        A float with its kind.
+        A float in nats with its kind.
     """
 
     def one(t: Vector) -> float:
@@ -47,9 +48,10 @@ def donsker_varadhan(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate
 
 
 def nwj(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Take mean T_ii - mean_{i != j} exp(T_ij - 1): an unbiased lower bound; T = 1 + PMI is tight.
+    """Unbiased lower bound mean T_ii - mean_{i != j} exp(T_ij - 1), tight if T = 1 + PMI.
 
-    Nguyen, Wainwright & Jordan (2010). Parameters and result as :func:`donsker_varadhan`.
+    PMI is the pointwise mutual information. Nguyen, Wainwright & Jordan (2010). Parameters and
+    result as for :func:`donsker_varadhan`.
     """
 
     def one(t: Vector) -> float:
@@ -60,22 +62,22 @@ def nwj(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
 
 
 def infonce(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Take mean_i (T_ii - log mean_j exp T_ij): a lower bound, never above log K.
+    """Lower bound mean_i (T_ii - log mean_j exp T_ij), never above log K.
 
-    van den Oord, Li & Vinyals (2018). `saturated` when it is above 0.8 log K. Parameters and
-    result as :func:`donsker_varadhan`.
+    van den Oord, Li & Vinyals (2018). `saturated` if it exceeds 0.8 log K. Parameters and result
+    as for :func:`donsker_varadhan`.
     """
 
     def one(t: Vector) -> float:
         return float(np.mean(np.diagonal(t) - logsumexp(t, axis=1) + np.log(len(t))))
 
-    return _over_batches(one, scores, "lower bound", "InfoNCE", confidence, limited=True)
+    return _over_batches(one, scores, "lower bound", "InfoNCE", confidence, at_most_log_k=True)
 
 
 def leave_one_out(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Take mean_i (T_ii - log mean_{j != i} exp T_ij): an upper bound when T is log p(y | x).
+    """Upper bound mean_i (T_ii - log mean_{j != i} exp T_ij), for T = log p(y | x) only.
 
-    With any other critic it bounds nothing. Poole et al. (2019). Parameters and result as
+    With any other critic it bounds nothing. Poole et al. (2019). Parameters and result as for
     :func:`donsker_varadhan`.
     """
 
@@ -88,11 +90,12 @@ def leave_one_out(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
 
 
 def jsd(scores: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Take mean -softplus(-T_ii) - mean_{i != j} softplus(T_ij): monotone in information, not nats.
+    """Score mean -softplus(-T_ii) - mean_{i != j} softplus(T_ij), not in nats.
 
-    Deep InfoMax's objective (Hjelm et al. 2019), between -2 log 2 (independent) and 0. Its best
-    critic is the pointwise mutual information: give that to :func:`donsker_varadhan` for
-    nats. Parameters and result as :func:`donsker_varadhan`.
+    The objective of Deep InfoMax (Hjelm et al. 2019), monotone in information, between -2 log 2
+    (independent variables) and 0. Its best critic is the pointwise mutual information;
+    :func:`donsker_varadhan` with that critic returns nats. Parameters and result as for
+    :func:`donsker_varadhan`.
     """
 
     def one(t: Vector) -> float:
@@ -108,9 +111,9 @@ def _over_batches(
     kind: Kind,
     method: str,
     confidence: float,
-    limited: bool = False,
+    at_most_log_k: bool = False,
 ) -> Estimate:
-    stack = _checked(scores)
+    stack = _as_stack(scores)
     if not 0.0 < confidence < 1.0:
         raise InputError(f"confidence: got {confidence!r}; choose a number between 0 and 1.")
     values = np.array([function(t) for t in stack])
@@ -125,11 +128,11 @@ def _over_batches(
         confidence=None if low is None else confidence,
         batches=len(stack),
         batch=size,
-        saturated=limited and value > FULL * np.log(size),
+        saturated=at_most_log_k and value > FULL * np.log(size),
     )
 
 
-def _checked(scores: ArrayLike) -> Vector:
+def _as_stack(scores: ArrayLike) -> Vector:
     try:
         stack = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError):
@@ -143,10 +146,12 @@ def _checked(scores: ArrayLike) -> Vector:
     if not len(stack):
         raise InputError("scores: got an empty stack; give at least one matrix.")
     if np.isnan(stack).any() or np.isposinf(stack).any():
-        raise InputError("scores: got NaN or infinity; -inf is the only value beside numbers.")
+        raise InputError(
+            "scores: got NaN or infinity; -inf is the only value allowed beside numbers."
+        )
     if np.isneginf(np.diagonal(stack, axis1=1, axis2=2)).any():
         raise InputError(
-            "scores: a diagonal score is -inf, so a pair that belongs together is called "
+            "scores: a diagonal score is -inf, which calls a pair that belongs together "
             "impossible; check that scores[i, i] is the pair (x_i, y_i)."
         )
     return stack

@@ -1,12 +1,12 @@
-"""Bets against N(0, I): exact e-values of a batch, from conjugate families and what came before.
+"""Bets against N(0, I): exact e-values of a batch, from conjugate families and earlier batches.
 
-Every bet is a ratio of densities of the batch's rows: a proper mixture that earlier batches have
-shaped, over N(0, I). Its expectation under N(0, I), given all earlier batches, is therefore 1 to
-the last digit at any n and d: no asymptotics, and no null that was simulated. (A p-value read from
-a fixed table of B simulated statistics has a size that is off by about 1/sqrt(B) for good; a bettor
-that learns would learn that.)
+A bet is the ratio of two densities of the batch's rows: a proper mixture, updated with earlier
+batches, over N(0, I). Its expectation under N(0, I), given all earlier batches, is therefore
+exactly 1 at any n and d, without asymptotics and without a simulated null. (The size of a p-value
+from one fixed null of B replicates is off by about 1/sqrt(B) in every batch; a bettor that learns
+would exploit that.)
 
-Earlier batches weigh in with a memory: sums are multiplied by 2^(-1/h) after every batch.
+Earlier batches fade: sums are multiplied by 2^(-1/h) after every batch, h a half-life in batches.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from scipy.special import chdtri, gammaln, multigammaln, ndtr
 from dmtest.engines.directions import random_directions
 from dmtest.runtime.streams import stream
 
-__all__ = ["GROUPS", "MEMORIES", "Bets", "Sums", "said"]
+__all__ = ["GROUPS", "MEMORIES", "Bets", "Sums", "bet_in_words"]
 
 Vector = NDArray[np.float64]
 
-# Half-lives, in batches, of what a bet remembers.
+# Half-lives, in batches, of the sums that a bet uses.
 MEMORIES = (2.0, 16.0, 128.0)
-# Rows that a bet's prior, centred at N(0, I), counts for: large and small departures.
+# Weight of a bet's prior, centred at N(0, I), in rows: weak for large departures, strong for small
+# ones.
 STRENGTHS = (20.0, 500.0)
-# Of a full covariance, in rows for every column, at least those above.
+# Weights of the prior of a full covariance, in rows a column; never below those above.
 JOINT_STRENGTHS = (2.0, 20.0)
+# Most columns with a bet on the full covariance, and most random slices.
 MOST_JOINT = 256
 SLICES = 64
 EDGES = np.array([-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
 BINS = np.diff(ndtr(EDGES), prepend=0.0, append=1.0)
-# What the groups of bets look at; {} is the number or name of a column or slice.
+# What the groups of bets test; {} is the number or name of a column or slice.
 GROUPS = {
     "columns": "the mean or variance of column {}",
     "column-shapes": "the shape of column {}",
@@ -52,17 +54,20 @@ GROUPS = {
 
 @dataclass
 class Sums:
-    """Sums over rows, for each memory (last axis): what all bets are made of.
+    """Sums over rows from which all bets are computed, one for each memory (last axis).
+
+    A margin is a column or a random slice.
 
     Attributes
     ----------
     n : ndarray, shape (m,)
-    first, second : ndarray, shape (lines, m)
-        Of the columns, then of the slices.
-    counts : ndarray, shape (lines + 1, bins, m)
-        Values in each bin; the last line is of the squared lengths.
+        Number of rows.
+    first, second : ndarray, shape (margins, m)
+        Sums of values and of their squares, for the columns and then for the slices.
+    counts : ndarray, shape (margins + 1, bins, m)
+        Values in each bin; the last margin holds the squared lengths.
     cross : ndarray, shape (d, d, m)
-        Sums of products; (0, 0, m) where d is above MOST_JOINT.
+        Sums of products; (0, 0, m) where d = 1 or d is above MOST_JOINT.
     """
 
     n: Vector
@@ -72,10 +77,10 @@ class Sums:
     cross: Vector
 
     @classmethod
-    def zeros(cls, d: int, lines: int) -> Sums:
+    def zeros(cls, d: int, margins: int) -> Sums:
         """Return the sums of no rows."""
         m, wide = len(MEMORIES), d if 1 < d <= MOST_JOINT else 0
-        shapes = ((m,), (lines, m), (lines, m), (lines + 1, len(BINS), m), (wide, wide, m))
+        shapes = ((m,), (margins, m), (margins, m), (margins + 1, len(BINS), m), (wide, wide, m))
         return cls(*(np.zeros(shape) for shape in shapes))
 
     def parts(self) -> dict[str, Vector]:
@@ -83,7 +88,7 @@ class Sums:
         return {name: getattr(self, name) for name in ("n", "first", "second", "counts", "cross")}
 
     def after(self, batch: Sums) -> Sums:
-        """Return these and a batch's, all faded."""
+        """Return the sums of these and the rows of a batch, faded by one batch."""
         fade = 2.0 ** (-1.0 / np.array(MEMORIES))
         new = batch.parts()
         return Sums(*((old + new[name]) * fade for name, old in self.parts().items()))
@@ -91,7 +96,7 @@ class Sums:
 
 @dataclass
 class Bets:
-    """All bets on rows of d columns, and what earlier batches taught them."""
+    """All bets on rows of d columns, with the sums of earlier batches."""
 
     d: int
     sums: Sums = field(init=False)
@@ -103,60 +108,60 @@ class Bets:
         self.directions = random_directions(k, self.d, rng) if k else np.empty((0, self.d))
         self.sums = Sums.zeros(self.d, self.d + k)
         cumulative = np.cumsum(BINS)[:-1]
-        # Beyond the median from the upper tail, which keeps its digits.
+        # Upper tail probabilities keep their digits beyond the median.
         self.length_edges: Vector = np.asarray(chdtri(float(self.d), 1.0 - cumulative))
 
-    def summed(self, rows: NDArray[Any]) -> Sums:
+    def batch_sums(self, rows: NDArray[Any]) -> Sums:
         """Return the sums of a batch, the same for every memory."""
         x = np.asarray(rows, dtype=np.float64)
-        lines = np.concatenate([x.T, self.directions @ x.T])
-        counts = [_binned(line, EDGES) for line in lines]
-        counts.append(_binned(np.square(x).sum(axis=1), self.length_edges))
+        margins = np.concatenate([x.T, self.directions @ x.T])
+        counts = [_bin_counts(margin, EDGES) for margin in margins]
+        counts.append(_bin_counts(np.square(x).sum(axis=1), self.length_edges))
         cross = x.T @ x if self.sums.cross.size else np.zeros((0, 0))
         parts = (
             np.array(float(len(x))),
-            lines.sum(axis=1),
-            np.square(lines).sum(axis=1),
+            margins.sum(axis=1),
+            np.square(margins).sum(axis=1),
             np.array(counts, dtype=np.float64),
             cross,
         )
         return Sums(*(np.repeat(part[..., None], len(MEMORIES), axis=-1) for part in parts))
 
     def place(self, rows: NDArray[Any]) -> dict[str, Vector]:
-        """Return every bet's log e-value on a batch, then learn from it.
+        """Return the log e-value of every bet on a batch, then add the batch to the sums.
 
         Returns
         -------
         dict of str to ndarray, shape (members, strengths, memories)
-            By the names of :data:`GROUPS` that make sense for d columns.
+            By name, for the :data:`GROUPS` that are defined for d columns.
         """
-        batch, past, d = self.summed(rows), self.sums, self.d
+        batch, past, d = self.batch_sums(rows), self.sums, self.d
         normal = np.stack([_normal(past, batch, s) for s in STRENGTHS], axis=1)
         shape = np.stack([_shape(past, batch, s) for s in STRENGTHS], axis=1)
-        found = {"columns": normal[:d], "column-shapes": shape[:d]}
+        values = {"columns": normal[:d], "column-shapes": shape[:d]}
         if d > 1:
             # Columns are independent under N(0, I): products of their e-values are e-values.
-            found["all-columns"] = normal[:d].sum(axis=0, keepdims=True)
-            found["all-shapes"] = shape[:d].sum(axis=0, keepdims=True)
-            found["slices"], found["slice-shapes"] = normal[d:], shape[d:-1]
-            found["lengths"] = shape[-1:]
+            values["all-columns"] = normal[:d].sum(axis=0, keepdims=True)
+            values["all-shapes"] = shape[:d].sum(axis=0, keepdims=True)
+            values["slices"], values["slice-shapes"] = normal[d:], shape[d:-1]
+            values["lengths"] = shape[-1:]
             if past.cross.size:
                 strengths = (
                     max(s, per * d) for s, per in zip(STRENGTHS, JOINT_STRENGTHS, strict=True)
                 )
-                found["joint"] = np.stack([_joint(past, batch, s) for s in strengths])[None]
+                values["joint"] = np.stack([_joint(past, batch, s) for s in strengths])[None]
         self.sums = past.after(batch)
-        return found
+        return values
 
 
-def _binned(values: Vector, edges: Vector) -> Vector:
+def _bin_counts(values: Vector, edges: Vector) -> Vector:
     return np.bincount(np.searchsorted(edges, values), minlength=len(BINS)).astype(np.float64)
 
 
 def _normal(past: Sums, batch: Sums, strength: float) -> Vector:
-    """Log e-value of each line under a normal-gamma prior: (lines, memories).
+    """Log e-value of each margin under a normal-gamma prior: (margins, memories).
 
-    x ~ N(m, 1/l), m ~ N(0, 1/(s l)), l ~ Gamma(s/2, s/2), updated by the past.
+    x ~ N(m, 1/l), m ~ N(0, 1/(s l)), l ~ Gamma(s/2, s/2), updated with earlier batches.
     """
 
     def state(n: Vector, first: Vector, second: Vector) -> tuple[Vector, Vector, Vector]:
@@ -171,7 +176,7 @@ def _normal(past: Sums, batch: Sums, strength: float) -> Vector:
 
 
 def _shape(past: Sums, batch: Sums, strength: float) -> Vector:
-    """Log e-value of each line's bin counts under a Dirichlet prior: (lines + 1, memories)."""
+    """Log e-value of each margin's bin counts under a Dirichlet prior: (margins + 1, memories)."""
     prior = strength * BINS[:, None] + past.counts
     each = gammaln(prior + batch.counts) - gammaln(prior) - batch.counts * np.log(BINS)[:, None]
     start = strength + past.n
@@ -181,7 +186,7 @@ def _shape(past: Sums, batch: Sums, strength: float) -> Vector:
 def _joint(past: Sums, batch: Sums, strength: float) -> Vector:
     """Log e-value of whole rows under a normal-inverse-Wishart prior of mean N(0, I): (memories,).
 
-    S ~ IW(s + d + 1, s I), m ~ N(0, S/s), updated by the past.
+    S ~ IW(s + d + 1, s I), m ~ N(0, S/s), updated with earlier batches.
     """
     d = past.cross.shape[0]
 
@@ -190,7 +195,7 @@ def _joint(past: Sums, batch: Sums, strength: float) -> Vector:
         scale = strength * np.eye(d) + cross - np.outer(first, first) / kappa
         return kappa, strength + d + 1.0 + n, float(np.linalg.slogdet(scale)[1])
 
-    found = []
+    values = []
     for j in range(len(MEMORIES)):
         n0, n = float(past.n[j]), float(batch.n[j])
         first, cross = past.first[:d, j], past.cross[:, :, j]
@@ -198,11 +203,11 @@ def _joint(past: Sums, batch: Sums, strength: float) -> Vector:
         k1, v1, log1 = state(n0 + n, first + batch.first[:d, j], cross + batch.cross[:, :, j])
         value = multigammaln(0.5 * v1, d) - multigammaln(0.5 * v0, d)
         value += 0.5 * (v0 * log0 - v1 * log1 + d * math.log(k0 / k1) + n * d * math.log(2.0))
-        found.append(float(value) + 0.5 * float(np.trace(batch.cross[:, :, j])))
-    return np.array(found)
+        values.append(float(value) + 0.5 * float(np.trace(batch.cross[:, :, j])))
+    return np.array(values)
 
 
-def said(group: str, member: int, names: Sequence[str] | None) -> str:
-    """Say in words what a bet looks at."""
-    named = names is not None and group.startswith("column")
-    return GROUPS[group].format(repr(names[member]) if named and names else member)
+def bet_in_words(group: str, member: int, names: Sequence[str] | None) -> str:
+    """Return in words what a bet tests, with the column's name where there is one."""
+    has_name = names is not None and group.startswith("column")
+    return GROUPS[group].format(repr(names[member]) if has_name and names else member)

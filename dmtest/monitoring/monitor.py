@@ -1,4 +1,4 @@
-"""Is a stream of batches still compatible with its target? Evidence valid at any time."""
+"""Sequential test of a stream of batches: evidence against the target that is valid at any time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from dmtest import arguments
 from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
-from dmtest.monitoring.betting import Bets, said
+from dmtest.monitoring.betting import Bets, bet_in_words
 from dmtest.results.outcome import Finding
 from dmtest.targets.targets import Target, TargetLike, as_target
 
@@ -22,41 +22,45 @@ __all__ = ["Monitor", "MonitorState"]
 
 Vector = NDArray[np.float64]
 
-# Capital that is not bet: what bets may lose at most, but for the sharing below.
+# Share of the capital that is not bet, so the bets can lose no more than the rest (before the
+# redistribution below).
 CASH = 0.5
-# After batch t a share 1 / (t + DELAY) of all capital is dealt out anew.
+# After batch t a share 1 / (t + DELAY) of all capital is redistributed.
 DELAY = 20.0
-PROBED = 4
+# Rows of the first batch that identify the target's transform in a file.
+PROBE_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorState:
-    """What a stream has come to.
+    """Evidence against the target so far.
 
     Attributes
     ----------
     e_value : float
-        Evidence now: the capital of a bettor who began with 1 and whose bets are fair under the
-        target. Large values speak against the target; infinite after a row that it cannot give.
+        Present evidence: the capital of a bettor who began with 1 and whose bets are fair under
+        the target. Large values are evidence against the target; infinite after a row that is
+        impossible under it.
     log_e_value : float
-        Its natural logarithm, which does not overflow.
+        Natural logarithm of `e_value`, which does not overflow.
     largest : float
-        The largest it has been.
+        Largest `e_value` so far.
     pvalue : float
-        min(1, 1 / largest): valid at any time, however often one looks and whenever one stops.
+        min(1, 1 / largest): valid at any time, however often it is read and whenever the stream
+        is stopped.
     n, batches : int
         Rows and batches so far.
     alpha : float
     rejected : bool
-        Whether `largest` has reached 1 / alpha; stays so.
+        Whether `largest` has reached 1 / alpha; never reverts to False.
     rejected_at : int or None
-        Rows after the batch in which that happened.
+        Rows up to the end of the batch in which that happened.
     leading : str
-        What the bets look at that gained most so far.
+        What the bets test that have gained most so far.
     sentence : str
-        All of this for a reader.
+        The state in words.
     findings : tuple of Finding
-        What the last batch's values say about themselves.
+        Findings in the values of the last batch.
     """
 
     e_value: float
@@ -78,24 +82,25 @@ class MonitorState:
 
 
 class Monitor:
-    """Watch a stream of batches, with an error probability that holds at every time at once.
+    """Test a stream batch by batch, with an error probability that holds at all times jointly.
 
-    The evidence is an e-process: under the target, batches of independent rows, the probability
-    that it ever reaches 1 / alpha is at most alpha (Ville 1939), so one may look after every
-    batch, for ever, and stop when one likes. It is the capital of many bets whose fairness is
-    exact (:mod:`dmtest.monitoring.betting`): on the mean, variance and shape of every column and of
-    random slices, of all columns together, on the whole covariance and on the rows' lengths, for
-    small and large departures and for short and long memories. Half of the capital is kept in hand,
-    and after batch t a share 1 / (t + 20) of all is dealt out anew (fixed share: Herbster &
-    Warmuth 1998; Vovk 2021), so that drift which begins late is seen as well.
+    The evidence is an e-process: if rows are independent and follow the target, the probability
+    that it ever reaches 1 / alpha is at most alpha (Ville 1939). The state may therefore be read
+    after every batch, without limit, and the stream may be stopped at any time. The evidence is the
+    capital of many bets that are exactly fair (:mod:`dmtest.monitoring.betting`): on the mean,
+    variance and shape of every column and of random slices, of all columns jointly, on the whole
+    covariance and on the lengths of the rows, for small and large departures and for short and
+    long memories. Half of the capital is not bet. After batch t a share 1 / (t + 20) of all capital
+    is redistributed (fixed share: Herbster & Warmuth 1998; Vovk 2021), so that a drift that begins
+    late is detected as well.
 
     Parameters
     ----------
     target : str or target object
-        ``"normal"``, ``"uniform"``, or Normal, Uniform, Product: fully specified. For
-        any-normal give the Normal(mean, cov) that was measured on other rows.
+        A fully specified target: ``"normal"``, ``"uniform"``, or Normal, Uniform, Product. For
+        any-normal, pass Normal(mean, cov) with moments measured on other rows.
     d : int, optional
-        Columns; by default those of the first batch.
+        Number of columns; by default that of the first batch.
     alpha : float
         Probability of ever rejecting a stream that follows the target.
 
@@ -139,24 +144,24 @@ class Monitor:
 
     @property
     def d(self) -> int | None:
-        """Columns; None before the first batch, if they were not given."""
+        """Number of columns; None before the first batch unless it was passed."""
         return None if self.bets is None else self.bets.d
 
     def update(self, batch: Any, *, key: str | None = None, columns: Any = None) -> MonitorState:
-        """Take the next batch and return the state.
+        """Bet on the next batch and return the state.
 
         Parameters
         ----------
         batch : array_like, frame, tensor or path, shape (n, d)
-            At least 8 rows, independent of each other and of those before; put smaller batches
-            together. Sizes may differ and depend on earlier batches, not on the rows themselves.
+            At least 8 rows, independent of each other and of earlier ones; join smaller batches.
+            Sizes may differ and depend on earlier batches, but not on the rows themselves.
         key, columns
             As for :func:`dmtest.report`.
 
         Raises
         ------
         InputError
-            If the batch cannot be used; the state is then as it was.
+            If the batch cannot be used; the state is then unchanged.
         """
         sample = as_sample(batch, key=key, columns=columns)
         if self.d not in (None, sample.d):
@@ -168,7 +173,7 @@ class Monitor:
         if self.bets is None:
             self.bets = Bets(sample.d)
         if self.probe is None:
-            self.probe, self.names = np.array(sample.x[:PROBED], dtype=np.float64), sample.names
+            self.probe, self.names = np.array(sample.x[:PROBE_ROWS], dtype=np.float64), sample.names
         self._settle(self.bets.place(canonical.rows))
         self.n, self.batches = self.n + sample.n, self.batches + 1
         self.outside += canonical.outside
@@ -176,7 +181,7 @@ class Monitor:
         self.log_largest = max(self.log_largest, self._log_total)
         if self.rejected_at is None and self.log_largest >= -math.log(self.alpha):
             self.rejected_at = self.n
-        self._deal()
+        self._redistribute()
         return self.state
 
     def _settle(self, values: dict[str, Vector]) -> None:
@@ -188,17 +193,17 @@ class Monitor:
             self.gains = {group: np.zeros(v.shape) for group, v in values.items()}
         for group, value in values.items():
             self.capital[group] = self.capital[group] + value
-            # A bet's best run until now, from whenever it began: only to name what leads.
+            # Largest gain over any run of batches up to now; only `leading` uses it.
             self.gains[group] = np.maximum(self.gains[group], 0.0) + value
 
     @property
     def _log_total(self) -> float:
         if self.outside:
             return math.inf
-        held = [float(logsumexp(value)) for value in self.capital.values()]
-        return float(logsumexp([self.cash, *held]))
+        bets = [float(logsumexp(value)) for value in self.capital.values()]
+        return float(logsumexp([self.cash, *bets]))
 
-    def _deal(self) -> None:
+    def _redistribute(self) -> None:
         if self.outside:
             return
         share = 1.0 / (self.batches + DELAY)
@@ -236,11 +241,11 @@ class Monitor:
             return f"{self.outside} {rows} that the target cannot give"
         if not self.gains or self.bets is None:
             return ""
-        # Prior weights count: of thousands of bets some gain by chance.
+        # Weighted by the prior: among thousands of bets some gain by chance.
         scores = {g: v - math.log(v.size) for g, v in self.gains.items()}
         group = max(scores, key=lambda name: float(scores[name].max()))
         member = int(np.unravel_index(scores[group].argmax(), scores[group].shape)[0])
-        return said(group, member, self.names)
+        return bet_in_words(group, member, self.names)
 
     def _sentence(self, pvalue: float, leading: str) -> str:
         count = f"{self.n:,} rows in {self.batches:,} batches"
@@ -249,7 +254,7 @@ class Monitor:
             return (
                 f"These rows do not follow target {name!r}: by row {self.rejected_at:,} the "
                 f"evidence had passed 1 / alpha = {1.0 / self.alpha:g} (p = {pvalue:.2g}, valid at "
-                f"any time, after {count}); what shows it most: {leading}."
+                f"any time, after {count}); strongest evidence: {leading}."
             )
         return (
             f"Still compatible with target {name!r} after {count} (p = {pvalue:.2g}, valid at any "
@@ -257,7 +262,7 @@ class Monitor:
         )
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return the monitor as strict JSON, to go on from later; write it if a path is given."""
+        """Return the monitor as strict JSON, to resume from; write it if a path is given."""
         from dmtest.monitoring.saved import written
 
         return written(self, path)
@@ -266,20 +271,20 @@ class Monitor:
     def from_json(
         cls, path_or_text: str | os.PathLike[str], target: TargetLike | None = None
     ) -> Monitor:
-        """Go on from what `to_json` wrote: the same numbers as if it had never stopped.
+        """Resume the monitor that `to_json` wrote: its numbers are those of an uninterrupted one.
 
         Parameters
         ----------
         path_or_text : path-like or str
-            A file, or the JSON text itself (told by its opening brace).
+            A file, or the JSON text itself, recognised by its opening brace.
         target : optional
-            Needed for targets that a file cannot hold (Normal(mean, cov), Product); refused if
-            it is another.
+            Required for targets that a file cannot hold (Normal(mean, cov), Product); refused if
+            it differs from the stored one.
 
         Raises
         ------
         InputError
-            If it cannot be read, is no monitor's, or is incomplete.
+            If the file cannot be read, holds no monitor, or is incomplete.
         """
         from dmtest.monitoring.saved import restored
 

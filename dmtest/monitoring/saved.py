@@ -14,8 +14,8 @@ from dmtest.errors import InputError
 from dmtest.monitoring.betting import Bets, Sums
 from dmtest.results import serial
 from dmtest.results.outcome import Finding
-from dmtest.targets.stored import describe_target
-from dmtest.targets.targets import Target, TargetLike, Uniform, as_target
+from dmtest.targets.stored import chosen_target, describe_target
+from dmtest.targets.targets import Target, TargetLike
 
 if TYPE_CHECKING:
     from dmtest.monitoring.monitor import Monitor
@@ -27,15 +27,11 @@ KIND, SCHEMA = "dmtest-monitor", 1
 
 def written(monitor: Monitor, path: str | os.PathLike[str] | None = None) -> str:
     """Return a monitor as JSON, and write it if a path is given."""
-    probe = monitor.probe
-    target = {"name": monitor.target.name}
-    if probe is not None:
-        target = describe_target(monitor.target, probe)
     held = {
         "kind": KIND,
         "schema": SCHEMA,
-        "target": target,
-        "probe": probe,
+        "target": describe_target(monitor.target, monitor.probe),
+        "probe": monitor.probe,
         "d": monitor.d,
         "alpha": monitor.alpha,
         "n": monitor.n,
@@ -86,31 +82,9 @@ def _target(data: Mapping[str, Any], asked: TargetLike | None, name: str) -> Tar
     stored = data.get("target")
     if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
         raise InputError(f"path_or_text: {name} names no target; pass what Monitor.to_json wrote.")
-    if asked is None:
-        if "low" in stored and "high" in stored:
-            return Uniform(stored["low"], stored["high"])
-        if "probe" in stored or stored["name"] not in ("normal", "uniform"):
-            raise InputError(
-                f"target: {name} is for {stored['name']!r}, which a file cannot hold; pass the "
-                f"target again, as when the monitor began."
-            )
-        return as_target(stored["name"])
-    goal = as_target(asked)
-    now = {"name": goal.name}
-    if data.get("probe") is not None:
-        now = describe_target(goal, np.array(data["probe"], dtype=np.float64))
-    here, there = now.pop("probe", None), stored.get("probe")
-    same = now == {key: value for key, value in stored.items() if key != "probe"}
-    if not same or (here is None) != (there is None) or not _near(here, there):
-        raise InputError(
-            f"target: {name} is for {stored['name']!r} and got {goal!r}, which is another; leave "
-            f"the target out, or begin another monitor."
-        )
-    return goal
-
-
-def _near(here: Any, there: Any) -> bool:
-    return here is None or bool(np.allclose(here, there, rtol=1e-9, atol=1e-12))
+    probe = None if asked is None else data.get("probe")
+    rows = None if probe is None else np.array(probe, dtype=np.float64)
+    return chosen_target(stored, asked, rows, f"the monitor {name}", rtol=1e-9, atol=1e-12)
 
 
 def _fill(monitor: Monitor, data: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from dmtest.render import wording
+from dmtest.results.provenance import Description
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
@@ -80,8 +81,8 @@ def _line(fields: dict[str, str]) -> str:
 
 def software(report: Report) -> Entry:
     """Return the reference of the package itself, in the version that made the report."""
-    version = report.computed.get("version")
-    year = str(report.computed.get("created") or "")[:4]
+    version = report.provenance.version
+    year = (report.provenance.created or "")[:4]
     release = wording.clean("" if version is None else f", version {version}")
     fields = {"author": "{The dmtest developers}", "title": "dmtest", "year": wording.clean(year)}
     fields["note"] = f"Python package{release}"
@@ -92,7 +93,7 @@ def software(report: Report) -> Entry:
 
 def _labels(report: Report) -> list[str]:
     """Return the labels of what was used, in the order in which a methods section needs them."""
-    found = [PAPER] if report.pictures.get("profile") else []
+    found = [PAPER] if report.figures.profile else []
     for outcome in report.outcomes:
         found += described(report, outcome.test)[1].split("; ")
     if any(outcome.replicates for outcome in report.outcomes):
@@ -101,18 +102,15 @@ def _labels(report: Report) -> list[str]:
         found.append("Westfall & Young 1993")
     if report.outcomes:
         found.append("Holm 1979")
-    if report.pictures.get("slices") and "reference_rows" not in report.computed:
+    if report.figures.slices and report.provenance.reference_rows is None:
         found.append("Aldor-Noiman et al. 2013")
     return [label for label in dict.fromkeys(found) if label]
 
 
 def described(report: Report, test: str) -> tuple[str, str]:
     """Return what a test sees and its references, as far as the report says."""
-    known = report.computed.get("described")
-    row = known.get(test) if isinstance(known, dict) else None
-    if not isinstance(row, dict):
-        return "", ""
-    return wording.clean(row.get("sees") or ""), wording.clean(row.get("reference") or "")
+    row = (report.provenance.described or {}).get(test, Description())
+    return wording.clean(row.sees), wording.clean(row.reference)
 
 
 def cited(report: Report) -> list[Entry]:

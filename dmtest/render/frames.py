@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dmtest.errors import InputError, MissingExtraError
-from dmtest.render.figures import stored_figures
+from dmtest.results.figures import array
 from dmtest.results.outcome import Outcome
 
 if TYPE_CHECKING:
     import xarray as xr
-    from numpy.typing import NDArray
 
     from dmtest.results.report import Report
 
@@ -104,17 +102,12 @@ def dataset(report: Report) -> xr.Dataset:
 Part = tuple[dict[str, Any], dict[str, Any]]
 
 
-def _numbers(values: list[Any]) -> NDArray[np.float64]:
-    """Return numbers as floats, NaN where there is None."""
-    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
-
-
 def _tests(report: Report) -> Part:
     outcomes = report.outcomes
     made: dict[str, Any] = {
-        name: ("test", _numbers([getattr(o, name) for o in outcomes])) for name in NUMBERS
+        name: ("test", array([getattr(o, name) for o in outcomes])) for name in NUMBERS
     }
-    made["adjusted"] = ("test", _numbers(list(report.adjusted)))
+    made["adjusted"] = ("test", array(report.adjusted))
     made["method"] = ("test", np.array([o.method for o in outcomes], dtype=np.str_))
     made["family"] = ("test", np.array([o.family for o in outcomes], dtype=np.str_))
     return made, {"test": np.array([o.test for o in outcomes], dtype=np.str_)}
@@ -123,7 +116,7 @@ def _tests(report: Report) -> Part:
 def _effects(report: Report) -> Part:
     effects = list(report.effects.values())
     made: dict[str, Any] = {
-        f"effect_{name}": ("effect", _numbers([getattr(e, name) for e in effects]))
+        f"effect_{name}": ("effect", array([getattr(e, name) for e in effects]))
         for name in ("value", "low", "high", "confidence")
     }
     made["effect_unit"] = ("effect", np.array([e.unit for e in effects], dtype=np.str_))
@@ -131,48 +124,56 @@ def _effects(report: Report) -> Part:
 
 
 def _slices(report: Report) -> Part:
-    found = report.pictures.get("slices") or []
-    if not found:
+    figures = report.figures.slices
+    if not figures:
         return {}, {}
-    made = {
-        f"quantile_{name}": (
-            ("slice", "quantile"),
-            np.array([stored_figures.numbers(one[key]) for one in found]),
-        )
-        for name, key in zip(
-            ("expected", "observed", "low", "high"), stored_figures.SLICE_NUMBERS, strict=True
-        )
+    quantiles = {
+        "expected": [one.theoretical for one in figures],
+        "observed": [one.observed for one in figures],
+        "low": [one.low for one in figures],
+        "high": [one.high for one in figures],
     }
-    return made, {"slice": [int(one.get("slice", k)) for k, one in enumerate(found)]}
+    made = {
+        f"quantile_{name}": (("slice", "quantile"), np.array([array(one) for one in values]))
+        for name, values in quantiles.items()
+    }
+    return made, {"slice": [one.slice for one in figures]}
 
 
 def _spectrum(report: Report) -> Part:
-    if not report.pictures.get("spectrum"):
+    figure = report.figures.spectrum
+    if figure is None:
         return {}, {}
-    found = stored_figures.spectrum(report)
     made = {
-        f"eigenvalue_{name}": ("rank", stored_figures.numbers(found[name]))
-        for name in stored_figures.SPECTRUM_NUMBERS
+        "eigenvalue_observed": ("rank", array(figure.observed)),
+        "eigenvalue_low": ("rank", array(figure.low)),
+        "eigenvalue_high": ("rank", array(figure.high)),
+        "eigenvalue_reference": ("rank", array(figure.reference)),
     }
-    return made, {"rank": np.arange(1, len(found["observed"]) + 1)}
+    return made, {"rank": np.arange(1, len(figure.observed) + 1)}
 
 
 def _profile(report: Report) -> Part:
-    if not report.pictures.get("profile"):
+    if report.figures.profile is None:
         return {}, {}
-    points = stored_figures.profile(report)["points"]
+    points = report.figures.profile.points
     made = {
-        f"kl_{name}": ("noise", _numbers([point[name] for point in points]))
-        for name in ("low", "lower", "upper", "high")
+        "kl_low": ("noise", array([point.low for point in points])),
+        "kl_lower": ("noise", array([point.lower for point in points])),
+        "kl_upper": ("noise", array([point.upper for point in points])),
+        "kl_high": ("noise", array([point.high for point in points])),
     }
-    return made, {"noise": _numbers([point["noise"] for point in points])}
+    return made, {"noise": array([point.noise for point in points])}
 
 
 def _power(report: Report) -> Part:
-    if not report.pictures.get("detectability"):
+    figure = report.figures.detectability
+    if figure is None:
         return {}, {}
-    found = stored_figures.detectability(report)
-    names = {"power": "rates", "power_low": "low", "power_high": "high"}
-    names["mean_pvalue"] = "mean_pvalues"
-    made = {name: ("rows", stored_figures.numbers(found[key])) for name, key in names.items()}
-    return made, {"rows": np.array(found["sizes"])}
+    made = {
+        "power": ("rows", array(figure.rates)),
+        "power_low": ("rows", array(figure.low)),
+        "power_high": ("rows", array(figure.high)),
+        "mean_pvalue": ("rows", array(figure.mean_pvalues)),
+    }
+    return made, {"rows": np.array(figure.sizes)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dmtest.render import citations, wording
+from dmtest.results.effect_table import DIVERGENCE_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,8 @@ NAMES = {
 UNITS = {"standard deviations": "sd"}  # where a column has no room
 NEUTRAL = {"times the normal's": 1.0}  # what the target gives, where that is not 0
 BARELESS = frozenset({"rows"})  # where 0 is no reference
-PARTS = frozenset({"kl-mean", "kl-scale", "kl-correlation"})  # of the effect above them
+# Parts of the effect above them.
+PARTS = frozenset(row.name for row in DIVERGENCE_PARTS if row.within)
 UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
 
 
@@ -108,17 +110,17 @@ def direction_rows(report: Report) -> list[DirectionRow]:
         DirectionRow(
             weights=", ".join(
                 f"{wording.clean(name)}\N{NO-BREAK SPACE}{weight:+.2f}"
-                for name, weight in one["loadings"][:4]
+                for name, weight in one.loadings[:4]
             ),
-            variance=wording.number(one["variance"]),
-            skewness=f"{one['skewness']:+.2f}",
-            kurtosis=f"{one['kurtosis']:+.2f}",
-            pvalue=wording.pvalue(one["pvalue"]),
-            adjusted=wording.pvalue(one["adjusted"]),
-            rows=", ".join(map(str, one["rows"][:5])),
-            rejects=one["adjusted"] <= report.alpha,
+            variance=wording.number(one.variance),
+            skewness=f"{one.skewness:+.2f}",
+            kurtosis=f"{one.kurtosis:+.2f}",
+            pvalue=wording.pvalue(one.pvalue),
+            adjusted=wording.pvalue(one.adjusted),
+            rows=", ".join(map(str, one.rows[:5])),
+            rejects=one.adjusted <= report.alpha,
         )
-        for one in report.pictures.get("directions") or []
+        for one in report.figures.directions
     ]
 
 

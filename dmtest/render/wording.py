@@ -131,8 +131,8 @@ def evidence(report: Report) -> tuple[str, str]:
     if at_floor(report.pvalue, replicates):
         note = f"the smallest that {count(replicates or 0)} replicates can give"
         return equals(pvalue(report.pvalue, replicates)), note
-    floor = report.computed.get("pvalue_floor")
-    if isinstance(floor, float) and math.isclose(report.pvalue, floor, rel_tol=1e-9):
+    floor, error = report.provenance.pvalue_floor, report.provenance.pvalue_error
+    if floor is not None and math.isclose(report.pvalue, floor, rel_tol=1e-9):
         note = f"the smallest that {count(replicates or 0)} replicates can give"
         return equals(f"≤ {report.pvalue:.2g}"), note
     # A Holm-type global p-value has its floor at the smallest adjusted one.
@@ -143,9 +143,8 @@ def evidence(report: Report) -> tuple[str, str]:
                 f"{plural(len(report.outcomes), 'test')} can give"
             )
             return equals(f"≤ {report.pvalue:.2g}"), note
-    error = report.computed.get("pvalue_error")
-    known = isinstance(error, float) and error > 0
-    return equals(pvalue(report.pvalue)), f"Monte Carlo standard error {error:.1g}" if known else ""
+    note = f"Monte Carlo standard error {error:.1g}" if error else ""
+    return equals(pvalue(report.pvalue)), note
 
 
 def scope(report: Report) -> str:
@@ -157,8 +156,8 @@ def scope(report: Report) -> str:
 
 def size(report: Report) -> str:
     """Return rows times columns, of both samples where there are two."""
-    other = report.computed.get("reference_rows")
-    rows = count(report.n) + (f" and {count(other)}" if isinstance(other, int) else "")
+    other = report.provenance.reference_rows
+    rows = count(report.n) + ("" if other is None else f" and {count(other)}")
     return f"{rows} {TIMES} {count(report.d)}"
 
 
@@ -170,9 +169,8 @@ def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:
 
 def fewest(report: Report) -> int | None:
     """Return the replicates behind the global p-value, as far as the report says."""
-    said = report.computed.get("replicates")
-    if isinstance(said, int) and said > 0:
-        return int(said)
+    if report.provenance.replicates:
+        return report.provenance.replicates
     return max((o.replicates for o in report.outcomes if o.replicates), default=None)
 
 
@@ -235,7 +233,7 @@ def _compatible(report: Report) -> Verdict:
 
 
 def _equivalent(report: Report) -> Verdict:
-    tolerance = report.computed.get("tolerance")
+    tolerance = report.provenance.tolerance
     under = "" if tolerance is None else f" of {number(tolerance)} nats"
     return Verdict(
         "≈",
@@ -249,9 +247,8 @@ def _equivalent(report: Report) -> Verdict:
 
 
 def _inconclusive(report: Report) -> Verdict:
-    tolerance = report.computed.get("tolerance")
-    needed = report.computed.get("rows_needed")
-    high = report.computed.get("certified_under")
+    tolerance, high = report.provenance.tolerance, report.provenance.certified_under
+    needed = report.provenance.rows_needed
     found = "no finite distance" if high is None else f"only {number(high)} nats"
     aside = ""
     if tolerance is not None:

@@ -100,6 +100,28 @@ def report(
     InputError
         If an argument or the data cannot be used; the message names the cure.
 
+    Notes
+    -----
+    Algorithm:
+
+    1. Validate the arguments and the sample: every value is finite, or its row is dropped on
+       request.
+    2. Bring the sample to normal scale, on which the target is N(0, I): ``"normal"`` as it is,
+       ``"any-normal"`` whitened, ``"uniform"`` by normal quantiles.
+    3. Compute all tests, those of slices on shared random projections.
+    4. Calibrate each test by its null: published, shipped, or simulated by the same computation.
+    5. Search directions of the largest departure on one half of the rows, and test them on the
+       other (default tests only).
+    6. Combine: min-p over the tests that share replicates, Bonferroni with the search (weights
+       0.8 and 0.2) for the global p-value; Holm's method for the adjusted ones.
+    7. Bound the divergence after noise from both sides; with `tolerance`, certify it.
+    8. Measure effects with their intervals; after a rejection also the rows that the test with
+       the smallest p-value needs.
+    9. After a rejection, diagnose: in sentences, what is wrong.
+    10. Decide: ``"equivalent"`` where the tolerance is certified, else ``"mismatch"`` where the
+        global p-value is at most alpha, else ``"compatible"`` (``"inconclusive"`` with a
+        tolerance).
+
     Examples
     --------
     >>> import numpy as np, dmtest
@@ -107,7 +129,7 @@ def report(
     >>> dmtest.report(x, rng=0, replicates=99).verdict
     'compatible'
     """
-    from dmtest.reports.one_sample import assemble
+    from dmtest.reports.one_sample import one_sample_report
     from dmtest.runtime.progress import reporter
 
     started = time.perf_counter()
@@ -141,4 +163,13 @@ def report(
             budget=budget,
             progress=step,
         )
-        return assemble(sample, goal, names_of(tests), alpha, tolerance, pairs, plan, started)
+        return one_sample_report(
+            sample,
+            goal,
+            plan,
+            tests=names_of(tests),
+            alpha=alpha,
+            tolerance=tolerance,
+            augmented=pairs,
+            started=started,
+        )

@@ -146,14 +146,14 @@ def compare_with(
     -------
     Report
     """
-    from dmtest.reports.two_sample import compared
+    from dmtest.reports.two_sample import two_sample_report
     from dmtest.runtime.progress import reporter
 
     started = time.perf_counter()
     alpha = arguments.level("alpha", alpha, 0.05)
     arguments.check_replicates(replicates, alpha)
     specs = pool_tests(names_of(tests))
-    asked = {
+    given = {
         "tests": None if tests is None else [spec.name for spec in specs],
         "rotation": goal.rotation or None,
         "slices": slices,
@@ -169,4 +169,6 @@ def compare_with(
             budget=budget,
             progress=step,
         )
-        return compared(sample, goal, specs, alpha, plan, asked, started)
+        return two_sample_report(
+            sample, goal, plan, specs=specs, alpha=alpha, arguments=given, started=started
+        )

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.catalogue.unlisted import WORST_DIRECTION
 from dmtest.effects.coordinates import Coordinates
+from dmtest.effects.directions import Direction
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect, Finding
 from dmtest.targets.targets import Canonical
 
-__all__ = ["Evidence", "diagnose"]
+__all__ = ["Evidence", "SampleEvidence", "diagnose"]
 
 Vector = NDArray[np.float64]
 
@@ -21,21 +25,65 @@ Vector = NDArray[np.float64]
 STRICT = 4.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What sentences are made from."""
+    """What sentences are made from, whatever the sample is compared with.
+
+    Attributes
+    ----------
+    names : sequence of str or None
+        Of the columns.
+    effects : dict of str to Effect
+    directions : sequence of Direction
+        Tested on held-out rows.
+    alpha : float
+        Level at which a direction counts as confirmed.
+    """
+
+    names: Sequence[str] | None
+    effects: Mapping[str, Effect]
+    directions: Sequence[Direction]
+    alpha: float
+
+    def name(self, j: int) -> str:
+        """Name of a column."""
+        return f"x{j}" if self.names is None else f"'{self.names[j]}'"
+
+    def clear(self, row: EffectRow) -> bool:
+        """Whether an effect's interval leaves out 0."""
+        effect = self.effects.get(row.name)
+        return effect is not None and effect.low is not None and effect.low > 0.0
+
+    def value(self, row: EffectRow) -> float:
+        """Estimate of an effect; 0 where there is none."""
+        effect = self.effects.get(row.name)
+        return 0.0 if effect is None or effect.value is None else effect.value
+
+    def confirmed(self) -> tuple[Direction | None, int]:
+        """Worst direction that held-out rows confirm, if any, and how many there are."""
+        confirmed = [one for one in self.directions if one.adjusted <= self.alpha]
+        return max(confirmed, key=lambda one: one.statistic, default=None), len(confirmed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleEvidence(Evidence):
+    """What sentences about one sample and its target are made from.
+
+    Attributes
+    ----------
+    canonical : Canonical
+    coordinates : Coordinates
+    skewness, kurtosis : ndarray, shape (k,)
+        Of the slices; kurtosis is the excess.
+    norms : ndarray, shape (m,)
+        Lengths of rows.
+    """
 
     canonical: Canonical
     coordinates: Coordinates
-    names: Sequence[str] | None
-    effects: Mapping[str, Effect]
     skewness: Vector
     kurtosis: Vector
     norms: Vector
-
-    def name(self, j: int) -> str:
-        """Name a column."""
-        return f"x{j}" if self.names is None else f"'{self.names[j]}'"
 
     @property
     def same_length(self) -> bool:
@@ -43,7 +91,7 @@ class Evidence:
         return float(self.norms.std()) < 1e-3 * float(self.norms.mean())
 
 
-def diagnose(evidence: Evidence, direction: Finding | None = None) -> tuple[Finding, ...]:
+def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
     """Collect the sentences that the data support; the caller asks after a mismatch only."""
     found = [
         *_support(evidence),
@@ -53,9 +101,8 @@ def diagnose(evidence: Evidence, direction: Finding | None = None) -> tuple[Find
         *_shape(evidence),
         *_lengths(evidence),
         *_margins(evidence),
+        *_direction(evidence),
     ]
-    if direction is not None:
-        found.append(direction)
     if found:
         return tuple(found)
     text = (
@@ -65,11 +112,11 @@ def diagnose(evidence: Evidence, direction: Finding | None = None) -> tuple[Find
     return (Finding("shape", text),)
 
 
-def _support(e: Evidence) -> Iterator[Finding]:
+def _support(e: SampleEvidence) -> Iterator[Finding]:
     yield from (f for f in e.canonical.findings if f.code == "outside-support")
 
 
-def _sphere(e: Evidence) -> Iterator[Finding]:
+def _sphere(e: SampleEvidence) -> Iterator[Finding]:
     centre = float(e.norms.mean())
     if len(e.canonical.mean) > 1 and e.same_length:
         d = len(e.canonical.mean)
@@ -86,7 +133,7 @@ def _alive(variances: Vector) -> NDArray[np.bool_]:
     return np.asarray(variances > 1e-12 * np.median(variances))
 
 
-def _dead(e: Evidence) -> Iterator[Finding]:
+def _dead(e: SampleEvidence) -> Iterator[Finding]:
     variances = np.diagonal(e.canonical.covariance)
     dead = np.flatnonzero(~_alive(variances))
     if not len(dead):
@@ -100,7 +147,7 @@ def _dead(e: Evidence) -> Iterator[Finding]:
     yield Finding("dead-coordinates", text, len(dead))
 
 
-def _gaussian(e: Evidence) -> Iterator[Finding]:
+def _gaussian(e: SampleEvidence) -> Iterator[Finding]:
     """Mean, variances and correlations, where their share of KL is clear of 0."""
     if e.canonical.fitted:
         return
@@ -108,15 +155,15 @@ def _gaussian(e: Evidence) -> Iterator[Finding]:
     n, d = len(e.canonical.rows), len(mean)
     parts: list[tuple[float, Finding]] = []
     off = float(np.linalg.norm(mean))
-    if _clear(e.effects.get("kl-mean")) or _large_mean(mean, variances, n):
+    if e.clear(table.KL_MEAN) or _large_mean(mean, variances, n):
         worst = np.argsort(-np.abs(mean), kind="stable")[:3]
         listed = ", ".join(f"{e.name(int(j))} at {mean[j]:+.3g}" for j in worst)
         text = (
             f"The mean is off by {off:.3g} in length (sampling alone gives "
             f"{np.sqrt(d / n):.2g}): {listed}{'' if d <= 3 else ' and others'}."
         )
-        parts.append((_value(e, "kl-mean"), Finding("mean", text)))
-    if _clear(e.effects.get("kl-scale")) or _large_variance(variances, n):
+        parts.append((e.value(table.KL_MEAN), Finding("mean", text)))
+    if e.clear(table.KL_SCALE) or _large_variance(variances, n):
         alive = np.flatnonzero(_alive(variances))
         low = int(alive[variances[alive].argmin()])
         high = int(variances.argmax())
@@ -124,13 +171,13 @@ def _gaussian(e: Evidence) -> Iterator[Finding]:
             f"Variances are not 1: they run from {variances[low]:.3g} ({e.name(low)}) to "
             f"{variances[high]:.3g} ({e.name(high)}), {variances.mean():.3g} on average."
         )
-        parts.append((_value(e, "kl-scale"), Finding("scale", text)))
-    if _clear(e.effects.get("kl-correlation")):
-        parts.append((_value(e, "kl-correlation"), Finding("correlation", _correlated(e))))
+        parts.append((e.value(table.KL_SCALE), Finding("scale", text)))
+    if e.clear(table.KL_CORRELATION):
+        parts.append((e.value(table.KL_CORRELATION), Finding("correlation", _correlated(e))))
     yield from (finding for _, finding in sorted(parts, key=lambda part: -part[0]))
 
 
-def _correlated(e: Evidence) -> str:
+def _correlated(e: SampleEvidence) -> str:
     covariance = e.canonical.covariance
     d = len(covariance)
     alive = np.flatnonzero(_alive(np.diagonal(covariance)))
@@ -140,21 +187,12 @@ def _correlated(e: Evidence) -> str:
     below = np.tril(np.abs(correlation), -1)
     at = np.unravel_index(int(below.argmax()), below.shape)
     i, j = int(alive[at[0]]), int(alive[at[1]])
-    rank = _value(e, "effective-rank")
+    rank = e.value(table.EFFECTIVE_RANK)
     return (
         f"Coordinates are correlated, most {e.name(j)} with {e.name(i)} "
         f"({correlation[at]:+.2f}); the variance is spread as if over {rank:.3g} of {d} "
         f"directions."
     )
-
-
-def _clear(effect: Effect | None) -> bool:
-    return effect is not None and effect.low is not None and effect.low > 0.0
-
-
-def _value(e: Evidence, name: str) -> float:
-    effect = e.effects.get(name)
-    return 0.0 if effect is None or effect.value is None else effect.value
 
 
 def _large_mean(mean: Vector, variances: Vector, n: int) -> bool:
@@ -165,7 +203,7 @@ def _large_variance(variances: Vector, n: int) -> bool:
     return bool((np.abs(variances - 1.0) > STRICT * 1.5 * np.sqrt(2.0 / n)).any())
 
 
-def _shape(e: Evidence) -> Iterator[Finding]:
+def _shape(e: SampleEvidence) -> Iterator[Finding]:
     """Tails and skewness over slices, against their largest standard error under a normal."""
     n = len(e.canonical.rows)
     tails = float(e.kurtosis.mean())
@@ -182,9 +220,9 @@ def _shape(e: Evidence) -> Iterator[Finding]:
         yield Finding("skewness", text)
 
 
-def _lengths(e: Evidence) -> Iterator[Finding]:
+def _lengths(e: SampleEvidence) -> Iterator[Finding]:
     """Row lengths that vary too much or too little: tails that all coordinates share."""
-    effect = e.effects.get("length-dispersion")
+    effect = e.effects.get(table.LENGTH_DISPERSION.name)
     if effect is None or effect.value is None or effect.high is None or not len(e.norms) > 1:
         return
     # The interval is 1.96 standard errors wide on each side; STRICT asks for about twice that.
@@ -200,7 +238,7 @@ def _lengths(e: Evidence) -> Iterator[Finding]:
     yield Finding("lengths", text)
 
 
-def _margins(e: Evidence) -> Iterator[Finding]:
+def _margins(e: SampleEvidence) -> Iterator[Finding]:
     """Coordinates that are off on their own: Kolmogorov-Smirnov with a union bound."""
     c = e.coordinates
     d = len(c.ks)
@@ -219,3 +257,10 @@ def _margins(e: Evidence) -> Iterator[Finding]:
     if d == 1:
         text = f"The cdf{after} is {c.ks[0]:.2g} from the target's (sampling alone: {limit:.2g})."
     yield Finding("coordinates", text, len(bad))
+
+
+def _direction(e: SampleEvidence) -> Iterator[Finding]:
+    worst, count = e.confirmed()
+    if worst is not None:
+        weights = worst.loadings(e.names, e.canonical)[:3]
+        yield Finding(WORST_DIRECTION.name, worst.sentence(weights), count)

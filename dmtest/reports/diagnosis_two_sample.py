@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from dmtest.effects.directions_two_sample import Divergent
+from dmtest.effects.shape import effective_rank
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.pool import Pool
-from dmtest.results.outcome import Effect, Finding
+from dmtest.reports.diagnosis import Evidence
+from dmtest.results import effect_table as table
+from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import ROW_TILE, blocks
 
 __all__ = ["Contrast", "contrast_findings", "rotation_findings"]
@@ -24,32 +26,23 @@ Vector = NDArray[np.float64]
 ERROR = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """What sentences are made from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast(Evidence):
+    """What sentences about two samples are made from.
+
+    Attributes
+    ----------
+    pool : Pool
+    ours, theirs : Moments
+        Of the data and of the reference.
+    distances : ndarray, shape (d,)
+        Kolmogorov-Smirnov distances of the columns; empty where they are not compared.
+    """
 
     pool: Pool
     ours: Moments
     theirs: Moments
-    effects: Mapping[str, Effect]
-    names: Sequence[str] | None
     distances: Vector
-    directions: Sequence[Divergent]
-    alpha: float
-
-    def name(self, j: int) -> str:
-        """Name a column."""
-        return f"x{j}" if self.names is None else f"'{self.names[j]}'"
-
-    def clear(self, name: str) -> bool:
-        """Whether an effect's interval leaves out 0."""
-        effect = self.effects.get(name)
-        return effect is not None and effect.low is not None and effect.low > 0.0
-
-    def value(self, name: str) -> float:
-        """Give an effect's estimate."""
-        effect = self.effects.get(name)
-        return 0.0 if effect is None or effect.value is None else effect.value
 
 
 def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
@@ -65,7 +58,7 @@ def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
 
 
 def _mean(c: Contrast) -> Iterator[Finding]:
-    if not c.clear("mean-difference"):
+    if not c.clear(table.MEAN_DIFFERENCE):
         return
     apart = c.ours.mean - c.theirs.mean
     spread = np.sqrt(np.where(c.theirs.variances > 0.0, c.theirs.variances, 1.0))
@@ -73,7 +66,7 @@ def _mean(c: Contrast) -> Iterator[Finding]:
     top = np.argsort(-np.abs(scaled), kind="stable")[:3]
     listed = ", ".join(f"{c.name(int(j))} by {scaled[j]:+.2g}" for j in top)
     text = (
-        f"The means differ, by {c.value('mean-difference'):.2g} pooled sds in length; in the "
+        f"The means differ, by {c.value(table.MEAN_DIFFERENCE):.2g} pooled sds in length; in the "
         f"reference's sds {listed}{'' if len(scaled) <= 3 else ' and others'}."
     )
     yield Finding("mean", text)
@@ -109,7 +102,7 @@ def _kurtosis(x: NDArray[Any], moments: Moments) -> Vector:
 
 
 def _covariance(c: Contrast) -> Iterator[Finding]:
-    if not c.clear("covariance-difference") or c.pool.d < 2:
+    if not c.clear(table.COVARIANCE_DIFFERENCE) or c.pool.d < 2:
         return
     parts = []
     for one in (c.ours, c.theirs):
@@ -124,19 +117,13 @@ def _covariance(c: Contrast) -> Iterator[Finding]:
             f"; of correlations most that of {c.name(int(j))} with {c.name(int(i))}: "
             f"{parts[0][i, j]:+.2f}, against {parts[1][i, j]:+.2f}"
         )
-    ranks = [_rank(one) for one in (c.ours, c.theirs)]
+    ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
     text = (
-        f"The covariances differ, by {c.value('covariance-difference'):.2g} of the norm of the "
+        f"The covariances differ, by {c.value(table.COVARIANCE_DIFFERENCE):.2g} of the norm of the "
         f"reference's{pair}; the variance is spread as if over {ranks[0]:.3g} directions, in the "
         f"reference over {ranks[1]:.3g}."
     )
     yield Finding("covariance", text)
-
-
-def _rank(moments: Moments) -> float:
-    """Effective rank (tr S)^2 / tr S^2."""
-    norm = float(np.square(moments.covariance).sum())
-    return float(np.trace(moments.covariance)) ** 2 / norm if norm > 0.0 else 0.0
 
 
 def _columns(c: Contrast) -> Iterator[Finding]:
@@ -158,26 +145,18 @@ def _columns(c: Contrast) -> Iterator[Finding]:
 
 
 def _direction(c: Contrast) -> Iterator[Finding]:
-    confirmed = [one for one in c.directions if one.adjusted <= c.alpha]
-    if not confirmed:
+    worst, count = c.confirmed()
+    if worst is None:
         return
-    worst = max(confirmed, key=lambda one: one.statistic)
-    top = np.argsort(-np.abs(worst.direction), kind="stable")[:3]
-    top = top[np.abs(worst.direction[top]) >= 0.005]
-    weights = ", ".join(f"{c.name(int(j))} {worst.direction[j]:+.2f}" for j in top)
-    text = (
-        f"One direction stands out, and rows that had no part in choosing it confirm it: its "
-        f"largest weights are {weights}; along it the data lie {worst.mean:+.2g} of the "
-        f"reference's sds away, with {worst.variance:.3g} times its variance."
-    )
-    yield Finding("direction", text, len(confirmed))
+    weights = np.array(worst.direction)
+    top = np.argsort(-np.abs(weights), kind="stable")[:3]
+    listed = ((c.name(int(j)), float(weights[j])) for j in top if abs(weights[j]) >= 0.005)
+    yield Finding("direction", worst.sentence(tuple(listed), reference=True), count)
 
 
 def _told(c: Contrast) -> Iterator[Finding]:
-    if "classifier-accuracy" not in c.effects:
-        return
-    effect = c.effects["classifier-accuracy"]
-    if effect.value is None or effect.low is None or effect.low <= 0.5:
+    effect = c.effects.get(table.CLASSIFIER_ACCURACY.name)
+    if effect is None or effect.value is None or effect.low is None or effect.low <= 0.5:
         return
     text = (
         f"A linear classifier tells {effect.value:.0%} of held-out rows right, data from "
@@ -191,13 +170,14 @@ def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
     lengths = [
         float(np.sqrt(np.trace(one.covariance) + one.mean @ one.mean)) for one in (c.ours, c.theirs)
     ]
-    ranks = [_rank(one) for one in (c.ours, c.theirs)]
+    ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
     means = [float(np.linalg.norm(one.mean)) for one in (c.ours, c.theirs)]
     found = []
-    if c.clear("length-difference"):
+    if c.clear(table.LENGTH_DIFFERENCE):
         text = (
             f"Row lengths differ: {lengths[0]:.3g} (root mean square) against {lengths[1]:.3g} "
-            f"in the reference; their distributions are {c.value('length-difference'):.2g} apart."
+            f"in the reference; their distributions are "
+            f"{c.value(table.LENGTH_DIFFERENCE):.2g} apart."
         )
         found.append(Finding("lengths", text))
     if abs(np.log(ranks[0] / ranks[1])) > 0.05:

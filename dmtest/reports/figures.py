@@ -1,98 +1,150 @@
-"""The numbers behind a report's pictures: small lists, so that JSON can hold them."""
+"""The numbers behind the figures of one sample's report, and what those of two samples share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, ndtr, ndtri
+from scipy.special import betainc, betaincinv, ndtr, ndtri, stdtrit
 
 from dmtest.battery.one_sample import Battery
 from dmtest.catalogue.slices import ANDERSON_DARLING
-from dmtest.effects.coordinates import Coordinates, histogram
+from dmtest.effects.coordinates import Coordinates, column_name, histogram
+from dmtest.effects.detectability import Detectability
+from dmtest.effects.directions import loadings
+from dmtest.effects.profile import KLProfile
 from dmtest.engines.slices import SliceView, project
+from dmtest.results import serial
+from dmtest.results.figures import (
+    CoordinateFigure,
+    Numbers,
+    PowerFigure,
+    ProfileFigure,
+    SliceFigure,
+    SpectrumFigure,
+    numbers,
+)
 from dmtest.runtime.streams import stream
-from dmtest.targets.targets import Canonical
+from dmtest.targets.targets import Canonical, Target, Uniform
 
-__all__ = ["coordinate_pictures", "loadings", "slice_pictures", "spectrum_picture"]
+__all__ = [
+    "EIGENVALUES",
+    "LARGEST_SPECTRUM",
+    "POINTS",
+    "SHOWN",
+    "SPECTRA",
+    "chosen_slices",
+    "coordinate_figures",
+    "cube_rows",
+    "eigenvalue_spread",
+    "power_figure",
+    "profile_figure",
+    "seven_digits",
+    "slice_figures",
+    "spectrum_figure",
+]
 
 Vector = NDArray[np.float64]
 
-POINTS = 161
+# Quantiles of a slice, columns with a histogram.
+POINTS, SHOWN = 161, 12
+# Columns up to which there is a spectrum, eigenvalues shown, and draws behind its band.
+LARGEST_SPECTRUM, EIGENVALUES, SPECTRA = 1024, 512, 39
+# Samples behind the band of a slice.
 ENVELOPES = 999
-LARGEST_SPECTRUM = 1024
-SHOWN_EIGENVALUES = 512
-SPECTRA = 39
 
 
-def loadings(
-    direction: Vector, canonical: Canonical, names: Sequence[str] | None, count: int = 6
-) -> list[list[Any]]:
-    """Name the coordinates that a direction weighs most, with their weights (unit length).
+# What the figures of one and of two samples share
 
-    For a whitened sample the direction is first taken back to the standardised columns.
+
+def seven_digits(values: NDArray[Any]) -> Numbers:
+    """Return numbers with seven digits: they draw the same figure and halve the page."""
+    return numbers([float(f"{value:.7g}") for value in values])
+
+
+def chosen_slices(departures: Vector) -> Iterator[tuple[Literal["worst", "typical"], int, str]]:
+    """Yield role, index and title of the slice that departs most, and of the median one."""
+    order = np.argsort(departures, kind="stable")
+    many = len(order)
+    index = int(order[-1])
+    yield "worst", index, "The data" if many == 1 else f"Slice {index}, the worst of {many}"
+    if many > 1:
+        index = int(order[many // 2])
+        yield "typical", index, f"Slice {index}, a typical one of {many}"
+
+
+def eigenvalue_spread(draws: Vector) -> tuple[float, Vector]:
+    """Return how many spreads wide a 95% band for all ordered eigenvalues is, and the spreads.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (b, d)
+        Eigenvalues under the null, in order.
+
+    Returns
+    -------
+    width : float
+        The union bound's quantile of Student's t, which allows for the few draws.
+    spread : ndarray, shape (d,)
+        Standard deviations.
     """
-    weights = direction
-    if canonical.fitted:
-        part = canonical.covariance[np.ix_(canonical.columns, canonical.columns)]
-        weights = np.linalg.solve(np.linalg.cholesky(part).T, direction)
-        weights = weights * np.sqrt(np.diagonal(part))
-    weights = weights / np.linalg.norm(weights)
-    top = np.argsort(-np.abs(weights), kind="stable")[:count]
-    return [[_name(names, int(canonical.columns[j])), float(weights[j])] for j in top]
+    count, d = draws.shape
+    spread = draws.std(axis=0, ddof=1)
+    reach = min(5, d // 4)
+    padded = np.pad(spread, reach, mode="edge")
+    # Neighbours vary alike: smoothing keeps a chance small spread from narrowing the band.
+    smooth = np.array([padded[j : j + 2 * reach + 1].mean() for j in range(d)])
+    return float(stdtrit(3 * (count - 1), 1.0 - 0.025 / d)), np.maximum(spread, smooth)
 
 
-def slice_pictures(
+# One sample
+
+
+def slice_figures(
     canonical: Canonical, battery: Battery, names: Sequence[str] | None, seed: int
-) -> list[dict[str, Any]]:
-    """Q-Q plots of the worst and of a typical slice, with simultaneous 95 % bands."""
+) -> tuple[SliceFigure, ...]:
+    """Return Q-Q plots of the worst and of a typical slice, with simultaneous 95% bands."""
     assert battery.directions is not None
-    squared = battery.extras["squared-wasserstein"]
-    order = np.argsort(squared, kind="stable")
-    chosen = [("worst", int(order[-1]))]
-    if len(order) > 1:
-        chosen.append(("typical", int(order[len(order) // 2])))
-    picked = [index for _, index in chosen]
-    lines = project(canonical.rows, battery.directions[picked])
+    chosen = list(chosen_slices(battery.extras["squared-wasserstein"]))
+    lines = project(canonical.rows, battery.directions[[index for _, index, _ in chosen]])
     view = SliceView(lines, canonical.parameters)
     positions = _positions(view.n)
     theoretical = ndtri((positions + 0.5) / view.n)
     low, high = _band(view.n, positions, seed)
     pvalues = _pvalues(view)
-    pictures = []
-    for i, (role, index) in enumerate(chosen):
+    figures = []
+    for i, (role, index, title) in enumerate(chosen):
         observed = (view.sorted[i, positions].astype(np.float64) - view.loc[i]) / view.scale[i]
-        title = "The data" if len(order) == 1 else f"Slice {index}, the {role} of {len(order)}"
-        pictures.append(
-            {
-                "role": role,
-                "slice": index,
-                "title": title.replace("the typical", "a typical one"),
-                "theoretical": _rounded(theoretical),
-                "observed": _rounded(observed),
-                "low": _rounded(low),
-                "high": _rounded(high),
-                "loadings": loadings(battery.directions[index], canonical, names),
-                "pvalue": pvalues[i],
-            }
+        figures.append(
+            SliceFigure(
+                role=role,
+                slice=index,
+                title=title,
+                theoretical=seven_digits(theoretical),
+                observed=seven_digits(observed),
+                low=seven_digits(low),
+                high=seven_digits(high),
+                loadings=loadings(battery.directions[index], names, canonical),
+                pvalue=pvalues[i],
+            )
         )
-    return pictures
+    return tuple(figures)
 
 
 def _positions(n: int) -> NDArray[np.intp]:
-    """Order statistics to show: evenly spaced in normal scores, the extremes included."""
+    """Return the order statistics to show: evenly spaced in normal scores, with the extremes."""
     edge = float(ndtri(0.5 / n))
     wanted = ndtr(np.linspace(edge, -edge, min(POINTS, n))) * n - 0.5
     return np.unique(np.clip(np.rint(wanted), 0, n - 1).astype(np.intp))
 
 
 def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vector]:
-    """Simultaneous 95 % band of the order statistics of N(0, 1), of equal local levels.
+    """Return a simultaneous 95% band of the order statistics of N(0, 1), of equal local levels.
 
     Each point's limits are its own exact quantiles (uniform order statistics are beta), at
-    the one local level that keeps 95 % of samples inside everywhere (Aldor-Noiman et al.
+    the one local level that keeps 95% of samples inside everywhere (Aldor-Noiman et al.
     2013). Samples are drawn jointly as cumulative gammas.
     """
     rng = stream(seed, "pictures/band")
@@ -105,56 +157,62 @@ def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vecto
     return np.asarray(ndtri(low)), np.asarray(ndtri(high))
 
 
-def _pvalues(view: SliceView) -> list[float | None]:
+def _pvalues(view: SliceView) -> list[float]:
     """Return the published Anderson-Darling p-value of each slice on its own."""
     statistics = ANDERSON_DARLING.statistic(view)
     law = ANDERSON_DARLING.published[view.parameters]
     return [float(p) for p in np.atleast_1d(law(statistics, view.n))]
 
 
-def coordinate_pictures(
-    coordinates: Coordinates,
-    original: NDArray[Any] | None,
-    names: Sequence[str] | None,
-    count: int = 12,
-) -> list[dict[str, Any]]:
-    """Histograms of the coordinates furthest from their target, worst first.
+def coordinate_figures(
+    coordinates: Coordinates, cube: NDArray[Any] | None, names: Sequence[str] | None
+) -> tuple[CoordinateFigure, ...]:
+    """Return histograms of the columns farthest from their target, worst first.
 
     Parameters
     ----------
     coordinates : Coordinates
-    original : ndarray or None
+    cube : ndarray or None
         The same rows on the unit interval, where the target is the uniform cube.
     names : sequence of str, optional
     """
-    order = np.argsort(-coordinates.ks, kind="stable")[:count]
-    pictures = []
-    for j in map(int, order):
+    figures = []
+    for j in map(int, np.argsort(-coordinates.ks, kind="stable")[:SHOWN]):
         mean, sd = float(coordinates.mean[j]), float(coordinates.sd[j])
         values = np.asarray(coordinates.values[:, j], dtype=np.float64)
-        picture: dict[str, Any] = {"name": _name(names, j), "ks": float(coordinates.ks[j])}
-        if original is not None:
-            values = np.asarray(original[:, j], dtype=np.float64)
+        if cube is not None:
+            values = np.asarray(cube[:, j], dtype=np.float64)
             edges, density = histogram(values, 0.0, 1.0)
             mean, sd = float(values.mean()), float(values.std())
-            picture["reference"] = "uniform"
         elif coordinates.fitted:
             edges, density = histogram((values - mean) / (sd or 1.0), -4.0, 4.0)
         else:
             reach = float(np.clip(np.abs(values).max(), 4.0, 12.0))
             edges, density = histogram(values, -reach, reach)
-        picture |= {
-            "edges": _rounded(edges),
-            "density": _rounded(density),
-            "mean": mean,
-            "sd": sd,
-        }
-        pictures.append(picture)
-    return pictures
+        figures.append(
+            CoordinateFigure(
+                name=column_name(names, j),
+                ks=float(coordinates.ks[j]),
+                reference=None if cube is None else "uniform",
+                edges=seven_digits(edges),
+                density=seven_digits(density),
+                mean=mean,
+                sd=sd,
+            )
+        )
+    return tuple(figures)
 
 
-def spectrum_picture(canonical: Canonical, seed: int) -> dict[str, Any] | None:
-    """Eigenvalues of the covariance, and the range they have for N(0, I) at this n and d.
+def cube_rows(x: NDArray[Any], target: Target, count: int) -> NDArray[Any] | None:
+    """Return `count` rows on the unit interval, where the target is the uniform cube."""
+    if not isinstance(target, Uniform):
+        return None
+    step = -(-len(x) // count)
+    return np.clip((x[::step] - target.low) / (target.high - target.low), 0.0, 1.0)
+
+
+def spectrum_figure(canonical: Canonical, seed: int) -> SpectrumFigure | None:
+    """Return the eigenvalues of the covariance, and their range for N(0, I) at this n and d.
 
     Under any-normal every spectrum is allowed, so there is no range to show.
     """
@@ -162,36 +220,29 @@ def spectrum_picture(canonical: Canonical, seed: int) -> dict[str, Any] | None:
     d = len(canonical.mean)
     if d > LARGEST_SPECTRUM or d < 2:
         return None
-    observed = np.linalg.eigvalsh(canonical.covariance)[::-1][:SHOWN_EIGENVALUES]
-    none = [None] * len(observed)
-    picture: dict[str, Any] = {"observed": _rounded(observed)}
+    observed = seven_digits(np.linalg.eigvalsh(canonical.covariance)[::-1][:EIGENVALUES])
     if canonical.fitted or n <= d:
-        return picture | {"low": none, "high": none, "reference": none}
+        none = (None,) * len(observed)
+        return SpectrumFigure(observed=observed, low=none, high=none, reference=none)
     low, middle, high = _spectrum_band(n, d, seed)
-    return picture | {
-        "low": _rounded(low[:SHOWN_EIGENVALUES]),
-        "high": _rounded(high[:SHOWN_EIGENVALUES]),
-        "reference": _rounded(middle[:SHOWN_EIGENVALUES]),
-    }
+    return SpectrumFigure(
+        observed=observed,
+        low=seven_digits(low[:EIGENVALUES]),
+        high=seven_digits(high[:EIGENVALUES]),
+        reference=seven_digits(middle[:EIGENVALUES]),
+    )
 
 
 def _spectrum_band(n: int, d: int, seed: int) -> tuple[Vector, Vector, Vector]:
-    """Band that holds all ordered eigenvalues of about 95 % of samples of N(0, I), and middle.
+    """Return a band that holds all ordered eigenvalues of about 95% of samples of N(0, I).
 
-    Mean and standard deviation of each eigenvalue come from a few draws; the width is the
-    union bound's normal quantile with a Student-t's allowance for their number.
+    The mean of a few draws is its middle.
     """
-    from scipy.special import stdtrit
-
     count = SPECTRA if d <= 128 else SPECTRA // 2
     draws = np.array([_null_spectrum(n, d, seed, i) for i in range(count)])
-    middle, spread = draws.mean(axis=0), draws.std(axis=0, ddof=1)
-    # Neighbours fluctuate alike: smoothing keeps a chance small spread from narrowing the band.
-    reach = min(5, d // 4)
-    padded = np.pad(spread, reach, mode="edge")
-    smooth = np.array([padded[j : j + 2 * reach + 1].mean() for j in range(d)])
-    spread = np.maximum(spread, smooth)
-    width = float(stdtrit(3 * (count - 1), 1.0 - 0.025 / d)) * np.sqrt(1.0 + 1.0 / count)
+    middle = draws.mean(axis=0)
+    width, spread = eigenvalue_spread(draws)
+    width *= np.sqrt(1.0 + 1.0 / count)
     return middle - width * spread, middle, middle + width * spread
 
 
@@ -203,10 +254,11 @@ def _null_spectrum(n: int, d: int, seed: int, index: int) -> Vector:
     return np.asarray(np.linalg.eigvalsh(factor @ factor.T / n)[::-1])
 
 
-def _name(names: Sequence[str] | None, j: int) -> str:
-    return f"x{j}" if names is None else str(names[j])
+def profile_figure(profile: KLProfile | None) -> ProfileFigure | None:
+    """Return the numbers of the divergence after noise."""
+    return None if profile is None else serial.record(ProfileFigure, serial.plain(profile))
 
 
-def _rounded(values: NDArray[Any]) -> list[float]:
-    """Seven digits draw the same picture and halve the page."""
-    return [float(f"{value:.7g}") for value in values]
+def power_figure(power: Detectability | None) -> PowerFigure | None:
+    """Return the numbers of the power on subsamples."""
+    return None if power is None else serial.record(PowerFigure, serial.plain(power))

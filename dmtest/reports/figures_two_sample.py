@@ -1,33 +1,48 @@
-"""The numbers behind the pictures of a report on two samples."""
+"""The numbers behind the figures of a report on two samples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.effects.directions_two_sample import Divergent
+from dmtest.effects.coordinates import column_name
+from dmtest.effects.directions import loadings
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.labelled_lines import Drawn
 from dmtest.engines.pool import Labels, Pool
+from dmtest.reports.figures import (
+    EIGENVALUES,
+    LARGEST_SPECTRUM,
+    POINTS,
+    SHOWN,
+    SPECTRA,
+    chosen_slices,
+    eigenvalue_spread,
+    seven_digits,
+)
+from dmtest.results.figures import (
+    CoordinateFigure,
+    Numbers,
+    SliceFigure,
+    SpectrumFigure,
+)
 from dmtest.runtime.parallel import blocks, run_tasks
 
 __all__ = [
     "column_distances",
-    "columns_pictured",
-    "directions_pictured",
-    "slices_pictured",
-    "spectrum_pictured",
+    "column_figures",
+    "pair_slice_figures",
+    "pair_spectrum_figure",
 ]
 
 Vector = NDArray[np.float64]
 
-POINTS, BANDS, SPECTRA = 161, 499, 39
-SHOWN, BINS, NAMED = 12, 60, 6
-# Rows times squared columns up to which a band of the spectrum is permuted; columns shown.
-SPECTRUM_WORK, EIGENVALUES = 500_000_000, 512
+# Permutations behind the band of a slice, and bins of a histogram at most.
+BANDS, BINS = 499, 60
+# Rows times squared columns up to which a band of the spectrum is permuted.
+SPECTRUM_WORK = 500_000_000
 
 
 def column_distances(pool: Pool) -> Vector:
@@ -46,11 +61,11 @@ def column_distances(pool: Pool) -> Vector:
     return np.concatenate(list(run_tasks(task, blocks(pool.d, 16))))
 
 
-def columns_pictured(
+def column_figures(
     pool: Pool, distances: Vector, names: Sequence[str] | None
-) -> list[dict[str, Any]]:
-    """Histograms of the columns that differ most, with the reference's."""
-    pictures = []
+) -> tuple[CoordinateFigure, ...]:
+    """Return histograms of the columns that differ most, with the reference's."""
+    figures = []
     for j in map(int, np.argsort(-distances, kind="stable")[:SHOWN]):
         x, y = (np.asarray(a[:, j], dtype=np.float64) for a in (pool.x, pool.y))
         low, high = np.quantile(np.concatenate([x, y]), [0.002, 0.998])
@@ -61,56 +76,54 @@ def columns_pictured(
             np.histogram(np.clip(a, edges[0], edges[-1]), edges)[0] / (len(a) * np.diff(edges))
             for a in (x, y)
         )
-        pictures.append(
-            {
-                "name": f"x{j}" if names is None else str(names[j]),
-                "ks": float(distances[j]),
-                "edges": _rounded(edges),
-                "density": _rounded(ours),
-                "reference": "sample",
-                "reference_density": _rounded(theirs),
-                "mean": float(x.mean()),
-                "sd": float(x.std()),
-            }
+        figures.append(
+            CoordinateFigure(
+                name=column_name(names, j),
+                ks=float(distances[j]),
+                edges=seven_digits(edges),
+                density=seven_digits(ours),
+                reference="sample",
+                reference_density=seven_digits(theirs),
+                mean=float(x.mean()),
+                sd=float(x.std()),
+            )
         )
-    return pictures
+    return tuple(figures)
 
 
-def slices_pictured(
+def pair_slice_figures(
     pool: Pool, drawn: Drawn, names: Sequence[str] | None, replicates: int
-) -> list[dict[str, Any]]:
-    """Q-Q plots of data against reference along the worst and a typical slice."""
+) -> tuple[SliceFigure, ...]:
+    """Return Q-Q plots of data against reference along the worst and a typical slice."""
     assert drawn.lines is not None
     assert drawn.per_line is not None
     lines = drawn.lines
     scaled = drawn.per_line / np.where(lines.spread > 0.0, lines.spread, 1.0)[:, None]
-    order = np.argsort(scaled[:, 0], kind="stable")
-    chosen = [("worst", int(order[-1]))]
-    if len(order) > 1:
-        chosen.append(("typical", int(order[len(order) // 2])))
     marks = Labels(pool.n, pool.m, min(replicates, BANDS), pool.seed)
-    pictures = []
-    for role, k in chosen:
-        title = "The data" if len(order) == 1 else f"Slice {k}, the {role} of {len(order)}"
-        ranked = np.count_nonzero(scaled[k, 1:] >= scaled[k, 0] * (1.0 - 1e-11))
-        picture = _quantiles(lines.values[k], lines.order[k], marks)
-        pictures.append(
-            {
-                "role": role,
-                "slice": k,
-                "title": title.replace("the typical", "a typical one"),
-                **picture,
-                "loadings": _loadings(lines.directions[k], names),
-                "pvalue": (1.0 + ranked) / scaled.shape[1],
-            }
+    figures = []
+    for role, k, title in chosen_slices(scaled[:, 0]):
+        reached = np.count_nonzero(scaled[k, 1:] >= scaled[k, 0] * (1.0 - 1e-11))
+        expected, observed, low, high = _quantiles(lines.values[k], lines.order[k], marks)
+        figures.append(
+            SliceFigure(
+                role=role,
+                slice=k,
+                title=title,
+                theoretical=seven_digits(expected),
+                observed=seven_digits(observed),
+                low=seven_digits(low),
+                high=seven_digits(high),
+                loadings=loadings(lines.directions[k], names),
+                pvalue=(1.0 + reached) / scaled.shape[1],
+            )
         )
-    return pictures
+    return tuple(figures)
 
 
-def _quantiles(values: Vector, order: NDArray[np.int32], labels: Labels) -> dict[str, Any]:
-    """Quantiles of both samples, in the reference's sds, and a simultaneous 95% band.
+def _quantiles(values: Vector, order: NDArray[np.int32], labels: Labels) -> tuple[Vector, ...]:
+    """Return quantiles of reference and data, in the reference's sds, and a simultaneous band.
 
-    The band is that of the difference under permutation, at the one local level which keeps
+    The band, 95%, is that of the difference under permutation, at the one local level which keeps
     95% of the permutations inside everywhere.
     """
     fewer = min(labels.n, labels.m)
@@ -137,28 +150,29 @@ def _quantiles(values: Vector, order: NDArray[np.int32], labels: Labels) -> dict
     level = int(np.quantile(closest, 0.05, method="lower"))
     low, high = draws[level], draws[count - 1 - level]
     observed, expected = ((a - middle) / spread for a in first)
-    return {
-        "theoretical": _rounded(expected),
-        "observed": _rounded(observed),
-        "low": _rounded(expected + low / spread),
-        "high": _rounded(expected + high / spread),
-    }
+    return expected, observed, expected + low / spread, expected + high / spread
 
 
-def spectrum_pictured(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Any] | None:
-    """Eigenvalues of both covariances, and a permuted band around the reference's."""
+def pair_spectrum_figure(pool: Pool, ours: Moments, theirs: Moments) -> SpectrumFigure | None:
+    """Return eigenvalues of both covariances, and a permuted band around the reference's."""
     d = pool.d
-    if not 2 <= d <= 1024:
+    if not 2 <= d <= LARGEST_SPECTRUM:
         return None
     observed, reference = (
         np.linalg.eigvalsh(one.covariance)[::-1][:EIGENVALUES] for one in (ours, theirs)
     )
-    picture: dict[str, Any] = {"observed": _rounded(observed), "reference": _rounded(reference)}
-    if pool.total * d**2 > SPECTRUM_WORK or min(pool.n, pool.m) <= d:
-        none = [None] * len(observed)
-        return picture | {"low": none, "high": none}
-    from scipy.special import stdtrit
+    low: Numbers = (None,) * len(observed)
+    high = low
+    if pool.total * d**2 <= SPECTRUM_WORK and min(pool.n, pool.m) > d:
+        width = _spectrum_width(pool)[:EIGENVALUES]
+        low, high = seven_digits(reference - width), seven_digits(reference + width)
+    return SpectrumFigure(
+        observed=seven_digits(observed), low=low, high=high, reference=seven_digits(reference)
+    )
 
+
+def _spectrum_width(pool: Pool) -> Vector:
+    """Return half the width of the band of each eigenvalue, from permuted differences."""
     rows = pool.rows(slice(0, pool.total))
     marks = Labels(pool.n, pool.m, SPECTRA, pool.seed).marks(slice(1, SPECTRA + 1))
 
@@ -167,44 +181,5 @@ def spectrum_pictured(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, A
         pair = (np.linalg.eigvalsh(np.cov(rows[w].T, ddof=0))[::-1] for w in (mine, ~mine))
         return np.asarray(next(pair) - next(pair))
 
-    apart = np.stack(list(run_tasks(one, range(SPECTRA))))
-    spread = apart.std(axis=0, ddof=1)
-    reach = min(5, d // 4)
-    padded = np.pad(spread, reach, mode="edge")
-    # Neighbours vary alike: smoothing keeps a chance small spread from narrowing the band.
-    smooth = np.array([padded[j : j + 2 * reach + 1].mean() for j in range(d)])
-    width = float(stdtrit(3 * (SPECTRA - 1), 1.0 - 0.025 / d)) * np.maximum(spread, smooth)
-    low, high = reference - width[:EIGENVALUES], reference + width[:EIGENVALUES]
-    return picture | {"low": _rounded(low), "high": _rounded(high)}
-
-
-def directions_pictured(
-    found: Sequence[Divergent], names: Sequence[str] | None
-) -> list[dict[str, Any]]:
-    """Give the numbers of every direction, with the columns it weighs most."""
-    return [
-        {
-            "loadings": _loadings(one.direction, names),
-            "rows": list(one.rows),
-            "statistic": one.statistic,
-            "pvalue": one.pvalue,
-            "adjusted": one.adjusted,
-            "mean": one.mean,
-            "variance": one.variance,
-            "skewness": one.skewness,
-            "kurtosis": one.kurtosis,
-        }
-        for one in found
-    ]
-
-
-def _loadings(direction: Vector, names: Sequence[str] | None) -> list[list[Any]]:
-    top = np.argsort(-np.abs(direction), kind="stable")[:NAMED]
-    return [
-        [f"x{j}" if names is None else str(names[j]), float(direction[j])] for j in map(int, top)
-    ]
-
-
-def _rounded(values: NDArray[Any]) -> list[float]:
-    """Seven digits draw the same picture and halve the page."""
-    return [float(f"{value:.7g}") for value in values]
+    width, spread = eigenvalue_spread(np.stack(list(run_tasks(one, range(SPECTRA)))))
+    return width * spread

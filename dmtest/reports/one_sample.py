@@ -1,244 +1,165 @@
-"""From a sample to a Report: compute, calibrate, measure, diagnose."""
+"""The report on one sample: its steps in order, each computation once."""
 
 from __future__ import annotations
 
-import datetime as dt
-import time
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dmtest._version import __version__
-from dmtest.battery.one_sample import Battery, chosen_tests, run_battery
+from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.calibration.multiplicity import bonferroni, holm
-from dmtest.catalogue.registry import TESTS, describe, hypothesis
-from dmtest.catalogue.unlisted import SUPPORT, WORST_DIRECTION
+from dmtest.calibration.multiplicity import holm
+from dmtest.catalogue.registry import hypothesis
 from dmtest.data.sample import Sample
-from dmtest.effects.alignment import pair_effects
-from dmtest.effects.coordinates import Coordinates, describe_coordinates
-from dmtest.effects.detectability import Detectability
-from dmtest.effects.directions import Direction
-from dmtest.effects.gaussian import gaussian_effects
-from dmtest.effects.profile import KLProfile
-from dmtest.effects.shape import shape_effects
-from dmtest.effects.wasserstein import describe_slices, wasserstein_effects
-from dmtest.errors import InputError
+from dmtest.effects.coordinates import describe_coordinates
+from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
-from dmtest.reports.diagnosis import Evidence, diagnose
-from dmtest.reports.figures import coordinate_pictures, slice_pictures, spectrum_picture
-from dmtest.results.outcome import Effect, Finding, Outcome
+from dmtest.reports.diagnosis import SampleEvidence, diagnose
+from dmtest.reports.figures import (
+    coordinate_figures,
+    cube_rows,
+    power_figure,
+    profile_figure,
+    slice_figures,
+    spectrum_figure,
+)
+from dmtest.reports.verdict import combine, verdict_of
+from dmtest.results.figures import Figures
+from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
-from dmtest.targets.targets import Canonical, Target, Uniform
+from dmtest.targets.targets import Target
 
-__all__ = ["assemble"]
-
-# What the tests over all of the sample and the search over directions have of the level.
-WEIGHTS = (0.8, 0.2)
+__all__ = ["one_sample_report"]
 
 
-def assemble(
+def one_sample_report(
     sample: Sample,
-    goal: Target,
+    target: Target,
+    plan: Plan,
+    *,
     tests: str | Iterable[str] | None,
     alpha: float,
     tolerance: float | None,
     augmented: Sample | None,
-    plan: Plan,
     started: float,
 ) -> Report:
-    """Run everything a report needs, each computation once."""
-    canonical = goal.canonical(sample)
-    specs = chosen_tests(tests, hypothesis(goal.name), canonical, plan)
+    """Report on one sample, all arguments past the gate.
+
+    Parameters
+    ----------
+    sample : Sample
+        Shape (n, d).
+    target : Target
+    plan : Plan
+        Seed, slices, replicates and budget of the tests.
+    tests : str, iterable of str or None
+        Names; None for the default battery and the search over directions.
+    alpha : float
+        Level of the verdict.
+    tolerance : float or None
+        Nats to certify.
+    augmented : Sample or None
+        Augmentations, row by row beside `sample`.
+    started : float
+        Time by ``time.perf_counter``.
+    """
+    name, seed, progress = target.name, plan.seed, plan.progress
+
+    # 1. Bring the sample to the normal scale of its target.
+    canonical = target.canonical(sample)
+
+    # 2. Compute all tests on shared projections and calibrate them.
+    specs = chosen_tests(tests, hypothesis(name), canonical, plan)
     battery = run_battery(canonical, specs, plan, describe_slices())
-    base = canonical.rows if not goal.fitted else sample.x
-    coordinates = describe_coordinates(base, goal.fitted)
-    found = sections.searched(canonical, plan.replicates, plan.seed) if tests is None else []
-    outcomes, pvalue, method = _together(battery, found, canonical, plan)
-    rejected = pvalue <= alpha or canonical.outside > 0
-    profile = sections.smoothed(canonical, goal.name, tolerance, plan.seed, plan.progress)
+
+    # 3. Search for the worst directions on one half of the rows, test them on the other.
+    directions = []
+    if tests is None:
+        directions = sections.directions_section(canonical, plan.replicates, seed)
+
+    # 4. Combine: min-p over the battery, Bonferroni with the search; Holm for single tests.
+    combined = combine(battery, directions, canonical, name, seed)
+    adjusted = tuple(float(p) for p in holm([o.pvalue for o in combined.outcomes]))
+    rejected = combined.pvalue <= alpha
+
+    # 5. Bound the divergence after noise, and compare the bound with the tolerance.
+    profile = sections.profile_section(canonical, name, tolerance, seed, progress)
+    certificate = sections.certificate_section(canonical, profile, name, tolerance, alpha, seed)
+
+    # 6. After a rejection, find the rows that the most telling test needs.
     power = None
     if rejected:
-        power = sections.noticed(sample, goal, battery.outcomes, alpha, plan.seed, plan.progress)
-    certificate = None
-    if tolerance is not None:
-        if profile is None:
-            raise InputError(
-                f"tolerance: nothing can be certified of n = {sample.n} rows for target "
-                f"{goal.name!r}; it takes 128 rows and a target other than the sphere."
-            )
-        certificate = sections.certify(canonical, profile, tolerance, alpha, plan.seed)
-    effects = _effects(canonical, battery, profile, power, plan.seed)
-    if augmented is not None:
-        pairs = pair_effects(sample.x, augmented.x, plan.seed)
-        effects |= {effect.name: effect for effect in pairs}
-    norms = _norms(coordinates.values)
-    evidence = Evidence(
-        canonical,
-        coordinates,
-        sample.names,
-        effects,
-        battery.extras["skewness"],
-        battery.extras["kurtosis"],
-        norms,
+        power = sections.detectability_section(
+            sample, target, battery.outcomes, alpha, seed, progress
+        )
+
+    # 7. Measure the effects.
+    pairs = None if augmented is None else (sample, augmented)
+    effects = sections.effects_section(canonical, battery, profile, power, pairs, seed)
+
+    # 8. Keep the numbers behind the figures.
+    coordinates = describe_coordinates(sample.x if target.fitted else canonical.rows, target.fitted)
+    names, cube = sample.names, cube_rows(sample.x, target, coordinates.m)
+    figures = Figures(
+        slices=slice_figures(canonical, battery, names, seed),
+        coordinates=coordinate_figures(coordinates, cube, names),
+        spectrum=spectrum_figure(canonical, seed),
+        directions=tuple(one.figure(names, canonical) for one in directions),
+        profile=profile_figure(profile),
+        detectability=power_figure(power),
     )
-    pictures = _pictures(sample, goal, canonical, battery, coordinates, plan.seed)
-    pictures["directions"] = sections.direction_pictures(found, canonical, sample.names)
-    pictures["profile"] = None if profile is None else profile.to_dict()
-    pictures["detectability"] = None if power is None else power.to_dict()
-    asked = None if tests is None else [s.name for s in specs]
-    diagnosis: list[Finding] = []
+
+    # 9. After a rejection, say what is wrong.
+    diagnosis: tuple[Finding, ...] = ()
     if rejected:
-        direction = sections.direction_finding(pictures["directions"], alpha)
-        diagnosis = [*diagnose(evidence, direction)]
+        values = coordinates.values
+        evidence = SampleEvidence(
+            names=names,
+            effects=effects,
+            directions=directions,
+            alpha=alpha,
+            canonical=canonical,
+            coordinates=coordinates,
+            skewness=battery.extras["skewness"],
+            kurtosis=battery.extras["kurtosis"],
+            norms=np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)),
+        )
+        diagnosis = diagnose(evidence)
+
+    # 10. Decide, and keep the facts of the run.
+    facts = replace(
+        sections.provenance_of(sample, combined.outcomes, hypothesis(name), started),
+        slices=0 if battery.directions is None else len(battery.directions),
+        replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
+        pvalue_error=battery.error,
+        pvalue_floor=combined.floor,
+        rows_in_pictures=coordinates.m,
+        tolerance=tolerance,
+        certified_under=None if certificate is None else certificate.high,
+        rows_needed=None if certificate is None else certificate.rows_needed(),
+        arguments={
+            "tests": None if tests is None else [spec.name for spec in specs],
+            "tolerance": tolerance,
+            "slices": plan.slices,
+            "budget": plan.budget,
+            "replicates": plan.replicates if plan.replicates != 999 else None,
+        },
+    )
     return Report(
-        verdict=_verdict(rejected, certificate),
-        pvalue=pvalue,
-        pvalue_method=method,
+        verdict=verdict_of(rejected, certificate),
+        pvalue=combined.pvalue,
+        pvalue_method=combined.method,
         alpha=alpha,
-        target=goal.name,
+        target=name,
         n=sample.n,
         d=sample.d,
-        seed=plan.seed,
-        outcomes=outcomes,
-        adjusted=tuple(float(p) for p in holm([o.pvalue for o in outcomes])),
+        seed=seed,
+        outcomes=combined.outcomes,
+        adjusted=adjusted,
         effects=effects,
-        diagnosis=tuple(diagnosis),
+        diagnosis=diagnosis,
         warnings=(*sample.findings, *canonical.findings),
-        computed=_computed(sample, battery, plan, coordinates, outcomes, started)
-        | _certified(certificate)
-        | {
-            "arguments": _asked(asked, plan, tolerance),
-            "described": describe((o.test for o in outcomes), hypothesis(goal.name)),
-        },
-        pictures=pictures,
+        provenance=facts,
+        figures=figures,
     )
-
-
-def _verdict(rejected: bool, certificate: sections.Certificate | None) -> str:
-    if certificate is not None and certificate.holds:
-        return "equivalent"
-    if rejected:
-        return "mismatch"
-    return "compatible" if certificate is None else "inconclusive"
-
-
-def _asked(names: list[str] | None, plan: Plan, tolerance: float | None) -> dict[str, Any]:
-    """Keep what was asked for beside the defaults, so that the run can be repeated."""
-    asked = {"tests": names, "tolerance": tolerance, "slices": plan.slices, "budget": plan.budget}
-    return asked | {"replicates": plan.replicates if plan.replicates != 999 else None}
-
-
-def _certified(certificate: sections.Certificate | None) -> dict[str, Any]:
-    if certificate is None:
-        return {}
-    return {
-        "tolerance": certificate.tolerance,
-        "certified_under": certificate.high,
-        "rows_needed": certificate.rows_needed(),
-    }
-
-
-def _effects(
-    canonical: Canonical,
-    battery: Battery,
-    profile: KLProfile | None,
-    power: Detectability | None,
-    seed: int,
-) -> dict[str, Effect]:
-    sliced, worst = wasserstein_effects(canonical, battery, seed)
-    effects = [] if profile is None else [sections.profile_effect(profile)]
-    if not canonical.fitted:
-        effects += gaussian_effects(canonical)
-    effects += [*sections.shapes(canonical, seed), sliced, worst, *shape_effects(canonical)]
-    if power is not None:
-        effects.append(sections.detectability_effect(power))
-    return {effect.name: effect for effect in effects}
-
-
-def _norms(values: NDArray[Any]) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)))
-
-
-def _pictures(
-    sample: Sample,
-    goal: Target,
-    canonical: Canonical,
-    battery: Battery,
-    coordinates: Coordinates,
-    seed: int,
-) -> dict[str, Any]:
-    cube = None
-    if isinstance(goal, Uniform):
-        step = -(-sample.n // len(coordinates.values))
-        cube = np.clip((sample.x[::step] - goal.low) / (goal.high - goal.low), 0.0, 1.0)
-    return {
-        "slices": slice_pictures(canonical, battery, sample.names, seed),
-        "coordinates": coordinate_pictures(coordinates, cube, sample.names),
-        "spectrum": spectrum_picture(canonical, seed),
-    }
-
-
-def _together(
-    battery: Battery, found: list[Direction], canonical: Canonical, plan: Plan
-) -> tuple[tuple[Outcome, ...], float, str]:
-    """Add the search, and the exact test that values outside the support amount to."""
-    outcomes = tuple(battery.outcomes)
-    pvalue, method = battery.pvalue, battery.method
-    if found:
-        searched = sections.direction_outcome(found, canonical, plan.target)
-        outcomes = (*outcomes, searched)
-        pvalue = bonferroni([pvalue, searched.pvalue], WEIGHTS)
-        method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
-            *WEIGHTS
-        )
-    if not canonical.outside:
-        return outcomes, pvalue, method
-    n, d = canonical.rows.shape
-    support = Outcome(
-        test=SUPPORT.name,
-        statistic=float(canonical.outside),
-        pvalue=0.0,
-        target=plan.target,
-        n=n,
-        d=d,
-        family=SUPPORT.family,
-        method="exact: the target gives such values with probability 0",
-        seed=plan.seed,
-    )
-    return (support, *outcomes), 0.0, support.method
-
-
-def _floor(battery: Battery, outcomes: tuple[Outcome, ...]) -> float | None:
-    """Smallest global p-value there can be; the search has its own, which is smaller here."""
-    if battery.floor is None:
-        return None
-    searched = any(one.test == WORST_DIRECTION.name for one in outcomes)
-    return battery.floor / (WEIGHTS[0] if searched else 1.0)
-
-
-def _computed(
-    sample: Sample,
-    battery: Battery,
-    plan: Plan,
-    coordinates: Coordinates,
-    outcomes: tuple[Outcome, ...],
-    started: float,
-) -> dict[str, Any]:
-    tested = [o for o in outcomes if o.test in TESTS]
-    return {
-        "source": sample.source,
-        "dtype": sample.dtype,
-        "tests": [o.test for o in tested],
-        "slices": len(battery.directions) if battery.directions is not None else 0,
-        "replicates": min((o.replicates or 0 for o in tested), default=0),
-        "pvalue_error": battery.error,
-        "pvalue_floor": _floor(battery, outcomes),
-        "rows_in_pictures": coordinates.m,
-        "version": __version__,
-        "numpy": np.__version__,
-        "seconds": round(time.perf_counter() - started, 3),
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }

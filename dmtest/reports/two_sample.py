@@ -1,119 +1,159 @@
-"""From two samples to a Report: compare, measure, diagnose."""
+"""The report on two samples: its steps in order, each computation once."""
 
 from __future__ import annotations
 
-import datetime as dt
 import shlex
-import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from dmtest._version import __version__
 from dmtest.battery.plan import Plan
 from dmtest.battery.two_sample import Comparison, common_rows, run_comparison
 from dmtest.calibration.multiplicity import holm
-from dmtest.catalogue.registry import describe
 from dmtest.catalogue.spec import PoolTest
 from dmtest.data.sample import Sample
+from dmtest.effects.directions import Direction
 from dmtest.effects.directions_two_sample import divergent_directions
 from dmtest.effects.two_sample import contrast_effects, moments_of, rotation_effects
 from dmtest.engines.pool import Pool
+from dmtest.reports import figures_two_sample
 from dmtest.reports.diagnosis_two_sample import Contrast, contrast_findings, rotation_findings
-from dmtest.reports.figures_two_sample import (
-    column_distances,
-    columns_pictured,
-    directions_pictured,
-    slices_pictured,
-    spectrum_pictured,
-)
+from dmtest.reports.sections import provenance_of
+from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.targets.reference import Reference
 
-__all__ = ["compared"]
+__all__ = ["two_sample_report"]
 
 
-def compared(
+def two_sample_report(
     sample: Sample,
-    goal: Reference,
+    reference: Reference,
+    plan: Plan,
+    *,
     specs: Sequence[PoolTest],
     alpha: float,
-    plan: Plan,
-    asked: dict[str, Any],
+    arguments: Mapping[str, object],
     started: float,
 ) -> Report:
-    """Run everything that a report on two samples needs, each computation once."""
-    result = run_comparison(sample, goal, specs, plan)
+    """Report on two samples, all arguments past the gate.
+
+    Parameters
+    ----------
+    sample : Sample
+        Shape (n, d).
+    reference : Reference
+        The other sample, shape (m, d), and whether they are compared up to a rotation.
+    plan : Plan
+        Seed, slices, replicates and budget of the tests.
+    specs : sequence of PoolTest
+        The tests.
+    alpha : float
+        Level of the verdict.
+    arguments : mapping
+        Arguments that differ from the defaults, by name; None for those that do not.
+    started : float
+        Time by ``time.perf_counter``.
+    """
+    # 1. Compute all tests on shared permutations, calibrate and combine them (min-p; Holm).
+    result = run_comparison(sample, reference, specs, plan)
+    adjusted = tuple(float(p) for p in holm([o.pvalue for o in result.outcomes]))
     rejected = result.pvalue <= alpha
-    seen = _seen(sample, goal, result, alpha, plan)
+
+    # 2. Measure effects, and search for the directions of the largest difference.
+    pool = Pool(sample.x, reference.sample.x, plan.seed)
+    ours, theirs = moments_of(sample.x), moments_of(reference.sample.x)
+    distances, directions = np.zeros(0), list[Direction]()
+    if reference.rotation:
+        effects = rotation_effects(pool, ours, theirs)
+    else:
+        effects = contrast_effects(pool, result.details, ours, theirs)
+        distances = figures_two_sample.column_distances(pool)
+        directions = divergent_directions(pool, plan.replicates)
+    contrast = Contrast(
+        pool=pool,
+        ours=ours,
+        theirs=theirs,
+        effects=effects,
+        names=sample.names,
+        distances=distances,
+        directions=directions,
+        alpha=alpha,
+    )
+
+    # 3. After a rejection, say what differs.
     diagnosis: tuple[Finding, ...] = ()
     if rejected:
-        diagnosis = rotation_findings(seen) if goal.rotation else contrast_findings(seen)
+        diagnosis = (
+            rotation_findings(contrast) if reference.rotation else contrast_findings(contrast)
+        )
+
+    # 4. Keep the numbers behind the figures, and the facts of the run.
+    figures = _figures(contrast, reference, result, plan.replicates)
+    call, command = _repeat(sample, reference, alpha, plan.seed, arguments)
+    facts = replace(
+        provenance_of(sample, result.outcomes, "reference", started),
+        reference=reference.sample.source,
+        reference_rows=reference.sample.n,
+        slices=max((o.slices or 0 for o in result.outcomes), default=0),
+        replicates=result.replicates,
+        pvalue_error=result.error,
+        pvalue_floor=1.0 / (result.replicates + 1.0),
+        arguments=dict(arguments),
+        call=call,
+        command=command,
+    )
     return Report(
         verdict="mismatch" if rejected else "compatible",
         pvalue=result.pvalue,
         pvalue_method=result.method,
         alpha=alpha,
-        target=goal.name,
+        target=reference.name,
         n=sample.n,
         d=sample.d,
         seed=plan.seed,
         outcomes=result.outcomes,
-        adjusted=tuple(float(p) for p in holm([o.pvalue for o in result.outcomes])),
-        effects=dict(seen.effects),
+        adjusted=adjusted,
+        effects=dict(effects),
         diagnosis=diagnosis,
-        warnings=_warnings(sample, goal.sample, result),
-        computed=_computed(sample, goal, result, started)
-        | _repeat(sample, goal, alpha, plan, asked),
-        pictures=_pictures(seen, goal, result, plan),
+        warnings=_warnings(sample, reference.sample, result),
+        provenance=facts,
+        figures=figures,
     )
 
 
-def _seen(
-    sample: Sample, goal: Reference, result: Comparison, alpha: float, plan: Plan
-) -> Contrast:
-    """Measure how far apart the samples are, and where."""
-    pool = Pool(sample.x, goal.sample.x, plan.seed)
-    ours, theirs = moments_of(sample.x), moments_of(goal.sample.x)
-    if goal.rotation:
-        effects, distances, found = rotation_effects(pool, ours, theirs), np.zeros(0), []
-    else:
-        effects = contrast_effects(pool, result.details, ours, theirs)
-        distances = column_distances(pool)
-        found = divergent_directions(pool, plan.replicates)
-    return Contrast(pool, ours, theirs, effects, sample.names, distances, found, alpha)
+def _figures(
+    contrast: Contrast, reference: Reference, result: Comparison, replicates: int
+) -> Figures:
+    pool, names = contrast.pool, contrast.names
+    figures = Figures(
+        samples=2,
+        spectrum=figures_two_sample.pair_spectrum_figure(pool, contrast.ours, contrast.theirs),
+        directions=tuple(one.figure(names) for one in contrast.directions),
+    )
+    if reference.rotation:
+        return figures
+    columns = figures_two_sample.column_figures(pool, contrast.distances, names)
+    if "sliced-wasserstein" not in result.details:
+        return replace(figures, coordinates=columns)
+    drawn = result.details["sliced-wasserstein"].drawn
+    slices = figures_two_sample.pair_slice_figures(pool, drawn, names, replicates)
+    return replace(figures, coordinates=columns, slices=slices)
 
 
-def _pictures(seen: Contrast, goal: Reference, result: Comparison, plan: Plan) -> dict[str, Any]:
-    pictures: dict[str, Any] = {
-        "slices": [],
-        "coordinates": [],
-        "spectrum": spectrum_pictured(seen.pool, seen.ours, seen.theirs),
-        "directions": directions_pictured(seen.directions, seen.names),
-    }
-    if goal.rotation:
-        return pictures
-    pictures["coordinates"] = columns_pictured(seen.pool, seen.distances, seen.names)
-    if "sliced-wasserstein" in result.details:
-        drawn = result.details["sliced-wasserstein"].drawn
-        count = plan.replicates
-        pictures["slices"] = slices_pictured(seen.pool, drawn, seen.names, count)
-    return pictures
+def _warnings(sample: Sample, other: Sample, result: Comparison) -> tuple[Finding, ...]:
+    theirs = (Finding(f.code, f"Reference: {f.message}", f.count) for f in other.findings)
+    return (*_shared_rows(sample, other), *result.findings, *sample.findings, *theirs)
 
 
-def _warnings(sample: Sample, reference: Sample, result: Comparison) -> tuple[Finding, ...]:
-    theirs = (Finding(f.code, f"Reference: {f.message}", f.count) for f in reference.findings)
-    return (*_shared(sample, reference), *result.findings, *sample.findings, *theirs)
-
-
-def _shared(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
-    """Say how many rows are in both samples: they are no evidence of one distribution."""
-    count = common_rows(sample, reference)
+def _shared_rows(sample: Sample, other: Sample) -> tuple[Finding, ...]:
+    """Return how many rows are in both samples: they are no evidence of one distribution."""
+    count = common_rows(sample, other)
     if not count:
         return ()
-    if count == sample.n == reference.n:
+    if count == sample.n == other.n:
         text = (
             "Data and reference hold the same rows: this compares a sample with itself, and "
             "says nothing of the distribution it came from."
@@ -127,43 +167,20 @@ def _shared(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
 
 
 def _repeat(
-    sample: Sample, goal: Reference, alpha: float, plan: Plan, asked: dict[str, Any]
-) -> dict[str, Any]:
-    """Keep the call, and the command where both samples are files."""
-    sources = sample.source, goal.sample.source
-    given = {name: value for name, value in asked.items() if value is not None}
-    arguments = [
+    sample: Sample, reference: Reference, alpha: float, seed: int, arguments: Mapping[str, object]
+) -> tuple[str, str]:
+    """Return the call that repeats the run, and the command where both samples are files."""
+    sources = sample.source, reference.sample.source
+    given = {name: value for name, value in arguments.items() if value is not None}
+    parts = [
         repr(sources[0]) if sources[0] else "data",
         repr(sources[1]) if sources[1] else "reference",
         *(f"{name}={value!r}" for name, value in ({"alpha": alpha} | given).items()),
-        f"rng={plan.seed}",
+        f"rng={seed}",
     ]
-    lines = ["dmtest.compare(", *(f"    {one}," for one in arguments), ")"]
-    kept: dict[str, Any] = {"arguments": asked, "call": "\n".join(lines), "command": ""}
-    if sources[0] and sources[1]:
-        words = ["dmtest", "compare", sources[0], sources[1], "--alpha", f"{alpha:g}"]
-        words += ["--seed", str(plan.seed), *(["--rotation"] if goal.rotation else [])]
-        kept["command"] = shlex.join(words)
-    return kept
-
-
-def _computed(
-    sample: Sample, goal: Reference, result: Comparison, started: float
-) -> dict[str, Any]:
-    sliced = [o.slices for o in result.outcomes if o.slices]
-    return {
-        "source": sample.source,
-        "reference": goal.sample.source,
-        "reference_rows": goal.sample.n,
-        "dtype": sample.dtype,
-        "tests": [o.test for o in result.outcomes],
-        "described": describe((o.test for o in result.outcomes), "reference"),
-        "slices": max(sliced, default=0),
-        "replicates": result.replicates,
-        "pvalue_error": result.error,
-        "pvalue_floor": 1.0 / (result.replicates + 1.0),
-        "version": __version__,
-        "numpy": np.__version__,
-        "seconds": round(time.perf_counter() - started, 3),
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }
+    call = "\n".join(["dmtest.compare(", *(f"    {part}," for part in parts), ")"])
+    if not (sources[0] and sources[1]):
+        return call, ""
+    words = ["dmtest", "compare", sources[0], sources[1], "--alpha", f"{alpha:g}"]
+    words += ["--seed", str(seed), *(["--rotation"] if reference.rotation else [])]
+    return call, shlex.join(words)

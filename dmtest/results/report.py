@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dmtest.errors import InputError
 from dmtest.results import serial
+from dmtest.results.figures import NO_FIGURES, Figures
 from dmtest.results.outcome import Effect, Finding, Outcome
+from dmtest.results.provenance import Provenance
 
 if TYPE_CHECKING:
     import os
@@ -65,17 +67,16 @@ class Report:
         What is wrong, most important first.
     warnings : tuple of Finding
         What a reader has to know about the data.
-    computed : dict
-        What was computed: source, slices, replicates, version, seconds, ...
-    pictures : dict
-        The numbers behind the plots: ``"slices"``, ``"coordinates"``, ``"spectrum"``,
-        ``"profile"``, ``"directions"`` and ``"detectability"``.
+    provenance : Provenance
+        The facts of the run: source, slices, replicates, version, seconds, ...
+    figures : Figures
+        The numbers behind the plots: slices, coordinates, spectrum, directions, profile and
+        detectability.
 
     Notes
     -----
-    `computed`, `pictures` and `Outcome.params` are stored as plain JSON values
-    (lists, not tuples or arrays; in the first two, None for a number that is
-    not finite), so that a report read back from its JSON equals the original.
+    A report read back from its JSON equals the original: `Outcome.params` are stored as plain
+    JSON values, and `provenance` and `figures` with None for a number that is not finite.
     """
 
     verdict: str
@@ -91,11 +92,11 @@ class Report:
     effects: dict[str, Effect] = field(default_factory=dict)
     diagnosis: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
-    computed: dict[str, Any] = field(default_factory=dict)
-    pictures: dict[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+    figures: Figures = NO_FIGURES
 
     def __post_init__(self) -> None:
-        """Check what the pages rely on and make the free-form parts plain."""
+        """Check what the pages rely on and make the parameters of tests plain."""
         if self.verdict not in VERDICTS:
             raise InputError(f"verdict: must be one of {', '.join(VERDICTS)}; got {self.verdict!r}")
         if len(self.adjusted) != len(self.outcomes):
@@ -110,10 +111,18 @@ class Report:
             "diagnosis": tuple(self.diagnosis),
             "warnings": tuple(self.warnings),
             "effects": dict(self.effects),
-            "computed": serial.plain(self.computed),
-            "pictures": serial.plain(self.pictures),
         }.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def computed(self) -> dict[str, Any]:
+        """`provenance` as plain JSON values."""
+        return self.provenance.to_dict()
+
+    @property
+    def pictures(self) -> dict[str, Any]:
+        """`figures` as plain JSON values."""
+        return self.figures.to_dict()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python objects, ``"schema"`` first.
@@ -122,9 +131,9 @@ class Report:
         ``"NaN"``, ``"Infinity"`` or ``"-Infinity"`` (strict JSON has no such
         numbers; ``float`` reads all three).
         """
-        return {"schema": SCHEMA} | {
-            f.name: serial.encode(getattr(self, f.name)) for f in fields(self)
-        }
+        judged = {name: serial.encode(getattr(self, name)) for name in JUDGED}
+        numbers = {"computed": self.computed, "pictures": self.pictures}
+        return {"schema": SCHEMA} | judged | numbers
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return strict JSON, and write it to `path` when one is given.
@@ -166,7 +175,12 @@ class Report:
                 f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
             )
         try:
-            return cls(**serial.arguments(data, [f.name for f in fields(cls)]))
+            judged = serial.record(cls, {name: data[name] for name in JUDGED})
+            return replace(
+                judged,
+                provenance=Provenance.from_dict(data["computed"]),
+                figures=Figures.from_dict(data["pictures"]),
+            )
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -228,9 +242,9 @@ class Report:
     @property
     def panels(self) -> tuple[str, ...]:
         """Names of the panels that `plot` can draw of this report."""
-        from dmtest.render.figures import stored_figures
+        from dmtest.render.figures import plots
 
-        return stored_figures.names(self)
+        return plots.names(self)
 
     def plot(
         self, panels: str | Sequence[str] | None = None, *, ax: Axes | None = None, **options: Any
@@ -290,3 +304,7 @@ class Report:
             f"<Report {self.verdict}: p={self.pvalue:.3g}, alpha={self.alpha:g}, "
             f"target={self.target!r}, n={self.n}, d={self.d}, {len(self.outcomes)} tests>"
         )
+
+
+# The fields that the JSON has by their own names.
+JUDGED = tuple(f.name for f in fields(Report) if f.name not in ("provenance", "figures"))

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from dmtest.errors import InputError
-from dmtest.results.outcome import Effect, Finding, Outcome
 
-__all__ = ["arguments", "dumps", "encode", "loads", "number", "plain", "read", "record", "write"]
+__all__ = ["dumps", "encode", "expect", "loads", "number", "plain", "read", "record", "write"]
 
-Record = TypeVar("Record")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-# What the fields of a report are in JSON.
-KINDS: dict[type, tuple[str, ...]] = {
-    str: ("verdict", "pvalue_method", "target"),
-    int: ("n", "d", "seed"),
-    dict: ("effects", "computed", "pictures"),
-    list: ("outcomes", "adjusted", "diagnosis", "warnings"),
-}
+Record = TypeVar("Record", bound="DataclassInstance")
 
 # The spelling of protobuf's JSON mapping; `float` and JavaScript's `Number` read it.
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def plain(value: Any, *, keep: bool = False) -> Any:
-    """Turn arrays, tuples, numpy scalars and paths into plain JSON values.
+    """Turn records, arrays, tuples, numpy scalars and paths into plain JSON values.
 
     Parameters
     ----------
@@ -47,6 +43,8 @@ def plain(value: Any, *, keep: bool = False) -> Any:
         return float(value) if keep or math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name), keep=keep) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(k): plain(v, keep=keep) for k, v in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):
@@ -81,37 +79,58 @@ def number(value: Any) -> Any:
 
 
 def record(kind: type[Record], data: Mapping[str, Any]) -> Record:
-    """Build a record of the given kind, leaving out keys that it does not know.
+    """Build a record from a JSON object, leaving out keys that it does not know.
 
-    Only fields that hold numbers are decoded, so that a column named "NaN"
-    stays a name.
+    Raises
+    ------
+    TypeError, ValueError
+        If a key is missing or a value is not of the type that the record has.
     """
-    found: dict[str, Any] = {}
-    for f in fields(kind):  # type: ignore[arg-type]
-        if f.name in data:
-            value = data[f.name]
-            numeric = "float" in str(f.type)
-            if isinstance(value, Mapping):
-                value = {k: NOT_FINITE.get(str(v), v) for k, v in value.items()}
-            found[f.name] = number(value) if numeric else value
-    return kind(**found)
+    if not isinstance(data, Mapping):
+        raise TypeError(f"{kind.__name__} is {type(data).__name__}, not an object")
+    hints = _hints(kind)
+    return kind(**{name: _read(hints[name], data[name], name) for name in hints if name in data})
 
 
-def arguments(data: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Turn a JSON object into the arguments of a report; unknown keys are left out."""
-    found = {name: data[name] for name in names}
-    for name in ("pvalue", "alpha"):
-        found[name] = number(found[name])
-    for kind, keys in KINDS.items():
-        for name in keys:
-            if not isinstance(found[name], kind) or isinstance(found[name], bool):
-                raise TypeError(f"{name} is {type(found[name]).__name__}, not {kind.__name__}")
-    found["outcomes"] = tuple(record(Outcome, item) for item in found["outcomes"])
-    found["adjusted"] = tuple(number(p) for p in found["adjusted"])
-    found["effects"] = {k: record(Effect, v) for k, v in found["effects"].items()}
-    for name in ("diagnosis", "warnings"):
-        found[name] = tuple(record(Finding, item) for item in found[name])
-    return found
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _read(hint: Any, value: Any, name: str) -> Any:
+    """Return a JSON value as the type of a record's field."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        (some,) = (one for one in inside if one is not NoneType)
+        return None if value is None else _read(some, value, name)
+    if origin is Literal:
+        if value not in inside:
+            raise ValueError(f"{name} is {str(value)[:40]!r}, not one of {inside}")
+        return value
+    if origin is tuple:
+        expect(list, value, name)
+        if inside[1:] == (...,):
+            return tuple(_read(inside[0], one, name) for one in value)
+        return tuple(_read(one, v, name) for one, v in zip(inside, value, strict=True))
+    if origin is dict:
+        expect(dict, value, name)
+        return {str(k): _read(inside[1], v, name) for k, v in value.items()}
+    if isinstance(hint, type) and is_dataclass(hint):
+        return record(hint, value)
+    if hint is float and value is not None:
+        return number(value)
+    if hint is Any:
+        # Tuning parameters of a test; a text that only looks like a number is none of them.
+        return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+    if hint is not object:
+        expect(hint, value, name)
+    return value
+
+
+def expect(kind: type, value: Any, name: str) -> None:
+    """Refuse a value that is not of a type; a bool is no number."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}")
 
 
 def dumps(value: Any, indent: str = "") -> str:

@@ -24,6 +24,7 @@ from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores,
 from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
 
 __all__ = [
+    "CLASSES",
     "AnyNormal",
     "Canonical",
     "Normal",
@@ -324,7 +325,7 @@ class Product:
 TargetLike: TypeAlias = "str | Target"
 
 # The class that a name stands for.
-_NAMED = {target.name: globals()[target.kind] for target in NAMED if target.kind}
+CLASSES = {target.name: globals()[target.kind] for target in NAMED if target.kind}
 
 
 def as_target(target: TargetLike) -> Target:
@@ -341,13 +342,13 @@ def as_target(target: TargetLike) -> Target:
                 "target: 'reference' is a sample to compare with; pass Reference(sample), or use "
                 "dmtest.compare(data, sample)."
             )
-        if target not in _NAMED:
+        if target not in CLASSES:
             raise InputError(
-                f"target: got {target!r}; known are {', '.join(map(repr, _NAMED))}, and the "
+                f"target: got {target!r}; known are {', '.join(map(repr, CLASSES))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
                 f"Product(margins) and Reference(sample)."
             )
-        return cast(Target, _NAMED[target]())
+        return cast(Target, CLASSES[target]())
     if isinstance(target, type):
         raise InputError(f"target: got the class {target.__name__}; pass {target.__name__}(...).")
     if hasattr(target, "canonical") and hasattr(target, "name"):

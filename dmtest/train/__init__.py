@@ -1,10 +1,10 @@
-"""The reference trainer for noise-injected Deep InfoMax, and what training loops need.
+"""The reference trainer for noise-injected Deep InfoMax, and losses and metrics for other loops.
 
-The only part of dmtest that imports torch, and only when one of its names is used. Install it
-with ``pip install "dmtest[train]"``.
+It needs torch, which is imported only when one of the names here is used. Install it with
+``pip install "dmtest[train]"``.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `targets`, `engines`,
-`statistics`, `battery`, `bounds`, `information`, `effects`, `reports`.
+Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `engines`, `statistics`,
+`battery`, `bounds`, `information`, `effects`, `reports`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dmtest.train.evaluate.scoring import Downstream, downstream
     from dmtest.train.evaluate.verification import Verification, verify
     from dmtest.train.fitting.api import fit
+    from dmtest.train.fitting.module import TrainingError
     from dmtest.train.fitting.result import Fit
     from dmtest.train.fitting.settings import Settings
     from dmtest.train.losses.gather import gather_rows
@@ -50,6 +51,7 @@ __all__ = [
     "Fit",
     "Settings",
     "StatisticLoss",
+    "TrainingError",
     "Verification",
     "anderson_darling",
     "bhep",
@@ -102,6 +104,7 @@ _HOMES = {
     "model.encoders": ("Encoder", "build_encoder"),
     "fitting.export": ("load_encoder",),
     "fitting.api": ("fit",),
+    "fitting.module": ("TrainingError",),
     "fitting.result": ("Fit",),
     "fitting.settings": ("Settings",),
     "evaluate.verification": ("Verification", "verify"),

@@ -11,25 +11,34 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import dmtest
 from dmtest.battery.one_sample import run_battery
 from dmtest.battery.plan import Plan
-from dmtest.catalogue.registry import TESTS, as_tests, list_tests
+from dmtest.calibration.nulls import RowNull, replicates_of
+from dmtest.calibration.permutation import permuted, together
+from dmtest.catalogue.registry import ROWS, as_tests, list_tests
+from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import as_sample
+from dmtest.engines.pool import Pool
+from dmtest.engines.rows import RowView, evaluate
 from dmtest.targets.targets import as_target
+from tests.support.references import label
+from tests.support.samples import mixing, unit, view_of
 
 DATASETS, REPLICATES = 400, 99
 TARGETS = ("normal", "any-normal", "uniform")
 # Rows, columns and slices: more slices than columns, and fewer.
 SHAPES = ((20, 2, 8), (50, 5, 4))
 LEVELS = (0.05, 0.1)
+# Tests of rows other than Henze-Zirkler's: few samples, each ranked among many replicates.
+RANKED, POOL = 120, 1500
 
 
 @pytest.fixture(autouse=True)
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+def simulate(no_cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate every time, on one thread: the tasks are small."""
-    monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
     monkeypatch.setenv("DMTEST_THREADS", "1")
 
 
@@ -39,18 +48,20 @@ def draw(target: str, n: int, d: int, seed: int) -> np.ndarray:
     if target == "uniform":
         return rng.uniform(size=(n, d))
     x = rng.standard_normal((n, d))
-    return x if target == "normal" else 5.0 + x @ rng.standard_normal((d, d))
+    if target == "sphere":
+        return unit(x)
+    return x if target == "normal" else 5.0 + x @ mixing(rng, d)
 
 
 def names(target: str) -> list[str]:
-    """Name the tests of slices, and one of rows: the others are in test_rows.py."""
+    """Name the tests that run through the battery: those of slices, and one of rows."""
     kept = [row.name for row in list_tests(target) if row.family == "slices"]
     return [*kept, "henze-zirkler"]
 
 
 @cache
 def pvalues(target: str, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
-    """P-values of every test (of its mean, and of its worst slice) and of all together."""
+    """P-values of those tests (of the mean, and of the worst slice) and of all together."""
     n, d, slices = shape
     goal = as_target(target)
     specs = as_tests(names(target), target)
@@ -67,33 +78,109 @@ def pvalues(target: str, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in found.items()}
 
 
-def error(level: float) -> float:
-    """Give the binomial standard error of a size."""
-    return float(np.sqrt(level * (1.0 - level) / DATASETS))
+@cache
+def ranks(target: str, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
+    """Ranks of samples that go the whole way among replicates of the null, by test of rows."""
+    n, d, _ = shape
+    rows = [row for row in ROWS if takes(row, shape) and target == row.targets[0]]
+    rows = [row for row in rows if row.space not in ("lines", "two-sample") and not row.coloured]
+    null = replicates_of(RowNull(rows[0].space, n, d), rows, {}, POOL, 1)[:, :, 0]
+    found = np.empty((RANKED, len(rows)))
+    for seed in range(RANKED):
+        x = draw(target, n, d, seed)
+        view = view_of(x) if target == "any-normal" else RowView(x)
+        values = [evaluate(row.statistic, view)[1] for row in rows]
+        found[seed] = (null < values).mean(axis=0)
+    return dict(zip((row.name for row in rows), found.T, strict=True))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("test", names("normal"))
-def test_every_test_keeps_its_level(test: str, target: str, shape: Any) -> None:
-    found = pvalues(target, shape)[test]
-    assert len(found) == DATASETS
+@cache
+def exchanged() -> dict[str, np.ndarray]:
+    """P-values of two samples of one law."""
+    found = []
+    for seed in range(250):
+        rng = np.random.default_rng([seed, 11])
+        pool = Pool(rng.standard_normal((20, 3)), rng.standard_normal((15, 3)), seed)
+        specs = as_tests(None, "reference")
+        results = permuted(pool, specs, {}, replicates=REPLICATES, slices=8, budget=None)
+        worst = results["sliced-wasserstein"].worst_pvalue
+        both = [worst, together([*results.values()])[0]]
+        found.append([*(one.pvalue for one in results.values()), *both])
+    return dict(zip([*results, "worst", "together"], np.transpose(found), strict=True))
+
+
+@cache
+def coloured(name: str) -> np.ndarray:
+    """P-values of a test that is exact given the correlation of the columns, however strong."""
+    mix = np.linalg.cholesky(0.9 * np.ones((3, 3)) + 0.1 * np.eye(3)).T
+    samples = (np.random.default_rng(seed).standard_normal((25, 3)) @ mix for seed in range(150))
+    outcomes = [dmtest.run_test(x, name, replicates=99, rng=i) for i, x in enumerate(samples)]
+    return np.array([outcome.pvalue for outcome in outcomes])
+
+
+def cases(row: Spec) -> list[tuple[Spec, str, tuple[int, int, int]]]:
+    """Return the targets and shapes at which a row is simulated."""
+    if row.space == "two-sample" or row.coloured:
+        return [(row, row.targets[0], SHAPES[0])]
+    several = row.name in names("normal")
+    shapes = [shape for shape in SHAPES if takes(row, shape)]
+    return [(row, t, shape) for t in (TARGETS if several else row.targets[:1]) for shape in shapes]
+
+
+def takes(row: Spec, shape: tuple[int, int, int]) -> bool:
+    """Whether a test is fast enough at a shape: sums over quadruples are at the smaller one."""
+    return row.most is None or row.most > 200 or shape == SHAPES[0]
+
+
+def error(level: float, count: int = DATASETS) -> float:
+    """Return the binomial standard error of a size."""
+    return float(np.sqrt(level * (1.0 - level) / count))
+
+
+@pytest.mark.parametrize(
+    ("row", "target", "shape"),
+    [
+        pytest.param(row, target, shape, id=f"{label(row)}-{target}-{shape[0]}x{shape[1]}")
+        for one in ROWS
+        for row, target, shape in cases(one)
+    ],
+)
+def test_it_keeps_its_level(row: Spec, target: str, shape: Any) -> None:
+    if row.space == "two-sample":
+        found = exchanged()[row.name]
+    elif row.coloured:
+        found = coloured(row.name)
+    elif row.name in names("normal"):
+        found = pvalues(target, shape)[row.name]
+    else:
+        found = ranks(target, shape)[row.name]
+    assert stats.kstest(found, "uniform").pvalue > 1e-4
+    if len(found) == RANKED:
+        return
     for level in LEVELS:
         size = np.mean(found <= level + 1e-12)
-        assert size == pytest.approx(level, abs=3.0 * error(level)), (level, size)
-    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+        assert size == pytest.approx(level, abs=3.0 * error(level, len(found))), (level, size)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06 * np.sqrt(DATASETS / len(found)))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("test", [name for name in TESTS if TESTS[name].space == "lines"])
-def test_the_worst_slice_keeps_its_level(test: str, target: str, shape: Any) -> None:
-    found = pvalues(target, shape)[f"{test}, worst"]
+@pytest.mark.parametrize("row", [row for row in ROWS if row.space == "lines"], ids=label)
+def test_the_worst_slice_keeps_its_level(row: Spec, target: str, shape: Any) -> None:
+    found = pvalues(target, shape)[f"{row.name}, worst"]
     for level in LEVELS:
         size = np.mean(found <= level + 1e-12)
         # 132 looks at worst slices: the largest is 3.2 errors off (.085 for .05, of W^2); 2,000
         # other datasets give .0535 there.
         assert size == pytest.approx(level, abs=3.5 * error(level)), (level, size)
+
+
+@pytest.mark.parametrize("name", ["worst", "together"])
+def test_two_samples_keep_their_level(name: str) -> None:
+    found = exchanged()[name]
+    for level in LEVELS:
+        size = np.mean(found <= level + 1e-12)
+        assert size == pytest.approx(level, abs=3.5 * error(level, len(found))), (level, size)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

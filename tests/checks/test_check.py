@@ -16,7 +16,7 @@ from scipy import stats
 import dmtest
 from dmtest.battery.plan import Plan
 from dmtest.checks.baseline import VALUES, pack, unpack
-from dmtest.checks.departures import Score, excess_pvalue, scores_of
+from dmtest.checks.departures import Departure, departures_of, excess_pvalue
 from dmtest.checks.rows import effect_rows, shares, verdict_row
 from dmtest.cli import main as cli
 from dmtest.data.sample import as_sample
@@ -25,15 +25,15 @@ from dmtest.targets.targets import Product, Uniform, as_target
 Matrix = NDArray[np.float64]
 
 
-def score(value: float | None, error: float | None = 1.0, **more: Any) -> Score:
-    """Make a score with its error."""
-    return Score(name="x", label="X", unit="nats", value=value, error=error, **more)
+def departure(value: float | None, error: float | None = 1.0, **more: Any) -> Departure:
+    """Make a departure with its error."""
+    return Departure(name="x", label="X", unit="nats", value=value, error=error, **more)
 
 
-def scores(x: Matrix, target: str = "normal") -> dict[str, Score]:
-    """Compute the scores of a sample, by name."""
+def departures(x: Matrix, target: str = "normal") -> dict[str, Departure]:
+    """Estimate the departures of a sample, by name."""
     canonical = as_target(target).canonical(as_sample(x))
-    found = scores_of(canonical, Plan(target=target, seed=0))
+    found = departures_of(canonical, Plan(target=target, seed=0))
     return {one.name: one for one in found}
 
 
@@ -55,12 +55,12 @@ def stored(good: dmtest.Baseline, tmp_path: Path) -> Path:
 
 def test_the_p_value_is_the_larger_of_two() -> None:
     """Both are had from scipy: the joint one, and the one beside the baseline's upper limit."""
-    now, then = score(5.0, 1.0), score(1.0, 1.0)
+    now, then = departure(5.0, 1.0), departure(1.0, 1.0)
     joint = stats.norm.sf(4.0 / np.sqrt(2.0))
     kept = stats.norm.sf(4.0 - stats.norm.ppf(0.95))
     assert kept > joint
     assert excess_pvalue(now, then) == pytest.approx(kept, rel=1e-3)
-    then = score(1.0, 4.0)  # a baseline of few rows: the joint error decides
+    then = departure(1.0, 4.0)  # a baseline of few rows: the joint error decides
     assert excess_pvalue(now, then) == pytest.approx(
         max(stats.norm.sf(4.0 / np.sqrt(17.0)), stats.norm.sf(4.0 - 4.0 * stats.norm.ppf(0.95))),
         rel=1e-3,
@@ -70,30 +70,32 @@ def test_the_p_value_is_the_larger_of_two() -> None:
 @pytest.mark.parametrize("skewness", [-1.2, -0.3, 0.4, 2.0])
 def test_skewed_errors_have_pearson_s_tails(skewness: float) -> None:
     """Upwards and downwards, as scipy's Pearson type III has them."""
-    one = score(0.0, skewness=skewness)
+    one = departure(0.0, skewness=skewness)
     assert one.tail(1.5) == pytest.approx(stats.pearson3.sf(1.5, skewness), rel=1e-9)
     assert one.tail(1.5, below=True) == pytest.approx(stats.pearson3.cdf(-1.5, skewness), rel=1e-9)
 
 
 def test_few_degrees_of_freedom_and_folded_departures() -> None:
     """Student's tail, and twice the tail where departures to both sides count."""
-    assert score(0.0, df=7).tail(2.0) == pytest.approx(stats.t.sf(2.0, 7))
-    assert score(0.0, folded=True).tail(2.0) == pytest.approx(2.0 * stats.norm.sf(2.0))
+    assert departure(0.0, df=7).tail(2.0) == pytest.approx(stats.t.sf(2.0, 7))
+    assert departure(0.0, folded=True).tail(2.0) == pytest.approx(2.0 * stats.norm.sf(2.0))
 
 
 def test_what_is_not_larger_has_p_one_and_infinity_has_none() -> None:
     """Equal, smaller and infinite estimates."""
-    assert excess_pvalue(score(1.0), score(1.0)) == 1.0
-    assert excess_pvalue(score(0.0), score(1.0)) == 1.0
-    assert excess_pvalue(score(np.inf, 0.0), score(1.0)) == 0.0
-    assert excess_pvalue(score(np.inf, 0.0), score(np.inf, 0.0)) == 1.0
+    assert excess_pvalue(departure(1.0), departure(1.0)) == 1.0
+    assert excess_pvalue(departure(0.0), departure(1.0)) == 1.0
+    assert excess_pvalue(departure(np.inf, 0.0), departure(1.0)) == 0.0
+    assert excess_pvalue(departure(np.inf, 0.0), departure(np.inf, 0.0)) == 1.0
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.3])
 def test_errors_are_those_of_repeated_samples(scale: float) -> None:
-    """Over 60 samples of a normal, the spread of every score is near the error it claims."""
+    """Over 60 samples of a normal, the spread of every departure is near the error it claims."""
     rng = np.random.default_rng(4)
-    drawn = [scores(0.2 * (scale - 1.0) + scale * rng.standard_normal((300, 3))) for _ in range(60)]
+    drawn = [
+        departures(0.2 * (scale - 1.0) + scale * rng.standard_normal((300, 3))) for _ in range(60)
+    ]
     for name in drawn[0]:
         values = np.array([one[name].value for one in drawn], dtype=np.float64)
         claimed = float(np.mean([one[name].error for one in drawn]))
@@ -103,19 +105,19 @@ def test_errors_are_those_of_repeated_samples(scale: float) -> None:
             assert abs(values.mean()) < 5.0 * claimed / np.sqrt(60) + 0.25 * claimed, name
 
 
-def test_scores_of_fewer_dimensions_are_infinite() -> None:
+def test_departures_of_fewer_dimensions_are_infinite() -> None:
     """A column that died: its share of the divergence has no bound."""
     x = np.random.default_rng(0).standard_normal((200, 3))
     x[:, 2] = x[:, 1]
-    found = scores(x)
+    found = departures(x)
     assert found["kl-correlation"].value == np.inf
     assert found["kl-mean"].value is None
     rows = {
         r.name: r
-        for r in effect_rows(list(found.values()), list(scores(x[::-1] + 0).values()), 0.05)
+        for r in effect_rows(list(found.values()), list(departures(x[::-1] + 0).values()), 0.05)
     }
     assert rows["kl-correlation"].passed is True
-    whole = scores(np.random.default_rng(1).standard_normal((200, 3)))
+    whole = departures(np.random.default_rng(1).standard_normal((200, 3)))
     rows = {r.name: r for r in effect_rows(list(found.values()), list(whole.values()), 0.05)}
     assert rows["kl-correlation"].passed is False
     assert "infinite" in rows["kl-correlation"].message

@@ -18,8 +18,8 @@ from dmtest.data.readers import choice
 from dmtest.data.sample import as_sample
 from tests.data.test_kinds import refusal
 from tests.support.file_kinds import X, save_safetensors
+from tests.support.references import FILES
 
-FILES = Path(__file__).parents[1] / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")
 
 

@@ -15,8 +15,8 @@ from pyarrow import feather, ipc
 from dmtest.data.load import load, read
 from tests.data.test_kinds import refusal
 from tests.support.file_kinds import X, save_dataset
+from tests.support.references import FILES
 
-FILES = Path(__file__).parents[1] / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")
 TABLE = pa.table({"word": ["w"] * 40, "e": list(X), "size": np.arange(40.0), "note": ["n"] * 40})
 

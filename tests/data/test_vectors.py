@@ -13,8 +13,8 @@ from dmtest.data.load import load
 from dmtest.data.readers.kinds import vectors
 from tests.data.test_kinds import refusal
 from tests.support.file_kinds import X, save_vecs, save_word2vec
+from tests.support.references import FILES
 
-FILES = Path(__file__).parents[1] / "references" / "files"
 KNOWN = np.load(FILES / "x.npy")
 LINES = [f"w{j} {j}.5 -1e-3 2" for j in range(9)]
 NUMBERS = np.array([[j + 0.5, -1e-3, 2] for j in range(9)])

@@ -19,17 +19,20 @@ from dmtest.catalogue.registry import TESTS
 from dmtest.data.sample import as_sample
 from dmtest.effects import gaussian, wasserstein
 from dmtest.effects.coordinates import describe_coordinates, histogram
-from dmtest.effects.gaussian import gaussian_effects, unbiased_parts
-from dmtest.effects.shape import shape_effects
+from dmtest.effects.directions import loadings
+from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
+from dmtest.effects.shape import shape_estimates
 from dmtest.effects.wasserstein import (
     describe_slices,
     direction_variance,
-    hall_quantile,
-    wasserstein_effects,
+    sliced_estimates,
 )
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.reports import figures
+from dmtest.results import effect_table as table
+from dmtest.results.effect_table import effects_of
+from dmtest.results.estimate import hall_quantile
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.statistics.slices.wasserstein import growth, squared_wasserstein
@@ -83,7 +86,7 @@ def test_normal_divergence(case: str) -> None:
         x = np.random.default_rng([run, 1]).standard_normal((n, d)) @ factor.T + mean
         canonical = known(x)
         values[run] = unbiased_parts(canonical.mean, canonical.covariance, n)
-        effects = {effect.name: effect for effect in gaussian_effects(canonical)}
+        effects = effects_of(gaussian_estimates(canonical))
         for j, name in enumerate(ORDER):
             effect = effects[name]
             assert_allclose(effect.value, max(0.0, values[run, j]))
@@ -117,7 +120,7 @@ def test_normal_divergence_equals_the_plug_in() -> None:
     mean, covariance = correlated(6, 3)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200_000, 6)) @ np.linalg.cholesky(covariance).T + mean
-    effects = gaussian_effects(known(x))
+    effects = [*effects_of(gaussian_estimates(known(x))).values()]
     assert [e.name for e in effects] == [ORDER[3], *ORDER[:3]]
     plug_in = twins.normal_divergence(x.mean(axis=0), np.cov(x.T, ddof=0))
     assert_allclose([e.value for e in effects], plug_in[[3, 0, 1, 2]], atol=3e-4)
@@ -130,7 +133,7 @@ def test_wider_confidence_is_wider() -> None:
     canonical = known(np.random.default_rng(1).standard_normal((300, 3)) + 1.0)
     widths = {}
     for confidence in (0.5, 0.95, 0.99):
-        effect = gaussian_effects(canonical, confidence)[0]
+        effect = effects_of(gaussian_estimates(canonical), confidence)[table.KL_FITTED.name]
         widths[confidence] = effect.high - effect.low
     assert_allclose(widths[0.99] / widths[0.95], ndtri(0.995) / ndtri(0.975))
     assert_allclose(widths[0.95] / widths[0.5], ndtri(0.975) / ndtri(0.75))
@@ -141,7 +144,7 @@ def test_singular_covariance_is_said_not_estimated() -> None:
     x = np.random.default_rng(2).standard_normal((50, 3))
     double = np.concatenate([x, x[:, :1]], axis=1)
     for rows, reason in ((x[:4], "more than 4 rows"), (double, "infinite")):
-        (effect,) = gaussian_effects(known(rows))
+        (effect,) = effects_of(gaussian_estimates(known(rows))).values()
         assert effect.value is effect.low is effect.high is effect.confidence is None
         assert reason in effect.note
 
@@ -170,7 +173,8 @@ def battery(canonical: Canonical, seed: int, slices: int) -> Battery:
 def distance(x: np.ndarray, seed: int, slices: int, target: str = "normal") -> Effect:
     """Estimate the sliced distance; null replicates are shared by all calls of a shape."""
     canonical = as_target(target).canonical(as_sample(x))
-    return wasserstein_effects(canonical, battery(canonical, seed, slices), 0)[0]
+    estimates = sliced_estimates(canonical, battery(canonical, seed, slices), 0)
+    return effects_of(estimates)[table.SLICED_WASSERSTEIN.name]
 
 
 def over_sphere(d: int, function: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -268,10 +272,9 @@ def test_worst_slice() -> None:
     x = shifted(0, 0, 1.5)(np.random.default_rng(4), 400)
     canonical = known(x)
     results = battery(canonical, 5, 12)
-    worst = wasserstein_effects(canonical, results, 0)[1]
+    worst = effects_of(sliced_estimates(canonical, results, 0))[table.WORST_SLICE.name]
     lines = results.directions @ x.T
     squared = squared_wasserstein(SliceView(lines, "known"))
-    assert worst.name == "worst-slice"
     assert f"(number {squared.argmax()})" in worst.label
     assert_allclose(worst.value, np.sqrt(squared.max()), rtol=1e-9)
     assert float(worst.note.rsplit(" ", 1)[1]) < 0.3 < worst.value
@@ -367,7 +370,7 @@ def mixture(d: int) -> Sampler:
 
 def by_name(x: np.ndarray) -> dict[str, Effect]:
     """Describe the shape of rows that follow a known target."""
-    return {effect.name: effect for effect in shape_effects(known(x))}
+    return effects_of(shape_estimates(known(x)))
 
 
 @pytest.mark.parametrize("d", [1, 4, 64])
@@ -444,22 +447,22 @@ def test_band_is_simultaneous(n: int) -> None:
     assert abs(inside - 0.95) < 0.03
 
 
-def test_slice_pictures() -> None:
+def test_slice_figures() -> None:
     """The worst and a typical slice: sorted standardised values, their own Anderson-Darling p."""
     x = np.random.default_rng(10).standard_normal((120, 3)) * [1.0, 1.0, 3.0]
     canonical = known(x)
     results = battery(canonical, 1, 9)
-    worst, typical = figures.slice_pictures(canonical, results, ("a", "b", "c"), 0)
+    worst, typical = figures.slice_figures(canonical, results, ("a", "b", "c"), 0)
     squared = results.extras["squared-wasserstein"]
-    assert worst["slice"] == squared.argmax()
-    assert typical["slice"] == np.argsort(squared, kind="stable")[4]
-    line = np.sort(results.directions[worst["slice"]] @ x.T)
-    assert_allclose(worst["observed"], line[figures._positions(120)], rtol=1e-6)
-    weights = dict(worst["loadings"])
-    expected = dict(zip("abc", results.directions[worst["slice"]], strict=True))
+    assert worst.slice == squared.argmax()
+    assert typical.slice == np.argsort(squared, kind="stable")[4]
+    line = np.sort(results.directions[worst.slice] @ x.T)
+    assert_allclose(worst.observed, line[figures._positions(120)], rtol=1e-6)
+    weights = dict(worst.loadings)
+    expected = dict(zip("abc", results.directions[worst.slice], strict=True))
     assert weights == pytest.approx(expected)
     assert abs(weights["c"]) > 0.5
-    assert worst["pvalue"] < 1e-4 < typical["pvalue"] + 1e-3
+    assert worst.pvalue < 1e-4 < typical.pvalue + 1e-3
 
 
 def test_loadings_point_at_the_standardised_columns() -> None:
@@ -468,7 +471,7 @@ def test_loadings_point_at_the_standardised_columns() -> None:
     x = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 3)) * [1.0, 10.0, 0.1] + 5.0
     canonical = as_target("any-normal").canonical(as_sample(x))
     direction = np.array([0.6, 0.0, -0.8])
-    weights = dict(figures.loadings(direction, canonical, None))
+    weights = dict(loadings(direction, None, canonical))
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     line = z @ [weights[f"x{j}"] for j in range(3)]
     assert_allclose(np.corrcoef(line, canonical.rows @ direction)[0, 1], 1.0, rtol=1e-9)
@@ -477,29 +480,29 @@ def test_loadings_point_at_the_standardised_columns() -> None:
 
 def test_spectrum_band() -> None:
     """At least 90 % of normal samples have all eigenvalues inside; another law's are not."""
-    picture = figures.spectrum_picture(known(np.random.default_rng(0).standard_normal((300, 6))), 1)
-    assert picture is not None
-    low, high = np.array(picture["low"]), np.array(picture["high"])
+    figure = figures.spectrum_figure(known(np.random.default_rng(0).standard_normal((300, 6))), 1)
+    assert figure is not None
+    low, high = np.array(figure.low), np.array(figure.high)
     inside = 0
     for run in range(200):
         x = np.random.default_rng([run, 12]).standard_normal((300, 6))
         values = np.linalg.eigvalsh(mean_and_covariance(x)[1])[::-1]
         inside += bool(((low <= values) & (values <= high)).all())
     assert inside >= 0.9 * 200
-    assert abs(np.sum(picture["reference"]) - 6.0 * 299 / 300) < 0.1
+    assert abs(np.sum(np.array(figure.reference, dtype=float)) - 6.0 * 299 / 300) < 0.1
     wide = known(np.random.default_rng(1).standard_normal((300, 6)) * [1, 1, 1, 1, 1, 1.4])
-    other = figures.spectrum_picture(wide, 1)
+    other = figures.spectrum_figure(wide, 1)
     assert other is not None
-    assert_allclose(other["observed"], np.linalg.eigvalsh(wide.covariance)[::-1], rtol=1e-6)
-    assert other["observed"][0] > other["high"][0]
+    assert_allclose(other.observed, np.linalg.eigvalsh(wide.covariance)[::-1], rtol=1e-6)
+    assert other.observed[0] > other.high[0]
 
 
 def test_no_spectrum() -> None:
     """One column has none; fitted ones and those of few rows have no band."""
     rng = np.random.default_rng(13)
-    assert figures.spectrum_picture(known(rng.standard_normal((30, 1))), 0) is None
-    few = figures.spectrum_picture(known(rng.standard_normal((5, 8))), 0)
+    assert figures.spectrum_figure(known(rng.standard_normal((30, 1))), 0) is None
+    few = figures.spectrum_figure(known(rng.standard_normal((5, 8))), 0)
     fitted = as_target("any-normal").canonical(as_sample(rng.standard_normal((50, 3))))
-    for picture in (few, figures.spectrum_picture(fitted, 0)):
-        assert picture is not None
-        assert set(picture["low"]) == set(picture["high"]) == {None}
+    for figure in (few, figures.spectrum_figure(fitted, 0)):
+        assert figure is not None
+        assert set(figure.low) == set(figure.high) == {None}

@@ -1,10 +1,8 @@
-"""Henze-Zirkler and the pair engine: references, twins, precision, memory, invariance."""
+"""The pair engine and its statistics: twins, definitions, precision, memory."""
 
 from __future__ import annotations
 
-import csv
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pingouin
@@ -23,23 +21,10 @@ from dmtest.kernels import pairs as kernels
 from dmtest.runtime.parallel import blocks
 from dmtest.statistics.rows.distances import mean_distance, normal_distance
 from dmtest.statistics.rows.pairs import henze_zirkler, henze_zirkler_beta
-from dmtest.targets.transforms import mean_and_covariance, whiten
 from tests.support import twins
+from tests.support.samples import mixing, whitened
 
 pytestmark = pytest.mark.usefixtures("no_cache")
-FOLDER = Path(__file__).parents[1] / "references"
-DATASETS = ("iris_setosa", "syn_normal", "trees")
-
-
-def table(path: str) -> list[dict[str, str]]:
-    """Read a table of references."""
-    with (FOLDER / path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def dataset(name: str) -> np.ndarray:
-    """Read a data set of the references."""
-    return np.array([[float(v) for v in row.values()] for row in table(f"data/{name}.csv")])
 
 
 def residuals(n: int, d: int, seed: int, dtype: type = np.float64) -> np.ndarray:
@@ -54,34 +39,6 @@ def statistic(x: np.ndarray, **options: object) -> float:
     return float(out.statistic)
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_equals_references(name: str) -> None:
-    """R's MVN with the 1/n covariance, mnt on whitened data, and pingouin: to 1e-8."""
-    wanted = {"MVN": "use_population=TRUE", "mnt_prewhitened": "", "pingouin": "HZ"}
-    here = statistic(dataset(name))
-    found = set()
-    for row in table("values.csv"):
-        source = row["source"]
-        joint = (row["dataset"], row["column"]) == (name, "joint") and source in wanted
-        joint = joint and (row["stat"].lower() == "hz" or source == "pingouin")
-        if joint and row["params"] == wanted[source]:
-            assert_allclose(here, float(row["statistic"]), rtol=1e-8, err_msg=source)
-            found.add(source)
-    assert found == set(wanted)
-
-
-def test_equals_references_in_one_dimension() -> None:
-    """The HZ of R's mnt, of single columns: to 1e-8."""
-    count = 0
-    for row in table("values.csv"):
-        if (row["source"], row["stat"]) == ("mnt_1d", "HZ"):
-            column = list(table(f"data/{row['dataset']}.csv")[0]).index(row["column"])
-            value = statistic(dataset(row["dataset"])[:, column])
-            assert_allclose(value, float(row["statistic"]), rtol=1e-8)
-            count += 1
-    assert count == 12
-
-
 def test_equals_pingouin_on_fresh_data() -> None:
     """Also in six dimensions, far from normal."""
     x = np.random.default_rng(1).standard_exponential((120, 6))
@@ -93,8 +50,8 @@ def test_equals_pingouin_on_fresh_data() -> None:
 def test_equals_twin(n: int, d: int, seed: int, beta: float) -> None:
     """Default and given bandwidths, residuals of any shape."""
     rng = np.random.default_rng(seed)
-    x = rng.standard_t(3, (n + d, d)) @ rng.standard_normal((d, d))
-    y = whiten(x, *mean_and_covariance(x))
+    x = rng.standard_t(3, (n + d, d)) @ mixing(rng, d)
+    y = whitened(x)
     for b in (None, beta):
         value, varying = evaluate(henze_zirkler, RowView(y), beta=b)
         assert_allclose(value, twins.henze_zirkler(x, b), rtol=1e-8, atol=1e-9)
@@ -210,17 +167,6 @@ def test_memory_is_not_quadratic() -> None:
     assert peak < 0.1 * 6000 * 6000 * 4
 
 
-def test_any_affine_map_changes_nothing() -> None:
-    """Any invertible matrix, also rotations and reflections, unlike slices in fixed directions."""
-    rng = np.random.default_rng(4)
-    x = rng.standard_exponential((150, 4))
-    value = statistic(x)
-    for _ in range(3):
-        a = rng.standard_normal((4, 4)) * [0.1, 1.0, 3.0, 10.0]
-        assert_allclose(statistic(x @ a.T + rng.standard_normal(4) * 100), value, rtol=1e-8)
-    assert_allclose(statistic(x[rng.permutation(150)]), value, rtol=1e-10)
-
-
 def test_pvalue_is_that_of_the_varying_part() -> None:
     """Where normal samples give 1.00000, a mixture of scales is still told from them."""
     rng = np.random.default_rng(6)
@@ -301,8 +247,7 @@ DEFINED = (*TUNED, "mardia-skewness", "mardia-kurtosis", "koziol-kurtosis", "mor
 def test_equals_its_definition(name: str, n: int, d: int, seed: int, tuning: float) -> None:
     """At default and other tuning parameters, far from normal, also in one dimension."""
     rng = np.random.default_rng(seed)
-    x = rng.standard_exponential((n + d, d)) @ rng.standard_normal((d, d))
-    y = whiten(x, *mean_and_covariance(x))
+    y = whitened(rng.standard_exponential((n + d, d)) @ mixing(rng, d))
     settings_of: list[dict[str, float]] = [{}]
     if name in TUNED:
         parameter = "beta" if name == "bhep" else "a"
@@ -312,58 +257,6 @@ def test_equals_its_definition(name: str, n: int, d: int, seed: int, tuning: flo
         exact = definition(name, y, next(iter(params.values()), TUNED.get(name, 0.0)))
         scale = n * np.pi ** (d / 2) * d if name == "ebner-henze-strieder" else n
         assert_allclose(value, exact, rtol=1e-8, atol=1e-11 * scale)
-
-
-MNT = {
-    "HZ": ("henze-zirkler", ""),
-    "BHEP": ("bhep", "beta"),
-    "MSkew": ("mardia-skewness", ""),
-    "MKurt": ("mardia-kurtosis", ""),
-    "KKurt": ("koziol-kurtosis", ""),
-    "MRSSkew": ("mori-rohatgi-szekely", ""),
-    "MQ1": ("manzotti-quiroz-1", ""),
-    "MQ2": ("manzotti-quiroz-2", ""),
-    "DEHT": ("doerr-ebner-henze-t", "a"),
-    "DEHU": ("doerr-ebner-henze-u", "a"),
-    "EHS": ("ebner-henze-strieder", "a"),
-    "HJG": ("henze-jimenez-gamero", "a"),
-    "HV": ("henze-visagie", "a"),
-    "HJM": ("henze-jimenez-gamero-meintanis", "a"),
-}
-
-
-def test_equals_mnt_and_energy() -> None:
-    """Every statistic of R's mnt on whitened data, and energy's mvnorm.e: to 1e-8."""
-    seen = set()
-    for row in table("values.csv"):
-        if row["column"] != "joint" or row["source"] not in ("mnt_prewhitened", "energy"):
-            continue
-        known = MNT | {"mvnorm.e": ("energy", "")}
-        if row["stat"] not in known:
-            continue
-        name, parameter = known[row["stat"]]
-        tuning = row["params"].partition("=")[2]
-        params = {parameter: float(tuning)} if parameter and tuning else {}
-        out = dmtest.run_test(
-            dataset(row["dataset"]), name, params=params or None, replicates=19, rng=0
-        )
-        assert_allclose(out.statistic, float(row["statistic"]), rtol=1e-8, err_msg=str(row))
-        seen.add(row["stat"])
-    assert seen == {*MNT, "mvnorm.e"}
-
-
-def test_published_pvalues_equal_mvn() -> None:
-    """Mardia's and Henze-Wagner's p-values, the latter to MVN's digits."""
-    names = {"mardia_skew": "mardia-skewness", "mardia_kurt": "mardia-kurtosis"}
-    names["hw"] = "henze-wagner"
-    count = 0
-    for row in table("values.csv"):
-        if row["source"] == "MVN" and row["stat"] in names and row["params"].endswith("TRUE"):
-            x = dataset(row["dataset"])
-            out = dmtest.run_test(x, names[row["stat"]], calibration="asymptotic")
-            assert_allclose(out.pvalue, float(row["p_value"]), rtol=1e-7)
-            count += 1
-    assert count == 9
 
 
 @pytest.mark.parametrize("row", ROWED, ids=lambda row: f"{row.name}-{row.space}")
@@ -407,7 +300,7 @@ def test_a_budget_is_kept_and_said() -> None:
 def test_random_frequencies_estimate_the_statistic(name: str) -> None:
     """For a sample far from normal the two agree but for the error of 512 frequencies."""
     x = np.random.default_rng(0).standard_exponential((3000, 2))
-    view = RowView(whiten(x, *mean_and_covariance(x)))
+    view = RowView(whitened(x))
     row = TESTS[name]
     exact = evaluate(row.statistic, view)[0]
     assert row.features is not None

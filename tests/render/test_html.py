@@ -15,6 +15,8 @@ import pytest
 
 from dmtest.render import citations
 from dmtest.render.page import explain, html, reproduce
+from dmtest.results.figures import PowerPoint
+from dmtest.results.provenance import Description
 from dmtest.results.report import Report
 from tests.support import fake_report
 
@@ -381,15 +383,15 @@ def test_citations_follow_what_was_used() -> None:
 
 
 def test_a_reference_that_is_not_known_is_still_named() -> None:
-    described = {"kuiper": {"sees": "x", "reference": "Nobody 2031"}}
-    report = fake_report.mismatch(computed=fake_report.computed(described=described))
+    described = {"kuiper": Description("x", "Nobody 2031")}
+    report = fake_report.mismatch(provenance=replace(fake_report.PROVENANCE, described=described))
     assert citations.cited(report)[2].text == "Nobody 2031"
     assert "<li>Nobody 2031</li>" in report.to_html()
 
 
 def test_page_of_a_report_without_descriptions() -> None:
-    computed = {k: v for k, v in fake_report.computed().items() if k != "described"}
-    said = Page(fake_report.mismatch(computed=computed).to_html()).text
+    provenance = replace(fake_report.PROVENANCE, described=None)
+    said = Page(fake_report.mismatch(provenance=provenance).to_html()).text
     assert "henze-zirkler" in said
     assert "What it sees" not in said
 
@@ -398,19 +400,21 @@ def test_page_is_small_at_384_columns_and_64_slices() -> None:
     """Under 1.5 MB at the size that the issue names; pictures hold a bounded number of points."""
     x = fake_report.sample(4000, 384)
     names = [f"embedding_{k}" for k in range(384)]
-    pictures = fake_report.pictures(x, names)
-    report = fake_report.mismatch(d=384, pictures=pictures)
+    report = fake_report.mismatch(d=384, figures=fake_report.figures(x, names))
     assert len(report.to_html().encode()) < 400_000
 
 
 @pytest.mark.parametrize(
-    ("rates", "thresholds", "said"),
+    ("rates", "half", "said"),
     [
-        ([0.1, 0.6], [{"power": 0.5, "n": 61.0}], "50% of the time with 61 rows."),
-        ([0.98, 1.0], [{"power": 0.5, "n": None}], "98% of the time with only 32 rows."),
-        ([0.1, 0.3], [{"power": 0.5, "n": None}], "does not notice half of the time with 64 rows"),
+        ((0.1, 0.6), 61.0, "50% of the time with 61 rows."),
+        ((0.98, 1.0), None, "98% of the time with only 32 rows."),
+        ((0.1, 0.3), None, "does not notice half of the time with 64 rows"),
     ],
 )
-def test_power_in_words(rates: list[float], thresholds: list[Any], said: str) -> None:
-    found = {"test": "kuiper", "sizes": [32, 64], "rates": rates, "thresholds": thresholds}
-    assert said in explain.noticed(found)
+def test_power_in_words(rates: tuple[float, float], half: float | None, said: str) -> None:
+    threshold = PowerPoint(power=0.5, n=half, low=None, high=None)
+    figure = replace(
+        fake_report.POWER, test="kuiper", sizes=(32, 64), rates=rates, thresholds=(threshold,)
+    )
+    assert said in explain.power_sentence(figure)

@@ -404,13 +404,13 @@ def test_the_bracket_covers() -> None:
 def test_equivalence_keeps_its_level() -> None:
     """Exactly at the tolerance the certificate is given in at most alpha of runs."""
     from dmtest.data.sample import as_sample
-    from dmtest.reports.sections import certify, smoothed
+    from dmtest.reports.sections import certify, profile_section
     from dmtest.targets.targets import as_target
 
     given = 0
     for seed in range(100):
         canonical = as_target("normal").canonical(as_sample(1.3 * normal(1600, 2, seed)))
-        profile = smoothed(canonical, "normal", 0.1, seed, None)
+        profile = profile_section(canonical, "normal", 0.1, seed, None)
         assert profile is not None
         ratio = (1.3**2 + profile.point.noise**2) / (1.0 + profile.point.noise**2)
         tolerance = float(ratio - 1.0 - np.log(ratio))

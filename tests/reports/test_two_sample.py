@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import re
@@ -37,7 +36,6 @@ from dmtest.statistics.pools import classifier
 from dmtest.statistics.pools.invariants import block_features
 from dmtest.statistics.pools.two_sample import median_bandwidth
 
-FOLDER = Path(__file__).parents[1] / "references"
 NAMES = ("mmd", "energy", "sliced-wasserstein", "classifier")
 RNG = np.random.default_rng(3)
 X, Y = RNG.standard_normal((60, 3)), RNG.normal([0.3, 0.0, 0.0], 1.0, (45, 3))
@@ -54,24 +52,6 @@ def statistic(x: Any, y: Any, test: str, **params: Any) -> float:
 
 
 # Values
-
-
-def cases() -> list[dict[str, str]]:
-    with (FOLDER / "two_sample.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case['data']}-{case['n']}")
-def test_energy_equals_r(case: dict[str, str]) -> None:
-    data = np.loadtxt(FOLDER / "data" / f"{case['data']}.csv", delimiter=",", skiprows=1)
-    n = int(case["n"])
-    assert_allclose(statistic(data[:n], data[n:], "energy"), float(case["statistic"]), rtol=1e-8)
-
-
-def test_energy_on_the_line_equals_scipy() -> None:
-    x, y = X[:, 0], Y[:, 0]
-    expected = len(x) * len(y) / (len(x) + len(y)) * stats.energy_distance(x, y) ** 2
-    assert_allclose(statistic(x, y, "energy"), expected, rtol=1e-10)
 
 
 def test_mmd_equals_its_definition() -> None:
@@ -348,7 +328,7 @@ DATASETS = 250
 
 @pytest.mark.parametrize(
     ("kind", "budget", "rotation"),
-    [("normal", None, False), ("t3", None, False), ("normal", 1.0, False), ("normal", None, True)],
+    [("t3", None, False), ("normal", 1.0, False), ("normal", None, True)],
 )
 def test_every_test_keeps_its_level(
     kind: str, budget: float | None, rotation: bool, monkeypatch: pytest.MonkeyPatch

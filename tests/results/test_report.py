@@ -21,10 +21,12 @@ from rich.console import Console
 
 from dmtest.errors import InputError
 from dmtest.render import table_rows, wording
-from dmtest.render.figures import palette, plots, stored_figures
+from dmtest.render.figures import data_figures, palette, plots
 from dmtest.render.page import reproduce
 from dmtest.render.text import terminal
+from dmtest.results.figures import CoordinateFigure, Figures, numbers
 from dmtest.results.outcome import Effect
+from dmtest.results.provenance import Provenance
 from dmtest.results.report import Report, schema
 from tests.support import fake_report
 
@@ -57,7 +59,7 @@ def test_json_is_strict_and_follows_the_schema(build: Any) -> None:
 
 def test_schema_names_every_field_and_refuses_a_wrong_verdict() -> None:
     properties = schema()["properties"]
-    assert set(properties) == {"schema"} | {f.name for f in dataclasses.fields(Report)}
+    assert set(properties) == set(fake_report.mismatch().to_dict())
     data = fake_report.mismatch().to_dict() | {"verdict": "normal"}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, schema())
@@ -96,7 +98,8 @@ def test_numbers_that_are_not_finite_survive() -> None:
 
 
 def test_names_that_look_like_numbers_stay_names() -> None:
-    report = Report.from_json(fake_report.odd(computed={"columns": ["NaN", "Infinity"]}).to_json())
+    run = Provenance(more={"columns": ["NaN", "Infinity"]})
+    report = Report.from_json(fake_report.odd(provenance=run).to_json())
     assert report.computed["columns"] == ["NaN", "Infinity"]
     effect = Effect(name="NaN", label="Infinity", value=None)
     report = Report.from_json(fake_report.bare(effects={"NaN": effect}).to_json())
@@ -104,9 +107,51 @@ def test_names_that_look_like_numbers_stay_names() -> None:
 
 
 def test_numpy_values_and_tuples_become_plain() -> None:
-    report = fake_report.bare(computed={"a": np.float32(0.5), "b": (1, np.int64(2)), 3: np.eye(1)})
+    more: dict[Any, Any] = {"a": np.float32(0.5), "b": (1, np.int64(2)), 3: np.eye(1)}
+    report = fake_report.bare(provenance=Provenance(more=more))
     assert report.computed == {"a": 0.5, "b": [1, 2], "3": [[1.0]]}
     assert Report.from_json(report.to_json()).computed == report.computed
+
+
+def test_keys_keep_the_order_of_the_schema() -> None:
+    """Two samples have other keys, in another order; without figures there are none."""
+    figures = fake_report.mismatch().figures
+    one = ["slices", "coordinates", "spectrum", "directions", "profile", "detectability"]
+    assert list(figures.to_dict()) == one
+    two = dataclasses.replace(figures, samples=2).to_dict()
+    assert list(two) == one[:4]
+    assert list(two["spectrum"]) == ["observed", "reference", "low", "high"]
+    assert dataclasses.replace(figures, samples=0).to_dict() == {}
+    for reference, place in (("uniform", 2), ("sample", 4)):
+        heights = (1.0,) if reference == "sample" else None
+        drawn = CoordinateFigure(
+            name="u",
+            edges=(0.0, 1.0),
+            density=(1.0,),
+            reference=reference,  # type: ignore[arg-type]
+            reference_density=heights,
+        )
+        assert list(drawn.to_dict()).index("reference") == place
+        again = Figures.from_dict(Figures(coordinates=(drawn,)).to_dict())
+        assert again.coordinates == (drawn,)
+
+
+def test_a_run_says_what_it_does_not_know() -> None:
+    """Null where a run has no value; nothing at all where there was no run."""
+    assert Provenance().to_dict() == {}
+    run = Provenance(version="1")
+    assert run.to_dict() == {
+        "source": None,
+        "pvalue_error": None,
+        "pvalue_floor": None,
+        "version": "1",
+    }
+    certified = dataclasses.replace(run, tolerance=0.1, certified_under=math.inf)
+    assert list(certified.to_dict())[-3:] == ["tolerance", "certified_under", "rows_needed"]
+    pair = dataclasses.replace(run, reference_rows=9, command="")
+    assert list(pair.to_dict())[:3] == ["source", "reference", "reference_rows"]
+    for facts in (run, certified, pair):
+        assert Provenance.from_dict(facts.to_dict()) == facts
 
 
 def test_fields_of_a_later_minor_version_are_left_out() -> None:
@@ -146,6 +191,12 @@ def test_unreadable_json_gives_one_sentence(text: str, said: str) -> None:
         {"adjusted": []},
         {"effects": None},
         {"computed": []},
+        {"computed": {"tests": [1]}},
+        {"computed": {"described": {"kuiper": "x"}}},
+        {"pictures": []},
+        {"pictures": {"slices": [{"theoretical": [0.0]}]}},
+        {"pictures": {"spectrum": {"observed": ["a"], "low": [], "high": [], "reference": []}}},
+        {"pictures": {"coordinates": [{"name": "u", "edges": 1, "density": []}]}},
         {"pvalue": "small"},
         {"adjusted": ["x"] * 11},
         {"n": True},
@@ -208,9 +259,9 @@ def test_xarray_holds_tests_effects_and_pictures() -> None:
     assert float(data["adjusted"].sel(test="kuiper")) == report.adjusted[6]
     assert float(data["effect_high"].sel(effect="kl-mean")) == 0.42
     assert np.isnan(data["effect_value"].sel(effect="kl-smoothed"))
-    picture = report.pictures["slices"][1]
+    figure = report.figures.slices[1]
     np.testing.assert_array_equal(
-        data["quantile_observed"].sel(slice=picture["slice"]), picture["observed"]
+        data["quantile_observed"].sel(slice=figure.slice), figure.observed
     )
     assert data.sizes["rank"] == 48
     np.testing.assert_array_equal(data["noise"], [0.5, 1, 2, 4])
@@ -314,7 +365,7 @@ def test_evidence_says_when_replicates_are_the_limit() -> None:
 
 
 def test_global_error_is_said_off_the_floor() -> None:
-    report = fake_report.compatible(computed={"pvalue_error": 0.0147, "replicates": 999})
+    report = fake_report.compatible(provenance=Provenance(pvalue_error=0.0147, replicates=999))
     assert wording.evidence(report) == ("p = 0.318", "Monte Carlo standard error 0.01")
 
 
@@ -339,7 +390,7 @@ def test_a_bar_needs_something_to_compare() -> None:
     ],
 )
 def test_command_only_for_files(source: str | None, line: str) -> None:
-    report = fake_report.compatible(computed={"source": source})
+    report = fake_report.compatible(provenance=Provenance(source=source))
     assert reproduce.command(report) == line
     assert (f"    {source!r}," in reproduce.call(report)) == bool(line)
     assert "None" not in report.to_html().split("<main")[0]
@@ -502,16 +553,16 @@ def test_decomposition_draws_the_effects() -> None:
 def test_qq_draws_the_numbers_of_the_report() -> None:
     report = fake_report.mismatch()
     (ax,) = report.plot("qq", which=1).axes
-    picture = report.pictures["slices"][1]
+    figure = report.figures.slices[1]
     dots = np.asarray(ax.patches[0].get_path().vertices)
-    np.testing.assert_allclose(dots[::2, 1], picture["observed"])
-    np.testing.assert_allclose(dots[::2, 0], picture["theoretical"])
+    np.testing.assert_allclose(dots[::2, 1], np.array(figure.observed, dtype=float))
+    np.testing.assert_allclose(dots[::2, 0], np.array(figure.theoretical, dtype=float))
 
 
 def test_uniform_targets_get_a_uniform_density() -> None:
-    edges = np.linspace(0, 1, 11)
-    picture = {"name": "u", "edges": edges, "density": np.ones(10), "reference": "uniform"}
-    report = fake_report.bare(pictures={"coordinates": [picture]}, target="uniform")
+    edges, density = numbers(np.linspace(0, 1, 11)), numbers(np.ones(10))
+    figure = CoordinateFigure(name="u", edges=edges, density=density, reference="uniform")
+    report = fake_report.bare(figures=Figures(coordinates=(figure,)), target="uniform")
     (ax,) = report.plot("coordinates").axes
     assert np.max(np.asarray(ax.lines[0].get_ydata())) == 1.0
     assert ax.get_xlim()[0] < 0 < 1 < ax.get_xlim()[1]
@@ -519,11 +570,11 @@ def test_uniform_targets_get_a_uniform_density() -> None:
 
 @pytest.mark.parametrize(("width", "scaled"), [(8.0, False), (0.01, True)])
 def test_collapsed_coordinates_get_a_scale_of_their_own(width: float, scaled: bool) -> None:
-    density = [0.0, 1 / width, 0.0]
-    picture = {"name": "c", "edges": [0, width, 2 * width, 3 * width], "density": density}
-    report = fake_report.bare(pictures={"coordinates": [picture]})
+    edges = (0.0, width, 2 * width, 3 * width)
+    figure = CoordinateFigure(name="c", edges=edges, density=(0.0, 1 / width, 0.0))
+    report = fake_report.bare(figures=Figures(coordinates=(figure,)))
     assert ("heights not on one scale" in report.to_html()) == scaled
-    peak = max(stored_figures.heights(picture)[0])
+    peak = max(data_figures.heights(figure)[0])
     assert peak == pytest.approx(0.3989 if scaled else 1 / width, rel=1e-3)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +17,7 @@ from dmtest.catalogue.slices import ROWS
 from dmtest.errors import InputError
 from dmtest.statistics.laws import quadratic, slice_laws
 from dmtest.statistics.laws.joint_laws import lognormal
-
-FOLDER = Path(__file__).parents[1] / "references"
+from tests.support.references import table, univariate
 
 # (source, stat) of a reference row -> our function, and the absolute error of the
 # reference itself: a 1 - cdf rounds at 1e-16, and the W^2 series of goftest and scipy lose up
@@ -52,23 +48,7 @@ FORMULAS: dict[tuple[str, str], tuple[Any, float]] = {
 PUBLISHED = {
     (row.name, parameters): law for row in ROWS for parameters, law in row.published.items()
 }
-
-
-def read(name: str) -> list[dict[str, str]]:
-    """Read a table of references."""
-    with (FOLDER / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def samples() -> dict[str, np.ndarray]:
-    """Read the data behind univariate.csv."""
-    packed = (FOLDER / "univariate_data.csv.gz").read_bytes()
-    lines = gzip.decompress(packed).decode("utf-8").splitlines()
-    cells = (line.split(",") for line in lines)
-    return {name: np.array(values, dtype=float) for name, *values in cells}
-
-
-SAMPLES = samples()
+SAMPLES = univariate()
 SIZES = {"iris_setosa": 50, "syn_normal": 200, "trees": 31}
 NORMAL = np.random.default_rng(20).standard_normal((4000, 50))
 
@@ -104,7 +84,7 @@ def test_agrees_with_reference(source: str, stat: str) -> None:
     """Every p-value of R, scipy and statsmodels follows from its own statistic."""
     formula, error = FORMULAS[source, stat]
     found = 0
-    for row in read("univariate.csv") + read("values.csv"):
+    for row in (*table("univariate.csv"), *table("values.csv")):
         if (row["source"], row["stat"]) != (source, stat):
             continue
         n = float(row["n"]) if "n" in row else SIZES[row["dataset"]]
@@ -159,7 +139,7 @@ def test_agrees_with_statsmodels(name: str) -> None:
 def test_henze_zirkler_agrees_with_mvn() -> None:
     """MVN and pingouin give the same lognormal p-values."""
     sizes = {"iris_setosa": (50, 4), "syn_normal": (200, 5), "trees": (31, 3)}
-    rows = [r for r in read("values.csv") if r["column"] == "joint" and r["p_value"]]
+    rows = [r for r in table("values.csv") if r["column"] == "joint" and r["p_value"]]
     rows = [r for r in rows if r["stat"] == "hz" or r["source"] == "pingouin"]
     assert len(rows) == 9
     for row in rows:

@@ -1,10 +1,8 @@
-"""Tests of whole rows: references, definitions, levels, and what each is for."""
+"""Statistics of whole rows: definitions, published p-values and critical values."""
 
 from __future__ import annotations
 
-import csv
 import runpy
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.special import betainc
-from scipy.stats import qmc
 
 import dmtest
 from dmtest.calibration.nulls import RowNull, replicates_of
@@ -21,86 +18,15 @@ from dmtest.catalogue.registry import ROWS, TESTS
 from dmtest.catalogue.spec import RowTest
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.errors import InputError
-from dmtest.statistics.rows import cube, directions, marginal, specified, sphere
-from dmtest.targets.transforms import mean_and_covariance, whiten
+from dmtest.statistics.rows import cube, directions, marginal, sphere
+from tests.support.references import dataset, label, table
+from tests.support.samples import unit, view_of
 
 pytestmark = pytest.mark.usefixtures("no_cache")
-FOLDER = Path(__file__).parents[1] / "references"
 JOINT = [row for row in ROWS if isinstance(row, RowTest)]
 
 
-def label(row: RowTest) -> str:
-    return f"{row.name}-{row.space}"
-
-
-def table() -> list[dict[str, str]]:
-    with (FOLDER / "values.csv").open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if row["column"] == "joint"]
-
-
-def dataset(name: str) -> np.ndarray:
-    return np.loadtxt(FOLDER / "data" / f"{name}.csv", delimiter=",", skiprows=1)
-
-
-def view_of(x: np.ndarray) -> RowView:
-    mean, covariance = mean_and_covariance(x)
-    return RowView(whiten(x, mean, covariance), np.linalg.cholesky(covariance))
-
-
-def unit(x: np.ndarray) -> np.ndarray:
-    return x / np.linalg.norm(x, axis=1)[:, None]
-
-
 # References
-
-
-def test_sphere_statistics_equal_sphunif() -> None:
-    known = {
-        "Ajne": "ajne",
-        "Bakshaev": "bakshaev",
-        "Bingham": "bingham",
-        "CJ12": "cai-fan-jiang",
-        "Gine_Fn": "gine-fn",
-        "Gine_Gn": "gine-gn",
-        "PCvM": "pcvm",
-        "Rayleigh": "rayleigh",
-    }
-    x, count = dataset("sph3_vmf"), 0
-    for row in table():
-        name, params = known.get(row["stat"]), None
-        if row["source"] != "sphunif":
-            continue
-        if row["stat"] == "Sobolev" and row["params"].endswith("=c(0,0,1)"):
-            name = "sobolev"
-        if row["stat"] == "Sobolev" and row["params"].endswith("=c(0,1,0)"):
-            name, params = "sobolev", {"degree": 2.0}
-        if name is None:
-            continue
-        out = dmtest.run_test(x, name, params=params, replicates=19, rng=0)
-        assert_allclose(out.statistic, float(row["statistic"]), rtol=1e-8, err_msg=row["stat"])
-        count += 1
-        if name in ("rayleigh", "bingham"):
-            exact = dmtest.run_test(x, name, calibration="asymptotic").pvalue
-            # sphunif's chi-squared tail is a series cut at 1e-7.
-            assert_allclose(exact, float(row["p_value"]), rtol=1e-6, atol=5e-7)
-    assert count == 10
-
-
-def test_pad_is_exact_in_three_dimensions() -> None:
-    """Against the closed form; sphunif's quadrature is 1.3e-5 off it."""
-    x = dataset("sph3_vmf")
-    half = np.sqrt(np.clip(0.5 - 0.5 * (x @ x.T)[np.triu_indices(len(x), 1)], 0.0, 1.0))
-    exact = 1.0 + 2.0 / len(x) * (1.0 - 2.0 * np.log1p(half)).sum()
-    assert_allclose(evaluate(sphere.pad, RowView(x))[0], exact, rtol=1e-10)
-
-
-def test_doornik_hansen_equals_the_repaired_mvn() -> None:
-    rows = [row for row in table() if row["source"] == "MVN_patched"]
-    assert len(rows) >= 2
-    for row in rows:
-        out = dmtest.run_test(dataset(row["dataset"]), "doornik-hansen", calibration="asymptotic")
-        assert_allclose(out.statistic, float(row["statistic"]), rtol=1e-8)
-        assert_allclose(out.pvalue, float(row["p_value"]), rtol=1e-7)
 
 
 def test_royston_of_iris_with_shapiro_wilk_throughout() -> None:
@@ -114,36 +40,14 @@ def test_royston_of_iris_with_shapiro_wilk_throughout() -> None:
     assert value / scores == pytest.approx(marginal._equivalent(view_of(x).factor, 50), rel=1e-6)
 
 
-def test_generalised_shapiro_wilk_is_the_mean_of_w() -> None:
-    x = dataset("trees")
-    values, vectors = np.linalg.eigh(np.cov(x.T))
-    y = (x - x.mean(axis=0)) @ (vectors / np.sqrt(values)) @ vectors.T
-    exact = np.mean([stats.shapiro(column).statistic for column in y.T])
-    assert_allclose(evaluate(marginal.generalised_shapiro_wilk, view_of(x))[0], exact, rtol=1e-7)
-    one = evaluate(marginal.generalised_shapiro_wilk, view_of(x[:, :1]))[0]
-    assert one == pytest.approx(stats.shapiro(x[:, 0]).statistic, rel=1e-7)
-
-
 @pytest.mark.parametrize("name", ["iris_setosa", "syn_normal", "trees"])
-def test_maxima_reach_the_references(name: str) -> None:
-    """At least mnt's values, which are lower bounds, and the best of 20,000 directions."""
+def test_maxima_reach_the_best_of_many_directions(name: str) -> None:
     view = view_of(dataset(name))
-    wanted = {
-        "MASkew": directions.malkovich_afifi_skewness,
-        "MAKurt": directions.malkovich_afifi_kurtosis,
-        "CS": directions.cox_small,
-        "PU": directions.pudelko,
-    }
-    found = 0
-    for row in table():
-        if row["dataset"] == name and row["stat"] in wanted:
-            value = evaluate(wanted[row["stat"]], view)[0]
-            assert value >= float(row["statistic"]) * (1.0 - 1e-9), row["stat"]
-            found += 1
-    assert found == 4
     p = view.rows @ unit(np.random.default_rng(0).standard_normal((20_000, view.d))).T
-    assert evaluate(wanted["MASkew"], view)[0] >= ((p**3).mean(axis=0) ** 2).max()
-    assert evaluate(wanted["MAKurt"], view)[0] >= (p**4).mean(axis=0).max()
+    assert (
+        evaluate(directions.malkovich_afifi_skewness, view)[0] >= ((p**3).mean(axis=0) ** 2).max()
+    )
+    assert evaluate(directions.malkovich_afifi_kurtosis, view)[0] >= (p**4).mean(axis=0).max()
 
 
 @pytest.mark.parametrize("function", [directions.malkovich_afifi_kurtosis, directions.cox_small])
@@ -169,48 +73,6 @@ def test_few_rows_only_for_quadruples() -> None:
 
 
 # Definitions
-
-
-def test_specified_statistics_are_their_formulas() -> None:
-    x = np.random.default_rng(0).standard_normal((60, 4)) * [1.0, 1.2, 0.8, 1.0] + 0.1
-    view, n, d = RowView(x), 60, 4
-    s, unbiased = np.cov(x.T, bias=True), np.cov(x.T)
-    assert_allclose(evaluate(specified.mean, view)[0], n * np.square(x.mean(axis=0)).sum())
-    lrt = (n - 1) * (np.trace(unbiased) - np.log(np.linalg.det(unbiased)) - d)
-    assert_allclose(evaluate(specified.covariance_lrt, view)[0], lrt)
-    nagao = n / 2 * np.trace((s - np.eye(d)) @ (s - np.eye(d)))
-    assert_allclose(evaluate(specified.covariance_nagao, view)[0], nagao)
-    gap = np.trace((unbiased - np.eye(d)) @ (unbiased - np.eye(d))) / d
-    w = gap - d / (n - 1) * (np.trace(unbiased) / d) ** 2 + d / (n - 1)
-    assert_allclose(evaluate(specified.covariance_ledoit_wolf, view)[0], (n - 1) * d / 2 * w)
-    u = np.sort(stats.chi2(d).cdf(np.square(x).sum(axis=1)))
-    i = np.arange(1, n + 1)
-    square = -n - ((2 * i - 1) / n * (np.log(u) + np.log1p(-u[::-1]))).sum()
-    assert_allclose(evaluate(specified.radius, view)[0], square, rtol=1e-9)
-    y = unit(x)
-    t = y.T @ y / n - np.eye(d) / d
-    r, b, q = n * d * np.square(y.mean(axis=0)).sum(), n * d * (d + 2) / 2 * np.square(t).sum(), 9.0
-    exact = (r - d) / np.sqrt(2 * d) + (b - q) / np.sqrt(2 * q)
-    assert_allclose(evaluate(specified.direction, view)[0], exact)
-
-
-@pytest.mark.parametrize("d", [1, 2, 6])
-def test_cube_statistics_are_their_formulas(d: int) -> None:
-    u = np.random.default_rng(d).random((700, d))
-    view = RowView(u)
-    d_n = max(stats.kstest(column, "uniform").statistic for column in u.T)
-    assert_allclose(evaluate(cube.axis_kolmogorov_smirnov, view)[0], np.sqrt(700) * d_n)
-    made = evaluate(cube.centred_discrepancy, view)[0]
-    assert_allclose(made, qmc.discrepancy(u, method="CD"), rtol=1e-8)
-    rng = np.random.default_rng(1)
-    v = rng.random((2000, d))
-    b2 = cube.mmd_beta(d) ** 2
-    kernel = np.exp(-b2 / 2 * np.square(v[:, None] - u[:50]).sum(axis=2))
-    b = np.sqrt(b2 / 2)
-    inside = stats.norm.cdf((1 - u[:50]) * b * 2**0.5) - stats.norm.cdf(-u[:50] * b * 2**0.5)
-    exact = (inside * np.sqrt(np.pi) / b).prod(axis=1)
-    error = kernel.std(axis=0) / np.sqrt(2000)
-    assert np.all(np.abs(kernel.mean(axis=0) - exact) < 5 * error)
 
 
 def test_mean_distances_in_the_cube() -> None:
@@ -277,17 +139,6 @@ def test_the_sphere_wants_rows_of_length_one() -> None:
 # Levels: p-values of null samples against a pool of their own
 
 
-SHAPES = {(20, 2): 1500, (50, 5): 1500}
-SLOW = ("henze-jimenez-gamero-meintanis",)
-
-
-@cache
-def pool(space: str, n: int, d: int, seed: int, count: int) -> np.ndarray:
-    """Draw the varying parts of all tests of a space."""
-    rows = [r for r in JOINT if r.space == space and r.name not in SLOW and not r.coloured]
-    return replicates_of(RowNull(space, n, d), rows, {}, count, seed)[:, :, 0]  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("row", [r for r in JOINT if r.published is not None], ids=label)
 def test_published_pvalues_are_near_monte_carlo(row: RowTest) -> None:
     """Of middling samples, at n = 100, d = 3: within .25, as limits are reached slowly."""
@@ -297,40 +148,6 @@ def test_published_pvalues_are_near_monte_carlo(row: RowTest) -> None:
     published = dmtest.run_test(x, row.name, calibration="asymptotic", **options).pvalue
     drawn = dmtest.run_test(x, row.name, calibration="monte-carlo", **options).pvalue
     assert published == pytest.approx(drawn, abs=0.25)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("target", ["any-normal", "normal", "uniform", "sphere"])
-def test_samples_and_replicates_are_treated_alike(target: str, shape: tuple[int, int]) -> None:
-    """Ranks of samples that go the whole way, among replicates, are uniform: 120 samples."""
-    n, d = shape
-    rows = [r for r in JOINT if r.targets[0] == target or (target, r.space) == ("uniform", "cube")]
-    rows = [r for r in rows if r.name not in SLOW and not r.coloured]
-    space = rows[0].space
-    null = pool(space, n, d, 1, SHAPES[shape])
-    names = [r.name for r in JOINT if r.space == space and r.name not in SLOW and not r.coloured]
-    pvalues = np.empty((120, len(rows)))
-    for i in range(len(pvalues)):
-        x = np.random.default_rng([i, n]).standard_normal((n, d))
-        if target == "any-normal":
-            x = x @ np.random.default_rng([i, 7]).standard_normal((d, d)) + 3.0
-        x = {"uniform": stats.norm.cdf, "sphere": unit}.get(target, lambda y: y)(x)
-        goal = {"any-normal": view_of(x)}.get(target, RowView(x))
-        for j, row in enumerate(rows):
-            value = evaluate(row.statistic, goal)[1]
-            pvalues[i, j] = (null[:, names.index(row.name)] < value).mean()
-    for j, row in enumerate(rows):
-        assert stats.kstest(pvalues[:, j], "uniform").pvalue > 1e-4, row.name
-
-
-def test_royston_is_exact_whatever_the_correlation() -> None:
-    """Conditional on mean and covariance; its published p-values are not."""
-    mix = np.linalg.cholesky(0.9 * np.ones((3, 3)) + 0.1 * np.eye(3)).T
-    pvalues = []
-    for seed in range(150):
-        x = np.random.default_rng(seed).standard_normal((25, 3)) @ mix
-        pvalues.append(dmtest.run_test(x, "royston", replicates=99, rng=seed).pvalue)
-    assert stats.kstest(pvalues, "uniform").pvalue > 1e-3
 
 
 def test_more_columns_than_rows_where_a_test_claims_it() -> None:
@@ -389,20 +206,19 @@ def test_critical_values_equal_mnt_s(shape: tuple[int, int]) -> None:
         statistic, varying = evaluate(row.statistic, view)
         values[:, j] = draws[:, j] + (statistic - varying)
     count = 0
-    with (FOLDER / "mnt_critical_values.csv").open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            name = MNT.get(line["stat"])
-            if name is None or (int(line["n"]), int(line["d"])) != (n, d):
-                continue
-            default = {"BHEP": "a=1", "DEHT": "a=1", "DEHU": "a=0.5"}.get(line["stat"])
-            if default is not None and line["tuning"] != default:
-                continue
-            alpha = 1.0 - float(line["level"])
-            j = list(MNT.values()).index(name)
-            rate = (values[:, j] > float(line["value"])).mean()
-            error = np.sqrt(alpha * (1 - alpha) * (1 / 4000 + 1 / 100_000))
-            assert abs(rate - alpha) < 4.0 * error, (name, alpha, rate)
-            count += 1
+    for line in table("mnt_critical_values.csv"):
+        name = MNT.get(line["stat"])
+        if name is None or (int(line["n"]), int(line["d"])) != (n, d):
+            continue
+        default = {"BHEP": "a=1", "DEHT": "a=1", "DEHU": "a=0.5"}.get(line["stat"])
+        if default is not None and line["tuning"] != default:
+            continue
+        alpha = 1.0 - float(line["level"])
+        j = list(MNT.values()).index(name)
+        rate = (values[:, j] > float(line["value"])).mean()
+        error = np.sqrt(alpha * (1 - alpha) * (1 / 4000 + 1 / 100_000))
+        assert abs(rate - alpha) < 4.0 * error, (name, alpha, rate)
+        count += 1
     assert count >= 24
 
 

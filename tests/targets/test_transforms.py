@@ -23,6 +23,7 @@ from dmtest.targets.transforms import (
     whiten,
     whiten_independent,
 )
+from tests.support.samples import mixing
 
 # Moments
 
@@ -47,7 +48,7 @@ def test_mean_and_covariance(n: int, d: int, seed: int, single: bool) -> None:
 def test_large_offset(offset: float, dtype: type) -> None:
     """An offset of 1e4 or 1e6 standard deviations costs no digits beyond the data's own."""
     rng = np.random.default_rng(3)
-    x = (rng.standard_normal((20_000, 5)) @ rng.standard_normal((5, 5)) + offset).astype(dtype)
+    x = (rng.standard_normal((20_000, 5)) @ mixing(rng, 5) + offset).astype(dtype)
     mean, covariance = mean_and_covariance(x)
     wide = x.astype(np.longdouble)
     centred = wide - wide.mean(axis=0)
@@ -97,7 +98,7 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whitened_rows_have_identity_covariance(d: int, n: int, seed: int) -> None:
     """Mean 0 and covariance I with the 1/n divisor, through the lower Cholesky factor."""
     rng = np.random.default_rng(seed)
-    x = rng.standard_exponential((n, d)) @ rng.standard_normal((d, d)) + 5.0
+    x = rng.standard_exponential((n, d)) @ mixing(rng, d) + 5.0
     mean, covariance = mean_and_covariance(x)
     y = whiten(x, mean, covariance)
     factor = np.linalg.cholesky(covariance)
@@ -118,7 +119,7 @@ def test_whitening_undoes_a_triangular_map() -> None:
     one, two = (whiten(z, *mean_and_covariance(z)) for z in (g, x))
     assert_allclose(two, one, atol=1e-9)
     # A full matrix only rotates: lengths agree, rows do not.
-    z = g @ rng.standard_normal((6, 6))
+    z = g @ mixing(rng, 6)
     three = whiten(z, *mean_and_covariance(z))
     assert np.abs(three - one).max() > 0.1
     assert_allclose((three**2).sum(axis=1), (one**2).sum(axis=1), rtol=1e-8)

@@ -17,9 +17,8 @@ from scipy import stats
 import dmtest
 from dmtest.effects.gaussian import unbiased_parts
 from dmtest.engines.slices import SliceView
-from dmtest.statistics.slices.wasserstein import squared_wasserstein
+from dmtest.statistics.slices.wasserstein import null_mean, squared_wasserstein
 from dmtest.train import DistributionMatch
-from dmtest.train.watch.measured import sampling
 from dmtest.train.watch.metric import EFFECTS, REACH
 from dmtest.train.watch.reservoir import priorities
 
@@ -47,7 +46,9 @@ def test_values_are_those_of_numpy() -> None:
     u = DistributionMatch(d).directions.numpy()
     squared = squared_wasserstein(SliceView(u @ x.T, "known"))
     assert_allclose(found["worst-slice"], np.sqrt(squared.max()), rtol=1e-9)
-    assert_allclose(found["sliced-wasserstein-2"], np.sqrt(squared.mean() - sampling(n)), rtol=1e-9)
+    assert_allclose(
+        found["sliced-wasserstein-2"], np.sqrt(squared.mean() - null_mean(n)), rtol=1e-9
+    )
     eigenvalues = np.linalg.eigvalsh(covariance)
     assert_allclose(found["effective-rank"], eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
     assert_allclose(found["isotropy"], np.exp(np.log(eigenvalues).mean()) / eigenvalues.mean())
@@ -71,13 +72,13 @@ def test_epps_pulley_is_the_unbiased_distance(far: float) -> None:
     assert_allclose(computed(x)["epps-pulley"], expected.mean(), rtol=1e-8)
 
 
-def test_sampling_is_what_a_normal_sample_gives() -> None:
+def test_null_mean_is_what_a_normal_sample_gives() -> None:
     """The exact mean of W2^2, against simulation and against the table from 2,000 rows on."""
     rng = np.random.default_rng(3)
     for n in (8, 100):
         values = squared_wasserstein(SliceView(rng.standard_normal((4000, n)), "known"))
-        assert abs(values.mean() - sampling(n)) < 4.0 * values.std() / np.sqrt(4000)
-    assert_allclose(1999 * sampling(1999), 2000 * sampling(2000), rtol=1e-4)
+        assert abs(values.mean() - null_mean(n)) < 4.0 * values.std() / np.sqrt(4000)
+    assert_allclose(1999 * null_mean(1999), 2000 * null_mean(2000), rtol=1e-4)
 
 
 def test_uniform_target_takes_normal_scores() -> None:

@@ -20,10 +20,10 @@ from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.statistics.slices.wasserstein import squared_wasserstein
 from dmtest.train.losses.charfun import epps_pulley_value
-from dmtest.train.losses.lines import LINES, Lines
+from dmtest.train.losses.slices import SLICE_STATISTICS, Slices
 
-REGISTERED = sorted(set(LINES) - {"squared-wasserstein"})
-FUNCTIONS = {name: getattr(train, name.replace("-", "_")) for name in LINES}
+REGISTERED = sorted(set(SLICE_STATISTICS) - {"squared-wasserstein"})
+FUNCTIONS = {name: getattr(train, name.replace("-", "_")) for name in SLICE_STATISTICS}
 PAIRS = ("bhep", "henze-zirkler", "energy", "mmd")
 SHAPES = {
     "normal": lambda rng, n, d: rng.standard_normal((n, d)),
@@ -43,12 +43,12 @@ def statistic_of(name: str) -> Any:
 
 @pytest.mark.parametrize("parameters", ["known", "fitted"])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", LINES)
-def test_lines_equal_those_of_numpy(name: str, shape: str, parameters: Any) -> None:
+@pytest.mark.parametrize("name", SLICE_STATISTICS)
+def test_slices_equal_those_of_numpy(name: str, shape: str, parameters: Any) -> None:
     for n in (9, 60, 601):
         x = sample(shape, n, 5).T.copy()
         expected = statistic_of(name)(SliceView(x, parameters))
-        found = LINES[name].function(Lines(torch.from_numpy(x), parameters))
+        found = SLICE_STATISTICS[name].function(Slices(torch.from_numpy(x), parameters))
         # Epps-Pulley: both are within 1e-9 of a null value (about 0.4) of the closed form.
         assert_allclose(found.numpy(), expected, rtol=1e-8, atol=1e-9)
 
@@ -103,7 +103,7 @@ def test_pairs_in_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("parameters", ["known", "fitted"])
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", SLICE_STATISTICS)
 def test_gradients_of_slices(name: str, parameters: Any) -> None:
     """Against finite differences; the maxima too, where a single row attains them."""
     z = torch.from_numpy(sample("shifted", 24, 2)).requires_grad_()
@@ -152,7 +152,7 @@ def test_descent_makes_rows_normal() -> None:
         assert dmtest.run_test(z, name, "normal", replicates=199, rng=0).pvalue > 0.1
 
 
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", SLICE_STATISTICS)
 def test_losses_fall_to_zero_at_any_size(name: str) -> None:
     """0 is perfect, n does not matter much, and a scale that is off is seen."""
     loss = train.StatisticLoss(name, directions=8)

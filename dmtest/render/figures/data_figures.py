@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from dmtest.errors import InputError
 from dmtest.render import wording
-from dmtest.render.figures import stored_figures
 from dmtest.render.figures.palette import LIGHT, Palette, dots, frame, title
+from dmtest.results.figures import CoordinateFigure, SliceFigure, array
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from dmtest.results.report import Report
 
-__all__ = ["coordinates", "deviation", "qq", "spectrum"]
+__all__ = ["coordinates", "deviation", "heights", "qq", "spectrum"]
+
+Stored = TypeVar("Stored", SliceFigure, CoordinateFigure)
 
 
 def qq(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) -> Axes:
@@ -26,24 +32,24 @@ def qq(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) ->
     ax : matplotlib Axes
         Where to draw.
     report : Report
-        Holds the slice in ``report.pictures["slices"]``.
+        Holds the slice in ``report.figures.slices``.
     which : int
         Which of them.
     palette : Palette
         Colours.
     """
-    picture = stored_figures.slice_at(report, which)
-    x, y, low, high = (stored_figures.numbers(picture[k]) for k in stored_figures.SLICE_NUMBERS)
-    span = stored_figures.limits(x)
-    tall = stored_figures.limits(np.concatenate([x, y]))
+    figure = _figure_at(report.figures.slices, "slices", which)
+    x, y, low, high = _quantiles(figure)
+    span = _limits(x)
+    tall = _limits(np.concatenate([x, y]))
     theirs, ours = _sides(report)
     ax.set(xlim=span, ylim=tall, xlabel=f"{theirs} quantile", ylabel=f"{ours} quantile")
-    ax.fill_between(x, *stored_figures.closed(low, high, tall), color=palette.band, linewidth=0)
+    ax.fill_between(x, *_closed(low, high, tall), color=palette.band, linewidth=0)
     ax.plot(span, span, color=palette.muted, linewidth=0.9, zorder=2)
     dots(ax, x, y, 2.6, palette.data)
-    outside = stored_figures.outside(picture)
+    outside = figure.outside
     dots(ax, x[outside], y[outside], 2.6, palette.bad)
-    title(ax, str(picture.get("title", "Q-Q plot")), palette)
+    title(ax, figure.title, palette)
     frame(ax, palette)
     return ax
 
@@ -54,21 +60,65 @@ def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LI
     The same numbers as `qq`, at a scale where the band of a large sample can
     still be seen.
     """
-    picture = stored_figures.slice_at(report, which)
-    x, y, low, high = (stored_figures.numbers(picture[k]) for k in stored_figures.SLICE_NUMBERS)
-    ends = stored_figures.limits(np.concatenate([y - x, *stored_figures.inner(low - x, high - x)]))
-    ax.set(xlim=stored_figures.limits(x), ylim=ends)
+    figure = _figure_at(report.figures.slices, "slices", which)
+    x, y, low, high = _quantiles(figure)
+    ends = _limits(np.concatenate([y - x, *_inner(low - x, high - x)]))
+    ax.set(xlim=_limits(x), ylim=ends)
     theirs, ours = _sides(report)
     ax.set(xlabel=f"{theirs} quantile", ylabel=f"{ours} - {theirs}")
-    edges = stored_figures.closed(low - x, high - x, ends)
+    edges = _closed(low - x, high - x, ends)
     ax.fill_between(x, *edges, color=palette.band, linewidth=0)
     ax.axhline(0, color=palette.muted, linewidth=0.9)
     dots(ax, x, y - x, 2.6, palette.data)
-    outside = stored_figures.outside(picture)
+    outside = figure.outside
     dots(ax, x[outside], (y - x)[outside], 2.6, palette.bad)
-    title(ax, f"{picture.get('title', 'Q-Q plot')}: deviation", palette)
+    title(ax, f"{figure.title}: deviation", palette)
     frame(ax, palette)
     return ax
+
+
+def _figure_at(figures: Sequence[Stored], kind: str, which: int) -> Stored:
+    if not 0 <= which < len(figures):
+        raise InputError(
+            f"which: this report has pictures of {len(figures)} {kind}, counted from 0; got {which}"
+        )
+    return figures[which]
+
+
+def _quantiles(figure: SliceFigure) -> tuple[NDArray[np.float64], ...]:
+    """Return expected and observed quantiles, and the limits of their band."""
+    return tuple(map(array, (figure.theoretical, figure.observed, figure.low, figure.high)))
+
+
+def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return axis limits with a margin around the finite values."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return -1.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    margin = 0.04 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _inner(low: NDArray[np.float64], high: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return the band where it is narrow enough to set the scale of an axis.
+
+    At the extremes a simultaneous band opens widely; drawn in full, it would
+    flatten everything else.
+    """
+    width = high - low
+    finite = width[np.isfinite(width)]
+    if not len(finite):
+        return [low[:0]]
+    keep = width <= 4 * np.median(finite)
+    return [low[keep], high[keep]]
+
+
+def _closed(
+    low: NDArray[np.float64], high: NDArray[np.float64], ends: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a band whose open ends reach the edge of the axis."""
+    return np.where(np.isnan(low), ends[0], low), np.where(np.isnan(high), ends[1], high)
 
 
 def _sides(report: Report) -> tuple[str, str]:
@@ -84,45 +134,76 @@ def coordinates(ax: Axes, report: Report, which: int = 0, *, palette: Palette = 
     ax : matplotlib Axes
         Where to draw.
     report : Report
-        Holds the coordinate in ``report.pictures["coordinates"]``.
+        Holds the coordinate in ``report.figures.coordinates``.
     which : int
         Which of them, the worst first.
     palette : Palette
         Colours.
     """
-    picture = stored_figures.coordinate_at(report, which)
-    edges, grid = stored_figures.numbers(picture["edges"]), stored_figures.reference(picture)[0]
-    density, reference, _ = stored_figures.heights(picture)
+    figure = _figure_at(report.figures.coordinates, "coordinates", which)
+    edges, grid = array(figure.edges), _target_density(figure)[0]
+    density, reference, _ = heights(figure)
     top = 1.08 * max(float(density.max(initial=0.0)), float(reference.max()))
     ax.stairs(density, edges, fill=True, color=palette.fill, zorder=1)
     ax.stairs(density, edges, color=palette.data, linewidth=0.8, zorder=2)
     ax.plot(grid, reference, color=palette.ink, linewidth=1.1, zorder=3)
     ax.set(xlim=(grid[0], grid[-1]), ylim=(0, top))
-    title(ax, str(picture["name"]), palette)
+    title(ax, figure.name, palette)
     frame(ax, palette)
     ax.set_yticks([])
     return ax
+
+
+def _target_density(
+    figure: CoordinateFigure,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a grid and the density of the target on it, wide enough for the data."""
+    edges = array(figure.edges)
+    if figure.reference_density is not None:
+        steps = np.repeat(array(figure.reference_density), 2)
+        return np.repeat(edges, 2), np.concatenate([[0.0], steps, [0.0]])
+    if figure.reference == "uniform":
+        low, high = min(-0.05, float(edges[0])), max(1.05, float(edges[-1]))
+        grid = np.array([low, 0, 0, 1, 1, high])
+        return grid, np.array([0.0, 0, 1, 1, 0, 0])
+    grid = np.linspace(min(-3.5, float(edges[0])), max(3.5, float(edges[-1])), 121)
+    return grid, np.exp(-np.square(grid) / 2) / np.sqrt(2 * np.pi)
+
+
+def heights(
+    figure: CoordinateFigure,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """Return the heights of a histogram and of the target, and whether each has its own scale.
+
+    Where one peak is far above the other (a coordinate that has collapsed), a
+    common scale would flatten one of them into the axis.
+    """
+    density, target = np.nan_to_num(array(figure.density)), _target_density(figure)[1]
+    peak, top = float(density.max(initial=0.0)), float(target.max())
+    if peak > 4 * top or 0 < 4 * peak < top:
+        return density * (top / peak), target, True
+    return density, target, False
 
 
 def spectrum(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     """Draw the eigenvalues of the covariance with the band expected from N(0, I)."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-    picture = stored_figures.spectrum(report)
-    values, low, high, middle = (
-        stored_figures.numbers(picture[k]) for k in stored_figures.SPECTRUM_NUMBERS
+    figure = report.figures.spectrum
+    if figure is None:
+        raise InputError("panel: this report has no covariance spectrum; choose another panel")
+    values, low, high, middle = map(
+        array, (figure.observed, figure.low, figure.high, figure.reference)
     )
     rank = np.arange(1, len(values) + 1)
-    logarithmic, bottom, top = stored_figures.eigenvalue_range(values, low, high)
+    logarithmic, bottom, top = _eigenvalue_range(values, low, high)
     if logarithmic:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set(ylim=(bottom, top), xlim=(0.5, len(values) + 0.5))
     ax.set(xlabel="rank of eigenvalue", ylabel="variance")
-    ax.fill_between(
-        rank, *stored_figures.closed(low, high, (bottom, top)), color=palette.band, lw=0
-    )
+    ax.fill_between(rank, *_closed(low, high, (bottom, top)), color=palette.band, lw=0)
     ax.plot(rank, middle, color=palette.muted, linewidth=0.9)
     outside = (values < low) | (values > high)
     shown = values >= bottom
@@ -132,3 +213,21 @@ def spectrum(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     title(ax, "Covariance spectrum", palette)
     frame(ax, palette)
     return ax
+
+
+def _eigenvalue_range(
+    values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[bool, float, float]:
+    """Return whether eigenvalues need a logarithmic axis, and its limits.
+
+    Eigenvalues that are zero up to rounding fall below the axis.
+    """
+    every = np.concatenate([values, low, high])
+    every = every[np.isfinite(every)]
+    top = float(every.max(initial=1e-300))
+    positive = every[every > 1e-10 * top]
+    bottom = float(positive.min(initial=top))
+    if top < 12 * bottom:
+        return False, min(0.0, float(every.min(initial=0.0))), 1.06 * top
+    margin = (top / bottom) ** 0.05
+    return True, bottom / margin, top * margin

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dmtest.errors import InputError
 from dmtest.render import table_rows
-from dmtest.render.figures import stored_figures
 from dmtest.render.figures.palette import LIGHT, Palette, frame, title
+from dmtest.results.effect_table import DIVERGENCE_PARTS
+from dmtest.results.figures import array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from dmtest.results.outcome import Effect
     from dmtest.results.report import Report
 
-__all__ = ["decomposition", "detectability", "effects", "profile"]
+__all__ = ["decomposition", "detectability", "effects", "parts", "profile"]
 
 
 def effects(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
@@ -49,21 +52,21 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     Parameters
     ----------
     ax, report, palette
-        As for `qq`; the numbers are in ``report.pictures["profile"]``.
+        As for `qq`; the numbers are in ``report.figures.profile``.
     """
-    found = stored_figures.profile(report)
-    points = sorted(found["points"], key=lambda point: float(point["noise"]))
-    x = np.array([point["noise"] for point in points])
-    low, lower, upper, high = (
-        stored_figures.numbers([point[name] for point in points])
-        for name in ("low", "lower", "upper", "high")
-    )
+    figure = report.figures.profile
+    if figure is None:
+        raise InputError("panel: this report has no profile of divergence; choose another panel")
+    points = sorted(figure.points, key=lambda point: point.noise)
+    x = np.array([point.noise for point in points])
+    low, lower = array([point.low for point in points]), array([point.lower for point in points])
+    upper, high = array([point.upper for point in points]), array([point.high for point in points])
     ends = np.concatenate([low, lower, upper, high])
     positive = ends[np.isfinite(ends) & (ends > 0.0)]
     floor = max(float(positive.min(initial=1.0)) / 2.0, 1e-5)
     top = max(float(positive.max(initial=1.0)) * 2.0, 10.0 * floor)
     ax.set(xscale="log", yscale="log", xlim=(0.9 * x[0], 1.1 * x[-1]), ylim=(floor, top))
-    ax.set(xlabel=f"noise ({'sd' if found['noise'] == 'gaussian' else 'half width'})")
+    ax.set(xlabel=f"noise ({'sd' if figure.noise == 'gaussian' else 'half width'})")
     ax.set(ylabel="KL after noise (nats)")
     ax.fill_between(
         x, np.fmax(low, floor), np.nan_to_num(high, nan=top), color=palette.band, linewidth=0
@@ -72,9 +75,9 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     ax.plot(x, upper, color=palette.data, linewidth=1.2)
     shown = np.where(lower > floor, lower, np.nan)
     ax.plot(x, shown, color=palette.data, linewidth=1.2)
-    blind = np.array([not point["informative"] for point in points])
+    blind = np.array([not point.informative for point in points])
     ax.plot(x[blind], upper[blind], "x", color=palette.bad, markersize=5)
-    tolerance = report.computed.get("tolerance")
+    tolerance = report.provenance.tolerance
     if tolerance:
         ax.plot(x[[0, -1]], [tolerance, tolerance], "--", color=palette.bad, linewidth=1.0)
     ax.set_xticks(x, [f"{value:.2g}" for value in x])
@@ -90,12 +93,16 @@ def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
     Parameters
     ----------
     ax, report, palette
-        As for `qq`; the numbers are in ``report.pictures["detectability"]``.
+        As for `qq`; the numbers are in ``report.figures.detectability``.
     """
-    found = stored_figures.detectability(report)
-    x = np.array(found["sizes"], dtype=np.float64)
-    rates, low, high, mean = (
-        stored_figures.numbers(found[name]) for name in ("rates", "low", "high", "mean_pvalues")
+    figure = report.figures.detectability
+    if figure is None:
+        raise InputError(
+            "panel: this report has no power curve, since no test rejects; choose another panel"
+        )
+    x = np.array(figure.sizes, dtype=np.float64)
+    rates, low, high, mean = map(
+        array, (figure.rates, figure.low, figure.high, figure.mean_pvalues)
     )
     span = (0.9 * x[0], 1.1 * x[-1])
     ax.set(xscale="log", xlim=span, ylim=(-0.03, 1.03), xlabel="rows")
@@ -106,9 +113,19 @@ def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
     ax.plot(span, [0.5, 0.5], ":", color=palette.muted, linewidth=0.8)
     ax.set_xticks(x, [f"{value:,.0f}" for value in x], rotation=30 if len(x) > 6 else 0)
     ax.minorticks_off()
-    title(ax, f"Power of {found['test']}", palette)
+    title(ax, f"Power of {figure.test}", palette)
     frame(ax, palette)
     return ax
+
+
+def parts(report: Report) -> list[tuple[str, Effect]]:
+    """Return the parts of the divergence that could be estimated, with a name for each."""
+    found = [(row.cause, report.effects.get(row.name)) for row in DIVERGENCE_PARTS]
+    return [
+        (name, effect)
+        for name, effect in found
+        if effect is not None and effect.value is not None and np.isfinite(effect.value)
+    ]
 
 
 def decomposition(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
@@ -121,8 +138,8 @@ def decomposition(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
     """
     from dmtest.render.figures.canvas import drawable
 
-    parts = stored_figures.parts(report)
-    for place, (name, effect) in enumerate(parts):
+    shown = parts(report)
+    for place, (name, effect) in enumerate(shown):
         value = float(effect.value or 0.0)
         ax.barh(place, value, height=0.5, color=palette.fill, zorder=2)
         ax.plot(value, place, "o", color=palette.data, markersize=4, zorder=4)
@@ -130,8 +147,8 @@ def decomposition(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
             ends = [effect.low, effect.high]
             ax.plot(ends, [place, place], color=palette.data, linewidth=1.6, zorder=3)
         ax.text(0.0, place - 0.42, drawable(name), fontsize=8.5, color=palette.ink, zorder=5)
-    ends = [v for _, e in parts for v in (e.value, e.high) if v is not None and np.isfinite(v)]
-    ax.set(ylim=(len(parts) - 0.5, -0.85), xlim=(0.0, 1.06 * max(ends, default=0.0) or 1.0))
+    ends = [v for _, e in shown for v in (e.value, e.high) if v is not None and np.isfinite(v)]
+    ax.set(ylim=(len(shown) - 0.5, -0.85), xlim=(0.0, 1.06 * max(ends, default=0.0) or 1.0))
     ax.set(xlabel="divergence (nats)")
     title(ax, "Where the divergence comes from", palette)
     frame(ax, palette)

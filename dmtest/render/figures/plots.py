@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.errors import InputError
 from dmtest.render import wording
-from dmtest.render.figures import data_figures, effect_figures, stored_figures
+from dmtest.render.figures import data_figures, effect_figures
 from dmtest.render.figures.palette import fitting
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dmtest.results.report import Report
 
-__all__ = ["PANELS", "draw", "overview"]
+__all__ = ["PANELS", "draw", "names", "overview"]
 
 PANELS: dict[str, Callable[..., Axes]] = {
     "effects": effect_figures.effects,
@@ -35,14 +35,45 @@ PANELS: dict[str, Callable[..., Axes]] = {
 }
 
 
+def names(report: Report) -> tuple[str, ...]:
+    """Return the panels that the report has numbers for."""
+    figures = report.figures
+    drawn = {
+        "effects": bool(report.effects),
+        "decomposition": len(effect_figures.parts(report)) > 1,
+        "profile": figures.profile is not None,
+        "detectability": figures.detectability is not None,
+        "qq": bool(figures.slices),
+        "deviation": bool(figures.slices),
+        "spectrum": figures.spectrum is not None,
+        "coordinates": bool(figures.coordinates),
+    }
+    return tuple(name for name in PANELS if drawn[name])
+
+
+def _overview_panels(report: Report) -> list[tuple[str, dict[str, int]]]:
+    """Return the panels of the overview, as names and options."""
+    many = {
+        "qq": min(len(report.figures.slices), 2),
+        "coordinates": min(len(report.figures.coordinates), 6),
+    }
+    jobs: list[tuple[str, dict[str, int]]] = []
+    for panel in names(report):
+        if panel in many:
+            jobs += [(panel, {"which": which}) for which in range(many[panel])]
+        elif panel not in ("effects", "deviation"):
+            jobs.append((panel, {}))
+    return jobs
+
+
 def draw(
-    names: str | Sequence[str], report: Report, ax: Axes | None = None, **options: Any
+    panels: str | Sequence[str], report: Report, ax: Axes | None = None, **options: Any
 ) -> Figure:
     """Draw one panel, or several beside each other.
 
     Parameters
     ----------
-    names : str or sequence of str
+    panels : str or sequence of str
         Keys of `PANELS`.
     report : Report
         What to draw.
@@ -58,7 +89,7 @@ def draw(
         When there is no such panel, the report has no numbers for it, or several panels are
         to go on one Axes.
     """
-    wanted = [names] if isinstance(names, str) else list(names)
+    wanted = [panels] if isinstance(panels, str) else list(panels)
     _check(wanted, report, ax)
     axes = [ax] if ax is not None else _axes(wanted, report)
     for panel, place in zip(wanted, axes, strict=True):
@@ -71,7 +102,7 @@ def _check(wanted: Sequence[str], report: Report, ax: Axes | None) -> None:
     for panel in wanted:
         if panel not in PANELS:
             raise InputError(f"panels: must be among {', '.join(PANELS)}; got {panel!r}")
-    there = stored_figures.names(report)
+    there = names(report)
     for panel in wanted:
         if panel not in there:
             raise InputError(
@@ -104,7 +135,7 @@ def overview(report: Report) -> Figure:
     """Draw a page of all panels that the report has numbers for."""
     from dmtest.render.figures.canvas import ReportFigure
 
-    jobs = stored_figures.available(report)
+    jobs = _overview_panels(report)
     rows = math.ceil(len(jobs) / 3)
     tall = 0.45 + 0.27 * len(report.effects)
     heights = [tall, *([2.7 * rows] if jobs else [])]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dmtest.render import wording
-from dmtest.render.figures import stored_figures
+from dmtest.results.effect_table import SLICED_WASSERSTEIN
 
 if TYPE_CHECKING:
+    from dmtest.results.figures import PowerFigure
     from dmtest.results.report import Report
 
-__all__ = ["glossary", "magnitude", "noticed"]
+__all__ = ["glossary", "magnitude", "power_sentence"]
 
 GLOSSARY = (
     (
@@ -73,18 +74,21 @@ TWO_SAMPLES = {
 def glossary(report: Report) -> list[tuple[str, str]]:
     """Return the words that this report uses, with their meanings."""
     other = TWO_SAMPLES if wording.two_samples(report) else {}
-    there = {kind for kind in ("profile", "slices") if report.pictures.get(kind)}
-    there |= {"outcomes"} if report.outcomes else set()
-    return [(word, other.get(word, text)) for word, text, part in GLOSSARY if part in there]
+    shown = {
+        "profile": report.figures.profile,
+        "slices": report.figures.slices,
+        "outcomes": report.outcomes,
+    }
+    return [(word, other.get(word, text)) for word, text, part in GLOSSARY if shown[part]]
 
 
-def noticed(found: dict[str, Any]) -> str:
+def power_sentence(figure: PowerFigure) -> str:
     """Return how many rows it takes the test of a power curve to notice."""
-    test, sizes, rates = wording.clean(found["test"]), found["sizes"], found["rates"]
+    test, sizes, rates = wording.clean(figure.test), figure.sizes, figure.rates
     parts = [
-        f"{100 * one['power']:g}% of the time with {wording.count(round(one['n']))} rows"
-        for one in found["thresholds"]
-        if one["n"] is not None
+        f"{100 * one.power:g}% of the time with {wording.count(round(one.n))} rows"
+        for one in figure.thresholds
+        if one.n is not None
     ]
     if parts:
         return f"Somebody with {test} notices " + ", ".join(parts) + "."
@@ -98,7 +102,7 @@ def noticed(found: dict[str, Any]) -> str:
 def magnitude(report: Report) -> str:
     """Return how large the departure is, in a sentence or two; empty when nothing says so."""
     said = []
-    effect = report.effects.get("sliced-wasserstein-2")
+    effect = report.effects.get(SLICED_WASSERSTEIN.name)
     if effect is not None and effect.value is not None and wording.interval(effect):
         level = (
             "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"
@@ -107,6 +111,6 @@ def magnitude(report: Report) -> str:
             f"Averaged over directions the data are {wording.number(effect.value)} "
             f"{wording.clean(effect.unit)} off ({wording.interval(effect)}{level})."
         )
-    if report.pictures.get("detectability"):
-        said.append(noticed(stored_figures.detectability(report)))
+    if report.figures.detectability is not None:
+        said.append(power_sentence(report.figures.detectability))
     return " ".join(said)

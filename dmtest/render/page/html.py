@@ -102,13 +102,13 @@ def page(report: Report) -> str:
             coordinates=page_figures.coordinates(report),
             spectrum=page_figures.spectrum(report),
             distance=[
-                plate
+                figure
                 for draw in (
                     page_figures.profile,
                     page_figures.decomposition,
                     page_figures.detectability,
                 )
-                if (plate := draw(report))
+                if (figure := draw(report))
             ],
             notes=table_rows.notes(report),
             glossary=explain.glossary(report),
@@ -121,9 +121,9 @@ def page(report: Report) -> str:
             citation=[entry.text for entry in citations.cited(report)],
             bibtex=citations.bibtex(report).splitlines(),
             newline=Markup("\n"),
-            source=report.computed.get("source") or "",
-            created=report.computed.get("created") or "",
-            version=report.computed.get("version") or "",
+            source=report.provenance.source or "",
+            created=report.provenance.created or "",
+            version=report.provenance.version or "",
         )
     )
 

@@ -1,4 +1,4 @@
-"""The pictures of the page: an SVG, what it shows in words, and its caption."""
+"""The figures of the page: an SVG, what it shows in words, and its caption."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmtest.render import wording
-from dmtest.render.figures import data_figures, effect_figures, stored_figures
+from dmtest.render.figures import data_figures, effect_figures
 from dmtest.render.page import explain, svg
+from dmtest.results.effect_table import DIVERGENCE_PARTS
+from dmtest.results.figures import NoisePoint, array
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from dmtest.results.report import Report
 
 __all__ = [
-    "Plate",
+    "PageFigure",
     "coordinates",
     "decomposition",
     "detectability",
@@ -31,7 +33,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Plate:
+class PageFigure:
     """A titled group of drawings.
 
     Attributes
@@ -72,15 +74,14 @@ def _panel(
     return svg.render(paint, size=(width, height), name=name, label=wording.clean(label))
 
 
-def slices(report: Report) -> list[Plate]:
+def slices(report: Report) -> list[PageFigure]:
     """Return a Q-Q plot and its deviations for each slice in the report."""
-    return [_slice(report, k) for k in range(len(report.pictures.get("slices") or []))]
+    return [_slice(report, which) for which in range(len(report.figures.slices))]
 
 
-def _slice(report: Report, which: int) -> Plate:
-    picture = stored_figures.slice_at(report, which)
-    title = str(picture.get("title") or f"Slice {picture.get('slice', which)}")
-    outside, total = int(stored_figures.outside(picture).sum()), len(picture["observed"])
+def _slice(report: Report, which: int) -> PageFigure:
+    figure = report.figures.slices[which]
+    title, total, outside = figure.title, len(figure.observed), int(figure.outside.sum())
     seen = (
         f"All {total} quantiles lie inside the simultaneous 95% band."
         if not outside
@@ -92,16 +93,14 @@ def _slice(report: Report, which: int) -> Plate:
     label = f"{title}: {ours} against {theirs} quantiles. {seen}"
     minus = f"{title}: {ours} minus {theirs} quantiles. {seen}"
     details = []
-    if picture.get("pvalue") is not None:
-        alone = wording.equals(wording.pvalue(picture["pvalue"]))
-        chosen = ", not corrected for having been picked" if picture.get("role") == "worst" else ""
+    if figure.pvalue is not None:
+        alone = wording.equals(wording.pvalue(figure.pvalue))
+        chosen = ", not corrected for having been picked" if figure.role == "worst" else ""
         details.append(("This slice alone", alone + chosen))
-    loadings = [
-        f"{name}\N{NO-BREAK SPACE}{weight:+.2f}" for name, weight in picture.get("loadings") or []
-    ]
+    loadings = [f"{name}\N{NO-BREAK SPACE}{weight:+.2f}" for name, weight in figure.loadings]
     if loadings:
         details.append(("Largest weights", ", ".join(loadings)))
-    return Plate(
+    return PageFigure(
         title,
         seen,
         (
@@ -117,34 +116,31 @@ def _fixed(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else wording.number(value)
 
 
-def coordinates(report: Report) -> list[Plate]:
+def coordinates(report: Report) -> list[PageFigure]:
     """Return a histogram for each coordinate in the report, the worst first."""
     found = []
-    for which in range(len(report.pictures.get("coordinates") or [])):
-        picture = stored_figures.coordinate_at(report, which)
+    for which, figure in enumerate(report.figures.coordinates):
         numbers = ", ".join(
-            f"{short} {_fixed(picture[key])}"
-            for short, key in (("mean", "mean"), ("sd", "sd"), ("KS", "ks"))
-            if picture.get(key) is not None
+            f"{short} {_fixed(value)}"
+            for short, value in (("mean", figure.mean), ("sd", figure.sd), ("KS", figure.ks))
+            if value is not None
         )
-        if stored_figures.heights(picture)[2]:
+        if data_figures.heights(figure)[2]:
             numbers += "; heights not on one scale"
         other = "reference's histogram" if wording.two_samples(report) else "target's density"
-        label = f"Histogram of {picture['name']} against the {other}: {numbers}"
+        label = f"Histogram of {figure.name} against the {other}: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
         drawing = _panel(data_figures.coordinates, report, f"c{which}", label, **options)
-        found.append(Plate(str(picture["name"]), numbers, (drawing,)))
+        found.append(PageFigure(figure.name, numbers, (drawing,)))
     return found
 
 
-def spectrum(report: Report) -> Plate | None:
+def spectrum(report: Report) -> PageFigure | None:
     """Return the covariance spectrum, or None when the report has none."""
-    if not report.pictures.get("spectrum"):
+    figure = report.figures.spectrum
+    if figure is None:
         return None
-    picture = stored_figures.spectrum(report)
-    values, low, high, _ = (
-        stored_figures.numbers(picture[k]) for k in stored_figures.SPECTRUM_NUMBERS
-    )
+    values, low, high = map(array, (figure.observed, figure.low, figure.high))
     above, below = int(np.sum(values > high)), int(np.sum(values < low))
     two = wording.two_samples(report)
     expected = "around the reference's (the line)" if two else "expected from N(0, I)"
@@ -160,68 +156,69 @@ def spectrum(report: Report) -> Plate | None:
     ends = f"Largest {wording.number(values[0])}, smallest {wording.number(values[-1])}."
     label = f"Covariance spectrum. {seen} {ends}"
     drawing = _panel(data_figures.spectrum, report, "s", label, size=(4.4, 2.9))
-    return Plate("Covariance spectrum", f"{seen} {ends}", (drawing,))
+    return PageFigure("Covariance spectrum", f"{seen} {ends}", (drawing,))
 
 
-def profile(report: Report) -> Plate | None:
+def profile(report: Report) -> PageFigure | None:
     """Return the divergence after noise, or None when the report has none."""
-    if not report.pictures.get("profile"):
+    figure = report.figures.profile
+    if figure is None:
         return None
-    found = stored_figures.profile(report)
-    point = found["points"][found["default"]]
-    noise = wording.number(point["noise"])
-    high = "unbounded" if point["high"] is None else f"{wording.number(point['high'])} nats"
+    point = figure.point
+    high = "unbounded" if point.high is None else f"{wording.number(point.high)} nats"
+    level = f"{100 * figure.confidence:g}%"
     seen = (
-        f"At noise {noise}, the default for {wording.plural(found['batch'], 'row')} a batch, the "
-        f"divergence is between {wording.number(point['low'])} and {high}, at "
-        f"{100 * found['confidence']:g}% for all levels together."
+        f"At noise {wording.number(point.noise)}, the default for "
+        f"{wording.plural(figure.batch, 'row')} a batch, the divergence is between "
+        f"{wording.number(point.low)} and {high}, at {level} for all levels together."
     )
-    blind = sum(not one["informative"] for one in found["points"])
+    blind = sum(not one.informative for one in figure.points)
     if blind:
         seen += (
             f" At {wording.plural(blind, 'level')} (crosses) the noise is too small for a batch to "
             f"resolve: there the upper end says nothing of the data."
         )
     details = []
-    if found["slices"]:
-        highest = max(found["slices"], key=lambda one: float(one["upper"] or 0.0))
-        lines = wording.plural(len(found["slices"]), "single direction")
+    if figure.slices:
+        highest = max(figure.slices, key=lambda one: one.upper or 0.0)
+        lines = wording.plural(len(figure.slices), "single direction")
         details.append(
             (
-                f"Over {lines}, noise {wording.number(highest['noise'])}",
-                f"the largest is {highest['label']} with {wording.number(highest['lower'])} to "
-                f"{wording.number(highest['upper'])} nats",
+                f"Over {lines}, noise {wording.number(highest.noise)}",
+                f"the largest is {highest.label} with {wording.number(highest.lower)} to "
+                f"{wording.number(highest.upper)} nats",
             )
         )
-    for one in found["subspaces"]:
-        text = f"{wording.number(one['lower'])} to {wording.number(one['upper'])} nats"
-        details.append((f"{one['label']}, noise {wording.number(one['noise'])}".capitalize(), text))
+    for one in figure.subspaces:
+        text = f"{wording.number(one.lower)} to {wording.number(one.upper)} nats"
+        details.append((f"{one.label}, noise {wording.number(one.noise)}".capitalize(), text))
     label = f"Divergence from the target after noise, over noise levels. {seen}"
     drawing = _panel(effect_figures.profile, report, "p", label, size=(4.4, 2.9))
-    level = f"{100 * found['confidence']:g}%"
     head = ("Noise", "Estimate", f"{level} limits", "Resolved by a batch")
-    rows = tuple(_profile_row(one) for one in found["points"])
-    return Plate("Divergence after noise", seen, (drawing,), tuple(details), head, rows)
+    rows = tuple(map(_profile_row, figure.points))
+    return PageFigure("Divergence after noise", seen, (drawing,), tuple(details), head, rows)
 
 
-def _profile_row(point: dict[str, Any]) -> tuple[str, ...]:
+def _profile_row(point: NoisePoint) -> tuple[str, ...]:
     lower, upper, low, high = (
-        "no limit" if point[name] is None else wording.number(point[name])
-        for name in ("lower", "upper", "low", "high")
+        "no limit" if value is None else wording.number(value)
+        for value in (point.lower, point.upper, point.low, point.high)
     )
-    resolved = "yes" if point["informative"] else "no"
-    return wording.number(point["noise"]), f"{lower} to {upper}", f"{low} to {high}", resolved
+    resolved = "yes" if point.informative else "no"
+    return wording.number(point.noise), f"{lower} to {upper}", f"{low} to {high}", resolved
 
 
-def decomposition(report: Report) -> Plate | None:
+def decomposition(report: Report) -> PageFigure | None:
     """Return the parts of the divergence, or None when fewer than two could be estimated."""
-    parts = stored_figures.parts(report)
+    parts = effect_figures.parts(report)
     if len(parts) < 2:
         return None
     name, most = max(parts, key=lambda part: float(part[1].value or 0.0))
     there = dict(parts)
     missing = [
-        p for key, p in stored_figures.PARTS.items() if key in report.effects and p not in there
+        row.cause
+        for row in DIVERGENCE_PARTS
+        if row.name in report.effects and row.cause not in there
     ]
     seen = (
         f"The largest part is that of the {name}, {wording.number(most.value)} nats."
@@ -234,22 +231,22 @@ def decomposition(report: Report) -> Plate | None:
     label = f"Parts of the divergence with their intervals. {seen} {numbers}"
     options = {"size": (4.4, 2.9), "margins": (0.12, 0.5)}
     drawing = _panel(effect_figures.decomposition, report, "k", label, **options)
-    return Plate("Where the divergence comes from", seen, (drawing,))
+    return PageFigure("Where the divergence comes from", seen, (drawing,))
 
 
-def detectability(report: Report) -> Plate | None:
+def detectability(report: Report) -> PageFigure | None:
     """Return the power curve, or None when the report has none."""
-    if not report.pictures.get("detectability"):
+    figure = report.figures.detectability
+    if figure is None:
         return None
-    found = stored_figures.detectability(report)
-    seen = explain.noticed(found)
+    seen = explain.power_sentence(figure)
     seen += " The dashed line is the mean p-value."
-    label = f"Power of {found['test']} against the number of rows. {seen}"
+    label = f"Power of {figure.test} against the number of rows. {seen}"
     drawing = _panel(effect_figures.detectability, report, "n", label, size=(4.4, 2.9))
     head = ("Rows", "Share rejected", "95% limits", "Mean p-value")
-    keys = ("sizes", "rates", "low", "high", "mean_pvalues")
+    columns = (figure.sizes, figure.rates, figure.low, figure.high, figure.mean_pvalues)
     rows = tuple(
         (wording.count(n), _fixed(rate), f"{_fixed(low)} to {_fixed(high)}", wording.number(mean))
-        for n, rate, low, high, mean in zip(*(found[key] for key in keys), strict=True)
+        for n, rate, low, high, mean in zip(*columns, strict=True)
     )
-    return Plate("How many rows it takes to notice", seen, (drawing,), (), head, rows)
+    return PageFigure("How many rows it takes to notice", seen, (drawing,), (), head, rows)

@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from dmtest.render import citations, wording
+from dmtest.results.effect_table import SMOOTHED_KL
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
@@ -28,27 +29,20 @@ def _is_file(source: str) -> bool:
     return suffix.isalnum() and suffix not in TYPES and suffix != source
 
 
-def _whole(report: Report, key: str) -> bool:
-    """Whether a positive whole number of that name is among what was computed."""
-    value = report.computed.get(key)
-    return isinstance(value, int) and value > 0
-
-
 def call(report: Report) -> list[str]:
     """Return the lines of the Python call that repeats this report."""
-    said = report.computed.get("call")
-    if isinstance(said, str):
-        return [wording.clean(line) for line in said.splitlines()]
-    source = str(report.computed.get("source") or "data")
-    asked = report.computed.get("arguments")
-    if isinstance(asked, dict):
-        given = [f"{name}={value!r}," for name, value in asked.items() if value is not None]
+    run = report.provenance
+    if run.call is not None:
+        return [wording.clean(line) for line in run.call.splitlines()]
+    source = run.source or "data"
+    if run.arguments is not None:
+        given = [f"{name}={value!r}," for name, value in run.arguments.items() if value is not None]
         return _lines(report, source, [part for text in given for part in _wrapped(text)])
-    tests = report.computed.get("tests")
-    names = tests if isinstance(tests, list) else [o.test for o in report.outcomes]
+    names = [o.test for o in report.outcomes] if run.tests is None else list(run.tests)
     listed = _wrapped(f"tests={names!r},") if names else []
-    counts = [f"{k}={report.computed[k]}," for k in ("slices", "replicates") if _whole(report, k)]
-    return _lines(report, source, [*listed, *counts])
+    counts = {"slices": run.slices, "replicates": run.replicates}
+    more = [f"{name}={count}," for name, count in counts.items() if count]
+    return _lines(report, source, [*listed, *more])
 
 
 def _wrapped(argument: str) -> list[str]:
@@ -70,10 +64,9 @@ def _lines(report: Report, source: str, more: list[str]) -> list[str]:
 
 def command(report: Report) -> str:
     """Return the shell command that repeats it; empty unless the source is a file."""
-    said = report.computed.get("command")
-    if isinstance(said, str):
-        return wording.clean(said)
-    source = str(report.computed.get("source") or "")
+    if report.provenance.command is not None:
+        return wording.clean(report.provenance.command)
+    source = report.provenance.source or ""
     if not _is_file(source):
         return ""
     return wording.clean(
@@ -99,12 +92,12 @@ def _tests(report: Report) -> str:
 
 def method(report: Report) -> str:
     """Return a paragraph for a methods section, with what was found."""
-    version = report.computed.get("version")
+    version = report.provenance.version
     software = "dmtest" if version is None else f"dmtest {version}"
     ways = "; ".join(dict.fromkeys(wording.method(o.method) for o in report.outcomes))
-    other = report.computed.get("reference_rows")
+    other = report.provenance.reference_rows
     rows = wording.plural(report.n, "observation") + (
-        f" and a reference sample of {wording.count(other)}" if isinstance(other, int) else ""
+        "" if other is None else f" and a reference sample of {wording.count(other)}"
     )
     asked = (
         "have one distribution" + (", up to a rotation," if "rotation" in report.target else "")
@@ -127,7 +120,7 @@ def method(report: Report) -> str:
 
 def _distance(report: Report) -> str:
     """Say between which bounds the divergence after noise is."""
-    effect = report.effects.get("smoothed-kl")
+    effect = report.effects.get(SMOOTHED_KL.name)
     if effect is None or effect.low is None or effect.high is None or effect.confidence is None:
         return ""
     return (

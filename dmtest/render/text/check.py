@@ -23,7 +23,7 @@ MARKS = {True: ("pass", "green"), False: ("FAIL", "bold red"), None: ("-", "dim"
 def headline(result: CheckResult) -> str:
     """Return one line: passed or failed, and against what."""
     report = result.report
-    rows = f"{wording.size(report)} {wording.clean(report.computed.get('source') or 'data')}"
+    rows = f"{wording.size(report)} {wording.clean(report.provenance.source or 'data')}"
     if result.passed:
         said = "Check passed"
     else:

@@ -18,10 +18,10 @@ def junit(result: CheckResult) -> str:
     skipped = sum(row.passed is None for row in result.rows)
     counts = {"tests": len(result.rows), "failures": len(result.failures), "skipped": skipped}
     facts = {"name": "dmtest check", "errors": "0"} | {k: str(v) for k, v in counts.items()}
-    facts["time"] = str(result.report.computed.get("seconds", 0))
+    facts["time"] = str(result.report.provenance.seconds or 0)
     root = ET.Element("testsuites")
     suite = ET.SubElement(root, "testsuite", facts)
-    group = f"dmtest.{clean(result.report.computed.get('source') or 'check')}"
+    group = f"dmtest.{clean(result.report.provenance.source or 'check')}"
     for row in result.rows:
         case = ET.SubElement(suite, "testcase", {"classname": group, "name": row.name})
         said = clean(row.message)

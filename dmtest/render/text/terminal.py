@@ -206,11 +206,10 @@ class _Writer:
 
 def _computed(report: Report) -> str:
     """Return what was computed in one line."""
-    wanted = ("version", "source", "dtype", "slices", "replicates", "threads")
     found = dict(table_rows.facts(report))
     shown = [f"dmtest {found['version']}"] if "version" in found else []
     shown += [found[key] for key in ("source", "dtype") if key in found]
-    shown += [f"{found[key]} {key}" for key in wanted[3:] if key in found]
+    shown += [f"{found[key]} {key}" for key in ("slices", "replicates") if key in found]
     shown += [f"seed {report.seed}"]
     shown += [found["time"]] if "time" in found else []
     return " · ".join(shown)

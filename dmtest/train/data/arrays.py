@@ -1,4 +1,4 @@
-"""Arrays in memory, and those of files: features, or images with channels last."""
+"""Training data from arrays, in memory or in files: features, or images with channels last."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmtest.data import load
 from dmtest.errors import InputError
-from dmtest.train.data.images import Part, Split, choose, coded
+from dmtest.train.data.images import Part, Split, class_codes, split_rows
 
 __all__ = ["read_array", "read_file"]
 
 Halves: TypeAlias = dict[str, tuple[str, str]]
 
-# Names of arrays that bring their own split: those of Keras' mnist.npz, those of MedMNIST.
+# Names of arrays in archives with a split of their own: Keras' mnist.npz and MedMNIST.
 OWN_SPLIT: tuple[Halves, ...] = (
     {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")},
     {"train": ("train_images", "train_labels"), "test": ("test_images", "test_labels")},
@@ -26,20 +26,32 @@ MOST_CHANNELS = 4
 
 
 def read_array(source: Any, labels: ArrayLike | None, split: Split, name: str = "source") -> Part:
-    """Take an array: (n, d) features, (n, h, w) or (n, h, w, c) images.
+    """Return one split of an array of (n, d) features, or of (n, h, w) or (n, h, w, c) images.
 
-    Images are integers from 0 to 255, floats from 0 to 1 or booleans.
+    Images are integers from 0 to 255, floats from 0 to 1, or booleans.
+
+    Parameters
+    ----------
+    source : array_like
+    labels : array_like, shape (n,), optional
+    split : {"train", "test", "all"}
+    name : str
+        Name of the source in error messages.
+
+    Returns
+    -------
+    Part
     """
-    return choose(_part(source, labels, name), split, name=name)
+    return split_rows(_part(source, labels, name), split, name=name)
 
 
 def read_file(path: Path, labels: ArrayLike | None, split: Split) -> Part:
-    """Read an array from a file; of an npz file ``images`` and ``labels``, or its first array.
+    """Read an array from a file; in an npz file ``images`` and ``labels``, or else its first array.
 
     Archives with ``x_train``, ``y_train``, ``x_test`` and ``y_test``, or with ``train_images``
-    and so on, have their own split.
+    and so on, have a split of their own.
     """
-    names = _archived(path)
+    names = _array_names(path)
     for halves in OWN_SPLIT:
         if halves["train"][0] in names and halves["test"][0] in names:
             if labels is not None:
@@ -47,14 +59,14 @@ def read_file(path: Path, labels: ArrayLike | None, split: Split) -> Part:
             return _own_split(path, names, halves, split)
     if not names:
         return read_array(load.read(path).array, labels, split, str(path))
-    chosen = "images" if "images" in names else names[0]
-    if labels is None and "labels" in names and chosen != "labels":
+    key = "images" if "images" in names else names[0]
+    if labels is None and "labels" in names and key != "labels":
         labels = load.read(path, "labels").array
-    return read_array(load.read(path, chosen).array, labels, split, f"{path}[{chosen!r}]")
+    return read_array(load.read(path, key).array, labels, split, f"{path}[{key!r}]")
 
 
-def _archived(path: Path) -> list[str]:
-    """Names of the arrays of an npz file; none of what is not one or cannot be read."""
+def _array_names(path: Path) -> list[str]:
+    """Return the names of the arrays in an npz file; none for any other or unreadable file."""
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
         return []
     with zipfile.ZipFile(path) as archive:
@@ -64,17 +76,17 @@ def _archived(path: Path) -> list[str]:
 def _own_split(path: Path, names: list[str], halves: Halves, split: Split) -> Part:
     train, test = (load.read(path, halves[half][0]).array for half in ("train", "test"))
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
-        found = f"{train.shape} {train.dtype} and {test.shape} {test.dtype}"
-        raise InputError(f"{path}: training and test images do not fit together ({found}).")
+        kinds = f"{train.shape} {train.dtype} and {test.shape} {test.dtype}"
+        raise InputError(f"{path}: training and test images do not fit together ({kinds}).")
     missing = [label for _, label in halves.values() if label not in names]
     if len(missing) == 1:
         raise InputError(f"{path}: has no {missing[0]!r}; add it or take the other labels out.")
     labels = None
     if not missing:
         labels = [load.read(path, halves[half][1]).array for half in ("train", "test")]
-        for half, rows, given in zip(("train", "test"), (train, test), labels, strict=True):
-            _paired(len(given), len(rows), f"{path}[{halves[half][1]!r}]")
-    # Both halves at once, so that they have one coding of their labels.
+        for half, rows, codes in zip(("train", "test"), (train, test), labels, strict=True):
+            _check_lengths(len(codes), len(rows), f"{path}[{halves[half][1]!r}]")
+    # Both halves together, so that their labels have one coding.
     joined = None if labels is None else np.concatenate(labels)
     part = _part(np.concatenate([train, test]), joined, str(path))
     rows = np.arange(len(part.images))
@@ -83,53 +95,53 @@ def _own_split(path: Path, names: list[str], halves: Halves, split: Split) -> Pa
 
 
 def _part(source: Any, labels: ArrayLike | None, name: str) -> Part:
-    held = np.asarray(source)
-    if held.dtype.kind not in "iufb":
-        raise InputError(f"{name}: got {type(source).__name__} of {held.dtype}; give numbers.")
-    if held.ndim not in (2, 3, 4) or 0 in held.shape:
+    values = np.asarray(source)
+    if values.dtype.kind not in "iufb":
+        raise InputError(f"{name}: got {type(source).__name__} of {values.dtype}; give numbers.")
+    if values.ndim not in (2, 3, 4) or 0 in values.shape:
         raise InputError(
-            f"{name}: got shape {held.shape}; give (n, d) features, or (n, h, w) or (n, h, w, c) "
+            f"{name}: got shape {values.shape}; give (n, d) features, or (n, h, w) or (n, h, w, c) "
             f"images."
         )
-    images = _features(held, name) if held.ndim == 2 else _pixels(held, name)
+    images = _features(values, name) if values.ndim == 2 else _pixels(values, name)
     if labels is None:
         return Part(images, None, ())
-    codes, classes = coded(np.asarray(labels), "labels")
-    _paired(len(codes), len(images), "labels")
+    codes, classes = class_codes(np.asarray(labels), "labels")
+    _check_lengths(len(codes), len(images), "labels")
     return Part(images, codes, classes)
 
 
-def _paired(labels: int, rows: int, name: str) -> None:
+def _check_lengths(labels: int, rows: int, name: str) -> None:
     if labels != rows:
         raise InputError(f"{name}: got {labels} labels for {rows} rows; give one for each.")
 
 
-def _features(held: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Return features as float32, of which none may overflow."""
+def _features(values: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Return features as float32; refuse values that are not finite in that type."""
     with np.errstate(over="ignore"):
-        features = held.astype(np.float32)
+        features = values.astype(np.float32)
     if bad := int(np.count_nonzero(~np.isfinite(features).all(axis=1))):
         raise InputError(
-            f"{name}: {bad} of {len(held)} rows have values that are not finite in float32; take "
+            f"{name}: {bad} of {len(values)} rows have values that are not finite in float32; take "
             f"them out or rescale."
         )
     return features
 
 
-def _pixels(held: NDArray[Any], name: str) -> NDArray[Any]:
+def _pixels(values: NDArray[Any], name: str) -> NDArray[Any]:
     """Return images (n, c, h, w), uint8 or float32."""
-    held = held[..., None] if held.ndim == 3 else held
-    if held.shape[3] > MOST_CHANNELS:
+    values = values[..., None] if values.ndim == 3 else values
+    if values.shape[3] > MOST_CHANNELS:
         raise InputError(
-            f"{name}: got shape {held.shape}, images with {held.shape[3]} channels; channels come "
-            f"last, (n, h, w, c), and there are at most {MOST_CHANNELS}."
+            f"{name}: got shape {values.shape}, images with {values.shape[3]} channels; channels "
+            f"come last, (n, h, w, c), and there are at most {MOST_CHANNELS}."
         )
-    whole = held.dtype.kind in "iu"
-    low, high = held.min(), held.max()
+    whole = values.dtype.kind in "iu"
+    low, high = values.min(), values.max()
     if not 0 <= low <= high <= (255 if whole else 1):  # false for NaN as well
         raise InputError(
-            f"{name}: pixels of type {held.dtype} run from {low} to {high}; give whole numbers "
+            f"{name}: pixels of type {values.dtype} run from {low} to {high}; give whole numbers "
             f"from 0 to 255 or floats from 0 to 1."
         )
-    planes = held.transpose(0, 3, 1, 2)
+    planes = values.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(planes, dtype=np.uint8 if whole else np.float32)

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their binary version; the pickles of the other one are never read."""
+"""Training data from the binary version of CIFAR-10 and CIFAR-100; pickles are never read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH = re.compile(r"data_batch_([0-9]+)\.bin")
 
 
 class Version(NamedTuple):
-    """One of the two sets: label bytes before the pixels (the last counts), and its names."""
+    """Format of one set: label bytes before the pixels (the last counts), classes, file names."""
 
     labels: int
     classes: int
@@ -32,7 +32,7 @@ HUNDRED = Version(2, 100, "fine_label_names.txt", "test.bin")
 
 
 def cifar_version(folder: Path) -> Version | None:
-    """Return which of the two a folder holds."""
+    """Return which of the two sets a folder holds, or None."""
     names = {path.name for path in folder.iterdir()}
     ten = TEN.test in names or any(BATCH.fullmatch(name) for name in names)
     hundred = bool({"train.bin", HUNDRED.test} & names)
@@ -42,7 +42,7 @@ def cifar_version(folder: Path) -> Version | None:
 
 
 def read_cifar(folder: Path, version: Version, split: Split) -> Part:
-    """Read (n, 3, 32, 32) images and their (for CIFAR-100: fine) labels."""
+    """Read images (n, 3, 32, 32) and their labels; for CIFAR-100 the fine labels."""
     paths = [] if split == "test" else _training(folder, version)
     if split != "train":
         paths.append(folder / version.test)
@@ -75,10 +75,10 @@ def _batch(path: Path, version: Version) -> Part:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; add it or take the other split.")
     record = version.labels + PIXELS
-    held = path.stat().st_size
-    if held == 0 or held % record:
+    size = path.stat().st_size
+    if size == 0 or size % record:
         raise InputError(
-            f"{path}: has {held} bytes, not a multiple of the {record} of one image of "
+            f"{path}: has {size} bytes, not a multiple of the {record} of one image of "
             f"CIFAR-{version.classes}; it is truncated or another file."
         )
     rows = np.fromfile(path, np.uint8).reshape(-1, record)
@@ -94,17 +94,17 @@ def _batch(path: Path, version: Version) -> Part:
 
 
 def _names(folder: Path, version: Version) -> tuple[str, ...]:
-    """Names of the classes from the text file beside the data; numbers without it."""
+    """Return the class names from the text file beside the data; numbers without that file."""
     path = folder / version.names
     if not path.is_file():
         return tuple(map(str, range(version.classes)))
     try:
         names = path.read_text(encoding="utf-8").split()
     except UnicodeDecodeError as problem:
-        raise InputError(f"{path}: is not text; write it again or take it away.") from problem
+        raise InputError(f"{path}: is not text; write it again or remove it.") from problem
     if len(names) != version.classes:
         raise InputError(
             f"{path}: names {len(names)} classes, CIFAR-{version.classes} has {version.classes}; "
-            f"write it again or take it away."
+            f"write it again or remove it."
         )
     return tuple(names)

@@ -1,4 +1,4 @@
-"""Folders of images: a subfolder for each class, png and jpeg files, read through Pillow."""
+"""Training data from folders of png and jpeg images, one subfolder a class, through Pillow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import listing
 from dmtest.errors import InputError
-from dmtest.train.data.images import Part, Split, choose
+from dmtest.train.data.images import Part, Split, split_rows
 
 __all__ = ["read_folder"]
 
@@ -22,11 +22,11 @@ Pixels = NDArray[np.uint8]
 
 
 def read_folder(folder: Path, split: Split, size: tuple[int, int] | None) -> Part:
-    """Read a folder of images: class subfolders, or images alone, which then have no labels.
+    """Read a folder of images: one subfolder a class, or images alone, which then have no labels.
 
-    A folder with nothing but ``train`` and ``test`` (or ``val``) has its own split; any other is
-    split as arrays are. Grey images become RGB where others are in colour. Images of different
-    sizes need a `size`, to which each is resized by itself.
+    A folder that holds exactly ``train`` and ``test`` (or ``val``) has a split of its own; any
+    other is split as arrays are. Grey images become RGB where others are in colour. Images of
+    different sizes require `size`, (height, width) in pixels, to which each is resized.
     """
     subfolders = _visible(folder, folders=True)
     names = {path.name for path in subfolders}
@@ -34,7 +34,7 @@ def read_folder(folder: Path, split: Split, size: tuple[int, int] | None) -> Par
     if TRAIN in names and len(tests) == 1 and names == {TRAIN, *tests}:
         _no_files(folder)
         return _own_split(folder, split, tests.pop(), size)
-    return choose(_labelled(folder, size), split, name=str(folder))
+    return split_rows(_read_classes(folder, size), split, name=str(folder))
 
 
 def _own_split(folder: Path, split: Split, test: str, size: tuple[int, int] | None) -> Part:
@@ -48,7 +48,7 @@ def _own_split(folder: Path, split: Split, test: str, size: tuple[int, int] | No
             f"{folder}: {TRAIN} and {test} do not hold the same classes ({listing(odd)} in only "
             f"one of them); add the missing folders."
         )
-    parts = [_labelled(folder / half, size) for half in halves]
+    parts = [_read_classes(folder / half, size) for half in halves]
     if len(parts) == 1:
         return parts[0]
     shapes = {part.images.shape[2:] for part in parts}
@@ -56,30 +56,30 @@ def _own_split(folder: Path, split: Split, test: str, size: tuple[int, int] | No
         raise _unequal(folder, shapes)
     if parts[0].images.shape[1] != parts[1].images.shape[1]:
         colour = max(part.images.shape[1] for part in parts)
-        parts = [_in_colour(part, colour) for part in parts]
-    return parts[0].joined(parts[1])
+        parts = [_with_channels(part, colour) for part in parts]
+    return parts[0].append(parts[1])
 
 
-def _in_colour(part: Part, channels: int) -> Part:
+def _with_channels(part: Part, channels: int) -> Part:
     return part._replace(images=np.repeat(part.images, channels // part.images.shape[1], axis=1))
 
 
-def _labelled(folder: Path, size: tuple[int, int] | None) -> Part:
+def _read_classes(folder: Path, size: tuple[int, int] | None) -> Part:
     subfolders = _visible(folder, folders=True)
     if not subfolders:
-        return Part(_stacked(folder, _pictures(folder), size), None, ())
+        return Part(_read_images(folder, _image_paths(folder), size), None, ())
     _no_files(folder)
     paths, labels = [], []
     for label, subfolder in enumerate(subfolders):
-        found = _pictures(subfolder)
-        paths += found
-        labels += [label] * len(found)
+        members = _image_paths(subfolder)
+        paths += members
+        labels += [label] * len(members)
     classes = tuple(path.name for path in subfolders)
-    return Part(_stacked(folder, paths, size), np.array(labels, dtype=np.int64), classes)
+    return Part(_read_images(folder, paths, size), np.array(labels, dtype=np.int64), classes)
 
 
 def _visible(folder: Path, *, folders: bool) -> list[Path]:
-    """Subfolders or files, sorted by name; hidden ones are the system's, not data."""
+    """Return subfolders or files, sorted by name, without hidden ones, which are not data."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -95,35 +95,35 @@ def _no_files(folder: Path) -> None:
         )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """All images under a folder; anything else that is not hidden is refused."""
-    found = []
+def _image_paths(folder: Path) -> list[Path]:
+    """Return all images under a folder; refuse any other file that is not hidden."""
+    paths = []
     for place, inner, _ in os.walk(folder):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
-        found += _visible(Path(place), folders=False)
-    other = [path.name for path in found if not path.name.lower().endswith(SUFFIXES)]
+        paths += _visible(Path(place), folders=False)
+    other = [path.name for path in paths if not path.name.lower().endswith(SUFFIXES)]
     if other:
         raise InputError(
-            f"{folder}: {len(other)} files are not png or jpeg ({listing(other)}); convert them or "
-            f"take them out."
+            f"{folder}: {len(other)} files are not png or jpeg ({listing(other)}); convert or "
+            f"remove them."
         )
-    if not found:
-        raise InputError(f"{folder}: holds no png or jpeg images; add some or take the folder out.")
-    return found
+    if not paths:
+        raise InputError(f"{folder}: holds no png or jpeg images; add some or remove the folder.")
+    return paths
 
 
-def _stacked(folder: Path, paths: list[Path], size: tuple[int, int] | None) -> Pixels:
+def _read_images(folder: Path, paths: list[Path], size: tuple[int, int] | None) -> Pixels:
     """Read images into one array (n, c, h, w)."""
-    images = [_picture(path, size) for path in paths]
+    images = [_read_image(path, size) for path in paths]
     shapes = {image.shape[:2] for image in images}
     if len(shapes) > 1:
         raise _unequal(folder, shapes)
     channels = max(image.shape[2] for image in images)
     height, width = images[0].shape[:2]
-    made = np.empty((len(images), channels, height, width), dtype=np.uint8)
-    for row, image in zip(made, images, strict=True):
+    pixels = np.empty((len(images), channels, height, width), dtype=np.uint8)
+    for row, image in zip(pixels, images, strict=True):
         row[:] = image.transpose(2, 0, 1)  # one grey plane fills all three channels
-    return made
+    return pixels
 
 
 def _unequal(folder: Path, shapes: set[Any]) -> InputError:
@@ -131,14 +131,14 @@ def _unequal(folder: Path, shapes: set[Any]) -> InputError:
     return InputError(f"{folder}: images have unequal sizes ({kinds}); pass size= to resize them.")
 
 
-def _picture(path: Path, size: tuple[int, int] | None) -> Pixels:
+def _read_image(path: Path, size: tuple[int, int] | None) -> Pixels:
     """Read one image as (h, w, 1) or (h, w, 3)."""
     from PIL import Image
 
     problems = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as opened:
-            image = opened.copy()
+        with Image.open(path, formats=("PNG", "JPEG")) as file:
+            image = file.copy()
     except problems as problem:
         raise InputError(
             f"{path}: cannot be read as an image, so it is truncated, corrupt or misnamed "

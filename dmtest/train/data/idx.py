@@ -1,4 +1,4 @@
-"""The idx files of MNIST and its relatives, plain or gzipped."""
+"""Training data from idx files (MNIST, Fashion-MNIST, EMNIST), plain or gzipped."""
 
 from __future__ import annotations
 
@@ -24,58 +24,59 @@ NAME = re.compile(
     re.IGNORECASE,
 )
 UBYTE = 0x08
-# MNIST and the sets made after it have ten classes; EMNIST's labels go further, without gaps.
+# MNIST and its successors have ten classes; EMNIST's labels go further, without gaps.
 CLASSES = 10
-# The most that one byte of gzip can stand for.
+# Most bytes that one byte of gzip can expand to.
 DEFLATE = 1032
 
 What = Literal["images", "labels"]
+Files = dict[tuple[bool, str], list[Path]]  # by (is test, images or labels)
 
 
-def _found(folder: Path) -> dict[tuple[bool, str], list[Path]]:
-    """Files by (is test, images or labels); a plain file hides its gzipped copy."""
-    found: dict[tuple[bool, str], dict[str, Path]] = {}
+def _idx_files(folder: Path) -> Files:
+    """Return the idx files of a folder; a plain file hides its gzipped copy."""
+    files: dict[tuple[bool, str], dict[str, Path]] = {}
     for path in sorted(folder.iterdir()):
         match = NAME.fullmatch(path.name)
         if match and path.is_file():
             key = (match["split"].lower() != "train", match["what"].lower())
             stem = path.name[: -len(match["gz"])] if match["gz"] else path.name
             # Sorted: the plain file comes before the same name with .gz.
-            found.setdefault(key, {}).setdefault(stem, path)
-    return {key: list(paths.values()) for key, paths in found.items()}
+            files.setdefault(key, {}).setdefault(stem, path)
+    return {key: list(paths.values()) for key, paths in files.items()}
 
 
 def holds_idx(folder: Path) -> bool:
-    """Whether a folder holds idx files under their usual names."""
-    return bool(_found(folder))
+    """Return whether a folder holds idx files under their usual names."""
+    return bool(_idx_files(folder))
 
 
 def read_idx(folder: Path, split: Split) -> Part:
-    """Read the images and labels of one split, or of both, the training images first."""
-    found = _found(folder)
-    train = None if split == "test" else _part(folder, found, test=False)
-    test = None if split == "train" else _part(folder, found, test=True)
+    """Read the images and labels of one split, or of both, training images first."""
+    files = _idx_files(folder)
+    train = None if split == "test" else _part(folder, files, test=False)
+    test = None if split == "train" else _part(folder, files, test=True)
     parts = [part for part in (train, test) if part is not None]
     labels = [part.labels for part in parts if part.labels is not None]
     if labels and len(labels) < len(parts):
-        raise InputError(f"{folder}: only one of the two splits has labels; add the others' file.")
+        raise InputError(f"{folder}: only one of the two splits has labels; add the missing file.")
     if len({part.images.shape[1:] for part in parts}) > 1:
         shapes = " and ".join(str(part.images.shape[2:]) for part in parts)
         raise InputError(f"{folder}: training and test images differ in size ({shapes}).")
-    first = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
-    known = _known(folder, found)
-    return first._replace(classes=known if first.labels is not None else ())
+    first = parts[0] if len(parts) == 1 else parts[0].append(parts[1])
+    classes = _classes(folder, files)
+    return first._replace(classes=classes if first.labels is not None else ())
 
 
-def _part(folder: Path, found: dict[tuple[bool, str], list[Path]], test: bool) -> Part:
-    path = _one(folder, found, test, "images")
+def _part(folder: Path, files: Files, test: bool) -> Part:
+    path = _single_file(folder, files, test, "images")
     if path is None:
         raise InputError(
             f"{folder}: has no file of {'test' if test else 'training'} images; add "
             f"{'t10k' if test else 'train'}-images-idx3-ubyte or take the other split."
         )
     images = _array(path, "images")
-    labelled = _one(folder, found, test, "labels")
+    labelled = _single_file(folder, files, test, "labels")
     if labelled is None:
         return Part(images[:, None], None, ())
     labels = _array(labelled, "labels")
@@ -84,7 +85,7 @@ def _part(folder: Path, found: dict[tuple[bool, str], list[Path]], test: bool) -
             f"{labelled}: holds {len(labels)} labels for the {len(images)} images of "
             f"{path.name}; take files that belong together."
         )
-    classes = len(_known(folder, found))
+    classes = len(_classes(folder, files))
     if labels.max() >= classes:
         bad = labels >= classes
         raise InputError(
@@ -94,19 +95,17 @@ def _part(folder: Path, found: dict[tuple[bool, str], list[Path]], test: bool) -
     return Part(images[:, None], labels.astype(np.int64), ())
 
 
-def _known(folder: Path, found: dict[tuple[bool, str], list[Path]]) -> tuple[str, ...]:
-    """Classes are 0 to 9, or up to the largest training label where none is left out."""
-    path = _one(folder, found, False, "labels")
-    held = set() if path is None else {int(value) for value in np.unique(_array(path, "labels"))}
-    most = max(held, default=0)
-    gapless = held >= set(range(1, most + 1))
+def _classes(folder: Path, files: Files) -> tuple[str, ...]:
+    """Return the classes: 0 to 9, or up to the largest training label where none is missing."""
+    path = _single_file(folder, files, False, "labels")
+    labels = set() if path is None else {int(one) for one in np.unique(_array(path, "labels"))}
+    most = max(labels, default=0)
+    gapless = labels >= set(range(1, most + 1))
     return tuple(map(str, range(max(CLASSES, most + 1) if gapless else CLASSES)))
 
 
-def _one(
-    folder: Path, found: dict[tuple[bool, str], list[Path]], test: bool, what: What
-) -> Path | None:
-    paths = found.get((test, what), [])
+def _single_file(folder: Path, files: Files, test: bool, what: What) -> Path | None:
+    paths = files.get((test, what), [])
     if len(paths) > 1:
         names = listing(path.name for path in paths)
         raise InputError(f"{folder}: holds several files of one kind ({names}); keep one of them.")
@@ -123,8 +122,8 @@ def _array(path: Path, what: What) -> NDArray[Any]:
             _check_magic(path, head, ndim)
             shape = tuple(np.frombuffer(head, ">u4", offset=4).astype(int).tolist())
             expected = int(np.prod(shape, dtype=object))
-            # One byte more than there should be, so that what is too long is seen; no more than
-            # the file can hold, whatever its header says.
+            # One byte more than expected, to notice a file that is too long; no more than the
+            # file can hold, whatever its header says.
             most = path.stat().st_size * (DEFLATE if zipped else 1)
             body = stream.read(min(expected, most) + 1)
     except (OSError, EOFError, zlib.error) as problem:
@@ -135,12 +134,12 @@ def _array(path: Path, what: What) -> NDArray[Any]:
     if expected == 0:
         raise InputError(f"{path}: holds no {what} (its header says {shape}); take another file.")
     if len(body) != expected:
-        held = "more" if len(body) > expected else f"only {len(body)}"
+        size = "more" if len(body) > expected else f"only {len(body)}"
         raise InputError(
-            f"{path}: its header says {shape}, {expected} bytes, but there are {held}; "
+            f"{path}: its header says {shape}, {expected} bytes, but there are {size}; "
             f"write it again."
         )
-    return np.frombuffer(body, np.uint8).reshape(shape).copy()  # a writable one
+    return np.frombuffer(body, np.uint8).reshape(shape).copy()  # writable
 
 
 def _check_magic(path: Path, head: bytes, ndim: int) -> None:
@@ -150,5 +149,5 @@ def _check_magic(path: Path, head: bytes, ndim: int) -> None:
         cure = " (it is gzipped: end its name in .gz)" if head[:2] == b"\x1f\x8b" else ""
         raise InputError(
             f"{path}: starts with {head[:4].hex()}, an idx file of {ndim}-d unsigned bytes with "
-            f"{bytes([0, 0, UBYTE, ndim]).hex()}; it is not one{cure}."
+            f"{bytes([0, 0, UBYTE, ndim]).hex()}; it is another file{cure}."
         )

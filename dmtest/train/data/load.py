@@ -1,6 +1,6 @@
-"""Data for the trainer: arrays, MNIST and Fashion-MNIST, CIFAR, folders of images, the digits.
+"""Training data by name, path or array: the digits, idx files, CIFAR, folders of images.
 
-Nothing is downloaded: sources are on disk, in memory, or come with scikit-learn.
+Nothing is downloaded: sources are on disk, in memory, or part of scikit-learn.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dmtest.train.data.arrays import read_array, read_file
 from dmtest.train.data.cifar import cifar_version, read_cifar
 from dmtest.train.data.folders import read_folder
 from dmtest.train.data.idx import holds_idx, read_idx
-from dmtest.train.data.images import SPLITS, Images, Part, Split, choose, resized
+from dmtest.train.data.images import SPLITS, Images, Part, Split, resize, split_rows
 
 __all__ = ["Images", "load_images"]
 
-# Folders that well-known archives and tools put the files into.
+# Folders into which well-known archives and tools put the files.
 INNER = ("raw", "MNIST/raw", "FashionMNIST/raw", "cifar-10-batches-bin", "cifar-100-binary")
-DIGITS_TEST = 500
+DIGITS_TEST_ROWS = 500
 
 
 def load_images(
@@ -34,31 +34,32 @@ def load_images(
     size: int | tuple[int, int] | None = None,
     labels: ArrayLike | None = None,
 ) -> Images:
-    """Load a data set to train or test on.
+    """Load a training or test set.
 
     Parameters
     ----------
     source : str, path or array_like
-        - ``"digits"``: 1,797 images of 8 x 8 that come with scikit-learn;
+        - ``"digits"``: the 1,797 images of 8 x 8 pixels in scikit-learn;
         - an array: (n, d) features, (n, h, w) or (n, h, w, c) images, either whole numbers from
           0 to 255 or floats from 0 to 1;
-        - a file with one, of any kind :func:`dmtest.load` reads; of an ``.npz`` file ``images``
-          and ``labels``, or its first array;
+        - a file with one, of any kind that :func:`dmtest.load` reads; in an ``.npz`` file
+          ``images`` and ``labels``, or else its first array;
         - a folder with idx files (MNIST, Fashion-MNIST, EMNIST), plain or gzipped;
-        - a folder with the binary version of CIFAR-10 or CIFAR-100 (its fine labels);
+        - a folder with the binary version of CIFAR-10 or CIFAR-100 (fine labels);
         - a folder of png and jpeg images, with a subfolder for each class.
     split : {"train", "test", "all"}
-        idx files, CIFAR, folders ``train`` and ``test`` and archives with ``x_train`` and
-        ``x_test`` have their own. Of other sources a fifth is the test (of the digits 500), every
-        class by its share, the same rows every time.
+        idx files, CIFAR, folders ``train`` and ``test``, and archives with ``x_train`` and
+        ``x_test`` have a split of their own. In other sources a fifth of the rows is the test
+        (500 of the digits), in proportion to the classes and always the same rows.
     size : int or (height, width), optional
-        Resize images to this, bilinearly; proportions are not kept.
+        Size in pixels to which images are resized bilinearly; proportions are not kept.
     labels : array_like, shape (n,), optional
         Whole numbers or names, for arrays and files without labels of their own.
 
     Returns
     -------
     Images
+        Images (n, c, h, w) or features (n, d), with labels and class names.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def load_images(
     if shape is not None:
         if part.images.ndim == 2:
             raise InputError(f"size: {name} has features, not images; leave size out.")
-        part = part._replace(images=resized(part.images, shape))
+        part = part._replace(images=resize(part.images, shape))
     return Images(part.images, part.labels, part.classes, name)
 
 
@@ -94,12 +95,12 @@ def _shape(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 def _read(
     source: Any, split: Split, size: tuple[int, int] | None, labels: ArrayLike | None
 ) -> tuple[Part, str]:
-    """Find the reader of a source; give its rows and its name."""
+    """Return the rows and the name of a source, from the reader that it needs."""
     if not isinstance(source, str | os.PathLike):
         return read_array(source, labels, split), "array"
     if isinstance(source, str) and source == "digits":
         _no_labels(labels, source)
-        return choose(_digits(), split, DIGITS_TEST), "digits"
+        return split_rows(_digits(), split, DIGITS_TEST_ROWS), "digits"
     path = Path(os.path.expanduser(source))
     if not os.path.exists(path):
         raise InputError(
@@ -111,7 +112,7 @@ def _read(
         _no_labels(labels, str(path))
         return _from_folder(path, split, size), name
     if path.name.lower().removesuffix(".gz").endswith("ubyte"):
-        raise InputError(f"source: {path} is one idx file; pass the folder that it is in.")
+        raise InputError(f"source: {path} is one idx file; pass the folder that holds it.")
     return read_file(path, labels, split), path.stem
 
 
@@ -132,7 +133,7 @@ def _from_folder(folder: Path, split: Split, size: tuple[int, int] | None) -> Pa
         if (folder / "data_batch_1").exists() or (folder / "cifar-10-batches-py").exists():
             raise InputError(
                 f"{folder}: is CIFAR's python version, pickles that could run any code and are "
-                f"not read; take the binary version."
+                f"never read; use the binary version."
             )
         return read_folder(folder, split, size)
     except PermissionError as problem:
@@ -140,7 +141,7 @@ def _from_folder(folder: Path, split: Split, size: tuple[int, int] | None) -> Pa
 
 
 def _digits() -> Part:
-    """scikit-learn's digits: grey levels from 0 to 16, here from 0 to 1."""
+    """Return scikit-learn's digits, with grey levels from 0 to 1 instead of 0 to 16."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)

@@ -1,4 +1,4 @@
-"""Small models that are scored on embeddings, each a function of one task (scikit-learn)."""
+"""Small models (scikit-learn) whose scores judge embeddings, each a function of one task."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Vector = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 TOP = 5
-# The perceptron: gradient steps at least, if that takes no more than so many passes.
+# The perceptron trains for at least STEPS gradient steps, within these bounds on the passes.
 BATCH, STEPS, LEAST_PASSES, MOST_PASSES = 200, 3000, 10, 100
 PROBE_ITERATIONS = 500
 
 
 class Task(NamedTuple):
-    """Standardised rows with their labels as positions in `classes`."""
+    """Standardised training and test rows, with labels as positions in `classes`."""
 
     train: Vector
     labels: Codes
@@ -46,7 +46,7 @@ class Task(NamedTuple):
 
 
 def subsample(task: Task, part: Literal["train", "test"], most: int) -> Task:
-    """Return the task with at most so many training or test rows, chosen at random."""
+    """Return the task with at most `most` training or test rows, a random subsample."""
     n = len(task.train if part == "train" else task.test)
     if n <= most:
         return task
@@ -60,7 +60,7 @@ def bayes(task: Task, notes: list[str]) -> Vector:
     """Class probabilities (n, classes) by Gaussian naive Bayes."""
     from sklearn.naive_bayes import GaussianNB
 
-    if not task.train.any():  # a collapsed encoder: no column varies, and only the shares count
+    if not task.train.any():  # a collapsed encoder: no column varies
         shares = np.bincount(task.labels, minlength=len(task.classes)) / len(task.labels)
         return np.tile(shares, (len(task.test), 1))
     model = GaussianNB().fit(task.train, task.labels)
@@ -68,7 +68,7 @@ def bayes(task: Task, notes: list[str]) -> Vector:
 
 
 def nearest(task: Task, notes: list[str], count: int) -> Vector:
-    """Shares of the classes among the nearest training rows; the first of equals is named."""
+    """Shares of the classes (n, classes) among the `count` nearest training rows."""
     from sklearn.neighbors import KNeighborsClassifier
 
     model = KNeighborsClassifier(count).fit(task.train, task.labels)
@@ -76,7 +76,7 @@ def nearest(task: Task, notes: list[str], count: int) -> Vector:
 
 
 def perceptron(task: Task, notes: list[str], hidden: int) -> Vector:
-    """Class probabilities by a perceptron; a number of passes is fixed, nothing is tuned."""
+    """Class probabilities (n, classes) by a perceptron with a fixed number of passes, untuned."""
     from sklearn.neural_network import MLPClassifier
 
     n = len(task.train)
@@ -95,13 +95,13 @@ def perceptron(task: Task, notes: list[str], hidden: int) -> Vector:
 
 
 def probe(task: Task, notes: list[str]) -> Vector:
-    """Class probabilities by logistic regression."""
+    """Class probabilities (n, classes) by logistic regression."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(max_iter=PROBE_ITERATIONS)
     with warnings.catch_warnings():
-        # Said in the notes, where a reader of the scores sees it.
+        # The notes report it, beside the scores.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(task.train, task.labels)
     if int(np.max(model.n_iter_)) >= PROBE_ITERATIONS:
@@ -110,14 +110,14 @@ def probe(task: Task, notes: list[str]) -> Vector:
 
 
 def silhouette(task: Task) -> float:
-    """Mean silhouette of the test rows, grouped by class. Rousseeuw (1987)."""
+    """Mean silhouette of the test rows with the classes as clusters. Rousseeuw (1987)."""
     from sklearn.metrics import silhouette_score
 
     return float(silhouette_score(task.test, task.truth))
 
 
 def _top(chances: Vector, task: Task, most: int = 1) -> float:
-    """Share of rows whose class is among the most probable; of equals the first comes first."""
+    """Share of rows whose class is among the `most` most probable; ties go to the first class."""
     own = np.take_along_axis(chances, task.truth[:, None], axis=1)
     before = np.arange(chances.shape[1]) < task.truth[:, None]
     rank = np.count_nonzero((chances > own) | ((chances == own) & before), axis=1)
@@ -125,7 +125,7 @@ def _top(chances: Vector, task: Task, most: int = 1) -> float:
 
 
 def _area(chances: Vector, task: Task) -> float:
-    """Area under the ROC curve of each class against the rest, averaged over the test's."""
+    """Area under the ROC curve of a class against the rest, averaged over the test's classes."""
     from sklearn.metrics import roc_auc_score
 
     areas = [roc_auc_score(task.truth == c, chances[:, c]) for c in np.unique(task.truth)]

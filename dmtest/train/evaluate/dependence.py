@@ -1,4 +1,4 @@
-"""How far the coordinates of an embedding are from independent, by a trained discriminator."""
+"""Neural dependency measure: total correlation of an embedding, by a trained discriminator."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ __all__ = ["neural_dependence"]
 Vector = NDArray[np.float64]
 
 LEAST_ROWS = 256
-# Shares of the rows: half train, a quarter says when to stop, a quarter gives the value.
+# Shares of the rows: half train, a quarter decides when to stop, a quarter gives the value.
 TRAIN, VALIDATE = 0.5, 0.25
 BATCHES = 8
-# Every held-out row is compared with so many rows of shuffled coordinates.
+# Rows of shuffled coordinates for each held-out row.
 SHUFFLES = 16
-# Training looks at the validation rows every so many steps.
+# Steps between two validations, and rows of shuffled coordinates for each validation row.
 CHECK, CHECK_SHUFFLES = 50, 4
-# Share of the largest value that a mean of exponentials can show, above which it says little.
+# The value counts as saturated above this share of the largest one that a mean of exponentials
+# allows.
 FULL = 0.8
 
 
@@ -45,14 +46,14 @@ def neural_dependence(
     rng: RngLike = None,
     device: str | None = None,
 ) -> Estimate:
-    """Estimate KL(p(z) || prod_i p(z_i)), the total correlation, by telling z from shuffled z.
+    """Estimate the total correlation KL(p(z) || prod_i p(z_i)) by classifying z against shuffled z.
 
     The neural dependency measure of Deep InfoMax (Hjelm et al. 2019, after Brakel & Bengio 2017):
-    a discriminator learns to tell rows from rows whose coordinates are shuffled one by one. Its
-    logit estimates the log density ratio and goes into the Donsker-Varadhan bound, mean T(z) -
-    log mean exp T(shuffled z), on rows that it has not seen. Half of the rows train it (logistic
-    loss, new shuffles in every step); a quarter chooses the step to stop at, 0 included, so that
-    independent coordinates give 0 and not the noise of a fit; a quarter gives the value.
+    a discriminator learns to separate rows from rows whose coordinates are shuffled one by one.
+    Its logit estimates the log density ratio and enters the Donsker-Varadhan bound, mean T(z) -
+    log mean exp T(shuffled z), on held-out rows. Half of the rows train the discriminator (logistic
+    loss, new shuffles in every step). A quarter chooses the step to stop at, 0 included, so that
+    independent coordinates give 0 instead of the noise of a fit. A quarter gives the value.
 
     Parameters
     ----------
@@ -60,19 +61,22 @@ def neural_dependence(
         n >= 256, d >= 2.
     hidden : int
         Width of the discriminator's two hidden layers.
-    steps, batch, learning_rate
-        Of Adam.
+    steps, batch : int
+        Steps of Adam, and rows of each.
+    learning_rate : float
+        Learning rate of Adam at the first step; it falls to 0 as a cosine.
     confidence : float
-        Of the bounds over batches of held-out rows.
+        Confidence of each bound over batches of held-out rows.
     rng : None, int or numpy Generator
     device : str, optional
-        A torch device; by default the GPU when there is one.
+        A torch device; by default the GPU if there is one.
 
     Returns
     -------
     Estimate
-        A lower bound of the total correlation in nats, in expectation and up to the bias of a
-        batch's logarithm; `saturated` when it is near the largest that a batch can show.
+        A lower bound of the total correlation in nats, in expectation and except for the bias of
+        the logarithm of a batch mean; `saturated` if it is near the largest value that a batch
+        allows.
 
     Raises
     ------
@@ -93,13 +97,15 @@ def neural_dependence(
     first, second = round(TRAIN * n), round((TRAIN + VALIDATE) * n)
     spread = rows[:first].std(axis=0)
     rows = (rows - rows[:first].mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
-    held = rows[second:]
-    size = len(held) // BATCHES
+    held_out = rows[second:]
+    size = len(held_out) // BATCHES
     draw = stream(seed, "dependence/held-out")
     with _one_thread():
-        score = _trained(rows[:first], rows[first:second], hidden, steps, batch, rate, seed, device)
-        cuts = (held[k * size : (k + 1) * size] for k in range(BATCHES))
-        values = np.array([_bound(score, cut, draw) for cut in cuts])
+        score = _train_score(
+            rows[:first], rows[first:second], hidden, steps, batch, rate, seed, device
+        )
+        batches = (held_out[k * size : (k + 1) * size] for k in range(BATCHES))
+        values = np.array([_bound(score, part, draw) for part in batches])
     low, high = confidence_bounds(values, confidence)
     return Estimate(
         float(values.mean()),
@@ -116,7 +122,7 @@ def neural_dependence(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Hold torch to one thread: the network is small, and results are the same on any machine."""
+    """Limit torch to one thread: the network is small, and results are the same on any machine."""
     torch = _torch()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -127,12 +133,12 @@ def _one_thread() -> Iterator[None]:
 
 
 def _bound(score: Any, rows: Vector, draw: np.random.Generator, shuffles: int = SHUFFLES) -> float:
-    """Donsker-Varadhan from rows, and from rows with every column shuffled by itself."""
+    """Donsker-Varadhan bound from rows, and from rows with each column shuffled alone."""
     others = np.concatenate([draw.permuted(rows, axis=0) for _ in range(shuffles)])
     return float(score(rows).mean() - logsumexp(score(others)) + math.log(len(others)))
 
 
-def _trained(
+def _train_score(
     train: Vector,
     validation: Vector,
     hidden: int,
@@ -158,11 +164,11 @@ def _trained(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     draw = stream(seed, "dependence/batches")
     size = min(batch, len(train))
-    # The last layer starts at zero: step 0 says "independent", whose bound is exactly 0.
-    best, kept = 0.0, copy.deepcopy(network.state_dict())
+    # The last layer starts at zero, so that the bound at step 0 is exactly 0 ("independent").
+    best, best_state = 0.0, copy.deepcopy(network.state_dict())
     for step in range(1, steps + 1):
         rows = train[draw.integers(len(train), size=size)]
-        # Each column from rows of its own: a shuffle of all training rows, not of the batch.
+        # Each column comes from rows of its own: a shuffle of all training rows, not of the batch.
         picks = draw.integers(len(train), size=rows.shape)
         others = np.take_along_axis(train, picks, axis=0)
         soft = torch.nn.functional.softplus
@@ -174,15 +180,15 @@ def _trained(
         if step % CHECK == 0 or step == steps:
             # The same shuffles at every step, so that steps differ by the network alone.
             same = stream(seed, "dependence/validation")
-            found = _bound(score, validation, same, CHECK_SHUFFLES)
-            if found > best:
-                best, kept = found, copy.deepcopy(network.state_dict())
-    network.load_state_dict(kept)
+            bound = _bound(score, validation, same, CHECK_SHUFFLES)
+            if bound > best:
+                best, best_state = bound, copy.deepcopy(network.state_dict())
+    network.load_state_dict(best_state)
     return score
 
 
 def _network(torch: Any, d: int, hidden: int, seed: int, place: Any) -> Any:
-    """Two hidden layers; torch's global generators are left as they were."""
+    """Return a network with two hidden layers; torch's global generators are left as they were."""
     nn = torch.nn
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(seed % 2**63)

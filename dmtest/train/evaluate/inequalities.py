@@ -1,4 +1,4 @@
-"""What the theorems say of measured numbers, each with the slack that its intervals allow."""
+"""Inequalities of the theorems, evaluated on measured numbers with the slack that they need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmtest.train.model.noise import Noise
 
 __all__ = ["Inequality", "inequalities"]
 
-# What nearest neighbours are off beyond any interval: bias in nats a column.
+# Bias of entropies by nearest neighbours, in nats a column.
 NEIGHBOUR_BIAS = 0.03
 
 
@@ -27,8 +27,8 @@ class Inequality:
     says : str
         The inequality in symbols.
     left, right, slack : float
-        Nats. `left` is a lower confidence bound and `right` an upper one where the quantities have
-        them; `slack` is what estimates without intervals may be off.
+        Nats. `left` is a lower and `right` an upper confidence bound where the quantities have
+        them; `slack` is the error allowed for estimates without intervals.
     """
 
     source: str
@@ -39,12 +39,12 @@ class Inequality:
 
     @property
     def holds(self) -> bool:
-        """Whether it holds."""
+        """Whether the inequality holds within its slack."""
         return self.left <= self.right + self.slack
 
     @property
     def sentence(self) -> str:
-        """Say it in words, with the numbers."""
+        """The inequality in words, with its numbers."""
         verb = "holds" if self.holds else "is broken"
         return (
             f"{self.source}: {self.says} {verb}: {self.left:.4g} against {self.right:.4g} "
@@ -65,17 +65,38 @@ def inequalities(
     kl: float | None,
     n: int,
 ) -> tuple[Inequality, ...]:
-    """Evaluate Theorems 3.4, 3.5 and 4.1 and Lemma 3.1 on the numbers of an embedding."""
+    """Evaluate Theorems 3.4, 3.5 and 4.1 and Lemma 3.1 on the numbers of an embedding.
+
+    Parameters
+    ----------
+    noise : Noise
+    d : int
+        Columns of the embedding.
+    pairs : PairBounds or None
+        Bounds with the dual critic; without them there are no inequalities.
+    critic : dict of str to Estimate
+        Lower bounds with the trained critic, by name; may be empty.
+    ksg : float or None
+        KSG estimate of I(f(X'); f(X) + Z), in nats.
+    kl : float or None
+        Estimate of KL(f(X) || target), in nats.
+    n : int
+        Rows of the embedding.
+
+    Returns
+    -------
+    tuple of Inequality
+    """
     if pairs is None:
         return ()
     theorem = "Theorem 3.4" if noise.target == "normal" else "Theorem 3.5"
     capacity = pairs.capacity + pairs.correction
     bounds = {"dual": pairs.infonce} | ({"trained": critic["infonce"]} if critic else {})
-    lows = {name: one.low for name, one in bounds.items() if one.low is not None}
-    found = []
+    lows = {name: bound.low for name, bound in bounds.items() if bound.low is not None}
+    checks = []
     for name, low in lows.items():
-        found.append(Inequality(theorem, f"I(f(X'); f(X)+Z) <= C ({name} critic)", low, capacity))
-        found.append(
+        checks.append(Inequality(theorem, f"I(f(X'); f(X)+Z) <= C ({name} critic)", low, capacity))
+        checks.append(
             Inequality(
                 "Lemma 3.1",
                 f"I(f(X'); f(X)+Z) <= I(f(X); f(X)+Z) ({name} critic)",
@@ -83,10 +104,10 @@ def inequalities(
                 pairs.channel.high,
             )
         )
-    off = NEIGHBOUR_BIAS * d + 3.0 / math.sqrt(n)
+    neighbour_error = NEIGHBOUR_BIAS * d + 3.0 / math.sqrt(n)
     if pairs.donsker_varadhan.low is not None and math.isfinite(pairs.channel.high):
-        # In batches the logarithm of a mean is biased upwards: InfoNCE stands for the dual value.
-        found.append(
+        # The logarithm of a batch mean is biased upwards, so InfoNCE replaces the dual value.
+        checks.append(
             Inequality(
                 "Theorem 4.1",
                 "dual value with T* <= I(f(X); f(X)+Z)",
@@ -96,26 +117,26 @@ def inequalities(
         )
     if ksg is not None and lows:
         # Neighbours underestimate information that is large against log n.
-        short = 0.1 * ksg + off
-        found.append(
+        slack = 0.1 * ksg + neighbour_error
+        checks.append(
             Inequality(
-                "Lemma 3.1", "best bound <= I(f(X'); f(X)+Z) (KSG)", max(lows.values()), ksg, short
+                "Lemma 3.1", "best bound <= I(f(X'); f(X)+Z) (KSG)", max(lows.values()), ksg, slack
             )
         )
     if kl is not None and pairs.noise_information is not None and lows:
         from dmtest import bounds as theory
 
-        of = theory.gaussian_kl_bound if noise.target == "normal" else theory.uniform_kl_bound
-        value = float(of(pairs.noise_information, max(lows.values()), d, noise.level))
-        found.append(
+        bound = theory.gaussian_kl_bound if noise.target == "normal" else theory.uniform_kl_bound
+        value = float(bound(pairs.noise_information, max(lows.values()), d, noise.level))
+        checks.append(
             Inequality(
                 theorem,
                 "KL(f(X) || target) <= I(Z; f(X)+Z) - I - d log "
                 + ("sigma" if noise.target == "normal" else "(2 epsilon)"),
                 kl,
-                # (E|f|^2 - d) / 2, which is 0 where the theorem's moments hold
+                # (E|f|^2 - d) / 2, which is 0 if the theorem's moments hold
                 value + pairs.correction * (1.0 + noise.level**2),
-                2.0 * off,
+                2.0 * neighbour_error,
             )
         )
-    return tuple(found)
+    return tuple(checks)

@@ -1,4 +1,4 @@
-"""Post-hoc Gaussianisation: an invertible map that makes finished embeddings normal (RBIG)."""
+"""Post-hoc Gaussianisation (RBIG): an invertible map that makes the embeddings of a fit normal."""
 
 from __future__ import annotations
 
@@ -22,42 +22,43 @@ Vector = NDArray[np.float64]
 Rotation: TypeAlias = Literal["random", "pca"]
 
 LEAST_ROWS = 100
-# Knots of a margin's map: so many roots of n, within limits. More follow the sample's noise; on
-# mixtures and skew laws of 2 to 8 columns half a root had the best held-out likelihood.
+# Knots of a margin's map: ROOTS sqrt(n), between FEWEST and MOST. More knots follow the sample's
+# noise; on mixtures and skew laws of 2 to 8 columns sqrt(n) / 2 had the best held-out likelihood.
 ROOTS, FEWEST, MOST = 0.5, 8, 400
-# Beyond the outer knots a map is straight, with the slope from them to its middle: steeper ones,
-# of few values, would drive outliers further out in every round.
+# Beyond the outer knots a map is a straight line with the mean slope between the outer and the
+# middle knot. The slope between the outer two knots rests on few values; where it is steeper, it
+# would move outliers further out in every round.
 TAIL = 0.5
-# Rows that choose the number of rounds, and rounds without gain after which the search ends.
+# Share of rows that choose the number of rounds, and rounds without gain that end the search.
 VALIDATION, PATIENCE = 0.2, 8
-# Columns whose smallest eigenvalue of correlation is below this depend linearly on each other.
+# Columns count as linearly dependent below this smallest eigenvalue of their correlations.
 DEPENDENT = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Margins:
-    """A monotone map of every column: straight lines between knots, and beyond them."""
+    """A monotone, piecewise linear map of every column."""
 
     inputs: tuple[Vector, ...]
     scores: tuple[Vector, ...]
 
     def apply(self, z: Vector) -> tuple[Vector, Vector]:
-        """Return mapped rows and the logarithm of the map's derivative, summed over columns."""
+        """Return the mapped rows (n, d) and the log derivative summed over columns (n,)."""
         mapped = np.empty_like(z)
         volume = np.zeros(len(z))
         for j, (x, s) in enumerate(zip(self.inputs, self.scores, strict=True)):
-            mapped[:, j], slopes = _line(z[:, j], x, s)
+            mapped[:, j], slopes = _interpolate(z[:, j], x, s)
             volume += np.log(slopes)
         return mapped, volume
 
     def invert(self, y: Vector) -> Vector:
-        """Return the rows that are mapped to `y`."""
+        """Return the rows that the map takes to `y`."""
         columns = zip(self.inputs, self.scores, strict=True)
-        return np.column_stack([_line(y[:, j], s, x)[0] for j, (x, s) in enumerate(columns)])
+        return np.column_stack([_interpolate(y[:, j], s, x)[0] for j, (x, s) in enumerate(columns)])
 
 
-def _line(values: Vector, x: Vector, s: Vector) -> tuple[Vector, Vector]:
-    """Interpolate through (x, s), with straight tails; give values and slopes."""
+def _interpolate(values: Vector, x: Vector, s: Vector) -> tuple[Vector, Vector]:
+    """Interpolate linearly through (x, s), also beyond them; return values and slopes."""
     outer = max(1, round(TAIL * (len(x) - 1)))
     left = (s[outer] - s[0]) / (x[outer] - x[0])
     right = (s[-1] - s[-1 - outer]) / (x[-1] - x[-1 - outer])
@@ -70,18 +71,19 @@ def _line(values: Vector, x: Vector, s: Vector) -> tuple[Vector, Vector]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaussianiser:
-    """A map from embeddings to rows that follow N(0, I), learnt from training rows.
+    """An invertible map from embeddings to rows that follow N(0, I), learnt from training rows.
 
-    Call it on any rows. ``inverse`` goes back, up to rounding. ``log_density`` is that
-    of the flow: what the map takes the training law for.
+    Calling it maps rows; ``inverse`` maps them back, up to rounding. ``log_density`` is the log
+    density that the map, as a normalising flow, attributes to rows.
 
     Attributes
     ----------
     margins : tuple of Margins
-        One for each round, and a last one.
+        Maps of the columns: one for each round, and a last one.
     turns : tuple of ndarray, shape (d, d)
-        What a round's rows are multiplied with after its margins: whitening and rotation.
+        Matrices that multiply the rows after the margins of a round: whitening and rotation.
     seed : int
+        Seed of the rotations.
     """
 
     margins: tuple[Margins, ...]
@@ -100,21 +102,21 @@ class Gaussianiser:
 
     def __call__(self, z: ArrayLike) -> Vector:
         """Map rows (n, d)."""
-        return self._push(_checked("z", z, self.d))[0]
+        return self._map(_finite_rows("z", z, self.d))[0]
 
     def inverse(self, y: ArrayLike) -> Vector:
-        """Map rows back: draws of N(0, I) become draws of the embeddings' law."""
-        rows = self.margins[-1].invert(_checked("y", y, self.d))
+        """Map rows (n, d) back: draws of N(0, I) become draws of the embeddings' law."""
+        rows = self.margins[-1].invert(_finite_rows("y", y, self.d))
         for margins, turn in zip(self.margins[-2::-1], self.turns[::-1], strict=True):
             rows = margins.invert(rows @ np.linalg.inv(turn))
         return rows
 
     def log_density(self, z: ArrayLike) -> Vector:
         """Return the flow's log density of rows: shape (n,), in nats."""
-        rows, volume = self._push(_checked("z", z, self.d))
+        rows, volume = self._map(_finite_rows("z", z, self.d))
         return volume + _log_normal(rows)
 
-    def _push(self, rows: Vector) -> tuple[Vector, Vector]:
+    def _map(self, rows: Vector) -> tuple[Vector, Vector]:
         rows, volume = self.margins[0].apply(rows)
         for margins, turn in zip(self.margins[1:], self.turns, strict=True):
             rows, more = margins.apply(rows @ turn)
@@ -132,28 +134,29 @@ def gaussianise(
 ) -> Gaussianiser:
     """Learn a map that makes embeddings normal: rotation-based iterative Gaussianisation.
 
-    Every round maps each column to normal scores by its smoothed empirical cdf, whitens and
+    Each round maps every column to normal scores by its smoothed empirical cdf, then whitens and
     rotates. Laparra, Camps-Valls & Malo (2011), with the whitening of Chen & Gopinath (2000). The
-    cdf is a line through some sqrt(n)/2 quantiles on the scale of normal scores: its tails are a
-    normal's, and new rows outside of the training rows' range have a place.
+    cdf is piecewise linear through about sqrt(n)/2 quantiles on the scale of normal scores: its
+    tails are those of a normal law, and rows beyond the range of the training rows are mapped too.
 
     Parameters
     ----------
     train_z : array_like, shape (n, d)
         n >= 100. Columns must vary and not depend linearly on each other.
     rounds : int, optional
-        How many; by default as many (up to `most`) as have the largest likelihood of a fifth of
-        the rows when they are learnt from the others. More fit the sample's noise.
+        Number of rounds. By default the number, up to `most`, that maximises the likelihood of a
+        held-out fifth of the rows. More rounds fit the noise of the sample.
     most : int
+        Most rounds that are tried by default.
     rotation : {"random", "pca"}
-        Random ones reach the normal from any law. Principal axes of what is left may come there
-        in fewer rounds; where no correlation is left they are the axes of noise.
+        Random rotations converge to the normal law from any law. Principal axes may need fewer
+        rounds, but are axes of noise once no correlation is left.
     rng : None, int or numpy Generator
 
     Returns
     -------
     Gaussianiser
-        A callable, to apply to held-out rows.
+        A callable that maps rows (n, d).
 
     Examples
     --------
@@ -170,10 +173,10 @@ def gaussianise(
     seed = entropy_of(rng)
     with single_threaded_blas():
         if rounds is None:
-            chosen = _search(rows, whole("most", most, 0), rotation, seed)
+            count = _best_rounds(rows, whole("most", most, 0), rotation, seed)
         else:
-            chosen = whole("rounds", rounds, 0)
-        return _fitted(rows, chosen, rotation, seed)
+            count = whole("rounds", rounds, 0)
+        return _fit(rows, count, rotation, seed)
 
 
 def _check_training(rows: Vector) -> None:
@@ -191,8 +194,8 @@ def _check_training(rows: Vector) -> None:
         )
 
 
-def _fitted(rows: Vector, rounds: int, rotation: Rotation, seed: int) -> Gaussianiser:
-    """Learn so many rounds."""
+def _fit(rows: Vector, rounds: int, rotation: Rotation, seed: int) -> Gaussianiser:
+    """Learn a map of `rounds` rounds."""
     margins, turns = [_margins(rows)], []
     rows = margins[0].apply(rows)[0]
     for step in range(rounds):
@@ -203,13 +206,13 @@ def _fitted(rows: Vector, rounds: int, rotation: Rotation, seed: int) -> Gaussia
     return Gaussianiser(tuple(margins), tuple(turns), seed)
 
 
-def _search(rows: Vector, most: int, rotation: Rotation, seed: int) -> int:
-    """Return how many rounds make rows most likely that they were not learnt from."""
+def _best_rounds(rows: Vector, most: int, rotation: Rotation, seed: int) -> int:
+    """Return the number of rounds that maximises the likelihood of held-out rows."""
     order = stream(seed, "rbig/split").permutation(len(rows))
-    held = round(VALIDATION * len(rows))
-    test, train = rows[order[:held]], rows[order[held:]]
+    cut = round(VALIDATION * len(rows))
+    test, train = rows[order[:cut]], rows[order[cut:]]
     total = np.zeros(len(test))
-    best, chosen = -math.inf, 0
+    best, best_step = -math.inf, 0
     for step in range(most + 1):
         if step:
             turn = _turn(train, rotation, seed, step - 1)
@@ -218,16 +221,16 @@ def _search(rows: Vector, most: int, rotation: Rotation, seed: int) -> int:
         margins = _margins(train)
         train, (test, volume) = margins.apply(train)[0], margins.apply(test)
         total = total + volume
-        found = float(np.mean(total + _log_normal(test)))
-        if found > best:
-            best, chosen = found, step
-        elif step - chosen >= PATIENCE:
+        likelihood = float(np.mean(total + _log_normal(test)))
+        if likelihood > best:
+            best, best_step = likelihood, step
+        elif step - best_step >= PATIENCE:
             break
-    return chosen
+    return best_step
 
 
 def _margins(rows: Vector) -> Margins:
-    """Map quantiles of every column to those of N(0, 1), at equal steps of the latter."""
+    """Return maps from quantiles of every column to quantiles of N(0, 1) at equal steps."""
     n = len(rows)
     count = int(np.clip(round(ROOTS * math.sqrt(n)), FEWEST, MOST))
     end = -float(ndtri(0.5 / n))
@@ -238,13 +241,13 @@ def _margins(rows: Vector) -> Margins:
     for column in quantiles:
         x, first, sizes = np.unique(column, return_index=True, return_counts=True)
         sums = np.add.reduceat(grid, first)
-        inputs.append(x)  # values that repeat get the mean of their scores
+        inputs.append(x)  # repeated values get the mean of their scores
         scores.append(sums / sizes)
     return Margins(tuple(inputs), tuple(scores))
 
 
 def _turn(rows: Vector, kind: Rotation, seed: int, step: int) -> Vector:
-    """Return a matrix (d, d) that whitens, to principal axes or to random ones."""
+    """Return a matrix (d, d) that whitens rows and rotates them to principal or random axes."""
     d = rows.shape[1]
     values, axes = np.linalg.eigh(np.atleast_2d(np.cov(rows.T)))
     if values[0] < DEPENDENT:
@@ -258,18 +261,18 @@ def _turn(rows: Vector, kind: Rotation, seed: int, step: int) -> Vector:
         return np.asarray(whitening)
     draw = stream(seed, "rbig/rotation", step).standard_normal((d, d))
     q, r = np.linalg.qr(draw)
-    # Without the signs of the diagonal it would not be uniform over rotations.
+    # The signs of the diagonal make the rotation uniform.
     return np.asarray(whitening @ (q * np.sign(np.diagonal(r))))
 
 
 def _log_normal(rows: Vector) -> Vector:
-    """Log density of N(0, I)."""
+    """Log density of N(0, I) at each row: (n,)."""
     d = rows.shape[1]
     return np.asarray(-0.5 * (np.square(rows).sum(axis=1) + d * math.log(2.0 * math.pi)))
 
 
-def _checked(name: str, values: ArrayLike, d: int) -> Vector:
-    """Return finite rows of d columns; a single row is one of them."""
+def _finite_rows(name: str, values: ArrayLike, d: int) -> Vector:
+    """Return rows as float64 (n, d); refuse values that are not finite."""
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != d or not np.isfinite(rows).all():
         raise InputError(

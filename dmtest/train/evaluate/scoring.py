@@ -1,7 +1,7 @@
-"""What embeddings are good for: scores of small models that see nothing else (scikit-learn).
+"""Downstream scores of embeddings: accuracies and areas of small models (scikit-learn).
 
 An untrained encoder can be nearly normal, so distribution matching means little without these
-beside it.
+scores.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SCORES = (
     *("silhouette", "probe-top1", "probe-top5"),
 )
 # Scores without a binomial standard error.
-WITHOUT = ("auc", "silhouette")
+WITHOUT_ERROR = ("auc", "silhouette")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +52,20 @@ class Downstream:
     Attributes
     ----------
     values : mapping of str to float
-        By the names in `SCORES`. Accuracies and areas lie in [0, 1], the silhouette in [-1, 1].
+        Scores by their names in `SCORES`. Accuracies and areas lie in [0, 1], the silhouette in
+        [-1, 1].
     errors : mapping of str to float
-        Standard errors of the accuracies that come from the finite test.
+        Standard errors of the accuracies, from the finite number of test rows.
     rows : mapping of str to int
-        How many rows a score was computed from: training rows of the perceptron, test rows of
-        the silhouette. Below `n_train` or `n_test` it is a random subsample.
+        Number of rows behind a score: training rows of the perceptron, test rows of the
+        silhouette. If below `n_train` or `n_test`, they are a random subsample.
     chance : float
-        Accuracy of always naming the most frequent training class.
+        Accuracy of predicting the most frequent training class for all rows.
     classes : tuple of str
     n_train, n_test, d : int
     seed : int
     notes : tuple of str
-        What was left out and what did not converge.
+        Scores that were left out, and fits that did not converge.
     """
 
     values: Mapping[str, float]
@@ -105,11 +106,11 @@ def downstream(
 ) -> Downstream:
     """Fit small models to training embeddings and score them on test embeddings.
 
-    Columns are standardised with the training rows' means and standard deviations. Gaussian
-    naive Bayes, k nearest neighbours, a perceptron with one hidden layer (Adam, at least 3,000
-    steps or 100 passes), and the linear probe, a logistic regression. Areas under the ROC curve
-    are one class against the rest, averaged over the classes that the test holds. The silhouette
-    is that of the test rows (Rousseeuw 1987).
+    Columns are standardised with the training rows' means and standard deviations. The models are
+    Gaussian naive Bayes, k nearest neighbours, a perceptron with one hidden layer (Adam, at least
+    3,000 steps or 100 passes) and a linear probe (logistic regression). Areas under the ROC curve
+    are of one class against the rest, averaged over the classes in the test. The silhouette is
+    that of the test rows (Rousseeuw 1987).
 
     Parameters
     ----------
@@ -117,16 +118,17 @@ def downstream(
     train_y, test_y : array_like, shape (n,)
         Whole numbers or names of classes.
     rng : None, int or numpy Generator
-        For the perceptron and for subsamples.
+        Seed of the perceptron and of subsamples.
     scores : str or iterable of str, optional
-        Some of `SCORES`; all that make sense by default.
+        Some of `SCORES`; by default all that are defined for these labels.
     neighbours : int
+        Number of nearest neighbours.
     hidden : int
         Width of the perceptron.
     mlp_rows : int
-        Training rows of the perceptron at most, a random subsample of more.
+        Most training rows of the perceptron; larger sets are subsampled at random.
     silhouette_rows : int
-        Test rows of the silhouette at most: its time grows with their square.
+        Most test rows of the silhouette, whose time grows with their square.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def downstream(
     ------
     InputError
         If rows and labels do not fit together, the test holds a class that training does not, or
-        a score that was asked for is not defined.
+        a score in `scores` is not defined.
 
     Examples
     --------
@@ -145,11 +147,11 @@ def downstream(
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=400)
     >>> z = rng.standard_normal((400, 2)) + 6.0 * y[:, None]
-    >>> found = downstream(z[:300], y[:300], z[300:], y[300:], scores="knn-accuracy", rng=0)
-    >>> found["knn-accuracy"]
+    >>> result = downstream(z[:300], y[:300], z[300:], y[300:], scores="knn-accuracy", rng=0)
+    >>> result["knn-accuracy"]
     1.0
     """
-    names, asked = _names(scores)
+    names, explicit = _names(scores)
     task = _task(train_z, train_y, test_z, test_y, entropy_of(rng))
     if whole("neighbours", neighbours, 1) > len(task.train):
         raise InputError(
@@ -161,20 +163,20 @@ def downstream(
         "mlp": partial(perceptron, hidden=whole("hidden", hidden, 1)),
         "probe": probe,
     }
-    learned = subsample(task, "train", whole("mlp_rows", mlp_rows, 2))
-    grouped = subsample(task, "test", whole("silhouette_rows", silhouette_rows, 2))
-    names, notes = _defined(names, asked, task, grouped)
+    mlp_task = subsample(task, "train", whole("mlp_rows", mlp_rows, 2))
+    silhouette_task = subsample(task, "test", whole("silhouette_rows", silhouette_rows, 2))
+    names, notes = _defined_scores(names, explicit, task, silhouette_task)
     values: dict[str, float] = {}
     with single_threaded_blas():
         for family, fit in fits.items():
-            if mine := [name for name in names if name.startswith(family)]:
-                chances = fit(learned if family == "mlp" else task, notes=notes)
-                values |= {name: MEASURES[name.split("-")[1]](chances, task) for name in mine}
+            if members := [name for name in names if name.startswith(family)]:
+                chances = fit(mlp_task if family == "mlp" else task, notes=notes)
+                values |= {name: MEASURES[name.split("-")[1]](chances, task) for name in members}
         if "silhouette" in names:
-            values["silhouette"] = silhouette(grouped)
-    spread = {name: v * (1.0 - v) for name, v in values.items() if not name.endswith(WITHOUT)}
-    rows = {name: len(learned.train) for name in values if name.startswith("mlp")}
-    rows |= {name: len(grouped.test) for name in values if name == "silhouette"}
+            values["silhouette"] = silhouette(silhouette_task)
+    spread = {name: v * (1.0 - v) for name, v in values.items() if not name.endswith(WITHOUT_ERROR)}
+    rows = {name: len(mlp_task.train) for name in values if name.startswith("mlp")}
+    rows |= {name: len(silhouette_task.test) for name in values if name == "silhouette"}
     return Downstream(
         values={name: values[name] for name in names},
         errors={name: math.sqrt(v / len(task.test)) for name, v in spread.items()},
@@ -190,15 +192,15 @@ def downstream(
 
 
 def _names(scores: str | Iterable[str] | None) -> tuple[list[str], bool]:
-    """Return the scores in the order of `SCORES`, and whether they were asked for by name."""
+    """Return the scores in the order of `SCORES`, and whether the caller named them."""
     if scores is None:
         return list(SCORES), False
-    asked = [scores] if isinstance(scores, str) else list(scores)
-    if unknown := [name for name in asked if name not in SCORES]:
+    names = [scores] if isinstance(scores, str) else list(scores)
+    if unknown := [name for name in names if name not in SCORES]:
         raise InputError(f"scores: there is no {unknown[0]!r}; choose from {', '.join(SCORES)}.")
-    if not asked:
+    if not names:
         raise InputError(f"scores: none is named; choose from {', '.join(SCORES)}.")
-    return [name for name in SCORES if name in asked], True
+    return [name for name in SCORES if name in names], True
 
 
 def _task(
@@ -210,7 +212,7 @@ def _task(
             f"test_z: has {test.shape[1]} columns and train_z {train.shape[1]}; give embeddings "
             f"of one encoder."
         )
-    given = []
+    codes = []
     for name, values, rows in (("train_y", train_y, train), ("test_y", test_y, test)):
         labels = np.asarray(values)
         if labels.ndim != 1 or labels.dtype.kind not in "iubU" or len(labels) != len(rows):
@@ -218,13 +220,13 @@ def _task(
                 f"{name}: got shape {labels.shape} of {labels.dtype} for {len(rows)} rows; give "
                 f"one whole number or name for each."
             )
-        given.append(labels)
-    if len(known := np.unique(given[0])) < 2:
+        codes.append(labels)
+    if len(known := np.unique(codes[0])) < 2:
         raise InputError(f"train_y: all labels are {known[0]!s}; give at least two classes.")
-    if strange := sorted(set(given[1].tolist()) - set(known.tolist())):
-        raise InputError(f"test_y: holds {strange[0]!r}, which train_y does not; take it out.")
-    labels, truth = (np.searchsorted(known, labels).astype(np.int64) for labels in given)
-    # A constant column becomes exactly 0: its standard deviation need not be, by rounding.
+    if strange := sorted(set(codes[1].tolist()) - set(known.tolist())):
+        raise InputError(f"test_y: holds {strange[0]!r}, which train_y does not; remove it.")
+    labels, truth = (np.searchsorted(known, labels).astype(np.int64) for labels in codes)
+    # A constant column becomes exactly 0, although its standard deviation may differ by rounding.
     varies = np.ptp(train, axis=0) > 0.0
     scale = np.where(varies, train.std(axis=0), 1.0)
     middle = np.where(varies, train.mean(axis=0), train[0])
@@ -232,22 +234,25 @@ def _task(
     return Task((train - middle) / scale, labels, (test - middle) / scale, truth, classes, seed)
 
 
-def _defined(
-    names: list[str], asked: bool, task: Task, grouped: Task
+def _defined_scores(
+    names: list[str], explicit: bool, task: Task, silhouette_task: Task
 ) -> tuple[list[str], list[str]]:
-    """Leave out what is not defined for these labels and say so; refuse if it was asked for."""
+    """Return the scores that are defined for these labels, and notes on the others.
+
+    A score that the caller named and that is not defined is refused.
+    """
     undefined: dict[str, str] = {}
     present = len(np.unique(task.truth))
     if present < 2:
         undefined |= dict.fromkeys(
             ("gnb-auc", "mlp-auc"), "the test holds one class, and an area needs two"
         )
-    if not 2 <= len(np.unique(grouped.truth)) < len(grouped.truth):
+    if not 2 <= len(np.unique(silhouette_task.truth)) < len(silhouette_task.truth):
         undefined["silhouette"] = "it needs two classes or more, and fewer than rows"
     if len(task.classes) <= TOP:
         undefined["probe-top5"] = f"with {len(task.classes)} classes it is always 1"
     left_out = [name for name in names if name in undefined]
-    if left_out and asked:
+    if left_out and explicit:
         raise InputError(f"scores: {left_out[0]} is not defined: {undefined[left_out[0]]}.")
     notes = [f"{name} is left out: {undefined[name]}" for name in left_out]
     if 2 <= present < len(task.classes):

@@ -1,4 +1,4 @@
-"""Check an embedding against the theory: information by every bound, divergences, matching."""
+"""Check an embedding against the theory: bounds of information, divergences, target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dmtest.train.model.noise import Noise
 __all__ = ["Verification", "verify"]
 
 Vector = NDArray[np.float64]
-# Columns up to which nearest neighbours say something of entropy, of information.
+# Most columns for which nearest neighbours estimate entropy, and information.
 ENTROPY_COLUMNS, KSG_COLUMNS = 12, 4
 NEIGHBOUR_ROWS = 20_000
 TESTS = ("dagostino-pearson", "shapiro-wilk", "henze-zirkler")
@@ -30,7 +30,7 @@ TESTS = ("dagostino-pearson", "shapiro-wilk", "henze-zirkler")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What pairs (f(X), f(X')) of held-out data come to, in nats where nothing else is said.
+    """Bounds and estimates from held-out positive pairs (f(X), f(X')), in nats by default.
 
     Attributes
     ----------
@@ -38,34 +38,35 @@ class Verification:
     level : float
         sigma or epsilon.
     n, d : int
+        Number of pairs, and columns.
     capacity : float
-        The most that I(f(X'); f(X) + Z) can be.
+        Largest I(f(X'); f(X) + Z).
     matched_information : float
-        What a weakly invariant encoder that follows the target reaches.
+        I(f(X'); f(X) + Z) of a weakly invariant encoder that follows the target.
     invariance_error : float
-        E|f(X') - f(X)|^2 over d.
+        E|f(X') - f(X)|^2 / d.
     critic : dict of str to Estimate
-        Lower bounds of I(f(X'); f(X) + Z) with the trained critic, by their names.
+        Lower bounds of I(f(X'); f(X) + Z) with the trained critic, by name.
     information : Estimate or None
         The best InfoNCE bound; None without noise or critic.
     ksg : float or None
-        An estimate of the same by nearest neighbours, d <= 4 only.
+        Estimate of the same information by nearest neighbours, for d <= 4 only.
     pairs : PairBounds or None
         Bounds with the dual critic and Theorem 3.4 or 3.5; None without noise.
     smoothed_kl : tuple of float or None
         Bracket of KL(f(X) + Z || noisy target), at the confidence of `pairs`.
     kl : float or None
-        Plug-in estimate of KL(f(X) || target) by nearest neighbours, d <= 12.
+        Plug-in estimate of KL(f(X) || target) by nearest neighbours, for d <= 12 only.
     invariance_gap : float or None
-        Estimate of I(f(X) + Z; f(X) | f(X')): what of the capacity the augmentation costs.
+        Estimate of I(f(X) + Z; f(X) | f(X')), the information that the augmentation removes.
     kolmogorov : tuple of float
-        Kolmogorov-Smirnov distance of every coordinate from the target's.
+        Kolmogorov-Smirnov distance of every column from the target's margin.
     mean_pvalues : dict of str to MeanPValue
         The paper's score by three tests.
     inequalities : tuple of Inequality
-        What the theory says of these numbers.
+        Inequalities of the theory between these numbers.
     violations : tuple of str
-        Those that do not hold within their intervals.
+        Sentences on the inequalities that do not hold within their slack.
     """
 
     target: str
@@ -116,10 +117,11 @@ def verify(
     embeddings, augmented : array_like, shape (n, d)
         f(X), and f(X') row by row.
     noise : Noise
-        Of training.
+        Noise of training.
     scores : ndarray, shape (batches, K, K), optional
-        The trained critic's scores T(f(x'_j), f(x_i) + z_i) of disjoint batches.
+        Scores T(f(x'_j), f(x_i) + z_i) of the trained critic, on disjoint batches.
     confidence : float
+        Confidence of every bound.
     rng : None, int or numpy Generator
 
     Returns
@@ -129,7 +131,7 @@ def verify(
     Raises
     ------
     InputError
-        If the two arrays have not the same shape.
+        If the shapes of the two arrays differ.
     """
     x, other = (np.asarray(rows, dtype=np.float64) for rows in (embeddings, augmented))
     if x.shape != other.shape or x.ndim != 2:
@@ -152,7 +154,7 @@ def verify(
     if pairs is not None and information is not None and np.isfinite(pairs.channel.upper):
         channel = 0.5 * (pairs.channel.lower + pairs.channel.upper)
         gap = max(0.0, channel - float(information))
-    found = inequalities(noise, d, pairs, critic, by_neighbours, kl, n)
+    checks = inequalities(noise, d, pairs, critic, by_neighbours, kl, n)
     return Verification(
         target=noise.target,
         level=noise.level,
@@ -170,13 +172,13 @@ def verify(
         invariance_gap=gap,
         kolmogorov=kolmogorov(x, noise),
         mean_pvalues=_mean_pvalues(x, noise, seed),
-        inequalities=found,
-        violations=tuple(one.sentence for one in found if not one.holds),
+        inequalities=checks,
+        violations=tuple(check.sentence for check in checks if not check.holds),
     )
 
 
-def _plain(one: Estimate) -> dict[str, Any]:
-    return {"value": float(one)} | dict(one.__dict__)
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    return {"value": float(estimate)} | dict(estimate.__dict__)
 
 
 def _critic_bounds(scores: Vector, confidence: float) -> dict[str, Estimate]:
@@ -188,13 +190,13 @@ def _critic_bounds(scores: Vector, confidence: float) -> dict[str, Estimate]:
 
 
 def _best(critic: dict[str, Estimate], pairs: PairBounds | None) -> Estimate | None:
-    found = [critic["infonce"]] if "infonce" in critic else []
-    found += [] if pairs is None else [pairs.infonce]
-    return max(found) if found else None
+    bounds = [critic["infonce"]] if "infonce" in critic else []
+    bounds += [] if pairs is None else [pairs.infonce]
+    return max(bounds) if bounds else None
 
 
 def _smoothed(pairs: PairBounds) -> tuple[float, float]:
-    """C + correction - I(f; f + Z) between its confidence bounds."""
+    """Return C + correction - I(f; f + Z) at the two confidence bounds of that information."""
     most = pairs.capacity + pairs.correction
     low = max(0.0, most - min(pairs.channel.high, most))
     return low, max(0.0, most - pairs.channel.low)
@@ -214,7 +216,7 @@ def _ksg(x: Vector, other: Vector, noise: Noise, seed: int) -> float | None:
 
 
 def _kl(x: Vector, noise: Noise) -> float | None:
-    """KL by the entropy of nearest neighbours, on normal scores: they do not change it."""
+    """Estimate KL from the entropy by nearest neighbours, on normal scale (where KL is equal)."""
     d = x.shape[1]
     if d > ENTROPY_COLUMNS:
         return None

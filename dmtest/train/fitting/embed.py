@@ -1,4 +1,4 @@
-"""Embeddings of data: f(X), and f(X') of one augmentation of every row."""
+"""Embeddings f(X) of data, and f(X') of one augmentation of every row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 2048
 def pair_batches(
     images: Tensor, augment: Augmentation, seed: int, rows: int = ROWS
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield X and X' of all rows, batch by batch; a rest of a single row joins no batch."""
+    """Yield X and X' batch by batch; a last batch of a single row is left out."""
     for step, start in enumerate(range(0, len(images), rows)):
         clean = as_float(images[start : start + rows])
         if len(clean) < 2:

@@ -1,4 +1,4 @@
-"""Write a training run to a folder, and read its encoder again; nothing in a file is executed."""
+"""Write a training run to a folder, and read its encoder back; no code in a file is executed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["load_encoder", "write"]
 
 
 def write(fit: Fit, folder: Path) -> list[Path]:
-    """Write embeddings, encoder, history, curves, verification and report.
+    """Write embeddings, encoder, history, curves, verification and report; return the paths.
 
     Returns
     -------
@@ -33,28 +33,28 @@ def write(fit: Fit, folder: Path) -> list[Path]:
     arrays |= {"train_embeddings": fit.train_embeddings, fit.noise.name: fit.noise.level}
     if fit.labels is not None and fit.train_labels is not None:
         arrays |= {"labels": fit.labels, "train_labels": fit.train_labels}
-    written = [folder / "embeddings.npz"]
-    np.savez_compressed(written[0], **arrays)
+    paths = [folder / "embeddings.npz"]
+    np.savez_compressed(paths[0], **arrays)
     if fit.encoder.config["backbone"] in BACKBONES:
-        written.append(folder / "encoder.pt")
+        paths.append(folder / "encoder.pt")
         state = {"config": fit.encoder.config, "state": fit.encoder.state_dict()}
-        torch.save(state, written[-1])
-    written.append(folder / "history.json")
-    _json(written[-1], fit.summary())
-    written.append(folder / "curves.svg")
-    _curves(fit, written[-1])
+        torch.save(state, paths[-1])
+    paths.append(folder / "history.json")
+    _json(paths[-1], fit.summary())
+    paths.append(folder / "curves.svg")
+    _curves(fit, paths[-1])
     if fit.verification is not None:
-        written.append(folder / "verification.json")
-        _json(written[-1], fit.verification.to_dict())
+        paths.append(folder / "verification.json")
+        _json(paths[-1], fit.verification.to_dict())
     if fit.report is not None:
-        for name, put in (("html", fit.report.to_html), ("json", fit.report.to_json)):
-            written.append(folder / f"report.{name}")
-            put(written[-1])
-    return written
+        for name, write_report in (("html", fit.report.to_html), ("json", fit.report.to_json)):
+            paths.append(folder / f"report.{name}")
+            write_report(paths[-1])
+    return paths
 
 
 def load_encoder(path: str | os.PathLike[str]) -> Encoder:
-    """Read the encoder of a run.
+    """Read the encoder of a training run.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder:
     Raises
     ------
     InputError
-        If there is none, or the file holds anything but settings and tensors.
+        If there is no encoder, or the file holds anything but settings and tensors.
     """
     file = Path(path)
     file = file / "encoder.pt" if file.is_dir() else file
@@ -84,7 +84,7 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder:
     except InputError:
         raise
     except Exception as error:
-        # torch raises what it likes on files that are not its own; all mean the same to a user.
+        # torch raises many kinds of errors on foreign files; all mean the same to a user.
         raise InputError(
             f"path: {str(file)!r} is no encoder that dmtest wrote ({type(error).__name__}); make "
             f"it again with 'dmtest train'."
@@ -100,7 +100,7 @@ def _json(path: Path, plain: Any) -> None:
 
 
 def _curves(fit: Fit, path: Path) -> None:
-    """Draw the bound against the capacity, and the invariance error, over epochs."""
+    """Draw the bound, the capacity and the invariance error over epochs."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 3.0), layout="constrained")

@@ -1,4 +1,4 @@
-"""Run Lightning over a module: devices, checkpoints, progress, early stop."""
+"""Train a module with Lightning: devices, checkpoints, progress, early stop."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dmtest.runtime.parallel import Progress
 from dmtest.train.fitting.module import InfoMax
 from dmtest.train.fitting.settings import Settings
 
-__all__ = ["chosen_device", "train"]
+__all__ = ["device_name", "train"]
 
 LAST = "last.ckpt"
 LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
-def chosen_device(settings: Settings) -> str:
-    """Return "cuda" or "cpu"."""
+def device_name(settings: Settings) -> str:
+    """Return "cuda" or "cpu"; refuse a device that is missing."""
     if settings.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if settings.device == "cuda" and not torch.cuda.is_available():
@@ -35,7 +35,7 @@ def chosen_device(settings: Settings) -> str:
 
 
 class _Steps(Callback):
-    """Tell a progress function of every step."""
+    """Report every step to a progress function."""
 
     def __init__(self, report: Progress) -> None:
         self.report = report
@@ -56,17 +56,26 @@ def train(
 
     Parameters
     ----------
+    module : InfoMax
+    settings : Settings
     folder : path or None
-        Where checkpoints are kept; without it there are none.
+        Folder of checkpoints; None writes none.
     resume : bool
-        Go on from the last checkpoint of `folder`.
+        Continue from the last checkpoint in `folder`.
+    progress : callable or None
+        Called with ("training", step, steps) after every step.
+
+    Returns
+    -------
+    InfoMax
+        `module` itself.
 
     Raises
     ------
     InputError
-        If there is no checkpoint to go on from.
+        If there is no checkpoint to continue from.
     """
-    device = chosen_device(settings)
+    device = device_name(settings)
     callbacks: list[Callback] = []
     if progress is not None:
         callbacks.append(_Steps(progress))
@@ -74,19 +83,19 @@ def train(
         callbacks.append(EarlyStopping("information", patience=settings.patience, mode="max"))
     start = None
     if folder is not None:
-        keep = ModelCheckpoint(
+        checkpoint = ModelCheckpoint(
             dirpath=folder,
             filename=Path(LAST).stem,
             every_n_epochs=settings.checkpoint_every,
             enable_version_counter=False,
         )
-        callbacks.append(keep)
+        callbacks.append(checkpoint)
         start = folder / LAST
     if resume and (start is None or not start.is_file()):
         raise InputError(f"resume: there is no checkpoint {str(start)!r}; train without resume.")
     with _quiet():
         trainer = _trainer(settings, device, callbacks, folder)
-    module.train()  # Lightning leaves in evaluation mode what it finds there
+    module.train()  # Lightning keeps evaluation mode if it finds it
     with _quiet():
         trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
     return module.to("cpu")
@@ -94,7 +103,7 @@ def train(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice on loaders and loggers, and its tips, to itself."""
+    """Silence Lightning's tips and its advice on loaders and loggers."""
     log = logging.getLogger("lightning.pytorch")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The training step as a LightningModule: both views in one pass, all pairs of a batch scored."""
+"""Training step as a LightningModule: both views in one pass, scores of all pairs of a batch."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ WARM_UP = 0.05
 
 
 class TrainingError(DmtestError):
-    """Training came to something that no number of further steps would mend."""
+    """Training cannot continue: the loss is not finite."""
 
 
 def as_float(images: Tensor) -> Tensor:
-    """Return a batch in [0, 1]; images of whole numbers are kept as bytes until here."""
+    """Return a batch as floats; uint8 images are scaled to [0, 1]."""
     return images.float().div_(255.0) if images.dtype == torch.uint8 else images
 
 
 class Batches:
-    """The rows of every step of one epoch, in an order that depends on seed and epoch only."""
+    """Row numbers of every step of one epoch, in an order that depends on seed and epoch only."""
 
     def __init__(self, n: int, batch: int, seed: int, epoch: int) -> None:
         self.n, self.batch, self.seed, self.epoch = n, min(batch, n), seed, epoch
@@ -56,17 +56,18 @@ class Batches:
 class InfoMax(lightning.LightningModule):
     """Noise-injected Deep InfoMax.
 
-    Maximises a lower bound of I(f(X'); f(X) + Z) over encoder and critic (arXiv 2410.06993,
-    sections 3 and 4).
+    Training maximises a lower bound of I(f(X'); f(X) + Z) over encoder and critic (arXiv
+    2410.06993, sections 3 and 4).
 
     Parameters
     ----------
     pool : Tensor, shape (n, ...)
-        The training data; batches are taken from it by index.
+        The training data, from which batches are selected by index.
     encoder, critic, objective, noise, augment, penalty
-        The parts. `objective` None trains on `penalty` alone.
+        Parts of the model. Without an objective (None), `penalty` alone is trained on.
     settings : Settings
     seed : int
+        Seed of batches, augmentations and noise.
     """
 
     history: Tensor
@@ -84,11 +85,11 @@ class InfoMax(lightning.LightningModule):
         seed: int,
     ) -> None:
         super().__init__()
-        self.pool = pool  # no buffer: it has no place in a checkpoint
+        self.pool = pool  # not a buffer: checkpoints leave it out
         self.encoder, self.critic, self.objective = encoder, critic, objective
         self.noise, self.augment, self.penalty = noise, augment, penalty
         self.settings, self.seed = settings, seed
-        # A buffer, so that it comes back from other processes and out of checkpoints.
+        # A buffer, so that other processes and checkpoints return it.
         self.register_buffer("history", torch.full((settings.epochs, len(HISTORY)), math.nan))
         self.sums = torch.zeros(len(HISTORY), dtype=torch.float64)
 
@@ -101,7 +102,7 @@ class InfoMax(lightning.LightningModule):
         return Batches(len(self.pool), self.settings.batch, self.seed, self.current_epoch)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
-        """Keep row numbers where they are."""
+        """Leave row numbers on the CPU."""
         return batch
 
     def views(self, rows: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
@@ -113,12 +114,12 @@ class InfoMax(lightning.LightningModule):
         """Return the loss of one batch."""
         whole = len(index) - len(index) % processes()
         share = whole // processes()
-        mine = slice(process() * share, (process() + 1) * share)
-        draws = Draws(self.seed, self.global_step, whole, mine, self.device)
-        clean, other = self.views(index[:whole][mine], draws)
+        own = slice(process() * share, (process() + 1) * share)
+        draws = Draws(self.seed, self.global_step, whole, own, self.device)
+        clean, other = self.views(index[:whole][own], draws)
         f, g = self.encoder.pair(clean, other)
         with torch.autocast(self.device.type, enabled=False):
-            loss, bound = self.losses(f, g, draws, mine.start)
+            loss, bound = self.losses(f, g, draws, own.start)
         if batch % 16 == 0 and not torch.isfinite(loss.detach()):
             raise TrainingError(
                 f"the loss is {float(loss.detach())} in step {self.global_step} (epoch "
@@ -126,23 +127,33 @@ class InfoMax(lightning.LightningModule):
                 f"objective='infonce', which cannot overflow."
             )
         error = (f.detach() - g.detach()).square().sum(1).mean()
-        now = torch.stack([mean_over_processes(loss), bound, mean_over_processes(error)])
-        self.sums = self.sums.to(now.device) + now.double()
+        values = torch.stack([mean_over_processes(loss), bound, mean_over_processes(error)])
+        self.sums = self.sums.to(values.device) + values.double()
         return loss
 
     def losses(self, f: Tensor, g: Tensor, draws: Draws, offset: int) -> tuple[Tensor, Tensor]:
-        """Return the loss, and the bound of information (NaN without an objective)."""
+        """Return the loss, and the bound of information in nats (NaN without an objective).
+
+        Parameters
+        ----------
+        f, g : Tensor, shape (rows of this process, dim)
+            f(X) and f(X').
+        draws : Draws
+            Random numbers of the step.
+        offset : int
+            Number of the first of these rows in the whole batch.
+        """
         loss, bound = f.new_zeros(()), f.new_full((), math.nan)
         if self.objective is not None and self.critic is not None:
             y = f + self.noise.draw(f.shape[1], draws)
             loss, bound = self.objective(self.critic(gather_rows(g), y), offset)
         if self.penalty is not None:
-            everywhere = gather_rows(f)
-            loss = loss + self.penalty(everywhere, gather_rows(g), self.seed, self.global_step)
+            all_rows = gather_rows(f)
+            loss = loss + self.penalty(all_rows, gather_rows(g), self.seed, self.global_step)
         return loss, bound
 
     def on_train_epoch_end(self) -> None:
-        """Keep the means of the epoch."""
+        """Store the means over the epoch."""
         steps = len(Batches(len(self.pool), self.settings.batch, self.seed, 0))
         means = (self.sums / steps).to(self.history)
         self.sums = torch.zeros_like(self.sums)
@@ -155,21 +166,21 @@ class InfoMax(lightning.LightningModule):
         self.log_dict(dict(zip(HISTORY, means, strict=True)))
 
     def configure_optimizers(self) -> Any:
-        """Adam, its rate a cosine of the step."""
+        """Return Adam, with its learning rate and schedule."""
         peak = self.settings.learning_rate
         groups = [{"params": list(self.encoder.parameters()), "lr": peak}]
-        if self.critic is not None and (learned := list(self.critic.parameters())):
-            groups.append({"params": learned, "lr": peak * self.critic.rate})
+        if self.critic is not None and (weights := list(self.critic.parameters())):
+            groups.append({"params": weights, "lr": peak * self.critic.rate})
         optimiser = torch.optim.Adam(groups, lr=peak)
         if self.settings.schedule == "constant":
             return optimiser
         steps = len(self.train_dataloader()) * self.settings.epochs
-        rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: cosine(step, steps))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: cosine(step, steps))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def cosine(step: int, steps: int) -> float:
-    """Return the share of the peak rate at a step: a linear rise, then half a cosine to zero."""
+    """Learning rate at a step over the peak: a linear rise, then half a cosine to zero."""
     rise = max(1.0, WARM_UP * steps)
     if step < rise:
         return (step + 1) / rise

@@ -1,4 +1,4 @@
-"""What a training run gives."""
+"""Result of a training run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A trained encoder with its embeddings and what they were found to be.
+    """A trained encoder with its embeddings and their checks.
 
     Attributes
     ----------
@@ -33,25 +33,27 @@ class Fit:
         f(X) and f(X') of the held-out rows.
     labels : ndarray, shape (n,), or None
     train_embeddings, train_labels
-        f(X) of the training rows, and their labels.
+        f(X) of the training rows, and their labels or None.
     encoder : Encoder
-        In evaluation mode, on the CPU.
+        The encoder, in evaluation mode and on the CPU.
     critic : Critic or None
     noise : Noise
     settings : Settings
     history : dict of str to list of float
         ``loss``, ``information`` and ``invariance_error`` by epoch.
     report : Report or None
-        Of the held-out embeddings against the target.
+        Report on the held-out embeddings against the target.
     verification : Verification or None
-        Against the bounds of the theory.
+        Check of the held-out embeddings against the bounds of the theory.
     baseline : Verification or None
-        The same for the encoder before training: random features are often nearly normal.
+        The same check before training: random features are often nearly normal.
     downstream, baseline_downstream : Downstream or None
+        Scores of the held-out embeddings after and before training.
     seconds : float
-        Of training alone.
+        Time of training, without evaluation.
     seed : int
     source : str
+        Name of the training data.
     """
 
     embeddings: Vector
@@ -88,4 +90,4 @@ class Fit:
             "seed": self.seed,
             "seconds": self.seconds,
             "history": self.history,
-        } | {name: None if one is None else one.to_dict() for name, one in scores.items()}
+        } | {name: None if score is None else score.to_dict() for name, score in scores.items()}

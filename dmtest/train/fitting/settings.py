@@ -1,4 +1,4 @@
-"""What a training run is told: everything but the data, checked before anything is computed."""
+"""Options of a training run other than the data, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Settings:
     dim : int
         Columns of the embedding.
     encoder : str
-        "auto" ("mlp", which learns most in a minute of a CPU), "mlp", "mlp-wide", "convnet"
-        (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow".
+        "auto" (the same as "mlp", which learns most in one minute on a CPU), "mlp", "mlp-wide",
+        "convnet" (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow".
     head : str or None
-        Outlet: "normal", "cube", "sigmoid" or "free"; the target's own by default.
+        "normal", "cube", "sigmoid" or "free"; by default "normal" or "cube", as the target is.
     critic : str
         "calibrated", "dual" (Theorem 4.1), "learned" (Table 2) or "separable".
     objective : str or None
@@ -36,35 +36,37 @@ class Settings:
     augment : str
         "noise" (the paper's), "image", "shift", "handwriting" or "none".
     augment_scale : float or None
-        Standard deviation of the noise: 0.6 (the paper's) for images of 22 pixels and more, 0.3 for
-        smaller data, by default.
+        Standard deviation of the noise; by default 0.6 (the paper's) for images of at least 22
+        pixels a side, 0.3 for smaller data.
     matching : str or None
-        A loss that matches the distribution by other means, for comparisons: "sigreg",
-        "covariance" or "adversarial".
+        Another loss that matches the distribution, for comparisons: "sigreg", "covariance" or
+        "adversarial".
     matching_weight : float
+        Weight of that loss.
     matching_axes : float
-        Weight of the coordinates as directions of "sigreg", against its random ones: coordinates
-        are what columns are read by, and 64 random directions of few say little about one of them.
+        Weight of the coordinate axes as directions of "sigreg", relative to its random ones. A
+        reader looks at columns, and 64 random directions carry little about a single column.
     epochs : int
     batch : int
-        Rows of a step, over all processes; every row meets all others as a negative.
+        Rows of a step, over all processes; all other rows are negatives of each row.
     learning_rate : float
-        Of Adam, at its peak.
+        Peak learning rate of Adam.
     schedule : {"cosine", "constant"}
-        "cosine" warms up over a twentieth of the steps and falls to zero.
+        "cosine" rises over a twentieth of the steps and then falls to zero.
     crop : int or None
-        Pixels to cut out of the middle of the images.
+        Side in pixels of the square that is cut from the middle of the images.
     size : int or None
-        Pixels to resize images to.
+        Side in pixels to which images are resized.
     device : {"auto", "cpu", "cuda"}
+        "auto" uses the GPU if there is one.
     devices : int
-        Processes, one a device: distributed data-parallel training.
+        Number of processes, one a device, in distributed data-parallel training.
     precision : {"32", "bf16", "16"}
-        Of the encoder; heads, critics and objectives are in single precision always.
+        Number format of the encoder; heads, critics and objectives always use single precision.
     patience : int or None
-        Stop after this many epochs without a better bound.
+        Number of epochs without a better bound after which training stops.
     checkpoint_every : int
-        Epochs between checkpoints, where there is a folder for them.
+        Epochs between two checkpoints, if there is a folder for them.
     """
 
     dim: int = 2
@@ -104,7 +106,7 @@ class Settings:
             positive("matching_axes", self.matching_axes)
             if self.matching != "sigreg":
                 raise InputError(
-                    f"matching_axes: are directions of matching='sigreg'; got "
+                    f"matching_axes: weights directions of matching='sigreg'; got "
                     f"matching={self.matching!r}."
                 )
         for name, known in (
@@ -114,7 +116,7 @@ class Settings:
             ("matching", (*MATCHING, None)),
         ):
             if getattr(self, name) not in known:
-                options = ", ".join(repr(one) for one in known if one is not None)
+                options = ", ".join(repr(value) for value in known if value is not None)
                 raise InputError(f"{name}: got {getattr(self, name)!r}; choose one of {options}.")
         if self.batch % self.devices:
             raise InputError(
@@ -126,7 +128,7 @@ class Settings:
 
     @classmethod
     def of(cls, **options: Any) -> Settings:
-        """Make settings; an unknown name is refused with the known ones."""
+        """Make settings; refuse an unknown name and list the known ones."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(options) - known):
             raise InputError(

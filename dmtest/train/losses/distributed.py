@@ -1,4 +1,4 @@
-"""What several processes share: gathered rows and sums, with gradients that are used."""
+"""Sums, means and maxima over the processes that train together."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = [
 
 
 def processes() -> int:
-    """Return how many processes train together: 1 when there is no process group."""
+    """Return the number of processes that train together, 1 without a process group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def process() -> int:
-    """Return which of them this one is."""
+    """Return the rank of this process."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 

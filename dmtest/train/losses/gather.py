@@ -1,4 +1,4 @@
-"""Rows of all processes, with gradients: what a statistic of a whole batch is computed from."""
+"""Rows of all processes, with gradients, for the statistic of a whole batch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ __all__ = ["gather_rows"]
 def gather_rows(rows: Tensor, group: Any = None) -> Tensor:
     """Return the rows of all processes, in the order of their ranks, with gradients.
 
-    Gradients flow back to every process's own rows and are summed over the processes.
-    Where each of W processes computes the same loss from the gathered rows,
-    DistributedDataParallel's average over processes is then exactly the gradient of that
-    loss: no factor W to correct for.
+    Gradients flow back to the own rows of every process and are summed over the processes. If
+    each of W processes computes the same loss from the gathered rows, the average over processes
+    in DistributedDataParallel is then exactly the gradient of that loss, without a factor W.
 
     Parameters
     ----------
     rows : Tensor, shape (n, d)
-        n may differ between processes.
+        The rows of this process; n may differ between processes.
     group : optional
         The process group; by default all processes.
 
@@ -40,8 +39,8 @@ def gather_rows(rows: Tensor, group: Any = None) -> Tensor:
     counts = [torch.empty_like(count) for _ in range(dist.get_world_size(group))]
     dist.all_gather(counts, count, group=group)
     sizes = [int(c) for c in counts]
-    # Collectives take equal shapes: rows that are filled up with zeros are cut off again.
-    filled = torch.nn.functional.pad(rows, (0, 0, 0, max(sizes) - len(rows)))
-    given = () if group is None else (group,)
-    parts = all_gather(filled, *given)  # type: ignore[no-untyped-call]
+    # Collectives need equal shapes: rows of zeros are appended and cut off again.
+    padded = torch.nn.functional.pad(rows, (0, 0, 0, max(sizes) - len(rows)))
+    groups = () if group is None else (group,)
+    parts = all_gather(padded, *groups)  # type: ignore[no-untyped-call]
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])

@@ -7,25 +7,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dmtest.train.losses.lines import Parameters
-from dmtest.train.losses.prepare import SLICES, chosen
+from dmtest.train.losses.prepare import DIRECTIONS, check_choice
+from dmtest.train.losses.slices import Parameters
 from dmtest.train.losses.statistics import Directions, Reduce, entry_of, over_slices
 
 __all__ = ["StatisticLoss"]
 
 
 class StatisticLoss(torch.nn.Module):
-    """A statistic of slices as a loss: 0 is perfect, and its size does not depend on n.
+    """A statistic of slices as a loss: 0 is perfect, and its scale does not depend on n.
 
-    Statistics that grow with n are divided by n; 1 - W for Shapiro-Wilk and -Francia; for Vasicek
-    log sqrt(2 pi e) - log K, an estimate of the divergence in nats. Every call draws fresh
-    directions, unless they are given.
+    Statistics that grow with n are divided by n. The loss is 1 - W for Shapiro-Wilk and -Francia,
+    and log sqrt(2 pi e) - log K for Vasicek, an estimate of the divergence in nats. Every call
+    draws new directions unless `directions` is a tensor.
 
     Parameters
     ----------
     statistic : str
         A name such as ``"epps-pulley"``.
     directions : Tensor of shape (k, d), int, or None
+        Unit vectors, or the number to draw in every call; None draws 64.
     parameters, reduce, gather
         As for :func:`sliced`.
 
@@ -50,19 +51,19 @@ class StatisticLoss(torch.nn.Module):
         super().__init__()
         self.statistic = statistic
         self.entry = entry_of(statistic)
-        chosen("parameters", parameters, ("known", "fitted"))
-        chosen("reduce", reduce, ("mean", "worst", "none"))
+        check_choice("parameters", parameters, ("known", "fitted"))
+        check_choice("reduce", reduce, ("mean", "worst", "none"))
         self.fit, self.reduce, self.gather = parameters, reduce, gather
         self.count = directions if isinstance(directions, int) else None
         self.directions: Tensor | None
         self.register_buffer("directions", directions if isinstance(directions, Tensor) else None)
 
     def extra_repr(self) -> str:
-        """Say which statistic of which slices it is."""
-        slices = "given" if self.directions is not None else f"{self.count or SLICES} fresh"
-        return f"{self.statistic!r}, {slices} directions, {self.fit}, {self.reduce}"
+        """Return the statistic and its options, for `repr`."""
+        kind = "given" if self.directions is not None else f"{self.count or DIRECTIONS} fresh"
+        return f"{self.statistic!r}, {kind} directions, {self.fit}, {self.reduce}"
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the loss of the rows of `z`."""
-        given: Any = self.directions if self.directions is not None else self.count
-        return over_slices(z, self.entry.as_loss(), given, self.fit, self.reduce, self.gather)
+        directions: Any = self.directions if self.directions is not None else self.count
+        return over_slices(z, self.entry.as_loss(), directions, self.fit, self.reduce, self.gather)

@@ -1,9 +1,8 @@
-"""Other ways to make embeddings follow a law, as published: terms for a training loop.
+"""Published losses that match a distribution, for comparisons with injected noise.
 
-Peers of injected noise, for a comparison on one encoder: SIGReg (LeJEPA), VICReg, SimCLR, and the
-discriminator of adversarial autoencoders and of Deep InfoMax's prior matching. The post-hoc map
-is :func:`dmtest.train.evaluate.rbig.gaussianise`.
-Losses are pure functions of embeddings (n, d) and differ in scale, each as in its paper.
+SIGReg (LeJEPA), VICReg, SimCLR, and the discriminator of adversarial autoencoders and of Deep
+InfoMax's prior matching. The post-hoc map is :func:`dmtest.train.evaluate.rbig.gaussianise`.
+Losses are pure functions of embeddings (n, d). Their scales differ: each is that of its paper.
 """
 
 from __future__ import annotations
@@ -37,37 +36,41 @@ Prior: TypeAlias = Literal["normal", "uniform"]
 
 # LeJEPA's quadrature of the characteristic function: 17 knots from -5 to 5.
 KNOTS, RANGE = 17, 5.0
-# VICReg's floor under a variance, whose root has no gradient at 0.
+# VICReg adds this to a variance, because the square root has no gradient at 0.
 FLOOR = 1e-4
 
 
 def random_directions(d: int, count: int, seed: int, step: int = 0, device: Any = None) -> Tensor:
-    """Draw unit vectors, uniform on the sphere: (d, count), the same for a seed and step."""
-    drawn = stream(seed, "matching/directions", step).standard_normal((d, count))
-    drawn /= (drawn * drawn).sum(axis=0) ** 0.5
-    return torch.as_tensor(drawn, dtype=torch.float32, device=device)
+    """Draw unit vectors, uniform on the sphere: (d, count), always the same for a seed and step."""
+    vectors = stream(seed, "matching/directions", step).standard_normal((d, count))
+    vectors /= (vectors * vectors).sum(axis=0) ** 0.5
+    return torch.as_tensor(vectors, dtype=torch.float32, device=device)
 
 
 def sigreg(z: Tensor, directions: Tensor) -> Tensor:
-    """Take LeJEPA's sliced Epps-Pulley statistic of N(0, I), averaged over directions.
+    """SIGReg: LeJEPA's sliced Epps-Pulley statistic for N(0, I), averaged over directions.
 
-    n times the integral from -5 to 5 of |phi_n(t) - exp(-t^2/2)|^2 exp(-t^2/2) dt by the
-    trapezoidal rule on 17 knots: sqrt(2 pi) times dmtest's ``epps-pulley`` with known parameters,
-    whose weight is a density, up to the rule's error. Balestriero & LeCun (2025), arXiv
-    2511.08544. A loss weights it against others; it grows with n.
+    It is n times the integral from -5 to 5 of |phi_n(t) - exp(-t^2/2)|^2 exp(-t^2/2) dt by the
+    trapezoidal rule on 17 knots. Apart from the error of the rule, that is sqrt(2 pi) times
+    dmtest's ``epps-pulley`` with known parameters, whose weight is a density. The value grows with
+    n. Balestriero & LeCun (2025), arXiv 2511.08544.
 
-    The knots are 0.625 apart, so that a slice sees values modulo 16 pi / 5 = 10.05: beyond 5 or so
-    its gradient leads outwards. Start from embeddings of standardised columns.
+    The knots are 0.625 apart, so the statistic depends on values modulo 16 pi / 5 = 10.05, and its
+    gradient points outwards beyond about 5. Embeddings should start with standardised columns.
 
     Parameters
     ----------
     z : Tensor, shape (n, d)
     directions : Tensor, shape (d, k)
         Unit vectors, new ones in every step; see :func:`random_directions`.
+
+    Returns
+    -------
+    Tensor, a scalar
     """
     step = 2.0 * RANGE / (KNOTS - 1)
     angles = step * (z @ directions.to(z))
-    # Every knot is a multiple of the first, and so are the angles: powers of one complex number.
+    # Knots and angles are multiples of the first: powers of one complex number.
     first_real, first_imag = angles.cos(), angles.sin()
     real, imag = first_real, first_imag
     total = z.new_zeros(())
@@ -85,12 +88,12 @@ def sigreg(z: Tensor, directions: Tensor) -> Tensor:
 
 
 def variance_term(z: Tensor) -> Tensor:
-    """Take VICReg's hinge: the mean over columns of max(0, 1 - sqrt(variance + 1e-4))."""
+    """VICReg's variance term: mean over columns of max(0, 1 - sqrt(variance + 1e-4))."""
     return functional.relu(1.0 - (z.var(0) + FLOOR).sqrt()).mean()
 
 
 def covariance_term(z: Tensor) -> Tensor:
-    """Take VICReg's redundancy: the squared covariances of pairs of columns, summed, over d."""
+    """VICReg's covariance term: sum of squared covariances of pairs of columns, divided by d."""
     centred = z - z.mean(0)
     covariance = centred.T @ centred / (len(z) - 1)
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / z.shape[1]
@@ -103,19 +106,24 @@ def vicreg(
     variance: float = 25.0,
     covariance: float = 1.0,
 ) -> Tensor:
-    """Take the weighted sum of invariance, variance and covariance terms of two views.
+    """VICReg: weighted sum of the invariance, variance and covariance terms of two views.
 
-    Bardes, Ponce & LeCun (2022), algorithm 1: the mean squared difference of all entries, and the
-    other two terms of both views, added. (Their code halves the variance term; their equation 5
-    adds the squared differences over columns.) A weight of 0 leaves a term out.
+    Bardes, Ponce & LeCun (2022), algorithm 1. The invariance term is the mean squared difference
+    of all entries; the other two terms are summed over both views. (Their code halves the variance
+    term; their equation 5 sums squared differences over columns.) A weight of 0 omits a term.
 
     Parameters
     ----------
     z1, z2 : Tensor, shape (n, d)
         Embeddings of two views, row by row; n >= 2.
     invariance, variance, covariance : float
+        Weights of the terms.
+
+    Returns
+    -------
+    Tensor, a scalar
     """
-    _views(z1, z2)
+    _check_views(z1, z2)
     loss = z1.new_zeros(())
     if invariance:
         loss = loss + invariance * functional.mse_loss(z1, z2)
@@ -127,27 +135,27 @@ def vicreg(
 
 
 def simclr(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
-    """Take the normalised temperature-scaled cross entropy (NT-Xent) of two views.
+    """SimCLR: normalised temperature-scaled cross entropy (NT-Xent) of two views.
 
-    Every one of the 2n rows has to find its other view among the 2n - 1 other rows, by cosines
-    divided by the temperature. Chen et al. (2020), equation 1. Rows of length 0 have no cosine:
-    they count as orthogonal to all.
+    Each of the 2n rows is classified to its other view among the 2n - 1 other rows, with cosines
+    over the temperature as logits. Chen et al. (2020), equation 1. A row of length 0 counts as
+    orthogonal to all others.
 
     Parameters
     ----------
     z1, z2 : Tensor, shape (n, d)
-        n >= 2.
+        Embeddings of two views, row by row; n >= 2.
     temperature : float
     """
-    _views(z1, z2)
+    _check_views(z1, z2)
     unit = functional.normalize(torch.cat([z1, z2]), dim=1)
     scores = unit @ unit.T / positive("temperature", temperature)
-    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    same = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
     others = torch.arange(len(unit), device=unit.device).roll(len(z1))
-    return functional.cross_entropy(scores.masked_fill(itself, -torch.inf), others)
+    return functional.cross_entropy(scores.masked_fill(same, -torch.inf), others)
 
 
-def _views(z1: Tensor, z2: Tensor) -> None:
+def _check_views(z1: Tensor, z2: Tensor) -> None:
     if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < 2:
         raise InputError(
             f"z1, z2: got shapes {tuple(z1.shape)} and {tuple(z2.shape)}; give two views (n, d) of "
@@ -158,22 +166,23 @@ def _views(z1: Tensor, z2: Tensor) -> None:
 class AdversarialPrior(nn.Module):
     """A discriminator between draws of the prior and embeddings, with its own optimiser.
 
-    Both sides have the losses that do not saturate (Goodfellow et al. 2014): the discriminator
-    D, a logit, descends softplus(-D(prior)) + softplus(D(z)), the encoder softplus(-D(z)). At the
-    discriminator's optimum D = log p/q, and where the laws agree the losses are 2 log 2 and log 2.
+    Both losses are the non-saturating ones (Goodfellow et al. 2014). The discriminator D, a logit,
+    minimises softplus(-D(prior)) + softplus(D(z)); the encoder minimises softplus(-D(z)). At the
+    optimum of the discriminator D = log p/q; if the laws agree, the losses are 2 log 2 and log 2.
     Makhzani et al. (2015), adversarial autoencoders; Hjelm et al. (2019), section 3.4.
 
     Parameters
     ----------
     d : int
+        Columns of the embeddings.
     prior : {"normal", "uniform"}
         N(0, I), or uniform on [0, 1]^d.
     hidden, layers : int
         Width and number of hidden layers (leaky ReLU).
     learning_rate : float
-        Of Adam with betas (0.5, 0.999).
+        Learning rate of Adam, with betas (0.5, 0.999).
     seed : int
-        Of the first weights and of the prior's draws.
+        Seed of the initial weights and of the draws of the prior.
     """
 
     def __init__(
@@ -202,24 +211,24 @@ class AdversarialPrior(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return logits (n,): large where rows look like the prior."""
+        """Return logits (n,), which are large for rows that resemble the prior."""
         logits: Tensor = self.network(z)[:, 0]
         return logits
 
     def draw(self, n: int, step: int, device: Any = None) -> Tensor:
-        """Draw n rows of the prior, the same for a seed and step on any device."""
+        """Draw n rows of the prior, always the same for a seed and step, on any device."""
         source = stream(self.seed, "matching/prior", step)
         shape = (n, self.d)
         rows = source.standard_normal(shape) if self.prior == "normal" else source.random(shape)
         return torch.as_tensor(rows, dtype=torch.float32, device=device)
 
     def step(self, z: Tensor, step: int) -> Tensor:
-        """Train the discriminator once, on embeddings that get no gradient; return its loss."""
+        """Train the discriminator for one step, without a gradient for `z`; return its loss."""
         with torch.enable_grad():
             prior = self(self.draw(len(z), step, z.device))
             loss: Tensor = functional.softplus(-prior).mean()
             loss = loss + functional.softplus(self(z.detach())).mean()
-        # Not backward(): what loops do to gradients (clipping, scaling) is not for these.
+        # Not backward(): a training loop may clip or scale the gradients that it leaves.
         gradients = torch.autograd.grad(loss, list(self.network.parameters()))
         for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
             parameter.grad = gradient
@@ -228,15 +237,15 @@ class AdversarialPrior(nn.Module):
         return loss.detach()
 
     def loss(self, z: Tensor) -> Tensor:
-        """Return the encoder's loss; the discriminator gets no gradient of it."""
+        """Return the loss of the encoder, without a gradient for the discriminator."""
         fixed = {name: value.detach() for name, value in self.network.named_parameters()}
         logits = torch.func.functional_call(self.network, fixed, (z,))[:, 0]
         return functional.softplus(-logits).mean()
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Keep the optimiser in checkpoints."""
+        """Return the state of the optimiser, for checkpoints."""
         return {"optimiser": self.optimiser.state_dict()}
 
     def set_extra_state(self, state: Any) -> None:
-        """Bring the optimiser back."""
+        """Restore the state of the optimiser."""
         self.optimiser.load_state_dict(state["optimiser"])

@@ -11,26 +11,36 @@ from torch.utils.checkpoint import checkpoint
 
 from dmtest.errors import InputError
 from dmtest.train.losses.gather import gather_rows
-from dmtest.train.losses.lines import Parameters
-from dmtest.train.losses.prepare import chosen, plain, rows_of
+from dmtest.train.losses.prepare import check_choice, no_autocast, rows_of
+from dmtest.train.losses.slices import Parameters
 
 __all__ = ["bhep", "energy", "henze_zirkler", "mmd", "whiten"]
 
-# Pairs of one block.
+# Most pairs of rows in one block.
 PAIRS = 1 << 24
 
 
 def whiten(z: Tensor) -> Tensor:
-    """Rows L^-1 (z - mean), L the lower Cholesky factor of the 1/n covariance, with gradients.
+    """Return the rows L^-1 (z - mean), L the lower Cholesky factor of the 1/n covariance.
 
-    As target any-normal whitens before it takes slices or pairs.
+    Target any-normal whitens in the same way before it computes slices or pairs. Gradients flow
+    through mean and covariance.
+
+    Parameters
+    ----------
+    z : Tensor, shape (n, d)
+        n > d.
+
+    Returns
+    -------
+    Tensor, shape (n, d)
 
     Raises
     ------
     InputError
-        If there are not more rows than columns, or the covariance is singular.
+        If n <= d, or the covariance is singular.
     """
-    with plain(z):
+    with no_autocast(z):
         rows = rows_of(z)
         n, d = rows.shape
         if n <= d:
@@ -52,7 +62,7 @@ def whiten(z: Tensor) -> Tensor:
 def bhep(
     z: Tensor, beta: float = 1.0, parameters: Parameters = "fitted", *, gather: bool = False
 ) -> Tensor:
-    """Statistic `bhep` of the rows: n times a weighted distance of characteristic functions.
+    """Statistic `bhep`: n times a weighted squared distance of characteristic functions.
 
     Parameters
     ----------
@@ -60,16 +70,16 @@ def bhep(
     beta : float
         Bandwidth.
     parameters : {"fitted", "known"}
-        Whether rows are whitened first; without, this is `mmd` with that bandwidth.
+        ``"fitted"`` whitens the rows first; ``"known"`` gives `mmd` with that bandwidth.
     gather : bool
-        Of the rows of all processes, see :func:`gather_rows`.
+        Compute from the rows of all processes; see :func:`gather_rows`.
 
     Returns
     -------
     Tensor, a scalar
     """
-    with plain(z):
-        rows = _ready(z, parameters, gather)
+    with no_autocast(z):
+        rows = _prepare(z, parameters, gather)
         n, d = rows.shape
         b2 = beta**2
         lengths = rows.square().sum(dim=1)
@@ -90,11 +100,14 @@ def henze_zirkler(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """Statistic `henze-zirkler`: :func:`bhep` with a bandwidth for n and d."""
+    """Statistic `henze-zirkler`: :func:`bhep` with a bandwidth that depends on n and d.
+
+    Parameters as for :func:`bhep`; `beta` None is the test's own bandwidth.
+    """
     from dmtest.statistics.rows.pairs import henze_zirkler_beta
 
-    with plain(z):
-        rows = _ready(z, parameters, gather)
+    with no_autocast(z):
+        rows = _prepare(z, parameters, gather)
         width = henze_zirkler_beta(*rows.shape) if beta is None else beta
         return bhep(rows, width, "known")
 
@@ -104,12 +117,13 @@ def mmd(
 ) -> Tensor:
     """Statistic `mmd`: n times the squared maximum mean discrepancy from N(0, I).
 
-    Kernel exp(-b^2 |x-y|^2 / 2) with b = min(1, sqrt(5/d)) by default.
+    The kernel is exp(-b^2 |x-y|^2 / 2), by default with b = min(1, sqrt(5/d)). Parameters as for
+    :func:`bhep`.
     """
     from dmtest.statistics.rows.pairs import mmd_beta
 
-    with plain(z):
-        rows = _ready(z, parameters, gather)
+    with no_autocast(z):
+        rows = _prepare(z, parameters, gather)
         return bhep(rows, mmd_beta(rows.shape[1]) if beta is None else beta, "known")
 
 
@@ -117,33 +131,33 @@ def energy(z: Tensor, parameters: Parameters = "known", *, gather: bool = False)
     """Statistic `energy`: n times the energy distance from N(0, I).
 
     ``"fitted"`` scales residuals with the 1/(n-1) covariance. Pairs of equal rows, where the
-    distance has no gradient, count with the subgradient 0.
+    distance has no gradient, get the subgradient 0. Parameters as for :func:`bhep`.
     """
     from dmtest.statistics.rows.distances import normal_distance
 
-    with plain(z):
-        rows = _ready(z, parameters, gather)
+    with no_autocast(z):
+        rows = _prepare(z, parameters, gather)
         n, d = rows.shape
         if parameters == "fitted":
             rows = rows * math.sqrt((n - 1.0) / n)
 
         def distances(part: Tensor) -> Tensor:
-            # The product form would lose half of the digits of short distances.
+            # |x|^2 + |y|^2 - 2 x.y would lose half of the digits of short distances.
             return torch.cdist(part, rows, compute_mode="donot_use_mm_for_euclid_dist").sum()
 
         towards = _mean_distance(rows.square().sum(dim=1), d).sum()
         return 2.0 * towards - n * normal_distance(d) - _pair_sum(distances, rows) / n
 
 
-def _ready(z: Tensor, parameters: Parameters, gather: bool) -> Tensor:
-    chosen("parameters", parameters, ("known", "fitted"))
+def _prepare(z: Tensor, parameters: Parameters, gather: bool) -> Tensor:
+    check_choice("parameters", parameters, ("known", "fitted"))
     rows = rows_of(z)
     rows = gather_rows(rows) if gather else rows
     return whiten(rows) if parameters == "fitted" else rows
 
 
 def _pair_sum(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """Add up a function of blocks of rows against all; gradients recompute the blocks."""
+    """Sum a function of blocks of rows against all rows; gradients recompute the blocks."""
     parts = torch.split(rows, max(1, PAIRS // len(rows)))
     if len(parts) == 1:
         return function(parts[0])

@@ -1,4 +1,4 @@
-"""Other ways to match a distribution, as terms of the loss: what the trainer is compared with."""
+"""Other losses that match a distribution, as terms of the training loss, for comparisons."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from dmtest.train.losses.matching import AdversarialPrior, random_directions, si
 __all__ = ["PENALTIES", "Penalty", "build_penalty"]
 
 DIRECTIONS = 64
-# Values of the cube are kept from 0 and 1: 4.75 on normal scale, within the statistic's range.
+# Values of the cube are clipped to [EDGE, 1 - EDGE]: 4.75 on normal scale, within the range of the
+# statistic.
 EDGE = 1e-6
 
 
 class Penalty(nn.Module):
-    """A term of the loss; f(X), f(X') of all processes, seed and step to a number.
+    """A term of the loss: a number from f(X) and f(X') of all processes, seed and step.
 
     Parameters
     ----------
@@ -34,20 +35,20 @@ class Penalty(nn.Module):
         self.weight, self.alone = settings.matching_weight, settings.objective == "none"
 
     def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
-        """Return how far the rows are from the target."""
+        """Return a distance of the rows from the target."""
         raise TypeError("a Penalty is one of PENALTIES")
 
     def forward(self, f: Tensor, g: Tensor, seed: int, step: int) -> Tensor:
-        """Return the term; without an objective, with the invariance that it would bring."""
+        """Return the weighted term, plus the invariance error if there is no objective."""
         term = self.weight * self.matching(f, step, seed)
         return term + functional.mse_loss(f, g) if self.alone else term
 
 
 class SigReg(Penalty):
-    """LeJEPA's regulariser over n: sliced Epps-Pulley on new directions in every step.
+    """LeJEPA's regulariser divided by n: sliced Epps-Pulley on new directions in every step.
 
-    The uniform target is matched on normal scale (probability integral transform). The coordinates
-    may be directions too, which LeJEPA's are not: their mean is added with a weight of its own.
+    The uniform target is matched on normal scale (probability integral transform). Unlike in
+    LeJEPA, the coordinate axes can be directions too: their mean is added with its own weight.
     """
 
     def __init__(self, settings: Settings, target: str, seed: int) -> None:
@@ -55,7 +56,7 @@ class SigReg(Penalty):
         self.uniform, self.axes = target == "uniform", settings.matching_axes
 
     def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
-        """Return the statistic of f over its rows."""
+        """Return the statistic of f divided by the number of rows."""
         z = torch.special.ndtri(f.clamp(EDGE, 1.0 - EDGE)) if self.uniform else f
         directions = random_directions(f.shape[1], DIRECTIONS, seed, step, f.device)
         value = sigreg(z, directions)
@@ -68,13 +69,13 @@ class Covariance(Penalty):
     """VICReg's variance and covariance terms: second moments and nothing beyond."""
 
     def forward(self, f: Tensor, g: Tensor, seed: int, step: int) -> Tensor:
-        """Return the loss of VICReg, over its weight of invariance."""
+        """Return the loss of VICReg divided by its weight of invariance, 25."""
         invariance = 25.0 if self.alone else 0.0
         return self.weight * vicreg(f, g, invariance) / 25.0
 
 
 class Adversarial(Penalty):
-    """The discriminator of adversarial autoencoders; it is trained one step before each use."""
+    """The discriminator of adversarial autoencoders, trained for one step before each use."""
 
     def __init__(self, settings: Settings, target: str, seed: int) -> None:
         super().__init__(settings, target, seed)
@@ -84,7 +85,7 @@ class Adversarial(Penalty):
         self.prior = AdversarialPrior(settings.dim, prior, seed=seed)  # type: ignore[arg-type]
 
     def matching(self, f: Tensor, step: int, seed: int) -> Tensor:
-        """Return the encoder's loss."""
+        """Train the discriminator for one step and return the loss of the encoder."""
         self.prior.step(f, step)
         return self.prior.loss(f)
 
@@ -97,12 +98,12 @@ PENALTIES: dict[str, tuple[tuple[str, ...], Callable[[Settings, str, int], Penal
 
 
 def build_penalty(settings: Settings, target: str, seed: int) -> Penalty | None:
-    """Return the penalty of the settings, or None.
+    """Return the penalty that the settings name, or None.
 
     Raises
     ------
     InputError
-        If it is for the other target.
+        If the penalty is for the other target.
     """
     if settings.matching is None:
         return None

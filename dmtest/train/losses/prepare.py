@@ -1,4 +1,4 @@
-"""What every differentiable statistic does to its arguments first."""
+"""Checks of arguments, and directions, for all differentiable statistics."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from torch import Tensor
 
 from dmtest.errors import InputError
 
-__all__ = ["chosen", "directions_for", "plain", "rows_of"]
+__all__ = ["check_choice", "directions_for", "no_autocast", "rows_of"]
 
 FEWEST_ROWS = 8
-SLICES = 64
+DIRECTIONS = 64  # by default
 
 
 @contextmanager
-def plain(z: Tensor) -> Iterator[None]:
-    """Switch autocast off: in half precision a statistic is rounding."""
+def no_autocast(z: Tensor) -> Iterator[None]:
+    """Switch autocast off, because rounding dominates a statistic in half precision."""
     if not isinstance(z, Tensor):
         raise InputError(f"z: got {type(z).__name__}; pass a torch tensor of shape (n, d).")
     with torch.autocast(z.device.type, enabled=False):
         yield
 
 
-def chosen(name: str, value: str, options: Sequence[str]) -> None:
-    """Refuse what is not one of the options."""
+def check_choice(name: str, value: str, options: Sequence[str]) -> None:
+    """Refuse a value that is not one of the options."""
     if value not in options:
         raise InputError(f"{name}: got {value!r}; choose {' or '.join(map(repr, options))}.")
 
 
 def rows_of(z: Tensor) -> Tensor:
-    """Return `z` as floating rows of shape (n, d); half precision becomes float32."""
+    """Return `z` as rows of shape (n, d), float32 or float64; half precision becomes float32."""
     if z.ndim == 1:
         z = z[:, None]
     if z.ndim != 2 or not z.shape[1]:
@@ -49,18 +49,18 @@ def rows_of(z: Tensor) -> Tensor:
 def directions_for(
     rows: Tensor, directions: Tensor | int | None, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Return directions as a tensor (k, d) beside `rows`: those given, or fresh random ones.
+    """Return directions (k, d) with the dtype and device of `rows`: those passed, or random ones.
 
     Raises
     ------
     InputError
-        If the shape does not fit or a row has no unit norm.
+        If the shape does not fit, or a row is not a unit vector.
     """
     d = rows.shape[1]
     if directions is None or isinstance(directions, int):
         if directions is not None and (isinstance(directions, bool) or directions < 1):
             raise InputError(f"directions: got {directions!r}; give at least 1, or a tensor.")
-        return random_frames(SLICES if directions is None else directions, rows, generator)
+        return random_frames(DIRECTIONS if directions is None else directions, rows, generator)
     u = torch.as_tensor(directions, dtype=rows.dtype, device=rows.device)
     u = u[None, :] if u.ndim == 1 else u
     if u.ndim != 2 or u.shape[1] != d or not len(u):
@@ -78,8 +78,8 @@ def directions_for(
 def random_frames(k: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draw directions uniform on the sphere, orthonormal within blocks of d: (k, d).
 
-    As :func:`dmtest.engines.directions.random_directions`, on the tensor's device; for d = 1 the
-    only direction, once.
+    As :func:`dmtest.engines.directions.random_directions`, but on the device of the tensor. For
+    d = 1 there is one direction.
     """
     d = like.shape[1]
     if d == 1:

@@ -1,11 +1,11 @@
 """Differentiable statistics of slices, equal to those of `dmtest.run_test`, as training losses.
 
-Every function takes embeddings `z` of shape (n, d), projects them and returns the statistic that
-dmtest's registry knows under the same name (hyphens for underscores), as a tensor with gradients:
-the same formula, scale and sign, computed in the dtype of `z` (half precision in float32) and
-outside of autocast. Those of sorted values have gradients wherever no two values of a slice tie,
-which is almost everywhere; Kolmogorov-Smirnov's and Kuiper's maxima have a subgradient, that of
-the one or two rows at which they are attained: they are for monitoring rather than for training.
+Every function projects embeddings `z` of shape (n, d) and returns the statistic with the same name
+in dmtest's catalogue (hyphens for underscores) as a tensor with gradients: the same formula, scale
+and sign, computed in the dtype of `z` (float32 for half precision) and outside of autocast.
+Statistics of sorted values have gradients wherever no two values of a slice tie, which is almost
+everywhere. The maxima of Kolmogorov-Smirnov and Kuiper have only a subgradient, from the one or two
+rows at which they are attained: they suit monitoring, not training.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ from torch import Tensor
 
 from dmtest.errors import InputError
 from dmtest.train.losses.gather import gather_rows
-from dmtest.train.losses.lines import LINES, Lines, LineStatistic, Parameters, vasicek_of_lines
-from dmtest.train.losses.prepare import chosen, directions_for, plain, rows_of
+from dmtest.train.losses.prepare import check_choice, directions_for, no_autocast, rows_of
+from dmtest.train.losses.slices import (
+    SLICE_STATISTICS,
+    Parameters,
+    Slices,
+    SliceStatistic,
+    vasicek_of_slices,
+)
 
 __all__ = [
     "anderson_darling",
@@ -59,19 +65,20 @@ def sliced(
     z : Tensor, shape (n, d) or (n,)
         At least 8 rows.
     statistic : str or callable
-        A registered name, or a function of lines that follow N(0, 1) under the null, (k, n) to
-        (k,); of a function larger values count as worse.
+        A name in the catalogue, or a function of slices that follow N(0, 1) under the null, (k, n)
+        to (k,), whose larger values count as worse.
     directions : Tensor of shape (k, d), int, or None
-        Unit vectors; or how many to draw afresh, uniform on the sphere and orthonormal within
-        blocks of d; None draws 64. With d = 1 there is one.
+        Unit vectors, or the number to draw in every call, uniform on the sphere and orthonormal
+        within blocks of d; None draws 64. With d = 1 there is one.
     parameters : {"known", "fitted"}
-        ``"known"``: slices of N(0, I). ``"fitted"``: each slice is standardised by its own mean
-        and n - 1 standard deviation. Target any-normal whitens besides: pass ``whiten(z)``.
+        ``"known"``: the null is N(0, I). ``"fitted"``: each slice is standardised by its own mean
+        and standard deviation (divisor n - 1). Target any-normal also whitens: pass
+        ``whiten(z)`` for it.
     reduce : {"mean", "worst", "none"}
-        Over slices; ``"none"`` returns all k.
+        Reduction over slices; ``"none"`` returns all k values.
     gather : bool
-        Take the rows of all processes, with gradients; see :func:`gather_rows`. Give all of them
-        the same directions, or let each draw its own: gradients are then of the mean loss.
+        Compute from the rows of all processes, with gradients; see :func:`gather_rows`. If
+        processes draw different directions, gradients are those of the mean loss.
     generator : torch.Generator, optional
         Source of random directions; by default torch's own.
 
@@ -90,21 +97,21 @@ def sliced(
 
 def over_slices(
     z: Tensor,
-    entry: LineStatistic,
+    entry: SliceStatistic,
     directions: Directions,
     parameters: Parameters,
     reduce: Reduce,
     gather: bool,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Do what :func:`sliced` does, for a statistic that is at hand."""
-    chosen("parameters", parameters, ("known", "fitted"))
-    chosen("reduce", reduce, ("mean", "worst", "none"))
-    with plain(z):
+    """Project rows on directions and reduce `entry` over the slices; see :func:`sliced`."""
+    check_choice("parameters", parameters, ("known", "fitted"))
+    check_choice("reduce", reduce, ("mean", "worst", "none"))
+    with no_autocast(z):
         rows = rows_of(z)
         rows = gather_rows(rows) if gather else rows
         u = directions_for(rows, directions, generator)
-        values = entry.function(Lines((rows @ u.T).T.contiguous(), parameters))
+        values = entry.function(Slices((rows @ u.T).T.contiguous(), parameters))
     if reduce == "none":
         return values
     if reduce == "mean":
@@ -112,14 +119,16 @@ def over_slices(
     return values.amin() if entry.smaller_is_worse else values.amax()
 
 
-def entry_of(statistic: str | Function) -> LineStatistic:
-    """Look a statistic up, or wrap a function of standardised lines."""
+def entry_of(statistic: str | Function) -> SliceStatistic:
+    """Return the statistic with that name, or wrap a function of standardised slices."""
     if callable(statistic):
         function = statistic
-        return LineStatistic(lambda lines: function(lines.standardised), "plain")
-    if statistic not in LINES:
-        raise InputError(f"statistic: got {statistic!r}; choose one of {', '.join(LINES)}.")
-    return LINES[statistic]
+        return SliceStatistic(lambda slices: function(slices.standardised), "plain")
+    if statistic not in SLICE_STATISTICS:
+        raise InputError(
+            f"statistic: got {statistic!r}; choose one of {', '.join(SLICE_STATISTICS)}."
+        )
+    return SLICE_STATISTICS[statistic]
 
 
 def epps_pulley(
@@ -130,11 +139,11 @@ def epps_pulley(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """Return n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
+    """Epps-Pulley: n times the integral of |phi_n(t) - exp(-t^2/2)|^2 over the N(0, 1) density.
 
-    The trapezoidal rule with a step fitted to the spread of the slices, within 1e-9 of a null
-    value of the closed form (sums over pairs); smooth, with bounded gradients, linear in n.
-    The loss of choice for training.
+    Computed by the trapezoidal rule with a step that fits the spread of the slices, within 1e-9 of
+    a null value of the closed form (sums over pairs). It is smooth, has bounded gradients and costs
+    time linear in n: the recommended loss for training. Parameters as for :func:`sliced`.
     """
     return sliced(z, "epps-pulley", directions, parameters, reduce, gather=gather)
 
@@ -147,7 +156,10 @@ def anderson_darling(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """A^2: the squared distance of the cdfs, tails weighted up."""
+    """Anderson-Darling A^2: squared distance of the cdfs with more weight on the tails.
+
+    Parameters as for :func:`sliced`.
+    """
     return sliced(z, "anderson-darling", directions, parameters, reduce, gather=gather)
 
 
@@ -159,7 +171,10 @@ def cramer_von_mises(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """W^2: the squared distance of the cdfs."""
+    """Cramer-von Mises W^2: squared distance of the cdfs.
+
+    Parameters as for :func:`sliced`.
+    """
     return sliced(z, "cramer-von-mises", directions, parameters, reduce, gather=gather)
 
 
@@ -171,7 +186,10 @@ def watson(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """U^2: W^2 less the part of a shifted mean of the cdf."""
+    """Watson U^2: W^2 minus the part that a shifted mean of the cdf adds.
+
+    Parameters as for :func:`sliced`.
+    """
     return sliced(z, "watson", directions, parameters, reduce, gather=gather)
 
 
@@ -183,7 +201,10 @@ def kolmogorov_smirnov(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """D: the largest distance of the cdfs. Subgradient: of one row a slice."""
+    """Kolmogorov-Smirnov D: largest distance of the cdfs.
+
+    The subgradient is that of one row of each slice. Parameters as for :func:`sliced`.
+    """
     return sliced(z, "kolmogorov-smirnov", directions, parameters, reduce, gather=gather)
 
 
@@ -195,7 +216,10 @@ def kuiper(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """V = D+ + D-. Subgradient: of two rows a slice."""
+    """Kuiper V = D+ + D-.
+
+    The subgradient is that of two rows of each slice. Parameters as for :func:`sliced`.
+    """
     return sliced(z, "kuiper", directions, parameters, reduce, gather=gather)
 
 
@@ -207,7 +231,10 @@ def dagostino_pearson(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """K^2: squared normal scores of the third and fourth moment, added."""
+    """D'Agostino-Pearson K^2: sum of the squared normal scores of the third and fourth moments.
+
+    Parameters as for :func:`sliced`.
+    """
     return sliced(z, "dagostino-pearson", directions, parameters, reduce, gather=gather)
 
 
@@ -219,7 +246,10 @@ def jarque_bera(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """Squared third and fourth moments, over their asymptotic variances."""
+    """Jarque-Bera: squared third and fourth moments divided by their asymptotic variances.
+
+    Parameters as for :func:`sliced`.
+    """
     return sliced(z, "jarque-bera", directions, parameters, reduce, gather=gather)
 
 
@@ -231,7 +261,10 @@ def shapiro_wilk(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """W with Royston's weights; 1 is perfect, smaller is worse: a loss is 1 - W."""
+    """Shapiro-Wilk W with Royston's weights: 1 is perfect, and 1 - W is a loss.
+
+    Parameters as for :func:`sliced`.
+    """
     return sliced(z, "shapiro-wilk", directions, parameters, reduce, gather=gather)
 
 
@@ -243,7 +276,10 @@ def shapiro_francia(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """W': squared correlation with normal scores; 1 is perfect, smaller is worse."""
+    """Shapiro-Francia W': squared correlation with normal scores; 1 is perfect, smaller is worse.
+
+    Parameters as for :func:`sliced`.
+    """
     return sliced(z, "shapiro-francia", directions, parameters, reduce, gather=gather)
 
 
@@ -255,10 +291,11 @@ def squared_wasserstein(
     *,
     gather: bool = False,
 ) -> Tensor:
-    """W2^2 of each slice's empirical law to N(0, 1), by the quantile coupling.
+    """Squared Wasserstein-2 distance of each slice from N(0, 1), by the quantile coupling.
 
-    Its mean over directions is the squared sliced Wasserstein-2 distance. Fitted slices have
-    mean 0 and variance 1 (1/n). Sampling alone gives about 3.4/n at n = 2000.
+    The mean over directions is the squared sliced Wasserstein-2 distance. Fitted slices have mean 0
+    and variance 1 (divisor n). Sampling alone gives about 3.4/n at n = 2000. Parameters as for
+    :func:`sliced`.
     """
     return sliced(z, "squared-wasserstein", directions, parameters, reduce, gather=gather)
 
@@ -272,9 +309,10 @@ def vasicek(
     window: int | None = None,
     gather: bool = False,
 ) -> Tensor:
-    """K = exp(entropy estimate) / scale; sqrt(2 pi e) = 4.13 is perfect, smaller is worse.
+    """Vasicek K = exp(entropy estimate) / scale; sqrt(2 pi e) = 4.13 is perfect, smaller is worse.
 
-    A slice whose values tie over a whole window has value and gradient 0.
+    `window` is Vasicek's m, by default floor(sqrt(n) + 1/2). A slice whose values tie over a whole
+    window has value and gradient 0. Other parameters as for :func:`sliced`.
     """
-    entry = LineStatistic(lambda lines: vasicek_of_lines(lines, window), "divergence")
+    entry = SliceStatistic(lambda slices: vasicek_of_slices(slices, window), "divergence")
     return over_slices(z, entry, directions, parameters, reduce, gather)

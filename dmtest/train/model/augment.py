@@ -1,4 +1,4 @@
-"""Augmentations X -> X' of whole batches, on the device that holds them."""
+"""Augmentations X -> X' of whole batches, on the device of the batch."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ __all__ = ["AUGMENTATIONS", "Augmentation", "build_augmentation"]
 
 Augmentation = Callable[[Tensor, Draws], Tensor]
 
-# Share of rows that stay as they are: Lemma 3.3 asks for P(X = X' | X) > 0, which no
-# continuous augmentation has.
+# Share of unchanged rows: Lemma 3.3 assumes P(X = X' | X) > 0, which no continuous augmentation
+# satisfies.
 CLEAN = 0.1
-# Standard deviation of the noise: appendix C of the paper, and for data of few values, which
-# average less of it out.
+# Standard deviation of the noise: NOISE of the paper (appendix C) for images of at least LARGE
+# pixels a side, LITTLE_NOISE for smaller data, which average less of it out.
 NOISE, LITTLE_NOISE, LARGE = 0.6, 0.3, 22
-# Width over height where characters are to remain readable.
+# Width over height of crops that keep characters readable.
 RATIO = (0.85, 1.18)
 GREY = (0.299, 0.587, 0.114)
 
 
 def identity(x: Tensor, draws: Draws) -> Tensor:
-    """Leave X as it is: X' = X."""
+    """Return X itself: X' = X."""
     return x
 
 
-def gaussian_noise(x: Tensor, draws: Draws, scale: float = NOISE) -> Tensor:
-    """Add normal noise to every value (the paper's MNIST runs); a tenth of the rows stay clean."""
+def normal_noise(x: Tensor, draws: Draws, scale: float = NOISE) -> Tensor:
+    """Add normal noise to every value (the paper's MNIST runs); a tenth of rows are unchanged."""
     noisy = x + scale * draws.normal(*x.shape[1:])
-    return _mostly(noisy, x, draws)
+    return _keep_some(noisy, x, draws)
 
 
 def image(x: Tensor, draws: Draws) -> Tensor:
-    """Crop and resize, flip, jitter colours, drop colour (appendix C); a tenth stay clean."""
+    """Crop and resize, flip, jitter or remove colours (appendix C); a tenth are unchanged."""
     moved = resized_crop(x, draws, flip=True)
-    return _mostly(_colours(moved, draws), x, draws)
+    return _keep_some(_jitter_colours(moved, draws), x, draws)
 
 
 def shift(x: Tensor, draws: Draws) -> Tensor:
-    """Crop and resize mildly without flips, then blur some: for digits, where left is not right."""
+    """Crop and resize mildly, blur some, never flip: for digits, whose mirror images differ."""
     moved = resized_crop(x, draws, scale=(0.6, 1.0), ratio=RATIO, flip=False)
-    return _mostly(blur(moved, draws), x, draws)
+    return _keep_some(blur(moved, draws), x, draws)
 
 
 def handwriting(x: Tensor, draws: Draws, scale: float = NOISE) -> Tensor:
-    """Turn, shear, resize and move, thicken or thin strokes, add normal noise; a tenth stay clean.
+    """Turn, shear, resize, move, thicken or thin strokes, add normal noise; a tenth are unchanged.
 
-    What differs between writers goes, and what the characters are stays.
+    It varies the style of a writer and leaves the character recognisable.
     """
-    moved = _strokes(affine(x, draws), draws)
-    return _mostly(moved + scale * draws.normal(*x.shape[1:]), x, draws)
+    moved = _vary_strokes(affine(x, draws), draws)
+    return _keep_some(moved + scale * draws.normal(*x.shape[1:]), x, draws)
 
 
 def affine(
@@ -68,16 +68,22 @@ def affine(
     area: tuple[float, float] = (0.6, 1.1),
     ratio: tuple[float, float] = RATIO,
 ) -> Tensor:
-    """Turn, shear, resize and move every image by as much as leaves its middle in sight.
+    """Turn, shear, resize and move every image at random, its middle staying visible.
 
     Parameters
     ----------
+    x : Tensor, shape (n, c, h, w)
+    draws : Draws
     angle : float
         Largest turn, in radians.
     shear : float
-        Largest slant: columns that a row moves by for every row.
+        Largest slant, in columns a row.
     area, ratio : pair of float
-        Share of the area that is seen, and its width over its height.
+        Range of the share of the area that is visible, and of its width over its height.
+
+    Returns
+    -------
+    Tensor, shape (n, c, h, w)
     """
     turn, slant = draws.uniform(low=-angle, high=angle), draws.uniform(low=-shear, high=shear)
     width, height = _sides(draws, area, ratio)
@@ -91,19 +97,18 @@ def affine(
     return functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
 
 
-def _strokes(x: Tensor, draws: Draws) -> Tensor:
+def _vary_strokes(x: Tensor, draws: Draws) -> Tensor:
     """Thicken a third of the images and thin another, each by up to a pixel on either side."""
-    chosen, share = draws.uniform(1, 1, 1), draws.uniform(1, 1, 1)
+    choice, share = draws.uniform(1, 1, 1), draws.uniform(1, 1, 1)
     thick = torch.lerp(x, largest_beside(x), share)
     thin = torch.lerp(x, -largest_beside(-x), share)
-    return torch.where(chosen < 1 / 3, thick, torch.where(chosen < 2 / 3, thin, x))
+    return torch.where(choice < 1 / 3, thick, torch.where(choice < 2 / 3, thin, x))
 
 
 def largest_beside(x: Tensor) -> Tensor:
-    """Return the largest of every pixel and its eight neighbours.
+    """Largest value among every pixel and its eight neighbours.
 
-    The numbers of ``max_pool2d(x, 3, 1, 1)``, which compares one by one on a CPU, in a thirtieth of
-    its time.
+    The same numbers as ``max_pool2d(x, 3, 1, 1)``, in a thirtieth of its time on a CPU.
     """
     wide = functional.pad(x, (1, 1, 1, 1), value=-math.inf)
     rows = torch.maximum(torch.maximum(wide[..., :-2], wide[..., 1:-1]), wide[..., 2:])
@@ -114,7 +119,7 @@ def largest_beside(x: Tensor) -> Tensor:
 def _sides(
     draws: Draws, area: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[Tensor, Tensor]:
-    """Draw width and height of rectangles, as shares of the image's."""
+    """Draw width and height of rectangles, as shares of those of the image: two tensors (n,)."""
     part = draws.uniform(low=area[0], high=area[1])
     shape = torch.exp(draws.uniform(low=math.log(ratio[0]), high=math.log(ratio[1])))
     return (part * shape).sqrt(), (part / shape).sqrt()
@@ -131,12 +136,18 @@ def resized_crop(
 
     Parameters
     ----------
+    x : Tensor, shape (n, c, h, w)
+    draws : Draws
     scale : pair of float
-        Share of the area.
+        Range of the share of the area.
     ratio : pair of float
-        Width over height.
+        Range of width over height.
     flip : bool
-        Mirror half of the images.
+        Whether half of the images are mirrored.
+
+    Returns
+    -------
+    Tensor, shape (n, c, h, w)
     """
     width, height = (side.clamp(max=1.0) for side in _sides(draws, scale, ratio))
     left = (1.0 - width) * draws.uniform(low=-1.0)
@@ -150,7 +161,7 @@ def resized_crop(
 
 
 def blur(x: Tensor, draws: Draws, chance: float = 0.5, widest: float = 1.0) -> Tensor:
-    """Convolve some images with a normal density of random width, in pixels."""
+    """Blur a share `chance` of the images with a normal density of random width in pixels."""
     width = draws.uniform(low=0.1, high=widest)[:, None]
     offsets = torch.arange(-2, 3, device=x.device, dtype=x.dtype)
     taps = torch.exp(-0.5 * (offsets / width).square())
@@ -160,12 +171,12 @@ def blur(x: Tensor, draws: Draws, chance: float = 0.5, widest: float = 1.0) -> T
     flat = functional.pad(x.reshape(1, n * c, h, w), (2, 2, 2, 2), mode="replicate")
     flat = functional.conv2d(flat, taps[:, None, :, None], groups=n * c)
     flat = functional.conv2d(flat, taps[:, None, None, :], groups=n * c)
-    chosen = (draws.uniform() < chance).view(-1, 1, 1, 1)
-    return torch.where(chosen, flat.view(n, c, h, w), x)
+    blurred = (draws.uniform() < chance).view(-1, 1, 1, 1)
+    return torch.where(blurred, flat.view(n, c, h, w), x)
 
 
-def _colours(x: Tensor, draws: Draws) -> Tensor:
-    """Brightness and contrast of all images; saturation, hue and grey of those in colour."""
+def _jitter_colours(x: Tensor, draws: Draws) -> Tensor:
+    """Vary brightness and contrast, and of colour images saturation, hue and greyness."""
     bright = draws.uniform(1, 1, 1, low=0.6, high=1.4)
     contrast = draws.uniform(1, 1, 1, low=0.6, high=1.4)
     x = x * bright
@@ -175,13 +186,13 @@ def _colours(x: Tensor, draws: Draws) -> Tensor:
         weights = torch.tensor(GREY, device=x.device, dtype=x.dtype).view(1, 3, 1, 1)
         grey = (x * weights).sum(1, keepdim=True)
         x = grey + draws.uniform(1, 1, 1, low=0.8, high=1.2) * (x - grey)
-        x = _turned(x, draws.uniform(low=-0.1, high=0.1))
+        x = _turn_hue(x, draws.uniform(low=-0.1, high=0.1))
         x = torch.where(draws.uniform(1, 1, 1) < 0.2, grey.expand_as(x), x)
     return x.clamp(0.0, 1.0)
 
 
-def _turned(x: Tensor, turns: Tensor) -> Tensor:
-    """Turn the hue: a rotation about the grey axis of RGB space."""
+def _turn_hue(x: Tensor, turns: Tensor) -> Tensor:
+    """Rotate colours about the grey axis of RGB space, by `turns` of a full circle."""
     angle = 2.0 * math.pi * turns
     cosine, sine = angle.cos(), angle.sin() / math.sqrt(3.0)
     third = (1.0 - cosine) / 3.0
@@ -192,14 +203,15 @@ def _turned(x: Tensor, turns: Tensor) -> Tensor:
     return torch.einsum("nij,njhw->nihw", turn, x)
 
 
-def _mostly(changed: Tensor, x: Tensor, draws: Draws) -> Tensor:
+def _keep_some(changed: Tensor, x: Tensor, draws: Draws) -> Tensor:
+    """Return `changed` with a random share of the rows replaced by those of x."""
     keep = (draws.uniform() < CLEAN).view(-1, *[1] * (x.ndim - 1))
     return torch.where(keep, x, changed)
 
 
 AUGMENTATIONS: dict[str, tuple[bool, Augmentation]] = {
     "none": (False, identity),
-    "noise": (False, gaussian_noise),
+    "noise": (False, normal_noise),
     "image": (True, image),
     "shift": (True, shift),
     "handwriting": (True, handwriting),
@@ -209,20 +221,21 @@ AUGMENTATIONS: dict[str, tuple[bool, Augmentation]] = {
 def build_augmentation(
     name: str | Augmentation, shape: tuple[int, ...], scale: float | None = None
 ) -> Augmentation:
-    """Return an augmentation: "none", "noise", "image", "shift", "handwriting", or a callable.
+    """Return the augmentation with a name, or a callable itself.
 
     Parameters
     ----------
     name : str or callable
+        "none", "noise", "image", "shift", "handwriting", or a function of a batch and its draws.
     shape : tuple of int
-        Of a row.
+        Shape of a row.
     scale : float, optional
-        Standard deviation of the noise of "noise" and "handwriting".
+        Standard deviation of the noise, for "noise" and "handwriting" only.
 
     Raises
     ------
     InputError
-        If there is none of that name, or it takes images and the data are none.
+        If there is no augmentation with that name, or it needs images and the data are features.
     """
     if callable(name):
         return name
@@ -231,17 +244,17 @@ def build_augmentation(
             f"augment: got {name!r}; choose one of {', '.join(map(repr, AUGMENTATIONS))}, or pass "
             f"a function of a batch."
         )
-    images_only, made = AUGMENTATIONS[name]
+    images_only, augmentation = AUGMENTATIONS[name]
     if images_only and len(shape) != 3:
         raise InputError(
             f"augment: {name!r} takes images; these data have {shape[0]} columns; choose "
             f"augment='noise'."
         )
-    if made in (gaussian_noise, handwriting):
+    if augmentation in (normal_noise, handwriting):
         large = len(shape) == 3 and min(shape[1:]) >= LARGE
-        return partial(made, scale=scale or (NOISE if large else LITTLE_NOISE))
+        return partial(augmentation, scale=scale or (NOISE if large else LITTLE_NOISE))
     if scale is not None:
         raise InputError(
             f"augment_scale: is for augment='noise' and 'handwriting'; got augment={name!r}."
         )
-    return made
+    return augmentation

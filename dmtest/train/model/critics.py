@@ -14,16 +14,18 @@ from dmtest.train.model.noise import Noise
 
 __all__ = ["CRITICS", "Critic", "build_critic"]
 
-# Pairs whose hidden layers a learned critic holds at once.
+# Most pairs whose hidden layers a learned critic holds in memory.
 PAIRS = 1 << 16
-# Invariance error that the calibrated critic begins with; how much faster its few numbers learn.
+# Initial invariance error of the calibrated critic, and its learning rate as a multiple of the
+# encoder's.
 START, FASTER = 0.5, 10.0
-# Softness of the uniform dual, as a share of epsilon: the exact one has no gradient at a distance.
+# Scale of the smooth uniform dual, as a share of epsilon; the exact dual has no gradient for
+# distant pairs.
 SOFTNESS = 0.125
 
 
 class Critic(nn.Module):
-    """All critics: x of shape (m, d), y of shape (k, d) to scores (k, m), T[i, j] = T(x_j, y_i)."""
+    """A critic: x (m, d) and y (k, d) to scores (k, m) in nats, T[i, j] = T(x_j, y_i)."""
 
     def __init__(self, dim: int, noise: Noise) -> None:
         super().__init__()
@@ -33,7 +35,7 @@ class Critic(nn.Module):
 
 
 class Dual(Critic):
-    """The closed form of Theorem 4.1, plus the capacity: what a perfect match has, no network.
+    """The closed form of Theorem 4.1 plus the capacity: the best critic of a perfect encoder.
 
     ``C + |y|^2 / (2 (1 + sigma^2)) - |y - x|^2 / (2 sigma^2)``.
     """
@@ -47,11 +49,11 @@ class Dual(Critic):
 
 
 class Calibrated(Critic):
-    """The closed form with a gain a and a width tau to learn in every dimension.
+    """The closed form with a learned gain a and width tau in every dimension.
 
     ``log N(y; a x, diag tau^2) - log N(y; 0, (1 + sigma^2) I)``. The dual assumes that
-    f(X') = f(X); this one learns how far that is from true: tau^2 tends to sigma^2 plus the
-    error of the best linear prediction of f(X) from f(X').
+    f(X') = f(X). This critic learns the departure from that: tau^2 tends to sigma^2 plus the error
+    of the best linear prediction of f(X) from f(X').
     """
 
     rate = FASTER
@@ -74,11 +76,11 @@ class Calibrated(Critic):
 
 
 class UniformDual(Critic):
-    """The dual of the uniform target: a box about x over the trapezoid density of y.
+    """The dual of the uniform target: log of a box around x over the trapezoid density of y.
 
-    The box is convolved with a logistic law, as the exact one is minus infinity wherever
-    |y - x| > epsilon. Its scale is epsilon / 8, or learned in every dimension beside a gain
-    about the middle of the cube (``learned=True``: the calibrated form).
+    The box is convolved with a logistic law, because the log of the exact one is minus infinity
+    where |y - x| > epsilon. Its scale is epsilon / 8. With ``learned=True`` (the calibrated form)
+    scale and a gain about the middle of the cube are learned in every dimension.
     """
 
     def __init__(self, dim: int, noise: Noise, learned: bool = False) -> None:
@@ -102,14 +104,14 @@ class UniformDual(Critic):
             half = e / scale
             box = functional.logsigmoid(half + gap) + functional.logsigmoid(half - gap)
             overlap = (y[:, i] + e).clamp(max=1.0) - (y[:, i] - e).clamp(min=0.0)
-            # Box and trapezoid are both over 2 epsilon, which cancels.
+            # Box and trapezoid both have the factor 1 / (2 epsilon), which cancels.
             scores = scores + box + torch.log(-torch.expm1(-2.0 * half))
             scores = scores - overlap.clamp(min=1e-6 * e).log()[:, None]
         return scores
 
 
 class CalibratedUniform(UniformDual):
-    """The uniform dual with scale and gain learned."""
+    """The uniform dual with learned scale and gain."""
 
     rate = FASTER
 
@@ -118,16 +120,16 @@ class CalibratedUniform(UniformDual):
 
 
 class Learned(Critic):
-    """Table 2's critic: Dense(2 dim, 256), Dense(256, 256), Dense(256, 1) on every pair.
+    """The critic of Table 2: Dense(2 dim, 256), Dense(256, 256), Dense(256, 1) on every pair.
 
-    Pairs go through in blocks whose hidden layers are computed again for the gradient, so memory
-    does not grow with the number of pairs.
+    Pairs are scored in blocks whose hidden layers are recomputed for the gradient, so memory does
+    not grow with the number of pairs.
     """
 
     def __init__(self, dim: int, noise: Noise, hidden: int = 256) -> None:
         super().__init__(dim, noise)
         self.of_x = nn.Linear(dim, hidden)
-        self.of_y = nn.Linear(dim, hidden, bias=False)  # one layer on (x, y), cut in two
+        self.of_y = nn.Linear(dim, hidden, bias=False)  # both: one layer on (x, y)
         bound = 1.0 / math.sqrt(2 * dim)
         for weight in (self.of_x.weight, self.of_y.weight, self.of_x.bias):
             nn.init.uniform_(weight, -bound, bound)
@@ -154,7 +156,7 @@ class Learned(Critic):
 
 
 class Separable(Critic):
-    """A scalar product of two projection heads, over a temperature that is learned."""
+    """Scalar product of two projection heads, divided by a learned temperature."""
 
     def __init__(self, dim: int, noise: Noise, hidden: int = 256, width: int = 64) -> None:
         super().__init__(dim, noise)
@@ -172,8 +174,8 @@ class Separable(Critic):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Score all pairs."""
-        warm = self.of_x(x) * torch.exp(-self.log_temperature)
-        scores: Tensor = self.of_y(y) @ warm.T + self.of_y_alone(y)
+        scaled = self.of_x(x) * torch.exp(-self.log_temperature)
+        scores: Tensor = self.of_y(y) @ scaled.T + self.of_y_alone(y)
         return scores
 
 
@@ -191,7 +193,7 @@ def build_critic(name: str, dim: int, noise: Noise) -> Critic:
     Raises
     ------
     InputError
-        If there is no such critic, or it needs noise and there is none.
+        If there is no such critic, or it needs noise and the level is 0.
     """
     if name not in CRITICS:
         raise InputError(f"critic: got {name!r}; choose one of {', '.join(map(repr, CRITICS))}.")

@@ -1,4 +1,4 @@
-"""Random numbers of a training step: the same for any number of processes."""
+"""Random numbers of a training step, the same for any number of processes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ __all__ = ["Draws"]
 
 
 class Draws:
-    """The random numbers of one step, drawn for the whole batch and cut to this process's rows.
+    """Random numbers of one step, drawn for the whole batch and cut to the rows of this process.
 
-    They depend on the seed, the step and the order of the calls, on nothing else: two processes
-    that share a batch see what one process would, and a resumed run what an uninterrupted one.
+    They depend only on the seed, the step and the order of the calls. Two processes that share a
+    batch therefore get the numbers of a single process, and a resumed run those of an
+    uninterrupted one.
 
     Parameters
     ----------
@@ -21,7 +22,7 @@ class Draws:
     total : int
         Rows of the whole batch.
     rows : slice
-        Those of this process.
+        Rows of this process.
     device : torch.device
     """
 
@@ -44,5 +45,5 @@ class Draws:
 
     @property
     def count(self) -> int:
-        """Rows of this process."""
+        """Number of rows of this process."""
         return len(range(*self.rows.indices(self.total)))

@@ -1,4 +1,4 @@
-"""Encoders: Table 2's ConvNet, smaller ones for CPUs, and a ResNet-18 for small images."""
+"""Encoders: the ConvNet of Table 2, perceptrons for CPUs, and a ResNet-18 for small images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLOPE = 0.01
 
 
 def mlp(shape: Shape, dim: int, width: int = 256) -> nn.Sequential:
-    """Two hidden layers of `width` and `width` / 2."""
+    """Perceptron with two hidden layers, of `width` and `width` / 2."""
     half = max(width // 2, 1)
     return nn.Sequential(
         nn.Flatten(),
@@ -35,7 +35,7 @@ def mlp(shape: Shape, dim: int, width: int = 256) -> nn.Sequential:
 
 
 def convnet(shape: Shape, dim: int, width: int = 32) -> nn.Sequential:
-    """Table 2 of arXiv 2410.06993 at ``width=32`` and images of 24 x 24."""
+    """ConvNet: that of Table 2 of arXiv 2410.06993 at ``width=32`` and images of 24 x 24."""
     channels, layers = shape[0], []
     side = list(shape[1:])
     for size in (width, 2 * width, 4 * width):
@@ -58,7 +58,7 @@ def convnet(shape: Shape, dim: int, width: int = 32) -> nn.Sequential:
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions with a short cut (He et al. 2016)."""
+    """Two 3 x 3 convolutions with a shortcut (He et al. 2016)."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ def resnet18(shape: Shape, dim: int, width: int = 64) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, dim))
 
 
-# What it is, whether it takes images only, and how it is made.
+# By name: whether it takes images only, and the function that builds it.
 BACKBONES: dict[str, tuple[bool, Callable[[Shape, int], nn.Sequential]]] = {
     "mlp": (False, mlp),
     "mlp-wide": (False, lambda shape, dim: mlp(shape, dim, 1024)),
@@ -105,12 +105,12 @@ BACKBONES: dict[str, tuple[bool, Callable[[Shape, int], nn.Sequential]]] = {
 
 
 class Encoder(nn.Module):
-    """A backbone and an outlet: f(X) of shape (n, dim).
+    """A backbone and a head: f(X) of shape (n, dim).
 
     Parameters
     ----------
     config : dict
-        ``backbone``, ``shape``, ``dim``, ``target``, ``head``: enough to build it again.
+        ``backbone``, ``shape``, ``dim``, ``target``, ``head``: enough to rebuild the encoder.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -132,21 +132,21 @@ class Encoder(nn.Module):
         self.head = build_head(config["head"], config["target"], dim)
 
     def forward(self, x: Tensor, reference: int | None = None) -> Tensor:
-        """Encode rows; in training the outlet's moments are of the first `reference` rows."""
-        # Under mixed precision the outlet and all that is measured stay in single precision.
+        """Encode rows; in training the head uses the moments of the first `reference` rows."""
+        # Under mixed precision the head and all later steps use single precision.
         h = self.backbone(x)
         with torch.autocast(h.device.type, enabled=False):
             out: Tensor = self.head(h.float(), reference)
         return out
 
     def pair(self, clean: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode both views in one pass; the outlet takes the clean view's moments."""
+        """Encode both views in one pass; the head uses the moments of the clean view."""
         both = self(torch.cat([clean, other]), reference=len(clean))
         return both[: len(clean)], both[len(clean) :]
 
 
-class Wrapped(Encoder):
-    """A user's module as backbone."""
+class CustomEncoder(Encoder):
+    """An encoder with a user's module as backbone."""
 
     def __init__(self, module: nn.Module, config: dict[str, Any]) -> None:
         nn.Module.__init__(self)
@@ -162,7 +162,7 @@ def build_encoder(
     target: str = "normal",
     head: str | None = None,
 ) -> Encoder:
-    """Make an encoder.
+    """Build an encoder.
 
     Parameters
     ----------
@@ -172,28 +172,34 @@ def build_encoder(
     shape : tuple of int
         (channels, height, width) of images, (columns,) of features.
     dim : int
+        Columns of the embedding.
     target : {"normal", "uniform"}
     head : {"normal", "sigmoid", "cube", "free"}, optional
-        "normal" for the normal target and "cube" for the uniform one by default.
+        By default "normal" for the normal target and "cube" for the uniform one.
+
+    Returns
+    -------
+    Encoder
     """
     dim = whole("dim", dim, 1)
     config = {"backbone": name, "shape": list(shape), "dim": dim, "target": target, "head": head}
     if isinstance(name, nn.Module):
-        return Wrapped(name, config)
+        return CustomEncoder(name, config)
     return Encoder(config)
 
 
 @torch.no_grad()
 def recalibrate(encoder: Encoder, batches: Any) -> None:
-    """Set running moments to the mean over all batches of pairs, as the weights are now.
+    """Set the running moments to means over all batches of pairs, at the present weights.
 
     Parameters
     ----------
     encoder : Encoder
     batches : iterable of (clean, other)
+        Batches X and X'.
     """
     norms = [module for module in encoder.modules() if isinstance(module, BatchNorm)]
-    kept = [norm.momentum for norm in norms]
+    momenta = [norm.momentum for norm in norms]
     was_training = encoder.training
     for norm in norms:
         norm.reset()
@@ -202,5 +208,5 @@ def recalibrate(encoder: Encoder, batches: Any) -> None:
     for clean, other in batches:
         encoder.pair(clean, other)
     encoder.train(was_training)
-    for norm, momentum in zip(norms, kept, strict=True):
+    for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -1,4 +1,4 @@
-"""Batch normalisation over views and processes, and the outlets that fix an encoder's moments."""
+"""Batch normalisation over views and processes, and heads that fix moments or support."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ __all__ = ["HEADS", "BatchNorm", "build_head"]
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation of (n, c) or (n, c, h, w) whose moments may be those of some rows only.
+    """Batch normalisation of (n, c) or (n, c, h, w), optionally with moments of the first rows.
 
-    In training the moments are taken over the first `reference` rows (all by default) of every
-    process together. Two views that go through in one pass, the clean one first, are then
-    normalised by the clean one's moments: passes of their own would make f differ by view.
+    In training the moments are those of the first `reference` rows (all by default) of all
+    processes jointly. Two views in one pass, the clean one first, are then both normalised by the
+    moments of the clean view; separate passes would make f differ between views.
 
     Parameters
     ----------
     features : int
+        Number c of channels or columns.
     affine : bool
-        Learn a scale and a shift.
+        Whether a scale and a shift are learned.
     momentum : float or None
         Weight of a batch in the running moments; None averages all batches since
         :meth:`reset`.
+    eps : float
+        Constant that is added to the variance.
     """
 
     running_mean: Tensor
@@ -47,13 +50,13 @@ class BatchNorm(nn.Module):
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
 
     def reset(self) -> None:
-        """Forget the running moments."""
+        """Reset the running moments to 0 and 1."""
         self.running_mean.zero_()
         self.running_var.fill_(1.0)
         self.batches.zero_()
 
     def forward(self, x: Tensor, reference: int | None = None) -> Tensor:
-        """Normalise `x`; in training by the moments of its first `reference` rows."""
+        """Normalise `x`, in training by the moments of its first `reference` rows."""
         if not self.training:
             return functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
@@ -88,7 +91,7 @@ class BatchNorm(nn.Module):
 
 
 class NormalHead(nn.Module):
-    """Mean 0 and variance 1 in every coordinate: the moments of Theorem 3.4."""
+    """Mean 0 and variance 1 in every column: the moments of Theorem 3.4."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -112,7 +115,7 @@ class SigmoidHead(nn.Module):
 
 
 class CubeHead(nn.Module):
-    """Values in the unit cube: the normal head, then the normal cdf of every coordinate."""
+    """Values in the unit cube, by the normal head and then the normal cdf of every column."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -125,7 +128,7 @@ class CubeHead(nn.Module):
 
 
 class FreeHead(nn.Module):
-    """No constraint: for losses that shape the distribution themselves."""
+    """No constraint, for losses that shape the distribution themselves."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -144,12 +147,12 @@ HEADS: dict[str, tuple[tuple[str, ...], Callable[[int], nn.Module]]] = {
 
 
 def build_head(name: str | None, target: str, dim: int) -> nn.Module:
-    """Return the outlet `name` ("normal", "sigmoid", "cube", "free"), by default the target's.
+    """Return the head `name` ("normal", "sigmoid", "cube", "free"), by default the target's.
 
     Raises
     ------
     InputError
-        If there is no such head, or its support is not the target's.
+        If there is no such head, or it does not fit the target.
     """
     name = name or {"normal": "normal", "uniform": "cube"}[target]
     if name not in HEADS:
@@ -158,6 +161,6 @@ def build_head(name: str | None, target: str, dim: int) -> nn.Module:
     if target not in targets:
         raise InputError(
             f"head: {name!r} does not go with target {target!r}; choose "
-            f"{' or '.join(repr(n) for n, (t, _) in HEADS.items() if target in t)}."
+            f"{' or '.join(repr(head) for head, (fits, _) in HEADS.items() if target in fits)}."
         )
     return make(dim)

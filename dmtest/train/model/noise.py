@@ -1,4 +1,4 @@
-"""The noise Z that is added at the encoder's outlet, and the capacity that it leaves."""
+"""Noise Z that is added to embeddings in training, and the capacity of that channel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Noise:
     ----------
     target : {"normal", "uniform"}
     level : float
-        sigma or epsilon; 0 is no noise, as in plain Deep InfoMax.
+        sigma or epsilon; 0 means no noise, as in plain Deep InfoMax.
     """
 
     target: TargetName
@@ -36,28 +36,28 @@ class Noise:
 
     @property
     def name(self) -> str:
-        """What the paper calls the level."""
+        """Name of the level: sigma or epsilon."""
         return "sigma" if self.target == "normal" else "epsilon"
 
     def capacity(self, d: int) -> float:
-        """Return the most that I(f(X'); f(X) + Z) can be, in nats (Theorems 3.4 and 3.5)."""
+        """Largest I(f(X'); f(X) + Z) for d columns, in nats (Theorems 3.4 and 3.5)."""
         if self.level == 0.0:
             return math.inf
-        of = bounds.gaussian_capacity if self.target == "normal" else bounds.uniform_capacity
-        return float(of(d, self.level))
+        capacity = bounds.gaussian_capacity if self.target == "normal" else bounds.uniform_capacity
+        return float(capacity(d, self.level))
 
     def matched_information(self, d: int) -> float:
-        """Return I of a weakly invariant encoder that follows the target, in nats.
+        """I(f(X'); f(X) + Z) of a weakly invariant encoder that follows the target, in nats.
 
-        The capacity for the normal target; for the uniform one Remark 3.6's value, which is
-        below it.
+        For the normal target this is the capacity, for the uniform one the value of Remark 3.6,
+        which is smaller.
         """
         if self.level == 0.0 or self.target == "normal":
             return self.capacity(d)
         return float(bounds.uniform_information(d, self.level))
 
     def draw(self, d: int, draws: Draws) -> Tensor:
-        """Return noise for the rows of `draws`."""
+        """Return noise of d columns for the rows of `draws`."""
         if self.target == "normal":
             return self.level * draws.normal(d)
         return draws.uniform(d, low=-self.level, high=self.level)
@@ -70,37 +70,41 @@ def as_noise(
     epsilon: float | None = None,
     capacity: float | None = None,
 ) -> Noise:
-    """Turn the arguments of a user into the noise.
+    """Return the noise that the arguments of a user describe.
 
     Parameters
     ----------
     target : {"normal", "uniform"}
     d : int
+        Columns of the embedding.
     sigma, epsilon, capacity : float, optional
-        Give one at most: the standard deviation of normal noise, the half width of uniform
-        noise, or the capacity in nats that the noise has to leave. By default sigma is 0.3 and
-        epsilon 0.1.
+        At most one: the standard deviation of normal noise, the half width of uniform noise, or
+        the capacity in nats. By default sigma is 0.3 and epsilon 0.1.
+
+    Returns
+    -------
+    Noise
 
     Raises
     ------
     InputError
-        If more than one is given, one is negative, or one belongs to the other target.
+        If more than one is passed, one is negative, or one belongs to the other target.
     """
     if target not in DEFAULTS:
         raise InputError(f"target: got {target!r}; the trainer knows 'normal' and 'uniform'.")
-    given = {"sigma": sigma, "epsilon": epsilon, "capacity": capacity}
-    given = {name: value for name, value in given.items() if value is not None}
-    if len(given) > 1:
-        raise InputError(f"{', '.join(given)}: give one of them; each sets the noise.")
+    values = {"sigma": sigma, "epsilon": epsilon, "capacity": capacity}
+    values = {name: value for name, value in values.items() if value is not None}
+    if len(values) > 1:
+        raise InputError(f"{', '.join(values)}: give one of them; each sets the noise.")
     own, other = ("sigma", "epsilon") if target == "normal" else ("epsilon", "sigma")
-    if other in given:
-        raise InputError(f"{other}: target {target!r} takes {own}=; got {other}={given[other]!r}.")
+    if other in values:
+        raise InputError(f"{other}: target {target!r} takes {own}=; got {other}={values[other]!r}.")
     if capacity is not None:
         if not (math.isfinite(capacity) and capacity > 0.0):
             raise InputError(f"capacity: must be a positive number of nats; got {capacity!r}.")
         solve = bounds.sigma_for_capacity if target == "normal" else bounds.epsilon_for_capacity
         return Noise(target, float(solve(capacity, d)))  # type: ignore[arg-type]
-    level = given.get(own)
+    level = values.get(own)
     level = DEFAULTS[target] if level is None else level
     if not (math.isfinite(level) and level >= 0.0):
         raise InputError(f"{own}: must be a number >= 0; got {level!r}.")

@@ -1,8 +1,8 @@
-"""Objectives on a block of scores: the loss to descend, and the bound of information in nats.
+"""Objectives on a block of scores: the loss to minimise, and a bound of information in nats.
 
 ``scores[i, j] = T(x_j, y_i)`` for the rows i of one process against all columns j; row i belongs
-with column ``i + offset``. All are means over rows, so that the mean over processes is the value of
-the whole matrix. Every objective's best critic is the pointwise information.
+to column ``i + offset``. All objectives are means over rows, so that the mean over processes is the
+value for the whole matrix. The best critic of each is the pointwise information.
 """
 
 from __future__ import annotations
@@ -23,12 +23,10 @@ MEMORY = 0.99
 
 
 class Objective(nn.Module):
-    """Returns the loss and, detached, the bound it stands for."""
-
-    in_nats = True
+    """A function of scores that returns the loss and, detached, the bound that it optimises."""
 
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
-        """Take scores (k, K) to two numbers."""
+        """Map scores (k, K) to loss and bound."""
         raise TypeError("an Objective is one of OBJECTIVES")
 
 
@@ -36,7 +34,7 @@ def _diagonal(scores: Tensor, offset: int) -> Tensor:
     return scores.diagonal(offset)[: len(scores)]
 
 
-def _off(scores: Tensor, offset: int) -> Tensor:
+def _off_diagonal(scores: Tensor, offset: int) -> Tensor:
     """Return the scores of pairs that do not belong together: (k, K - 1)."""
     k, columns = scores.shape
     keep = torch.ones_like(scores, dtype=torch.bool)
@@ -46,10 +44,10 @@ def _off(scores: Tensor, offset: int) -> Tensor:
 
 
 class InfoNCE(Objective):
-    """mean_i (T_ii - log mean_j exp T_ij), the pair itself among the j: never above log K.
+    """mean_i (T_ii - log mean_j exp T_ij) with j = i included: never above log K.
 
-    van den Oord, Li & Vinyals (2018). The paper's formula leaves the pair itself out, and is then
-    neither this bound nor Donsker-Varadhan's.
+    van den Oord, Li & Vinyals (2018). The formula of arXiv 2410.06993 omits j = i; it is neither
+    this bound nor Donsker-Varadhan's.
     """
 
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
@@ -70,39 +68,37 @@ class DonskerVaradhan(Objective):
 
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
         """Return loss and bound."""
-        off = _off(scores, offset)
+        off = _off_diagonal(scores, offset)
         own = torch.logsumexp(off.flatten(), 0) - math.log(off.numel())
-        # Sizes differ by process: the exponentials are added on one scale.
+        # Magnitudes differ between processes, so exponentials are summed on one scale.
         largest = max_over_processes(own)
-        everywhere = largest + mean_over_processes(torch.exp(own - largest)).log()
+        overall = largest + mean_over_processes(torch.exp(own - largest)).log()
         if torch.isnan(self.log_memory):
-            self.log_memory.copy_(everywhere)
+            self.log_memory.copy_(overall)
         elif self.training:
-            past, now = self.log_memory + math.log(MEMORY), everywhere + math.log(1.0 - MEMORY)
-            self.log_memory.copy_(torch.logaddexp(past, now))
+            past, present = self.log_memory + math.log(MEMORY), overall + math.log(1.0 - MEMORY)
+            self.log_memory.copy_(torch.logaddexp(past, present))
         diagonal = _diagonal(scores, offset).mean()
         loss = torch.exp(own - self.log_memory.clone()) - diagonal
-        return loss, mean_over_processes(diagonal) - everywhere
+        return loss, mean_over_processes(diagonal) - overall
 
 
 class NWJ(Objective):
-    """mean T_ii - mean_{i != j} exp(T_ij) + 1. Nguyen, Wainwright & Jordan (2010), T for T - 1."""
+    """mean T_ii - mean_{i != j} exp(T_ij) + 1: Nguyen, Wainwright & Jordan (2010) at T + 1."""
 
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
         """Return loss and bound."""
-        value = _diagonal(scores, offset).mean() - _off(scores, offset).exp().mean() + 1.0
+        value = _diagonal(scores, offset).mean() - _off_diagonal(scores, offset).exp().mean() + 1.0
         return -value, mean_over_processes(value)
 
 
 class JensenShannon(Objective):
-    """Deep InfoMax's own objective (Hjelm et al. 2019): monotone in information, not in nats."""
-
-    in_nats = False
+    """The objective of Deep InfoMax (Hjelm et al. 2019): monotone in information, not in nats."""
 
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
         """Return loss and score."""
         joint = functional.softplus(-_diagonal(scores, offset)).mean()
-        value = -joint - functional.softplus(_off(scores, offset)).mean()
+        value = -joint - functional.softplus(_off_diagonal(scores, offset)).mean()
         return -value, mean_over_processes(value)
 
 

@@ -1,5 +1,5 @@
 """A metric and a callback for other training loops.
 
-Imports only `errors`, `arguments`, `runtime`, `targets`, `engines`, `statistics`, `effects`,
+Imports only `errors`, `arguments`, `runtime`, `results`, `engines`, `statistics`, `effects`,
 `reports`, `train.losses`.
 """

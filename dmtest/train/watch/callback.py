@@ -1,4 +1,4 @@
-"""A Lightning callback: do embeddings follow their target? Logs it, and reports at the end."""
+"""A Lightning callback that logs effect sizes of embeddings, and reports after training."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ Output: TypeAlias = "str | Callable[[LightningModule, Any, Any], Tensor]"
 
 
 class DistributionCallback(Callback):
-    """Log effect sizes of the distance from the target, and write a report after training.
+    """Log effect sizes of the departure from the target, and write a report after training.
 
-    Works under any strategy: values are those of the rows of all processes together.
+    It works under any strategy: values are those of the rows of all processes.
 
     Parameters
     ----------
     output : str or callable
-        Where the embeddings are: a key of the dict that ``validation_step`` (``training_step``)
-        returns, or a function of (module, what the step returned, batch) that gives a tensor
-        of shape (n, d). A function is called without gradients, in the mode the module is in.
+        Source of the embeddings: a key of the dict that ``validation_step`` (``training_step``)
+        returns, or a function of (module, return value of the step, batch) that returns a tensor
+        of shape (n, d). A function is called without gradients, in the present mode of the module.
     stage : {"validation", "train"}
-        Whose batches to watch.
+        Stage whose batches are measured.
     every : int
-        Epochs between two measurements; for ``stage="train"`` with ``unit="step"``, batches of
-        which each measurement takes all.
+        Epochs between two measurements; with ``stage="train"`` and ``unit="step"`` the number of
+        batches in each measurement.
     unit : {"epoch", "step"}
-        What `every` counts.
+        Unit of `every`.
     target, effects, slices, rows, seed
         As for :class:`DistributionMatch`.
     prefix : str
-        Of the logged names, ``"match/"`` by default.
+        Prefix of the logged names.
     report : path or iterable of paths, optional
-        Where to write a report of the last measurement's kept rows when training ends: files
-        ending in ``.html`` or ``.json``.
+        Files ending in ``.html`` or ``.json`` to which a report on the row sample of the last
+        measurement is written when training ends.
 
     Attributes
     ----------
     history : list of dict
-        What was logged, with ``"step"`` and ``"epoch"``.
+        Logged values, with ``"step"`` and ``"epoch"``.
     last : dmtest.Report or None
         The report, on the first process.
     """
@@ -101,9 +101,9 @@ class DistributionCallback(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Take the embeddings of a validation batch, on epochs that count."""
+        """Add the embeddings of a validation batch, in epochs with a measurement."""
         if self.stage == "validation" and self._epoch_counts(trainer):
-            self._take(pl_module, outputs, batch)
+            self._add(pl_module, outputs, batch)
 
     def on_train_batch_end(
         self,
@@ -113,25 +113,25 @@ class DistributionCallback(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Take the embeddings of a training batch; with unit "step", log when it is time."""
+        """Add the embeddings of a training batch; with unit "step", log every `every` batches."""
         if self.stage != "train" or (self.unit == "epoch" and not self._epoch_counts(trainer)):
             return
-        self._take(pl_module, outputs, batch)
+        self._add(pl_module, outputs, batch)
         if self.unit == "step" and (batch_idx + 1) % self.every == 0:
             self._measure(trainer, pl_module, on_step=True)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log what the validation set came to."""
+        """Log the effects of the validation rows."""
         if self.stage == "validation" and self._epoch_counts(trainer):
             self._measure(trainer, pl_module, on_step=False)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log what the training batches of this epoch came to."""
+        """Log the effects of this epoch's training rows."""
         if self.stage == "train" and self.unit == "epoch" and self._epoch_counts(trainer):
             self._measure(trainer, pl_module, on_step=False)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the report, on the first process, of the rows of the last measurement."""
+        """Write the report on the rows of the last measurement, on the first process."""
         if not self.paths or not trainer.is_global_zero:
             return
         sample = None if self.metric is None else self.metric.sample
@@ -151,7 +151,7 @@ class DistributionCallback(Callback):
     def _epoch_counts(self, trainer: Trainer) -> bool:
         return not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every == 0
 
-    def _take(self, module: LightningModule, outputs: Any, batch: Any) -> None:
+    def _add(self, module: LightningModule, outputs: Any, batch: Any) -> None:
         z = _embeddings(self.output, module, outputs, batch)
         if self.metric is None:
             self.metric = DistributionMatch(z.shape[1], **self.options).to(z.device)
@@ -165,9 +165,9 @@ class DistributionCallback(Callback):
             )
         values = self.metric.compute()
         self.metric.reset()
-        # Equal on all processes already: nothing is left to be averaged.
-        logged = {f"{self.prefix}{name}": value.float() for name, value in values.items()}
-        module.log_dict(logged, on_step=on_step, on_epoch=not on_step, sync_dist=False)
+        # Values are already equal on all processes: no averaging is needed.
+        named = {f"{self.prefix}{name}": value.float() for name, value in values.items()}
+        module.log_dict(named, on_step=on_step, on_epoch=not on_step, sync_dist=False)
         place = {"step": trainer.global_step, "epoch": trainer.current_epoch}
         self.history.append(place | {name: float(value) for name, value in values.items()})
 
@@ -178,26 +178,26 @@ def _embeddings(output: Output, module: LightningModule, outputs: Any, batch: An
     if callable(output):
         with torch.no_grad():
             z = output(module, outputs, batch)
-        name = "what the function gave"
+        name = "what the function returned"
     else:
         if not isinstance(outputs, Mapping) or output not in outputs:
-            held = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
+            keys = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
             raise InputError(
-                f"output: {output!r} is not in what the step returned ({held}); return a dict that "
+                f"output: {output!r} is not in what the step returned ({keys}); return a dict that "
                 f"has it, or pass a function."
             )
         z, name = outputs[output], f"outputs[{output!r}]"
     if not isinstance(z, Tensor) or z.ndim != 2:
-        found = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
-        raise InputError(f"output: {name} is {found}; make it a tensor of shape (n, d).")
+        kind = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
+        raise InputError(f"output: {name} is {kind}; make it a tensor of shape (n, d).")
     return z.detach()
 
 
 def _paths(report: str | Path | Iterable[str | Path] | None) -> tuple[Path, ...]:
     if report is None:
         return ()
-    given = [report] if isinstance(report, str | Path) else report
-    paths = tuple(Path(path) for path in given)
+    reports = [report] if isinstance(report, str | Path) else report
+    paths = tuple(Path(path) for path in reports)
     for path in paths:
         if path.suffix not in (".html", ".json"):
             raise InputError(f"report: got {str(path)!r}; end it in .html or .json.")

@@ -1,4 +1,4 @@
-"""A bounded sample of the rows seen, the same whatever processes and batches they came in."""
+"""A uniform sample of bounded size that does not depend on the order of batches and processes."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ from torch import Tensor
 
 from dmtest.runtime.streams import stream
 
-__all__ = ["empty_reservoir", "merged", "offered", "priorities", "rows_held"]
+__all__ = ["add_rows", "empty_reservoir", "merge_reservoirs", "priorities", "reservoir_rows"]
 
 
 def empty_reservoir(size: int, d: int) -> Tensor:
-    """Room for `size` rows: column 0 is a row's priority, infinite where there is none yet."""
-    room = torch.zeros((size, d + 1), dtype=torch.float64)
-    room[:, 0] = torch.inf
-    return room
+    """Return an empty reservoir, (size, d + 1): column 0 is a row's priority, infinite if empty."""
+    reservoir = torch.zeros((size, d + 1), dtype=torch.float64)
+    reservoir[:, 0] = torch.inf
+    return reservoir
 
 
 def priorities(rows: Tensor, seed: int) -> Tensor:
-    """Numbers in [0, 1) that depend on a row's values and the seed alone: shape (n,).
+    """Numbers in [0, 1) that depend only on the values of a row and on the seed: shape (n,).
 
-    A multilinear hash of the bits, finished like splitmix64. Of any set of different rows, those
-    with the smallest numbers are then a uniform sample without replacement, whatever batches or
-    processes they came in: merging keeps the smallest again. Equal rows are kept or left
-    together.
+    A multilinear hash of the bits, finished like splitmix64. The rows with the smallest numbers are
+    a uniform sample without replacement of any set of different rows, independently of batches and
+    processes; a merge takes the smallest again. Equal rows are in the sample together or not at
+    all.
     """
     rng = stream(seed, "train/reservoir")
     odd = 2 * rng.integers(1 << 62, size=rows.shape[1]) + 1
     multipliers = torch.from_numpy(odd.astype(np.int64)).to(rows.device)
-    # 0.0 and -0.0 are one value.
+    # -0.0 + 0 is 0.0, so both zeros hash alike.
     bits = (rows.to(torch.float64) + 0.0).view(torch.int64)
-    mixed = bits ^ _shifted(bits, 32)
-    # Without the last term a row of zeros would come first under every seed.
+    mixed = bits ^ _shift_right(bits, 32)
+    # The last term keeps a row of zeros from having the smallest number under every seed.
     total = (mixed * multipliers).sum(dim=1) + int(rng.integers(1 << 62))
     for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
-        total = (total ^ _shifted(total, shift)) * factor
-    total = total ^ _shifted(total, 31)
-    return _shifted(total, 11).to(torch.float64) / float(1 << 53)
+        total = (total ^ _shift_right(total, shift)) * factor
+    total = total ^ _shift_right(total, 31)
+    return _shift_right(total, 11).to(torch.float64) / float(1 << 53)
 
 
-def _shifted(words: Tensor, by: int) -> Tensor:
-    """Shift right without the sign, which torch's shift would carry along."""
+def _shift_right(words: Tensor, by: int) -> Tensor:
+    """Shift right and fill with zeros, where torch's shift would fill with the sign."""
     return (words >> by) & ((1 << (64 - by)) - 1)
 
 
-def offered(held: Tensor, rows: Tensor, seed: int) -> Tensor:
-    """Return the reservoir after it was offered more rows."""
+def add_rows(reservoir: Tensor, rows: Tensor, seed: int) -> Tensor:
+    """Return the reservoir after more rows (n, d)."""
     values = rows.to(torch.float64)
     ranked = torch.cat([priorities(values, seed)[:, None], values], dim=1)
-    return _smallest(torch.cat([held, ranked]), len(held))
+    return _smallest(torch.cat([reservoir, ranked]), len(reservoir))
 
 
-def merged(stacked: Tensor) -> Tensor:
-    """Merge reservoirs of one size: (processes, size, d + 1) to (size, d + 1)."""
+def merge_reservoirs(stacked: Tensor) -> Tensor:
+    """Merge the reservoirs of all processes: (processes, size, d + 1) to (size, d + 1)."""
     return _smallest(stacked.flatten(0, 1), stacked.shape[1])
 
 
-def rows_held(held: Tensor) -> Tensor:
-    """Rows in the reservoir, in the order of their priorities: (at most size, d)."""
-    return held[torch.isfinite(held[:, 0]), 1:]
+def reservoir_rows(reservoir: Tensor) -> Tensor:
+    """Return the rows of a reservoir in the order of their priorities: (at most size, d)."""
+    return reservoir[torch.isfinite(reservoir[:, 0]), 1:]
 
 
 def _smallest(ranked: Tensor, size: int) -> Tensor:

@@ -1,0 +1,118 @@
+"""From p-values to the verdict of a report on one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dmtest.battery.one_sample import Battery
+from dmtest.calibration.multiplicity import bonferroni
+from dmtest.catalogue.unlisted import SUPPORT, WORST_DIRECTION
+from dmtest.effects.directions import Direction
+from dmtest.reports.sections import Certificate
+from dmtest.results.outcome import Outcome
+from dmtest.targets.canonical import Canonical
+
+__all__ = ["Combined", "combine", "verdict_of"]
+
+# Shares of the level: of the battery on all rows, and of the search over directions.
+WEIGHTS = (0.8, 0.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combined:
+    """All tests of a report together.
+
+    Attributes
+    ----------
+    outcomes : tuple of Outcome
+        Those of the battery, and what the report adds.
+    pvalue : float
+        Global, family-wise p-value.
+    method : str
+        How it was made.
+    floor : float or None
+        The smallest that it can be, given the replicates.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    pvalue: float
+    method: str
+    floor: float | None
+
+
+def combine(
+    battery: Battery, directions: Sequence[Direction], canonical: Canonical, target: str, seed: int
+) -> Combined:
+    """Combine the battery with the search over directions and the test of the support.
+
+    Parameters
+    ----------
+    battery : Battery
+        Tests with their min-p.
+    directions : sequence of Direction
+        Worst directions, tested on rows that had no part in choosing them; may be empty.
+    canonical : Canonical
+        The sample on normal scale; knows values outside the support of the target.
+    target : str
+    seed : int
+    """
+    outcomes = tuple(battery.outcomes)
+    pvalue, method, floor = battery.pvalue, battery.method, battery.floor
+    if directions:
+        search = _search_outcome(directions, canonical, target)
+        outcomes = (*outcomes, search)
+        pvalue = bonferroni([pvalue, search.pvalue], WEIGHTS)
+        method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
+            *WEIGHTS
+        )
+        # The search has a floor of its own, which is smaller here.
+        floor = None if floor is None else floor / WEIGHTS[0]
+    if canonical.outside:
+        support = _support_outcome(canonical, target, seed)
+        outcomes, pvalue, method = (support, *outcomes), support.pvalue, support.method
+    return Combined(outcomes=outcomes, pvalue=pvalue, method=method, floor=floor)
+
+
+def _search_outcome(directions: Sequence[Direction], canonical: Canonical, target: str) -> Outcome:
+    """Return the search as a test: its smallest p-value, adjusted for the directions."""
+    best = min(directions, key=lambda one: one.adjusted)
+    n, d = canonical.rows.shape
+    return Outcome(
+        test=WORST_DIRECTION.name,
+        statistic=best.statistic,
+        pvalue=best.adjusted,
+        target=target,
+        n=n,
+        d=d,
+        family=WORST_DIRECTION.family,
+        method=(
+            f"Anderson-Darling along {len(directions)} directions chosen on one half of the rows, "
+            f"tested on the other, Holm-adjusted"
+        ),
+    )
+
+
+def _support_outcome(canonical: Canonical, target: str, seed: int) -> Outcome:
+    """Return the exact test that values outside the support amount to."""
+    n, d = canonical.rows.shape
+    return Outcome(
+        test=SUPPORT.name,
+        statistic=float(canonical.outside),
+        pvalue=0.0,
+        target=target,
+        n=n,
+        d=d,
+        family=SUPPORT.family,
+        method="exact: the target gives such values with probability 0",
+        seed=seed,
+    )
+
+
+def verdict_of(rejected: bool, certificate: Certificate | None) -> str:
+    """Return the verdict: a tolerance that is certified decides, whatever the p-value."""
+    if certificate is not None and certificate.holds:
+        return "equivalent"
+    if rejected:
+        return "mismatch"
+    return "compatible" if certificate is None else "inconclusive"

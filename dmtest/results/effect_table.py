@@ -1,0 +1,261 @@
+"""The table of effects: a row for everything whose size a report or a check can state.
+
+A new effect is one row here and one function in :mod:`dmtest.effects` that returns its estimate.
+Texts in braces are filled in by that function (:meth:`EffectRow.filled`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any, TypeAlias
+
+from dmtest.results.estimate import Estimate
+from dmtest.results.outcome import Effect
+
+__all__ = ["DIVERGENCE_PARTS", "EffectRow", "Estimates", "effects_of"]  # and every row
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """An effect, whatever its value.
+
+    Attributes
+    ----------
+    name : str
+        Stable name, the key in ``Report.effects``.
+    label, unit, note : str
+        As in `Effect`.
+    squared : bool
+        Whether estimates are of the square; a report shows the root.
+    least, most : float
+        What a report cuts the value and its limits off at.
+    departure, departure_unit : str
+        Label and unit in a check; no label: checks do not compare it. No unit: that of a report.
+    within : str
+        Name of the effect that this is a part of, in tables.
+    cause : str
+        What the part of the divergence comes from, in figures.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    note: str = ""
+    _: KW_ONLY
+    squared: bool = False
+    least: float = 0.0
+    most: float = math.inf
+    departure: str = ""
+    departure_unit: str = ""
+    within: str = ""
+    cause: str = ""
+
+    def filled(self, **words: Any) -> EffectRow:
+        """Fill in what the texts have in braces."""
+        texts = ("label", "unit", "note", "departure")
+        return replace(self, **{name: getattr(self, name).format(**words) for name in texts})
+
+    def shown(self, value: float) -> float:
+        """Return an estimate or a limit as a report shows it: cut off, on the effect's scale."""
+        if self.squared:
+            return math.sqrt(max(value, 0.0))
+        return min(self.most, max(self.least, value))
+
+    def effect(self, estimate: Estimate, confidence: float = 0.95) -> Effect:
+        """Return an estimate as the effect of a report, with its limits where it has an error."""
+        value = None if estimate.value is None else self.shown(estimate.value)
+        limits = estimate.limits(confidence)
+        if limits is None:
+            return self.within_limits(value, note=estimate.note)
+        low, high = map(self.shown, limits)
+        return self.within_limits(value, low, high, confidence, estimate.note)
+
+    def within_limits(
+        self,
+        value: float | None,
+        low: float | None = None,
+        high: float | None = None,
+        confidence: float | None = None,
+        note: str = "",
+    ) -> Effect:
+        """Return the effect of a value and limits that are on the effect's scale already."""
+        return Effect(
+            name=self.name,
+            label=self.label,
+            value=value,
+            low=low,
+            high=high,
+            confidence=confidence,
+            unit=self.unit,
+            note=note or self.note,
+        )
+
+
+Estimates: TypeAlias = dict[EffectRow, Estimate]
+
+
+def effects_of(estimates: Estimates, confidence: float = 0.95) -> dict[str, Effect]:
+    """Return estimates as the effects of a report, by name."""
+    return {row.name: row.effect(one, confidence) for row, one in estimates.items()}
+
+
+# One sample against its target. The divergence, in nats:
+SMOOTHED_KL = EffectRow(
+    "smoothed-kl",
+    "KL after noise{noise}",
+    "nats",
+    "middle of a two-sided bracket over {batches} batches of {batch} rows; limits hold for "
+    "all noise levels of the profile together",
+    departure="KL after noise{noise}",
+)
+KL_FITTED = EffectRow(
+    "kl-fitted-normal",
+    "KL of the fitted normal from N(0, I)",
+    "nats",
+    "bias of finite n removed, cut off at 0",
+)
+
+
+def _fitted_part(name: str, source: str) -> EffectRow:
+    return replace(
+        KL_FITTED,
+        name=name,
+        label=f"of this, from {source}",
+        departure=f"KL from {source}",
+        within=KL_FITTED.name,
+        cause=source.removeprefix("the "),
+    )
+
+
+KL_MEAN = _fitted_part("kl-mean", "the mean")
+KL_SCALE = _fitted_part("kl-scale", "the variances")
+KL_CORRELATION = _fitted_part("kl-correlation", "correlations")
+KL_MARGINS = EffectRow(
+    "kl-margins",
+    "Shape of the coordinates (sum of negentropies)",
+    "nats",
+    "shape of the coordinates one by one; spacings, bias of normal samples removed",
+    departure="KL from the shape of columns",
+    cause="shapes of the coordinates",
+)
+KL_DEPENDENCE = EffectRow(
+    "kl-dependence",
+    "Dependence beyond correlation",
+    "nats",
+    "dependence beyond correlation; nearest neighbours, bias of normal samples removed",
+    departure="KL from dependence beyond correlation",
+    cause="dependence beyond correlation",
+)
+# Slices, row lengths and the covariance:
+SLICED_WASSERSTEIN = EffectRow(
+    "sliced-wasserstein-2",
+    "Sliced Wasserstein-2 distance",
+    "standard deviations",
+    "root mean square over {k} slices {scale}, null bias removed",
+    squared=True,
+    departure="The squared sliced Wasserstein-2 distance",
+    departure_unit="sd^2",
+)
+WORST_SLICE = EffectRow(
+    "worst-slice",
+    "Wasserstein-2 distance of the worst slice (number {worst})",
+    "standard deviations",
+    "largest of {k}; 95 % of samples from the target stay below {usual:.2g}",
+    squared=True,
+)
+LENGTH_DISPERSION = EffectRow(
+    "length-dispersion",
+    "Dispersion of squared row lengths",
+    "times the normal's",
+    "1 under the target; above it tails are heavy in all coordinates at once",
+    departure="The dispersion of squared row lengths, from a normal's,",
+    departure_unit="of the normal's",
+)
+EFFECTIVE_RANK = EffectRow(
+    "effective-rank",
+    "Effective rank of the covariance",
+    "of {d} directions",
+    "(tr S)^2 / tr S^2, descriptive",
+)
+DETECTABLE_ROWS = EffectRow(
+    "detectable-n",
+    "Rows at which {test} notices in half of the cases",
+    "rows",
+    "power of {test} at level {alpha:g} on subsamples of {most} rows and fewer, {draws} of "
+    "each size",
+)
+# Pairs of embeddings:
+ALIGNMENT = EffectRow(
+    "alignment",
+    "Alignment of pairs (0 is best)",
+    "squared distance",
+    "mean |f(X) - f(X')|^2 of rows of length 1; Wang & Isola (2020)",
+)
+UNIFORMITY = EffectRow(
+    "uniformity",
+    "Uniformity (uniform rows have {expected:.3f})",
+    "log potential",
+    "log of the mean of exp(-2 |u - v|^2){sample}, of rows of length 1; Wang & Isola (2020)",
+    least=-math.inf,
+)
+
+# Two samples:
+SLICED_DIFFERENCE = replace(
+    SLICED_WASSERSTEIN,
+    unit="data units",
+    note="root mean square over {k} slices; bias removed by permutation",
+    departure="",
+)
+_PAIRWISE = "root of the squared distance; bias removed by permutation{kernel}"
+ENERGY_DISTANCE = EffectRow(
+    "energy-distance", "Energy distance", "data units", _PAIRWISE, squared=True
+)
+MEAN_DISCREPANCY = EffectRow(
+    "mmd", "Maximum mean discrepancy", "of at most 1.41", _PAIRWISE, squared=True
+)
+CLASSIFIER_ACCURACY = EffectRow(
+    "classifier-accuracy",
+    "Held-out rows that a classifier tells right",
+    "of all (0.5: none)",
+    "balanced accuracy of a shrunk linear discriminant, cross-fitted over five folds",
+    most=1.0,
+)
+MEAN_DIFFERENCE = EffectRow(
+    "mean-difference",
+    "Distance of the means",
+    "sd",
+    "length of the difference, in root mean squared pooled standard deviations of columns; "
+    "what sampling adds is taken off",
+    squared=True,
+)
+COVARIANCE_DIFFERENCE = EffectRow(
+    "covariance-difference",
+    "Distance of the covariances",
+    "of the reference's",
+    "Frobenius norm of the difference over that of the reference's covariance; what sampling "
+    "adds is taken off",
+    squared=True,
+)
+# Two samples up to a rotation:
+LENGTH_DIFFERENCE = EffectRow(
+    "length-difference",
+    "Wasserstein-2 distance of row lengths",
+    "data units",
+    "of lengths |x|; bias removed by permutation",
+    squared=True,
+)
+SPECTRUM_DIFFERENCE = EffectRow(
+    "spectrum-difference",
+    "Distance of the spectra",
+    "data units",
+    "of the sorted standard deviations along principal axes: the smallest Wasserstein-2 "
+    "distance, over rotations, of normals with these covariances",
+    squared=True,
+)
+MEAN_LENGTHS = EffectRow(
+    "mean-lengths", "Difference of the lengths of the means", "data units", least=-math.inf
+)
+
+# Parts of the divergence from N(0, I), which add up to it.
+DIVERGENCE_PARTS = (KL_MEAN, KL_SCALE, KL_CORRELATION, KL_MARGINS, KL_DEPENDENCE)

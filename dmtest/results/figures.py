@@ -1,0 +1,303 @@
+"""The numbers behind the figures of a report: frozen records that are stored as plain JSON.
+
+Lists of numbers are tuples of floats; None stands for a number that is not finite (strict JSON
+has none), such as an open end of a band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmtest.results import serial
+
+__all__ = [
+    "NO_FIGURES",
+    "CoordinateFigure",
+    "DirectionFigure",
+    "Figures",
+    "Loadings",
+    "NoisePoint",
+    "Numbers",
+    "PowerFigure",
+    "PowerPoint",
+    "ProfileFigure",
+    "SliceFigure",
+    "SpectrumFigure",
+    "array",
+    "numbers",
+]
+
+Numbers = tuple[float | None, ...]
+Loadings = tuple[tuple[str, float], ...]
+
+
+def numbers(values: ArrayLike) -> Numbers:
+    """Return numbers as a figure stores them: None for those that are not finite."""
+    return tuple(serial.plain(np.asarray(values, dtype=np.float64)))
+
+
+def array(values: Sequence[float | None]) -> NDArray[np.float64]:
+    """Return stored numbers as an array, NaN where there is None."""
+    return np.array(values, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceFigure:
+    """Quantiles of one slice against those expected, with a simultaneous 95% band.
+
+    Attributes
+    ----------
+    role : str
+        ``"worst"`` or ``"typical"``.
+    slice : int
+        Index of its direction.
+    title : str
+    theoretical, observed : tuple of float
+        Quantiles of the target (of the reference, for two samples) and of the data.
+    low, high : tuple of float or None
+        The band; None where it is open.
+    loadings : tuple of (str, float)
+        The columns that the direction weighs most, with their weights.
+    pvalue : float or None
+        Of this slice alone.
+    """
+
+    role: str = "typical"
+    slice: int = 0
+    title: str = "Q-Q plot"
+    theoretical: Numbers
+    observed: Numbers
+    low: Numbers
+    high: Numbers
+    loadings: Loadings = ()
+    pvalue: float | None = None
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """Which quantiles lie outside the band."""
+        observed = array(self.observed)
+        # Comparisons with NaN, an open end, are false.
+        return (observed < array(self.low)) | (observed > array(self.high))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinateFigure:
+    """Histogram of one column against the target.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    ks : float or None
+        Kolmogorov-Smirnov distance from the target.
+    edges, density : tuple of float
+        Edges of the bins, and heights.
+    mean, sd : float or None
+    reference : {"uniform", "sample"} or None
+        What the target's curve is: uniform on [0, 1], or the histogram of the reference sample;
+        None for N(0, 1).
+    reference_density : tuple of float or None
+        Heights of the reference sample's histogram, on the same bins.
+    """
+
+    name: str
+    ks: float | None = None
+    edges: Numbers
+    density: Numbers
+    mean: float | None = None
+    sd: float | None = None
+    reference: Literal["uniform", "sample"] | None = None
+    reference_density: Numbers | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object; ``"reference"`` is there only where it is not N(0, 1)."""
+        shown: dict[str, Any] = {"name": self.name, "ks": self.ks}
+        if self.reference == "uniform":
+            shown["reference"] = self.reference
+        shown |= {"edges": self.edges, "density": self.density}
+        if self.reference == "sample":
+            shown["reference"] = self.reference
+            shown["reference_density"] = self.reference_density
+        return shown | {"mean": self.mean, "sd": self.sd}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpectrumFigure:
+    """Eigenvalues of the covariance, largest first, with a band.
+
+    Attributes
+    ----------
+    observed : tuple of float
+    low, high : tuple of float or None
+        Simultaneous 95% limits; None where there is no band.
+    reference : tuple of float or None
+        Means of the eigenvalues for N(0, I); the eigenvalues of the reference, for two samples.
+    """
+
+    observed: Numbers
+    low: Numbers
+    high: Numbers
+    reference: Numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionFigure:
+    """A direction that was chosen on one half of the rows, described by the other.
+
+    Attributes
+    ----------
+    loadings : tuple of (str, float)
+        The columns that the direction weighs most, with their weights.
+    rows : tuple of int
+        Rows of the data that stand out most along it.
+    statistic : float
+    pvalue, adjusted : float
+        By itself, and adjusted by Holm's method for the number of directions.
+    mean, variance, skewness, kurtosis : float
+        Moments along it; kurtosis is the excess.
+    """
+
+    loadings: Loadings
+    rows: tuple[int, ...]
+    statistic: float
+    pvalue: float
+    adjusted: float
+    mean: float
+    variance: float
+    skewness: float
+    kurtosis: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoisePoint:
+    """The divergence after noise at one noise level; fields as in :func:`dmtest.kl_profile`.
+
+    An end of the bracket or of the interval is None where it is infinite.
+    """
+
+    noise: float
+    d: int | None = None
+    lower: float | None
+    upper: float | None
+    low: float | None
+    high: float | None
+    information_lower: float | None = None
+    information_upper: float | None = None
+    capacity: float | None = None
+    resolution: float | None = None
+    informative: bool
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFigure:
+    """The divergence after noise, over noise levels, as :func:`dmtest.kl_profile` returns it."""
+
+    target: str | None = None
+    noise: str
+    n: int | None = None
+    d: int | None = None
+    batch: int
+    batches: int
+    confidence: float
+    points: tuple[NoisePoint, ...]
+    default: int
+    slices: tuple[NoisePoint, ...] = ()
+    subspaces: tuple[NoisePoint, ...] = ()
+    seed: int | None = None
+
+    @property
+    def point(self) -> NoisePoint:
+        """The point at the default noise."""
+        return self.points[self.default]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerPoint:
+    """The rows at which a test reaches a power, with a 95% interval; None where unknown."""
+
+    power: float
+    n: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerFigure:
+    """Power of a test on subsamples, as :func:`dmtest.detectability` returns it."""
+
+    test: str
+    target: str | None = None
+    alpha: float
+    sizes: tuple[int, ...]
+    rates: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean_pvalues: tuple[float, ...]
+    draws: int | None = None
+    thresholds: tuple[PowerPoint, ...]
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The numbers behind all figures of a report.
+
+    Attributes
+    ----------
+    samples : {1, 2, 0}
+        How many samples the report is on; 0 where the numbers were not kept.
+    slices : tuple of SliceFigure
+        The worst slice, and a typical one.
+    coordinates : tuple of CoordinateFigure
+        The columns farthest from the target, worst first.
+    spectrum : SpectrumFigure or None
+    directions : tuple of DirectionFigure
+    profile : ProfileFigure or None
+        One sample only.
+    detectability : PowerFigure or None
+        One sample only, where a test rejects.
+    """
+
+    samples: Literal[0, 1, 2] = 1
+    slices: tuple[SliceFigure, ...] = ()
+    coordinates: tuple[CoordinateFigure, ...] = ()
+    spectrum: SpectrumFigure | None = None
+    directions: tuple[DirectionFigure, ...] = ()
+    profile: ProfileFigure | None = None
+    detectability: PowerFigure | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object ``"pictures"`` of a report's JSON; empty where nothing was kept."""
+        if self.samples == 0:
+            return {}
+        shown: dict[str, Any] = {
+            "slices": self.slices,
+            "coordinates": [one.to_dict() for one in self.coordinates],
+            "spectrum": self.spectrum,
+            "directions": self.directions,
+        }
+        if self.samples == 1:
+            shown |= {"profile": self.profile, "detectability": self.detectability}
+        elif self.spectrum is not None:
+            # Schema 1 has another order of keys for two samples.
+            order = ("observed", "reference", "low", "high")
+            shown["spectrum"] = {key: getattr(self.spectrum, key) for key in order}
+        return dict(serial.plain(shown))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Figures:
+        """Build the figures from the object ``"pictures"`` of a report's JSON."""
+        serial.expect(dict, data, "pictures")
+        if not data:
+            return NO_FIGURES
+        one_sample = "profile" in data or "detectability" in data
+        return serial.record(cls, {**data, "samples": 1 if one_sample else 2})
+
+
+NO_FIGURES = Figures(samples=0)

@@ -1,0 +1,123 @@
+"""The facts of a run: what was tested, with what, when and how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from dmtest.results import serial
+
+__all__ = ["Description", "Provenance"]
+
+# Keys of a report's "computed" in the order of schema 1, for one sample and for two.
+ONE_SAMPLE = (
+    *("source", "dtype", "tests", "slices", "replicates", "pvalue_error", "pvalue_floor"),
+    *("rows_in_pictures", "version", "numpy", "seconds", "created"),
+    *("tolerance", "certified_under", "rows_needed", "arguments", "described", "call", "command"),
+)
+TWO_SAMPLES = (
+    *("source", "reference", "reference_rows", "dtype", "tests", "described"),
+    *("slices", "replicates", "pvalue_error", "pvalue_floor"),
+    *("version", "numpy", "seconds", "created", "arguments", "call", "command"),
+)
+# Keys that a run writes as null where it has none, and those that go with a tolerance.
+NULLABLE = frozenset({"source", "reference", "pvalue_error", "pvalue_floor"})
+CERTIFIED = frozenset({"certified_under", "rows_needed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a test detects, and its reference, as the catalogue has them."""
+
+    sees: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """The facts of a run. None stands for what is not known or does not apply.
+
+    Attributes
+    ----------
+    source : str or None
+        File, or type of the object, that the sample came from.
+    dtype : str or None
+    reference, reference_rows : str and int, or None
+        Source and rows of the reference, for two samples.
+    tests : tuple of str or None
+        Names of the tests that were run.
+    slices, replicates : int or None
+        Directions, and the fewest replicates behind a p-value.
+    pvalue_error, pvalue_floor : float or None
+        Monte Carlo standard error of the global p-value, and the smallest that it can be.
+    rows_in_pictures : int or None
+        Rows behind the figures of coordinates.
+    version, numpy : str or None
+        Of dmtest and NumPy.
+    seconds : float or None
+    created : str or None
+        Time of the run, ISO 8601.
+    tolerance : float or None
+        Nats that the verdict was to certify.
+    certified_under : float or None
+        Upper confidence bound that was compared with the tolerance; None where it is infinite.
+    rows_needed : int or None
+        Guess of the rows that would certify the tolerance.
+    arguments : dict or None
+        What was asked for beside the defaults.
+    described : dict of str to Description
+        By test.
+    call, command : str or None
+        Python call and shell command that repeat the run.
+    more : dict
+        Keys that this version does not know, as plain JSON values.
+    """
+
+    source: str | None = None
+    reference: str | None = None
+    reference_rows: int | None = None
+    dtype: str | None = None
+    tests: tuple[str, ...] | None = None
+    slices: int | None = None
+    replicates: int | None = None
+    pvalue_error: float | None = None
+    pvalue_floor: float | None = None
+    rows_in_pictures: int | None = None
+    version: str | None = None
+    numpy: str | None = None
+    seconds: float | None = None
+    created: str | None = None
+    tolerance: float | None = None
+    certified_under: float | None = None
+    rows_needed: int | None = None
+    arguments: dict[str, object] | None = None
+    described: dict[str, Description] | None = None
+    call: str | None = None
+    command: str | None = None
+    more: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the free-form parts plain, so that what is read back equals the original."""
+        for name in ("certified_under", "arguments", "more"):
+            object.__setattr__(self, name, serial.plain(getattr(self, name)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object ``"computed"`` of a report's JSON."""
+        order = ONE_SAMPLE if self.reference_rows is None else TWO_SAMPLES
+        shown = {name: getattr(self, name) for name in order}
+        null = NULLABLE if self.version is not None else frozenset[str]()
+        null |= CERTIFIED if self.tolerance is not None else frozenset[str]()
+        return {
+            name: serial.plain(value)
+            for name, value in shown.items()
+            if value is not None or name in null
+        } | self.more
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Provenance:
+        """Build the facts from the object ``"computed"`` of a report's JSON."""
+        serial.expect(dict, data, "computed")
+        known = {f.name for f in fields(cls)} - {"more"}
+        more = {name: value for name, value in data.items() if name not in known}
+        return serial.record(cls, {**data, "more": more})
