@@ -39,6 +39,8 @@ def nulls_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 
 @pytest.fixture(autouse=True)
-def fresh_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_entropy() -> Iterator[None]:
     """Replace the system's entropy, which ``rng=None`` takes, by the same numbers in every run."""
-    monkeypatch.setattr(np.random.bit_generator, "randbits", random.Random(0).getrandbits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np.random.bit_generator, "randbits", random.Random(0).getrandbits)
+        yield

@@ -17,9 +17,9 @@ import dmtest
 from dmtest.battery.one_sample import run_battery
 from dmtest.battery.plan import Plan
 from dmtest.calibration.nulls import RowNull, replicates_of
-from dmtest.calibration.permutation import permuted, together
+from dmtest.calibration.permutation import joint_permutation, permute
 from dmtest.catalogue.registry import ROWS, as_tests, list_tests
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import PoolTest, RowTest, SliceTest, Spec
 from dmtest.data.sample import as_sample
 from dmtest.engines.pool import Pool
 from dmtest.engines.rows import RowView, evaluate
@@ -82,8 +82,8 @@ def pvalues(target: str, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
 def ranks(target: str, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """Ranks of samples that go the whole way among replicates of the null, by test of rows."""
     n, d, _ = shape
-    rows = [row for row in ROWS if takes(row, shape) and target == row.targets[0]]
-    rows = [row for row in rows if row.space not in ("lines", "two-sample") and not row.coloured]
+    rows = [row for row in ROWS if isinstance(row, RowTest) and target == row.targets[0]]
+    rows = [row for row in rows if takes(row, shape) and not row.coloured]
     null = replicates_of(RowNull(rows[0].space, n, d), rows, {}, POOL, 1)[:, :, 0]
     found = np.empty((RANKED, len(rows)))
     for seed in range(RANKED):
@@ -102,10 +102,10 @@ def exchanged() -> dict[str, np.ndarray]:
         rng = np.random.default_rng([seed, 11])
         pool = Pool(rng.standard_normal((20, 3)), rng.standard_normal((15, 3)), seed)
         specs = as_tests(None, "reference")
-        results = permuted(pool, specs, {}, replicates=REPLICATES, slices=8, budget=None)
+        results = permute(pool, specs, {}, replicates=REPLICATES, slices=8, budget=None)
         worst = results["sliced-wasserstein"].worst_pvalue
-        both = [worst, together([*results.values()])[0]]
-        found.append([*(one.pvalue for one in results.values()), *both])
+        joint = joint_permutation([*results.values()]).pvalue
+        found.append([*(one.pvalue for one in results.values()), worst, joint])
     return dict(zip([*results, "worst", "together"], np.transpose(found), strict=True))
 
 
@@ -120,7 +120,7 @@ def coloured(name: str) -> np.ndarray:
 
 def cases(row: Spec) -> list[tuple[Spec, str, tuple[int, int, int]]]:
     """Return the targets and shapes at which a row is simulated."""
-    if row.space == "two-sample" or row.coloured:
+    if isinstance(row, PoolTest) or (isinstance(row, RowTest) and row.coloured):
         return [(row, row.targets[0], SHAPES[0])]
     several = row.name in names("normal")
     shapes = [shape for shape in SHAPES if takes(row, shape)]
@@ -146,12 +146,12 @@ def error(level: float, count: int = DATASETS) -> float:
     ],
 )
 def test_it_keeps_its_level(row: Spec, target: str, shape: Any) -> None:
-    if row.space == "two-sample":
+    if isinstance(row, PoolTest):
         found = exchanged()[row.name]
-    elif row.coloured:
-        found = coloured(row.name)
     elif row.name in names("normal"):
         found = pvalues(target, shape)[row.name]
+    elif isinstance(row, RowTest) and row.coloured:
+        found = coloured(row.name)
     else:
         found = ranks(target, shape)[row.name]
     assert stats.kstest(found, "uniform").pvalue > 1e-4
@@ -165,7 +165,7 @@ def test_it_keeps_its_level(row: Spec, target: str, shape: Any) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("row", [row for row in ROWS if row.space == "lines"], ids=label)
+@pytest.mark.parametrize("row", [row for row in ROWS if isinstance(row, SliceTest)], ids=label)
 def test_the_worst_slice_keeps_its_level(row: Spec, target: str, shape: Any) -> None:
     found = pvalues(target, shape)[f"{row.name}, worst"]
     for level in LEVELS:

@@ -73,8 +73,8 @@ NAMED = {
     ("clusters", "lines"): "kuiper watson epps-pulley vasicek",
     ("clusters", "residuals"): "henze-zirkler manzotti-quiroz-1 malkovich-afifi-skewness",
     ("skewness", "residuals"): (
-        "bhep henze-wagner mardia-skewness mori-rohatgi-szekely henze-visagie ebner-henze- "
-        "strieder royston doornik-hansen generalised-shapiro-wilk pudelko "
+        "bhep henze-wagner mardia-skewness mori-rohatgi-szekely henze-visagie "
+        "ebner-henze-strieder royston doornik-hansen generalised-shapiro-wilk pudelko "
     ),
     ("light tails", "residuals"): "mardia-kurtosis",
     ("heavy tails", "residuals"): (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,19 +62,28 @@ def of_two_samples() -> dict[str, list[Reference]]:
     z = np.concatenate([x, y])
     far, sign = cdist(z, z), np.repeat([1 / 60, -1 / 45], [60, 45])
     h = np.median(far[np.triu_indices(len(z), 1)])
-    line = stats.energy_distance(x[:, 0], y[:, 0]) ** 2
     at = (np.arange(180) + 0.5) / 180  # quantiles of 60 and 45 rows are constant on 180 cells
     a, b = np.sort(x[:, 0])[(at * 60).astype(int)], np.sort(y[:, 0])[(at * 45).astype(int)]
-    share = 60 * 45 / 105
-    values = {
-        "mmd": (x, y, share * sign @ np.exp(-(far**2) / (2 * h * h)) @ sign),
-        "energy": (x[:, :1], y[:, :1], share * line),
-        "sliced-wasserstein": (x[:, :1], y[:, :1], share * np.mean((a - b) ** 2)),
-        "classifier": (x, y + 100.0, 1.0),
+    share, line = 60 * 45 / 105, (x[:, :1], y[:, :1])
+
+    def gaussian(width: float) -> float:
+        return float(share * sign @ np.exp(-(far**2) / (2 * width**2)) @ sign)
+
+    values: dict[str, list[tuple[Any, Any, dict[str, float]]]] = {
+        "mmd": [((x, y), gaussian(h), {}), ((x, y), gaussian(1.7), {"bandwidth": 1.7})],
+        "energy": [
+            ((x, y), -share * sign @ far @ sign, {}),
+            (line, share * stats.energy_distance(x[:, 0], y[:, 0]) ** 2, {}),
+        ],
+        "sliced-wasserstein": [(line, share * np.mean((a - b) ** 2), {})],
+        "classifier": [((x, y + 100.0), 1.0, {})],
     }
     return {
-        name: [Reference(what="definition", x=x, y=y, value=float(value), rtol=1e-10)]
-        for name, (x, y, value) in values.items()
+        name: [
+            Reference(what="definition", x=x, y=y, value=float(v), params=params, rtol=1e-10)
+            for (x, y), v, params in cases
+        ]
+        for name, cases in values.items()
     }
 
 

@@ -93,6 +93,8 @@ def test_values_survive(tmp_path: Path, row: Format, suffix: str, upper: bool) -
     assert_array_equal(loaded.array.astype(np.float32), values)
     assert loaded.source == str(path)
     assert loaded.findings == ()
+    assert loaded.names == (("x", "y", "z") if row.columns.startswith("names") else None)
+    assert_array_equal(load(str(path)), loaded.array)
     assert as_sample(path).x.shape == X.shape
     assert not as_sample(path).x.flags.writeable
 
@@ -108,6 +110,8 @@ def test_columns_pick_in_the_order_given(tmp_path: Path, row: Format, suffix: st
     assert sentence.startswith("columns: ")
     if row.columns.startswith("names"):
         assert_array_equal(load(path, columns=["z", "x"]).astype(np.float32), values[:, [2, 0]])
+        assert_array_equal(load(path, columns="y").astype(np.float32), values[:, [1]])
+        assert read(path, columns=["z", 0]).names == ("z", "x")
         assert "'x', 'y', 'z'" in refusal(path, columns=["w"])
     else:
         assert "no column names" in refusal(path, columns=["x"])

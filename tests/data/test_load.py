@@ -1,9 +1,7 @@
-"""Files: every format read, every way for one to be wrong refused in one sentence."""
+"""NumPy files, text and Parquet: what is particular to each; paths."""
 
 from __future__ import annotations
 
-import gzip
-import os
 import pickle
 import re
 import zipfile
@@ -25,19 +23,18 @@ from dmtest.data.readers.columns import EXACT
 from dmtest.data.readers.formats import FORMATS
 from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
+from tests.data.test_kinds import refusal
+from tests.support.file_kinds import KINDS, Payload
 
 X = np.random.default_rng(5).normal(size=(12, 3))
-HEADED = "x,y,z\n" + "\n".join(",".join(map(repr, row)) for row in X.tolist()) + "\n"
-
-
-class Payload:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.path,)
+# What needs no optional library, by suffix: test_kinds.py has what all kinds have in common.
+CORE = {
+    suffix: KINDS[row.name].save
+    for row in FORMATS
+    if row.name in ("npy", "npz", "csv", "tsv", "parquet")
+    for suffix in row.suffixes
+}
+BINARY = [suffix for suffix in CORE if suffix not in (".csv", ".tsv")]
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -49,96 +46,14 @@ def codes(loaded: Any) -> list[str]:
     return [finding.code for finding in loaded.findings]
 
 
-def refusal(path: Path | str, **options: Any) -> str:
-    """Return the sentence that refuses a file; check what every such sentence has in common."""
-    with pytest.raises(InputError) as caught:
-        load(path, **options)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    assert not sentence.endswith(".")
-    assert "; " in sentence or "with key=" in sentence, "no cure"
-    return sentence
-
-
-# Every format gives the numbers back
-
-
-def save_npy(path: Path) -> None:
-    np.save(path, X)
-
-
-def save_npz(path: Path) -> None:
-    np.savez_compressed(path, anything=X)
-
-
-def save_csv(path: Path) -> None:
-    text = HEADED.replace(",", "\t") if ".tsv" in path.name else HEADED
-    raw = text.encode()
-    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
-
-
-def save_parquet(path: Path) -> None:
-    pd.DataFrame(X, columns=["x", "y", "z"]).to_parquet(path)
-
-
-SAVERS = {
-    ".npy": save_npy,
-    ".npz": save_npz,
-    ".csv": save_csv,
-    ".csv.gz": save_csv,
-    ".tsv": save_csv,
-    ".tsv.gz": save_csv,
-    ".parquet": save_parquet,
-}
-
-
-def test_every_suffix_of_the_core_is_tested() -> None:
-    """What needs no optional library; ``test_readers_kinds.py`` tests the other kinds as well."""
-    core = ("npy", "npz", "csv", "tsv", "parquet")
-    assert set(SAVERS) == {suffix for row in FORMATS if row.name in core for suffix in row.suffixes}
-
-
-@pytest.mark.parametrize("suffix", SAVERS)
-@pytest.mark.parametrize("upper", [False, True])
-def test_values_survive(tmp_path: Path, suffix: str, upper: bool) -> None:
-    written = tmp_path / f"data{suffix}"
-    SAVERS[suffix](written)
-    path = written.rename(tmp_path / f"DATA{suffix.upper()}") if upper else written
-    assert_array_equal(load(path), X)
-    assert_array_equal(load(str(path)), X)
-    loaded = read(path)
-    assert loaded.source == str(path)
-    assert loaded.names == (("x", "y", "z") if suffix not in (".npy", ".npz") else None)
-    assert loaded.findings == ()
-
-
-@pytest.mark.parametrize("suffix", SAVERS)
-def test_columns_pick_in_the_order_given(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"data{suffix}"
-    SAVERS[suffix](path)
-    assert_array_equal(load(path, columns=[2, 0]), X[:, [2, 0]])
-    assert_array_equal(load(path, columns=1), X[:, [1]])
-    assert_array_equal(load(path, columns=range(1, 3)), X[:, 1:])
-    if suffix not in (".npy", ".npz"):
-        assert_array_equal(load(path, columns=["z", "x"]), X[:, [2, 0]])
-        assert_array_equal(load(path, columns="y"), X[:, [1]])
-        assert read(path, columns=["z", 0]).names == ("z", "x")
-
-
-@pytest.mark.parametrize("suffix", SAVERS)
-def test_files_of_no_bytes_are_refused(tmp_path: Path, suffix: str) -> None:
-    path = write(tmp_path / f"data{suffix}", "")
-    assert refusal(path).startswith(f"{path}: the file is empty (0 bytes)")
-
-
-BINARY = [suffix for suffix in SAVERS if suffix not in (".csv", ".tsv")]
+# Damage and wrong columns
 
 
 @pytest.mark.parametrize("suffix", BINARY)
 @pytest.mark.parametrize("keep", [0.01, 0.3, 0.9])
 def test_truncated_files_are_refused(tmp_path: Path, suffix: str, keep: float) -> None:
     path = tmp_path / f"data{suffix}"
-    SAVERS[suffix](path)
+    CORE[suffix](path, {"embeddings": X})
     raw = path.read_bytes()
     path.write_bytes(raw[: int(keep * len(raw)) + 1])
     assert f"{path}: cannot be read as" in refusal(path)
@@ -150,11 +65,11 @@ def test_other_content_is_refused(tmp_path: Path, suffix: str) -> None:
     assert "corrupt or misnamed" in refusal(path)
 
 
-@pytest.mark.parametrize("suffix", SAVERS)
+@pytest.mark.parametrize("suffix", CORE)
 @pytest.mark.parametrize("columns", [3, -1, True, 1.5, [], [0, 0], ["nope"], [None], [7, 0]])
 def test_wrong_columns_are_named(tmp_path: Path, suffix: str, columns: Any) -> None:
     path = tmp_path / f"data{suffix}"
-    SAVERS[suffix](path)
+    CORE[suffix](path, {"embeddings": X})
     sentence = refusal(path, columns=columns)
     assert sentence.startswith("columns: ")
     if columns == ["nope"]:
@@ -175,7 +90,7 @@ def test_directory(tmp_path: Path) -> None:
 
 def test_unknown_suffix_lists_the_known(tmp_path: Path) -> None:
     sentence = refusal(write(tmp_path / "data.xyz", "1"))
-    assert all(suffix in sentence for suffix in SAVERS)
+    assert all(suffix in sentence for suffix in CORE)
 
 
 @pytest.mark.parametrize("text", ["1,2\n3,4\n" * 2000, "~nobody-of-this-name/a.npy", "a\0.npy"])
@@ -189,7 +104,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    save_npy(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", X)
     monkeypatch.setattr(Path, "open", denied)
     assert "may not be read" in refusal(tmp_path / "a.npy")
 
@@ -200,17 +115,11 @@ def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert_array_equal(load("~/a.npy"), X)
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".csv", ".tsv.gz"])
-def test_key_means_nothing_in_most_files(tmp_path: Path, suffix: str) -> None:
-    SAVERS[suffix](tmp_path / f"data{suffix}")
-    assert refusal(tmp_path / f"data{suffix}", key="a").startswith("key: ")
-
-
 # NumPy files
 
 
 def test_npy_is_mapped(tmp_path: Path) -> None:
-    save_npy(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", X)
     values = load(tmp_path / "a.npy")
     assert isinstance(values, np.memmap)
     assert not values.flags.writeable

@@ -1,6 +1,6 @@
 """How to write a sound, a damaged and a hostile file of every kind that dmtest reads.
 
-One row a kind; ``test_readers_kinds.py`` runs all of them through the same tests.
+One row a kind; ``tests/data/test_kinds.py`` runs all of them through the same tests.
 """
 
 from __future__ import annotations

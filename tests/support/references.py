@@ -100,36 +100,18 @@ PUBLISHED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A value of a test for one sample, or two, by another program.
+    """A value of a test for one sample, or two, by another program."""
 
-    Attributes
-    ----------
-    what : str
-        Where it is from, for messages.
-    x, y : ndarray
-        The sample, and the one it is compared with.
-    value, pvalue : float, optional
-        The statistic, and its published p-value.
-    parameters : {"fitted", "known"}
-        Of slices.
-    params : dict
-        Tuning parameters.
-    rtol, atol : float
-        Error of the value.
-    least : bool
-        Whether the value is only a lower bound.
-    """
-
-    what: str
+    what: str  # where it is from
     x: np.ndarray
     y: np.ndarray | None = None
     value: float | None = None
     pvalue: float | None = None
-    parameters: Literal["fitted", "known"] = "fitted"
+    parameters: Literal["fitted", "known"] = "fitted"  # of slices
     params: dict[str, float] = field(default_factory=dict)
     rtol: float = 1e-8
     atol: float = 0.0
-    least: bool = False
+    least: bool = False  # only a lower bound
 
 
 def label(row: Spec) -> str:
