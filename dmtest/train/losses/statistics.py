@@ -11,7 +11,7 @@ rows at which they are attained: they suit monitoring, not training.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -115,173 +115,91 @@ def entry_of(statistic: str | Function) -> SliceStatistic:
     return SLICE_STATISTICS[statistic]
 
 
-def epps_pulley(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Epps-Pulley: n times the integral of |phi_n(t) - exp(-t^2/2)|^2 over the N(0, 1) density.
+class _OfSlices(Protocol):
+    """A statistic with the arguments of :func:`sliced`."""
 
-    Computed by the trapezoidal rule with a step that fits the spread of the slices, within 1e-9 of
-    a null value of the closed form (sums over pairs). It is smooth, has bounded gradients and costs
-    time linear in n: the recommended loss for training. Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "epps-pulley", directions, parameters, reduce, gather=gather)
-
-
-def anderson_darling(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Anderson-Darling A^2: squared distance of the cdfs with more weight on the tails.
-
-    Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "anderson-darling", directions, parameters, reduce, gather=gather)
+    def __call__(
+        self,
+        z: Tensor,
+        directions: Directions = None,
+        parameters: Parameters = "known",
+        reduce: Reduce = "mean",
+        *,
+        gather: bool = False,
+    ) -> Tensor:
+        """Return the statistic."""
+        ...
 
 
-def cramer_von_mises(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Cramer-von Mises W^2: squared distance of the cdfs.
+def _of_slices(name: str, text: str) -> _OfSlices:
+    """Return the function of a statistic; all have the same arguments."""
 
-    Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "cramer-von-mises", directions, parameters, reduce, gather=gather)
+    def function(
+        z: Tensor,
+        directions: Directions = None,
+        parameters: Parameters = "known",
+        reduce: Reduce = "mean",
+        *,
+        gather: bool = False,
+    ) -> Tensor:
+        return sliced(z, name, directions, parameters, reduce, gather=gather)
 
-
-def watson(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Watson U^2: W^2 minus the part that a shifted mean of the cdf adds.
-
-    Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "watson", directions, parameters, reduce, gather=gather)
+    function.__name__ = function.__qualname__ = name.replace("-", "_")
+    function.__doc__ = f"{text}\n\nParameters as for :func:`sliced`."
+    return function
 
 
-def kolmogorov_smirnov(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Kolmogorov-Smirnov D: largest distance of the cdfs.
-
-    The subgradient is that of one row of each slice. Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "kolmogorov-smirnov", directions, parameters, reduce, gather=gather)
-
-
-def kuiper(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Kuiper V = D+ + D-.
-
-    The subgradient is that of two rows of each slice. Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "kuiper", directions, parameters, reduce, gather=gather)
-
-
-def dagostino_pearson(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """D'Agostino-Pearson K^2: sum of the squared normal scores of the third and fourth moments.
-
-    Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "dagostino-pearson", directions, parameters, reduce, gather=gather)
-
-
-def jarque_bera(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Jarque-Bera: squared third and fourth moments divided by their asymptotic variances.
-
-    Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "jarque-bera", directions, parameters, reduce, gather=gather)
-
-
-def shapiro_wilk(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Shapiro-Wilk W with Royston's weights: 1 is perfect, and 1 - W is a loss.
-
-    Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "shapiro-wilk", directions, parameters, reduce, gather=gather)
-
-
-def shapiro_francia(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Shapiro-Francia W': squared correlation with normal scores; 1 is perfect, smaller is worse.
-
-    Parameters as for :func:`sliced`.
-    """
-    return sliced(z, "shapiro-francia", directions, parameters, reduce, gather=gather)
-
-
-def squared_wasserstein(
-    z: Tensor,
-    directions: Directions = None,
-    parameters: Parameters = "known",
-    reduce: Reduce = "mean",
-    *,
-    gather: bool = False,
-) -> Tensor:
-    """Squared Wasserstein-2 distance of each slice from N(0, 1), by the quantile coupling.
-
-    The mean over directions is the squared sliced Wasserstein-2 distance. Fitted slices have mean 0
-    and variance 1 (divisor n). Sampling alone gives about 3.4/n at n = 2000. Parameters as for
-    :func:`sliced`.
-    """
-    return sliced(z, "squared-wasserstein", directions, parameters, reduce, gather=gather)
+epps_pulley = _of_slices(
+    "epps-pulley",
+    "Epps-Pulley: n times the integral of |phi_n(t) - exp(-t^2/2)|^2 over the N(0, 1) "
+    "density.\n\nComputed by the trapezoidal rule with a step that fits the spread of the "
+    "slices, within 1e-9 of a null value of the closed form (sums over pairs). It is smooth, "
+    "has bounded gradients and costs time linear in n: the recommended loss for training.",
+)
+anderson_darling = _of_slices(
+    "anderson-darling",
+    "Anderson-Darling A^2: squared distance of the cdfs with more weight on the tails.",
+)
+cramer_von_mises = _of_slices(
+    "cramer-von-mises",
+    "Cramer-von Mises W^2: squared distance of the cdfs.",
+)
+watson = _of_slices(
+    "watson",
+    "Watson U^2: W^2 minus the part that a shifted mean of the cdf adds.",
+)
+kolmogorov_smirnov = _of_slices(
+    "kolmogorov-smirnov",
+    "Kolmogorov-Smirnov D: largest distance of the cdfs.\n\nThe subgradient is that of one row "
+    "of each slice.",
+)
+kuiper = _of_slices(
+    "kuiper",
+    "Kuiper V = D+ + D-.\n\nThe subgradient is that of two rows of each slice.",
+)
+dagostino_pearson = _of_slices(
+    "dagostino-pearson",
+    "D'Agostino-Pearson K^2: sum of the squared normal scores of the third and fourth moments.",
+)
+jarque_bera = _of_slices(
+    "jarque-bera",
+    "Jarque-Bera: squared third and fourth moments divided by their asymptotic variances.",
+)
+shapiro_wilk = _of_slices(
+    "shapiro-wilk",
+    "Shapiro-Wilk W with Royston's weights: 1 is perfect, and 1 - W is a loss.",
+)
+shapiro_francia = _of_slices(
+    "shapiro-francia",
+    "Shapiro-Francia W': squared correlation with normal scores; 1 is perfect, smaller is worse.",
+)
+squared_wasserstein = _of_slices(
+    "squared-wasserstein",
+    "Squared Wasserstein-2 distance of each slice from N(0, 1), by the quantile "
+    "coupling.\n\nThe mean over directions is the squared sliced Wasserstein-2 distance. Fitted"
+    " slices have mean 0 and variance 1 (divisor n). Sampling alone gives about 3.4/n at n = "
+    "2000.",
+)
 
 
 def vasicek(
