@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
-from scipy.spatial.distance import pdist
 
 import dmtest
 from dmtest.battery.one_sample import Battery, run_battery
@@ -25,43 +24,19 @@ from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
 from dmtest.statistics.laws.joint_laws import lognormal
 from dmtest.targets.targets import as_target
+from tests.support import twins
+from tests.support.samples import whitened
 
 pytestmark = pytest.mark.usefixtures("folder")
 X = np.random.default_rng(8).standard_normal((40, 3))
 
 
-def standardised(line: np.ndarray) -> np.ndarray:
-    """Take out mean and n - 1 standard deviation."""
-    return (line - line.mean()) / line.std(ddof=1)
-
-
-def anderson(z: np.ndarray) -> float:
-    """Compute A^2 by its formula."""
-    n, i = len(z), np.arange(1, len(z) + 1)
-    z = np.sort(z)
-    logs = stats.norm.logcdf(z) + stats.norm.logsf(z[::-1])
-    return float(-n - np.sum((2 * i - 1) * logs) / n)
-
-
-def kuiper(z: np.ndarray) -> float:
-    """Compute V by its definition."""
-    n, u = len(z), stats.norm.cdf(np.sort(z))
-    i = np.arange(1, n + 1)
-    return float(np.max(i / n - u) + np.max(u - (i - 1) / n))
-
-
-TWINS: dict[tuple[str, str], Callable[[np.ndarray], float]] = {
-    ("dagostino-pearson", "any-normal"): lambda y: stats.normaltest(y).statistic,
-    ("jarque-bera", "any-normal"): lambda y: stats.jarque_bera(y).statistic,
-    ("shapiro-wilk", "any-normal"): lambda y: -stats.shapiro(y).statistic,
-    ("anderson-darling", "any-normal"): lambda y: anderson(standardised(y)),
-    ("kolmogorov-smirnov", "any-normal"): lambda y: stats.kstest(standardised(y), "norm").statistic,
-    ("kuiper", "any-normal"): lambda y: kuiper(standardised(y)),
-    ("anderson-darling", "normal"): anderson,
-    ("kuiper", "normal"): kuiper,
-    ("kolmogorov-smirnov", "normal"): lambda y: stats.kstest(y, "norm").statistic,
-    ("cramer-von-mises", "normal"): lambda y: stats.cramervonmises(y, "norm").statistic,
-}
+TWINS = [
+    *((test, "any-normal") for test in ("dagostino-pearson", "jarque-bera", "shapiro-wilk")),
+    *((t, "any-normal") for t in ("anderson-darling", "kolmogorov-smirnov", "kuiper")),
+    *((t, "normal") for t in ("anderson-darling", "kolmogorov-smirnov", "kuiper")),
+    ("cramer-von-mises", "normal"),
+]
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, kind: type) -> list[np.ndarray]:
@@ -77,12 +52,6 @@ def recorded(monkeypatch: pytest.MonkeyPatch, kind: type) -> list[np.ndarray]:
 
     monkeypatch.setattr(kind, "draw", record)
     return kept
-
-
-def whitened(x: np.ndarray) -> np.ndarray:
-    """Whiten with the Cholesky factor of the 1/n covariance."""
-    factor = np.linalg.cholesky(np.atleast_2d(np.cov(x.T, bias=True)))
-    return np.linalg.solve(factor, (x - x.mean(axis=0)).T).T
 
 
 # Monte Carlo
@@ -106,12 +75,16 @@ def test_monte_carlo_is_the_count_of_replicates_as_bad(
     k = slices or 1
     rows = whitened(X[:, :d]) if target == "any-normal" else X[:, :d]
     directions = random_directions(k, d, stream(4, "directions"))
-    twin = TWINS[test, target]
+    sign = TESTS[test].sign
+    parameters = "fitted" if target == "any-normal" else "known"
+
+    def twin(line: np.ndarray) -> float:
+        return sign * twins.STATISTICS[test, parameters](line)
+
     observed = np.array([twin(line) for line in directions @ rows.T])
     assert len(lines) == 59
     assert all(sample.shape == (k, len(X)) for sample in lines)
     null = np.array([[twin(line.astype(np.float64)) for line in sample] for sample in lines])
-    sign = TESTS[test].sign
     assert outcome.statistic == pytest.approx(sign * observed.mean(), rel=1e-6)
     assert outcome.worst_slice == observed.argmax()
     assert outcome.worst_statistic == pytest.approx(sign * observed.max(), rel=1e-6)
@@ -123,15 +96,6 @@ def test_monte_carlo_is_the_count_of_replicates_as_bad(
     assert outcome.replicates == 59
 
 
-def zirkler(rows: np.ndarray) -> float:
-    """Compute Henze-Zirkler's statistic from pairwise distances."""
-    n, d = rows.shape
-    b2 = 0.5 * ((2 * d + 1) * n / 4) ** (2 / (d + 4))
-    pairs = n + 2.0 * np.exp(-0.5 * b2 * pdist(rows, "sqeuclidean")).sum()
-    single = np.exp(-0.5 * b2 / (1 + b2) * (rows**2).sum(axis=1)).sum()
-    return float(pairs / n - 2 * (1 + b2) ** (-d / 2) * single + n * (1 + 2 * b2) ** (-d / 2))
-
-
 @pytest.mark.parametrize("target", ["normal", "any-normal"])
 @pytest.mark.parametrize("d", [1, 3])
 def test_monte_carlo_of_pairs(monkeypatch: pytest.MonkeyPatch, target: str, d: int) -> None:
@@ -139,8 +103,8 @@ def test_monte_carlo_of_pairs(monkeypatch: pytest.MonkeyPatch, target: str, d: i
     x = X[:, :d] ** 3 + 5.0
     options: dict[str, Any] = {"calibration": "monte-carlo", "replicates": 59, "rng": 4}
     outcome = dmtest.run_test(x, "henze-zirkler", target, **options)
-    observed = zirkler(whitened(x))
-    null = np.array([zirkler(columns.T.astype(np.float64)) for columns in drawn])
+    observed = twins.henze_zirkler(x)
+    null = np.array([twins.henze_zirkler(columns.T.astype(np.float64)) for columns in drawn])
     assert outcome.statistic == pytest.approx(observed, rel=1e-8)
     assert len(null) == 59
     assert outcome.pvalue == pytest.approx((1 + np.count_nonzero(null >= observed)) / 60)
@@ -260,7 +224,7 @@ def test_every_published_formula_is_used_with_its_own_parameters(
 def test_henze_zirkler_asymptotic_is_the_lognormal_approximation() -> None:
     for d in (1, 3):
         outcome = dmtest.run_test(X[:, :d], "henze-zirkler", calibration="asymptotic")
-        expected = float(lognormal(zirkler(whitened(X[:, :d])), 40, d))
+        expected = float(lognormal(twins.henze_zirkler(X[:, :d]), 40, d))
         assert outcome.pvalue == pytest.approx(expected, rel=1e-6)
         assert outcome.method == "asymptotic (published formula)"
 

@@ -27,11 +27,16 @@ def terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
-    assert cli.main([*command, "--help"]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    return out
+@pytest.fixture
+def help_of(command: Any) -> Any:
+    """Return a function that shows the help of a command."""
+
+    def show(*words: str) -> str:
+        code, out, err = command(*words, "--help")
+        assert (code, err) == (0, "")
+        return out
+
+    return show
 
 
 def options(command: str) -> set[str]:
@@ -39,16 +44,14 @@ def options(command: str) -> set[str]:
     return names.union(*(one.opts + one.secondary_opts for one in GROUP.commands[command].params))
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_fits_80_columns_and_says_it_all(
-    capsys: pytest.CaptureFixture[str], command: str
-) -> None:
-    text = help_of(capsys, *command.split())
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_80_columns_and_says_it_all(help_of: Any, name: str) -> None:
+    text = help_of(*name.split())
     assert max(map(len, text.splitlines())) <= 80
-    if command:
+    if name:
         assert "\n  Exit codes:\n    0   " in text
         assert "\n    2   bad usage" in text
-        assert f"\n  Examples:\n    dmtest {command}" in text
+        assert f"\n  Examples:\n    dmtest {name}" in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,10 +60,10 @@ def test_every_option_is_explained(command: str) -> None:
         assert re.fullmatch(r"\S.+\.", one.help, flags=re.DOTALL), one.name
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_examples_are_of_this_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    text = help_of(capsys, command)
-    examples = re.findall(rf"^    (dmtest {command}\b.*)$", text, flags=re.MULTILINE)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_are_of_this_command(help_of: Any, name: str) -> None:
+    text = help_of(name)
+    examples = re.findall(rf"^    (dmtest {name}\b.*)$", text, flags=re.MULTILINE)
     assert examples
     for line in examples:
         words = shlex.split(re.split(r" \| | \|\| ", line)[0])
@@ -68,11 +71,11 @@ def test_examples_are_of_this_command(capsys: pytest.CaptureFixture[str], comman
             word
             for word in words
             if word.startswith("-") and len(word) > 2 and not re.fullmatch(r"-[\d.]+", word)
-        } <= options(command), line
+        } <= options(name), line
 
 
-def test_summaries_of_commands_are_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "..." not in help_of(capsys).replace("[ARGS]...", "")
+def test_summaries_of_commands_are_not_cut(help_of: Any) -> None:
+    assert "..." not in help_of().replace("[ARGS]...", "")
 
 
 def completed(words: str) -> list[str]:
@@ -109,32 +112,30 @@ def test_completion_of_names_with_commas() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_shown(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str
+    monkeypatch: pytest.MonkeyPatch, command: Any, shell: str
 ) -> None:
     monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))
-    assert cli.main(["--show-completion"]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
+    code, out, err = command("--show-completion")
+    assert (code, err) == (0, "")
     assert "_DMTEST_COMPLETE" in out
 
 
 def test_completion_is_installed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, command: Any, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cli.main(["--install-completion"]) == 0
-    out, _ = capsys.readouterr()
+    code, out, _ = command("--install-completion")
+    assert code == 0
     assert "bash completion installed" in out
     written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
     assert any("complete -o default -F _dmtest_completion dmtest" in text for text in written)
 
 
 def test_an_unknown_shell_is_bad_usage_and_no_mismatch(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, command: Any
 ) -> None:
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("csh", "/bin/csh"))
-    assert cli.main(["--show-completion"]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
+    code, out, err = command("--show-completion")
+    assert (code, out) == (2, "")
     assert "csh" in err

@@ -56,16 +56,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Give a function that runs the command line here, in the folder of the files."""
+def run(files: Path, command: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs the command line here, in the folder of the files."""
     monkeypatch.chdir(files)
-
-    def inner(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(arguments)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return inner
+    return command
 
 
 def process(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:

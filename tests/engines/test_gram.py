@@ -185,10 +185,7 @@ def definition(name: str, y: np.ndarray, a: float) -> float:
     both = r2[:, None] + r2
     apart, joined, product = both - 2 * g, both + 2 * g, np.outer(r2, r2)
     if name == "bhep":
-        b2 = a**2
-        alone = np.exp(-b2 * r2 / (2 * (1 + b2))).sum()
-        pairs = np.exp(-b2 * apart / 2).sum() / n
-        return float(pairs - 2 * (1 + b2) ** (-d / 2) * alone + n * (1 + 2 * b2) ** (-d / 2))
+        return twins.bhep(y, a**2)
     if name == "mardia-skewness":
         return float((g**3).sum() / n**2)
     if name == "mardia-kurtosis":
