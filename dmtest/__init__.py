@@ -14,7 +14,8 @@ from dmtest._version import __version__
 
 if TYPE_CHECKING:
     from dmtest import bounds, information, train
-    from dmtest.battery.api import list_tests, mean_pvalue, run_test, run_tests
+    from dmtest.battery.api import mean_pvalue, run_test, run_tests
+    from dmtest.catalogue.registry import list_tests
     from dmtest.checks.api import check, write_baseline
     from dmtest.checks.baseline import Baseline
     from dmtest.data.load import load
@@ -69,7 +70,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "dmtest.battery.api": ("list_tests", "mean_pvalue", "run_test", "run_tests"),
+    "dmtest.battery.api": ("mean_pvalue", "run_test", "run_tests"),
+    "dmtest.catalogue.registry": ("list_tests",),
     "dmtest.checks.api": ("check", "write_baseline"),
     "dmtest.checks.baseline": ("Baseline",),
     "dmtest.data.load": ("load",),

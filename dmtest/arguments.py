@@ -9,8 +9,6 @@ import numpy as np
 
 from dmtest.errors import InputError
 
-__all__ = ["check_replicates", "level", "positive", "whole"]
-
 FEWEST_REPLICATES = 19
 
 

@@ -1,7 +1,5 @@
 """What dmtest raises and warns with."""
 
-__all__ = ["DataWarning", "DmtestError", "InputError", "MissingExtraError"]
-
 
 class DmtestError(Exception):
     """Base of every error that dmtest raises on purpose."""

@@ -16,8 +16,6 @@ import pytest
 if TYPE_CHECKING:
     from dmtest.results.check import CheckResult
 
-__all__ = ["DmtestCheck", "dmtest_check"]
-
 FOLDER = "baselines"
 OPTION = "--dmtest-update-baselines"
 # What belongs to a baseline, and what to the data whatever is done with them.

@@ -13,7 +13,9 @@ FOLDER = Path(__file__).parent / "generated"
 RESULTS_OF_BENCHMARKS = Path(__file__).parents[1] / "benchmarks" / "results"
 # The titles of the groups of `dmtest`; a module that is not here is titled by its docstring.
 TITLES = {
-    "dmtest.battery.api": "Reports and tests",
+    "dmtest.reports.api": "Reports",
+    "dmtest.battery.api": "Single tests",
+    "dmtest.catalogue.registry": "The list of tests",
     "dmtest.effects.api": "How far, who would notice, and where",
     "dmtest.reports.compare": "Two samples",
     "dmtest.checks.api": "Checks against a baseline",

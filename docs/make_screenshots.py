@@ -18,7 +18,7 @@ from typing import Any
 from make_surfaces import TERMINALS, monitor_picture, write_terminals
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))  # for the module that drives the browser
+sys.path.insert(0, str(ROOT))  # for the module of the tests that drives the browser
 PICTURES = ROOT / "docs" / "pictures"
 TUTORIAL = ROOT / "docs" / "notebooks" / "tutorial.ipynb"
 LARGEST = 300_000  # bytes of a picture in the repository
@@ -111,7 +111,7 @@ def store(name: str, png: bytes) -> None:
 
 def main() -> None:
     """Take all pictures."""
-    import browser
+    from tests.support import browser
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notebook", action="store_true", help="run the notebook anew")

@@ -29,8 +29,8 @@ from benchmarks.tables import stored_rows, write
 from dmtest.battery.rows import rows_of
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
 from dmtest.calibration.nulls import RowNull, replicates_of
-from dmtest.catalogue.registry import ROWS, Spec, find
-from dmtest.catalogue.spec import Space
+from dmtest.catalogue.registry import ROWS, find
+from dmtest.catalogue.spec import Space, Spec
 from dmtest.data.sample import as_sample
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.runtime.parallel import blocks, run_tasks, single_threaded_blas

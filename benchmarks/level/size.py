@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from benchmarks.tables import write
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
 from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
-from dmtest.catalogue.registry import TESTS, Spec, default_battery
+from dmtest.catalogue.registry import TESTS, default_battery
+from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import as_sample
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate

@@ -21,7 +21,8 @@ from dmtest.train.fitting.module import Batches, as_float, cosine
 from dmtest.train.losses.matching import simclr, vicreg
 from dmtest.train.model.augment import build_augmentation
 from dmtest.train.model.draws import Draws
-from dmtest.train.model.encoders import BatchNorm, convnet
+from dmtest.train.model.encoders import convnet
+from dmtest.train.model.heads import BatchNorm
 
 SIGMAS = (0.0, 0.1, 0.3, 0.5)
 BATCH, FEATURES, OUTLET = 256, 128, 64

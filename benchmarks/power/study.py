@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from benchmarks.power.alternatives import EMBEDDINGS, MOMENTS, REVIEW
 from benchmarks.tables import RUNS
 from dmtest.battery.rows import rows_of
-from dmtest.catalogue.registry import Spec, list_tests
+from dmtest.catalogue.registry import list_tests
+from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import as_sample
 from dmtest.effects.directions import directions_of
 from dmtest.engines.directions import random_directions

@@ -15,7 +15,6 @@ from dmtest.catalogue.registry import (
     as_tests,
     checked_params,
     hypothesis,
-    list_tests,
     names_of,
     own_target,
     pool_tests,
@@ -28,8 +27,6 @@ from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.reference import Reference
 from dmtest.targets.targets import TargetLike, announced, as_target
-
-__all__ = ["list_tests", "mean_pvalue", "run_test", "run_tests"]
 
 Nonfinite = Literal["error", "drop"]
 

@@ -21,12 +21,10 @@ from dmtest.errors import InputError
 from dmtest.results.outcome import MeanPValue
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.streams import stream
-from dmtest.targets.targets import Canonical
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, varying_columns
 
-__all__ = ["mean_pvalue_of"]
-
-Vector = NDArray[np.float64]
 T = TypeVar("T", SliceTest, RowTest)
 
 DRAWS_IN_A_TASK = 64

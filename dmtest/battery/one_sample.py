@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmtest.battery.plan import Plan
 from dmtest.battery.rows import run_rows
@@ -21,11 +20,9 @@ from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.results.outcome import Outcome
 from dmtest.runtime.streams import stream
-from dmtest.targets.targets import Canonical
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
 
-__all__ = ["Battery", "chosen_tests", "run_battery"]
-
-Vector = NDArray[np.float64]
 Extras = Mapping[str, Callable[[SliceView], Vector]]
 
 # Rows up to which a default battery simulates the nulls that the package does not ship.

@@ -13,8 +13,6 @@ from dmtest.engines.gram import Precision
 from dmtest.errors import InputError
 from dmtest.targets.canonical import Canonical
 
-__all__ = ["Plan"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(NullPlan):

@@ -17,12 +17,9 @@ from dmtest.catalogue.spec import RowTest, Space
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows, whiten_independent
-
-__all__ = ["rows_of", "run_rows"]
-
-Vector = NDArray[np.float64]
 
 
 def run_rows(

@@ -19,8 +19,6 @@ from dmtest.runtime.streams import stream
 from dmtest.statistics.pools.invariants import BLOCK, FEWEST_BLOCKS, block_features
 from dmtest.targets.reference import Reference
 
-__all__ = ["Comparison", "common_rows", "refuse_arguments", "run_comparison"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:

@@ -8,19 +8,6 @@ from typing import Literal
 from dmtest.catalogue.spec import PoolTest, RowTest, SliceTest
 from dmtest.statistics.rows.features import FEATURES
 
-__all__ = [
-    "BUDGET",
-    "FEWEST",
-    "PAIR_BUDGET",
-    "PERMUTATION_BUDGET",
-    "SLICE_BUDGET",
-    "Workload",
-    "affordable",
-    "pool_workload",
-    "row_workload",
-    "slice_workload",
-]
-
 # Replicates below which no budget goes.
 FEWEST = 99
 # Multiply-adds of a test of rows and its replicates: about fifteen seconds on two cores.

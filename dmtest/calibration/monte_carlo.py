@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmtest.calibration.multiplicity import bonferroni, min_p, monte_carlo_error, rank_pvalues
 from dmtest.calibration.nulls import NullPlan, NullSample, ShippedKey, SliceNull, null_of
 from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.engines.slices import Parameters
 from dmtest.errors import InputError
-
-__all__ = ["PValues", "asymptotic", "monte_carlo_rows", "monte_carlo_slices"]
-
-Vector: TypeAlias = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 
 @dataclass(frozen=True, slots=True)

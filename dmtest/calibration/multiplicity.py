@@ -6,22 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dmtest.errors import InputError
-
-__all__ = [
-    "JointPValue",
-    "bonferroni",
-    "holm",
-    "joint_pvalue",
-    "mean_merge",
-    "min_p",
-    "monte_carlo_error",
-    "rank_pvalues",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 
 def _checked(pvalues: ArrayLike) -> Vector:

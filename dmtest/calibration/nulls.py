@@ -30,24 +30,10 @@ from dmtest.engines.slices import Parameters, SliceView
 from dmtest.runtime import cache
 from dmtest.runtime.parallel import Progress, blocks, run_tasks
 from dmtest.runtime.streams import stream
-
-__all__ = [
-    "Calibration",
-    "Null",
-    "NullPlan",
-    "NullSample",
-    "RowNull",
-    "ShippedKey",
-    "SliceNull",
-    "null_of",
-    "replicates_of",
-    "slice_count",
-    "workload_of",
-]
+from dmtest.runtime.typing import Vector
 
 Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
 Lines: TypeAlias = NDArray[Any]
-Vector: TypeAlias = NDArray[np.float64]
 T = TypeVar("T", SliceTest, RowTest)
 T_contra = TypeVar("T_contra", SliceTest, RowTest, contravariant=True)
 

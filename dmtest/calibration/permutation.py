@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmtest.calibration.budget import Workload, pool_workload
 from dmtest.calibration.multiplicity import (
@@ -29,10 +28,7 @@ from dmtest.engines.labelled_lines import (
 from dmtest.engines.pool import Labels, Pool
 from dmtest.engines.requests import results_of
 from dmtest.runtime.parallel import Progress
-
-__all__ = ["PermutationResult", "joint_permutation", "permute"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Statistics of two labellings that differ by less than this of the largest one are equal: where
 # data are discrete many are, and sums in another order must not tell them apart.

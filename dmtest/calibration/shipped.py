@@ -20,19 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
-
-__all__ = [
-    "LEVELS",
-    "MOST_ROWS",
-    "PATH",
-    "RANKED",
-    "SLICES",
-    "column_names",
-    "holds",
-    "shipped_replicates",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 PATH = Path(__file__).parent / "data" / "nulls.npz"
 # Slices of the nulls in the table, replicates that their joint ranks make, rows it goes to.

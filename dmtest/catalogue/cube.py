@@ -7,8 +7,6 @@ from functools import partial
 from dmtest.catalogue.spec import RowTest
 from dmtest.statistics.rows import cube
 
-__all__ = ["ROWS"]
-
 _ROW = partial(RowTest, space="cube", targets=("uniform",))
 
 ROWS = (

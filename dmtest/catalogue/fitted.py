@@ -16,8 +16,6 @@ from dmtest.statistics.rows import (
     weighted,
 )
 
-__all__ = ["ROWS"]
-
 _ROW = partial(RowTest, space="residuals")
 _PAIRS = partial(_ROW, family="pairs")
 _SUMS = partial(_ROW, family="sums")

@@ -13,24 +13,6 @@ from dmtest.catalogue.spec import ALL, OneSampleTest, PoolTest, RowTest, SliceTe
 from dmtest.errors import InputError
 from dmtest.results.targets import NAMED
 
-__all__ = [
-    "ROWS",
-    "TARGETS",
-    "TESTS",
-    "Spec",
-    "as_tests",
-    "checked_params",
-    "default_battery",
-    "describe",
-    "find",
-    "hypothesis",
-    "list_tests",
-    "names_of",
-    "one_sample_tests",
-    "own_target",
-    "pool_tests",
-]
-
 TARGETS = (*ALL, *(target.name for target in NAMED if not target.normal_scale))
 ROWS: tuple[Spec, ...] = (
     *slices.ROWS,

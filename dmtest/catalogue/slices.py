@@ -7,8 +7,6 @@ from dmtest.statistics.laws import quadratic, slice_laws
 from dmtest.statistics.slices import charfun, edf, moments, regression, spacings
 from dmtest.statistics.slices.scales import kolmogorov_scale, kuiper_scale
 
-__all__ = ["ANDERSON_DARLING", "ROWS"]
-
 _SORT = "k n (d + log n)"
 _ROYSTON = "Royston's formula is for the fitted statistic only"
 _SIMULATED = "only simulated percentage points exist"

@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dmtest.results.targets import NAMED
+from dmtest.runtime.typing import Vector
 
 if TYPE_CHECKING:
     from dmtest.engines.labelled_lines import Drawn
@@ -23,26 +21,6 @@ if TYPE_CHECKING:
     from dmtest.engines.slices import Parameters, SliceView
     from dmtest.statistics.pools.two_sample import Asks as PoolAsks
 
-__all__ = [
-    "ALL",
-    "SPECIFIED",
-    "Family",
-    "LinearForm",
-    "MeanLaw",
-    "OneSampleTest",
-    "PoolStatistic",
-    "PoolTest",
-    "RowLaw",
-    "RowStatistic",
-    "RowTest",
-    "SliceLaw",
-    "SliceStatistic",
-    "SliceTest",
-    "Space",
-    "Spec",
-]
-
-Vector: TypeAlias = NDArray[np.float64]
 Family: TypeAlias = Literal["slices", "pairs", "sums", "search"]
 Space: TypeAlias = Literal["lines", "residuals", "normal", "cube", "sphere", "two-sample"]
 Needs: TypeAlias = Literal["moments", "values", "sorted", "rows"]

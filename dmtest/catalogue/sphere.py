@@ -7,8 +7,6 @@ from functools import partial
 from dmtest.catalogue.spec import RowTest
 from dmtest.statistics.rows import sphere
 
-__all__ = ["ROWS"]
-
 _ROW = partial(RowTest, space="sphere", targets=("sphere",))
 _PAIRS = partial(_ROW, family="pairs", work=lambda n, d: n * n * (d + 600.0), cost="n^2 d")
 

@@ -6,8 +6,6 @@ from dmtest.catalogue.spec import LinearForm, PoolTest
 from dmtest.engines.labelled_lines import FREQUENCIES, SLICES
 from dmtest.statistics.pools import classifier, two_sample
 
-__all__ = ["ROWS"]
-
 # What a labelling takes of one value on a line, in multiply-adds.
 _STEP = 16.0
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dmtest.catalogue.spec import SliceTest, Spec
 from dmtest.statistics.slices import wasserstein
 
-__all__ = ["ROWS", "SQUARED_WASSERSTEIN", "SUPPORT", "WORST_DIRECTION"]
-
 # The null of an effect: its mean is the bias of the distance, its spread a part of the interval.
 SQUARED_WASSERSTEIN = SliceTest(
     name="squared-wasserstein",

@@ -33,8 +33,6 @@ from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.targets.stored import chosen_target, describe_target
 from dmtest.targets.targets import Target, TargetLike, as_target
 
-__all__ = ["check", "write_baseline"]
-
 PathLike = str | os.PathLike[str]
 
 

@@ -20,8 +20,6 @@ from dmtest.errors import InputError
 from dmtest.results import serial
 from dmtest.results.report import Report
 
-__all__ = ["KIND", "SCHEMA", "VALUES", "Baseline", "pack", "unpack"]
-
 KIND, SCHEMA = "dmtest-baseline", 1
 # Numbers of the sample that are kept: a megabyte before it is compressed.
 VALUES = 1 << 18

@@ -23,8 +23,6 @@ from dmtest.results.effect_table import EffectRow, Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.targets.canonical import Canonical
 
-__all__ = ["Departure", "departures_of", "excess_pvalue"]
-
 # Errors that a one-sided 95% limit is away.
 LIMIT = 1.6449
 

@@ -1,4 +1,4 @@
-"""Absolute limits of a check: an estimate is on one side of a limit or on the other, no test."""
+"""Absolute limits of a check: an estimate is compared with a limit, without a test."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from dmtest.results.outcome import Effect
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
 
-__all__ = ["EFFECTS", "LIMITS", "Limit", "asked_limits", "limit_rows"]
-
-DRAWS = 200  # subsamples that tell the power at a number of rows
+DRAWS = 200  # subsamples for the power at a number of rows
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit on an effect of the report: which, and on which side of it is failure."""
+    """A limit on an effect of the report; `upper` if larger values fail."""
 
     effect: EffectRow
     label: str
@@ -43,7 +41,7 @@ LIMITS = (*EFFECTS, "min_detectable_n")
 
 
 def asked_limits(given: Mapping[str, Any]) -> dict[str, float]:
-    """Check the limits that were given."""
+    """Return the given limits, validated."""
     limits: dict[str, float] = {}
     for name, value in given.items():
         if value is None:
@@ -64,7 +62,7 @@ def limit_rows(
     *,
     seed: int,
 ) -> list[CheckRow]:
-    """Compare with every limit that was asked for, in the order of `LIMITS`.
+    """Compare with every given limit, in the order of `LIMITS`.
 
     Parameters
     ----------
@@ -91,12 +89,12 @@ def limit_rows(
         if name == "min_detectable_n":
             rows.append(_detectable(int(limits[name]), sample, goal, now, seed))
             continue
-        wanted = EFFECTS[name].effect.name
-        effect = now.effects.get(wanted)
+        effect_name = EFFECTS[name].effect.name
+        effect = now.effects.get(effect_name)
         if effect is None:
             raise InputError(
                 f"{name}: target {goal.name!r} with n = {sample.n}, d = {sample.d} has no "
-                f"{wanted!r}; choose a limit on one of {', '.join(_limited(now))}."
+                f"{effect_name!r}; choose a limit on one of {', '.join(_limited(now))}."
             )
         rows.append(_row(name, limits[name], effect, then))
     return rows
@@ -107,7 +105,7 @@ def _limited(now: Report) -> list[str]:
 
 
 def _detectable(rows: int, sample: Sample, goal: Target, now: Report, seed: int) -> CheckRow:
-    """Test subsamples of this many rows with the test that is most telling of the whole."""
+    """Estimate the power at this many rows of the test with the smallest p-value."""
     if rows > sample.n // 2:
         raise InputError(
             f"min_detectable_n: {rows} rows take a sample of at least {2 * rows}; this one has "
@@ -119,10 +117,10 @@ def _detectable(rows: int, sample: Sample, goal: Target, now: Report, seed: int)
             f"min_detectable_n: no test of target {goal.name!r} that was run can be given to "
             f"subsamples; leave the limit out."
         )
-    found = detectability_of(
+    power = detectability_of(
         sample, goal, spec, alpha=now.alpha, sizes=(rows,), draws=DRAWS, replicates=999, seed=seed
     )
-    return _detectable_row(rows, found.rates[0], spec.name, found.draws)
+    return _detectable_row(rows, power.rates[0], spec.name, power.draws)
 
 
 def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckRow:
@@ -131,18 +129,23 @@ def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckR
     value = effect.value
     if value is None:
         note = effect.note.removeprefix("not estimable: ")
-        passed, said = False, f"{limit.label} is not estimable ({note}), so the limit is not kept."
+        passed, sentence = (
+            False,
+            f"{limit.label} is not estimable ({note}), so the limit cannot be verified.",
+        )
     else:
         passed = value <= bound if limit.upper else value >= bound
         side = "above" if value > bound else "below" if value < bound else "at"
-        said = f"{limit.label} is {number(value)} {effect.unit}, {side} the limit {number(bound)}."
+        sentence = (
+            f"{limit.label} is {number(value)} {effect.unit}, {side} the limit {number(bound)}."
+        )
     before = None if then is None else then.effects.get(limit.effect.name)
     return CheckRow(
         name=name.replace("_", "-"),
         kind="limit",
         label=limit.label,
         passed=passed,
-        message=said,
+        message=sentence,
         value=value,
         baseline=None if before is None else before.value,
         limit=bound,
@@ -151,17 +154,17 @@ def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckR
 
 
 def _detectable_row(rows: int, power: float, test: str, draws: int) -> CheckRow:
-    """Fail where a test notices in more than half of the subsamples of this many rows."""
+    """Fail if a test has more than 50% power on subsamples of this many rows."""
     passed = power <= 0.5
-    verb = "does not notice" if passed else "notices"
+    side = "at most" if passed else "more than"
     return CheckRow(
         name="min-detectable-n",
         kind="limit",
         label=f"Power of {test} at {rows:,} rows",
         passed=passed,
         message=(
-            f"At {rows:,} rows {test} {verb} the departure in half of the cases: it rejects "
-            f"{power:.0%} of {draws} subsamples."
+            f"At {rows:,} rows, {test} has {side} 50% power: it rejects {power:.0%} of {draws} "
+            f"subsamples."
         ),
         value=power,
         limit=0.5,

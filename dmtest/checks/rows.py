@@ -29,14 +29,6 @@ from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.targets.reference import Reference
 
-__all__ = [
-    "baseline_rows",
-    "comparison_row",
-    "effect_rows",
-    "shares",
-    "verdict_row",
-]
-
 # Without tolerance a verdict is compatible or a mismatch; with it any but compatible.
 RANKS = {"equivalent": 0, "compatible": 1, "inconclusive": 1, "mismatch": 2}
 
@@ -53,25 +45,25 @@ def baseline_rows(
     seed: int,
     progress: bool | Progress | None = None,
 ) -> list[CheckRow]:
-    """Compare with the baseline: verdict, departures, and the samples where that is asked for.
+    """Compare verdict and departures with the baseline's, and the samples if requested.
 
     Parameters
     ----------
     sample : Sample
         Fresh rows, shape (n, d).
     now : Report
-        Of these rows.
+        Report on these rows.
     departures : sequence of Departure
-        Of these rows, along the baseline's directions.
+        Departures of these rows, along the baseline's directions.
     then : Baseline
     alpha : float
-        Chance, at most, that a fresh sample of the same encoder fails.
+        Largest probability that a fresh sample of the same encoder fails.
     compare, rotation : bool
         Whether the samples are compared, as they are or up to a rotation.
     seed : int
-        Of the permutations.
+        Seed of the permutations.
     progress : bool or callable, optional
-        Of the comparison.
+        Progress of the comparison.
 
     Returns
     -------
@@ -100,7 +92,7 @@ def baseline_rows(
 
 
 def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
-    """Test the samples for any difference."""
+    """Test the two samples for any difference (energy distance)."""
     plan = Plan(target="reference", seed=seed, replicates=_replicates(level))
     specs, reference = pool_tests("energy"), Reference(then.sample)
     with single_threaded_blas():
@@ -108,19 +100,19 @@ def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
 
 
 def _replicates(level: float) -> int:
-    """Permutations that p-values well below a level can come from."""
+    """Permutations that allow p-values well below a level."""
     return max(999, math.ceil(10.0 / level) - 1)
 
 
 def _rounded(sample: Sample, then: Baseline) -> Sample:
-    """Round rows as the baseline's are in its file, so that no test sees the rounding."""
+    """Round rows to the precision of the baseline's file, so that no test detects the rounding."""
     with np.errstate(over="ignore"):
         rows = sample.x.astype(then.sample.dtype)
     return replace(sample, x=rows if np.isfinite(rows).all() else sample.x)
 
 
 def shares(alpha: float, compared: bool) -> dict[str, float]:
-    """Split the level of a check; the comparison of samples has a part where it is asked for."""
+    """Split the level of a check over its parts; without `compared` the comparison gets none."""
     return {
         "effects": alpha * (0.6 if compared else 0.8),
         "verdict": alpha * 0.2,
@@ -129,20 +121,20 @@ def shares(alpha: float, compared: bool) -> dict[str, float]:
 
 
 def verdict_row(now: Report, then: Report, change: Outcome | None, level: float) -> CheckRow:
-    """Fail where the verdict is worse *and* the samples differ by more than chance.
+    """Fail if the verdict is worse *and* the samples differ by more than chance.
 
-    A verdict flips by itself: an encoder that is a little off is found out in some samples and
-    not in others. So a worse verdict counts where a test of the two samples, which has a level
-    whatever the encoder is, says that they do not come from one.
+    A verdict can change by chance: a small departure is detected in some samples and not in
+    others. So a worse verdict counts only if a test of the two samples, which holds its level
+    for every encoder, rejects that they come from the same distribution.
 
     Parameters
     ----------
     now, then : Report
-        Of the fresh sample and of the baseline.
+        Reports on the fresh sample and in the baseline.
     change : Outcome or None
-        That test; None where the verdict is no worse.
+        The test of the two samples; None if the verdict is no worse.
     level : float
-        Of that test.
+        Level of that test.
 
     Returns
     -------
@@ -152,31 +144,31 @@ def verdict_row(now: Report, then: Report, change: Outcome | None, level: float)
     facts |= {"value": now.pvalue, "baseline": then.pvalue, "unit": "global p"}
     if change is None:
         same = now.verdict == then.verdict
-        said = f"The verdict is {now.verdict}" + (
-            ", as it was." if same else f"; it was {then.verdict}."
+        sentence = f"The verdict is {now.verdict}" + (
+            ", as in the baseline." if same else f"; in the baseline it was {then.verdict}."
         )
-        return CheckRow(**facts, passed=True, message=said)
+        return CheckRow(**facts, passed=True, message=sentence)
     passed = change.pvalue > level
-    said = f"The verdict went from {then.verdict} to {now.verdict}"
+    sentence = f"The verdict changed from {then.verdict} to {now.verdict}"
     if passed:
-        said += (
-            f", as it may by chance: the samples themselves do not differ (two-sample p = "
+        sentence += (
+            f", which may be chance: the samples do not differ (two-sample p = "
             f"{pvalue(change.pvalue)}, above {number(level)})."
         )
     else:
-        said += (
-            f" (global p {number(then.pvalue)} then, {number(now.pvalue)} now), and the samples "
+        sentence += (
+            f" (global p {number(then.pvalue)} before, {number(now.pvalue)} now), and the samples "
             f"differ (two-sample p = {pvalue(change.pvalue)})."
         )
         if now.diagnosis:
-            said += f" {now.diagnosis[0].message}"
-    return CheckRow(**facts, passed=passed, message=said, pvalue=change.pvalue, limit=level)
+            sentence += f" {now.diagnosis[0].message}"
+    return CheckRow(**facts, passed=passed, message=sentence, pvalue=change.pvalue, limit=level)
 
 
 def comparison_row(found: Report) -> CheckRow:
-    """Fail where the samples do not follow one distribution, better or worse."""
+    """Fail if the samples have different distributions, for better or worse."""
     passed = found.verdict == "compatible"
-    said = "do not differ by more than chance" if passed else "do not follow one distribution"
+    relation = "do not differ by more than chance" if passed else "have different distributions"
     rotated = "" if found.target == "reference" else ", up to a rotation"
     names = ", ".join(outcome.test for outcome in found.outcomes)
     more = f" {found.diagnosis[0].message}" if found.diagnosis else ""
@@ -185,7 +177,7 @@ def comparison_row(found: Report) -> CheckRow:
         kind="comparison",
         label="Two-sample tests",
         passed=passed,
-        message=f"The samples {said}{rotated} ({names}: p = {pvalue(found.pvalue)}).{more}",
+        message=f"The samples {relation}{rotated} ({names}: p = {pvalue(found.pvalue)}).{more}",
         value=found.pvalue,
         pvalue=found.pvalue,
         limit=found.alpha,
@@ -196,7 +188,7 @@ def comparison_row(found: Report) -> CheckRow:
 def effect_rows(
     now: Sequence[Departure], then: Sequence[Departure], level: float
 ) -> list[CheckRow]:
-    """Test every departure for being larger than in the baseline, Holm-adjusted together."""
+    """Test whether each departure is larger than in the baseline, Holm-adjusted together."""
     before = {one.name: one for one in then}
     pairs = [(one, before.pop(one.name, None)) for one in now]
     tested = [(a, b) for a, b in pairs if b is not None and _comparable(a, b)]
@@ -211,13 +203,13 @@ def _comparable(now: Departure, then: Departure) -> bool:
 
 
 def _missing(departure: Departure, why: str) -> CheckRow:
-    said = f"{departure.label} was not compared: {why}."
+    sentence = f"{departure.label} was not compared: {why}."
     return CheckRow(
         name=departure.name,
         kind="effect",
         label=departure.label,
         passed=None,
-        message=said,
+        message=sentence,
         unit=departure.unit,
     )
 
@@ -244,7 +236,7 @@ def _effect_row(
     if not passed and not finite:
         change = f"is infinite ({now.note})"
     spread = f", {difference:+.3g} ± {error:.2g}" if finite else ""
-    said = (
+    sentence = (
         f"{now.label} {change}: {number(max(0.0, now.value))} after "
         f"{number(max(0.0, then.value))} {now.unit}{spread}, adjusted p = {pvalue(p)}."
     )
@@ -253,7 +245,7 @@ def _effect_row(
         kind="effect",
         label=now.label,
         passed=passed,
-        message=said,
+        message=sentence,
         value=now.value,
         baseline=then.value,
         difference=difference if finite else None,

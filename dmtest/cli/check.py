@@ -14,8 +14,6 @@ from dmtest.errors import InputError
 if TYPE_CHECKING:
     from dmtest.results.check import CheckResult
 
-__all__ = ["deliver", "run", "write"]
-
 # Options for writing a baseline, and for a check. Each refuses the options of the other.
 WRITTEN = ("alpha", "tolerance", "tests")
 CHECKED = ("alpha", *LIMITS, "compare", "rotation")

@@ -15,20 +15,8 @@ from dmtest.errors import DmtestError, InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dmtest.catalogue.registry import Spec
+    from dmtest.catalogue.spec import Spec
     from dmtest.information.pairs import PairBounds
-
-__all__ = [
-    "as_options",
-    "bounds_table",
-    "explain",
-    "prepare",
-    "put",
-    "rendered",
-    "say",
-    "tests_table",
-    "warn",
-]
 
 # Names of arguments in the API, and of the options for them; limits of a check are added below.
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from dmtest.results.report import Report
 
-__all__ = ["INTRODUCTION", "digits_report", "whitened_digits"]
-
 COMPONENTS = 16
 
 INTRODUCTION = (

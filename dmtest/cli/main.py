@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from dmtest.results.report import Report
     from dmtest.targets.targets import TargetLike
 
-__all__ = ["app", "main"]
-
 FINE, MISMATCH, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 COMPLETION = {"--install-completion", "--show-completion"}
 MOST_COLUMNS = 1_000_000  # in one range, so that a typing error does not fill the memory

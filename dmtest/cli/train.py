@@ -11,8 +11,6 @@ import typer
 from dmtest.cli.console import put, rendered
 from dmtest.errors import InputError
 
-__all__ = ["EPILOG", "train"]
-
 FINE, BROKEN = 0, 1
 EPILOG = """\b
 Exit codes:

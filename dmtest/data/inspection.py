@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from dmtest.data.readers.columns import listing
 from dmtest.results.outcome import Finding
 
-__all__ = ["Scan", "look", "scan"]
-
 CELLS = 2**19  # per chunk: 4 MiB of float64
 DISTINCT = 1000  # distinct values are counted up to this
 LOOKUP = 2**16  # integers that span less than this are counted by looking them up

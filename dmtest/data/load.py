@@ -22,8 +22,6 @@ from dmtest.data.readers.formats import Format, identify
 from dmtest.data.readers.remote import fetched, is_url, shown
 from dmtest.errors import InputError
 
-__all__ = ["load", "read"]
-
 UNREADABLE = (  # what the libraries raise for files that are not what they should be
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
     *(RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, struct.error),

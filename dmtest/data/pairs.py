@@ -15,8 +15,6 @@ from dmtest.data.readers.remote import fetched, is_url, shown
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 
-__all__ = ["read_pairs"]
-
 
 def read_pairs(
     file: str | os.PathLike[str], key: str | None, augmented: str

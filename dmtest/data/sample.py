@@ -21,8 +21,6 @@ from dmtest.data.readers.objects import LOW_PRECISION, from_object
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
-__all__ = ["Sample", "as_sample"]
-
 MINIMUM_ROWS = 8
 TEXT = ("text", "convert it with x.astype(float)")
 REFUSED = {  # by kind of dtype: what it holds and the cure

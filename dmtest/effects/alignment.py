@@ -16,8 +16,6 @@ from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
 from dmtest.targets.transforms import unit_rows
 
-__all__ = ["alignment", "expected_uniformity", "pair_estimates", "uniformity"]
-
 # Rows whose pairs are looked at for a description.
 ROWS = 8192
 

@@ -23,8 +23,6 @@ from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import TargetLike, announced, as_target
 
-__all__ = ["detectability", "kl_decomposition", "kl_profile", "worst_directions"]
-
 
 def kl_profile(
     data: Any,

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 
 from dmtest.engines.slices import SliceView
 from dmtest.runtime.parallel import blocks, run_tasks
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.slices.edf import kolmogorov_smirnov
-
-__all__ = ["Coordinates", "column_name", "describe_coordinates", "histogram"]
-
-Vector = NDArray[np.float64]
 
 # Rows that coordinates are described from, evenly spaced: enough for KS distances of 0.01.
 ROWS = 20_000

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
 from dmtest.effects.gaussian import PARTS, gaussian_estimates, unbiased_parts
@@ -18,12 +17,9 @@ from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate, ResampledEstimate
 from dmtest.runtime.parallel import run_tasks, workers
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns, mean_and_covariance, whiten_independent
-
-__all__ = ["decompose", "density_estimates"]
-
-Vector = NDArray[np.float64]
 
 # Rows that densities are estimated from at most, replicates that their bias is taken from.
 ROWS, REPLICATES, JOINT_REPLICATES = 20_000, 40, 12

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from dmtest.battery.rows import rows_of
@@ -22,12 +21,9 @@ from dmtest.results.effect_table import DETECTABLE_ROWS
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
-
-__all__ = ["Detectability", "Threshold", "detectability_effect", "detectability_of"]
-
-Vector = NDArray[np.float64]
 
 # Rows of the smallest subsample, of the largest by default; resamples behind an interval.
 SMALLEST, LARGEST, RESAMPLES = 20, 8192, 400

@@ -19,13 +19,10 @@ from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.rows.directions import climb
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows
-
-__all__ = ["Direction", "described", "directions_of", "loadings"]
-
-Vector = NDArray[np.float64]
 
 # Rows that the search looks at, start points of each kind.
 ROWS, STARTS = 50_000, 24
@@ -104,7 +101,7 @@ class Direction:
         )
 
     def sentence(self, weights: Loadings, reference: bool = False) -> str:
-        """Return what the held-out rows look like along it, for a reader.
+        """Return the sentence about it: its largest weights, and moments of the held-out rows.
 
         Parameters
         ----------
@@ -120,12 +117,12 @@ class Direction:
         )
         if reference:
             along = (
-                f"the data lie {self.mean:+.2g} of the reference's sds away, with "
-                f"{self.variance:.3g} times its variance"
+                f"the mean differs by {self.mean:+.2g} sds of the reference, and the variance is "
+                f"{self.variance:.3g} times the reference's"
             )
         return (
-            f"One direction stands out, and rows that had no part in choosing it confirm it: its "
-            f"largest weights are {listed}; along it {along}."
+            f"One direction departs most, and held-out rows confirm it: its largest weights are "
+            f"{listed}; along it {along}."
         )
 
 

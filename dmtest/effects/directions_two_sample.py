@@ -10,12 +10,9 @@ from dmtest.effects.directions import Direction, described
 from dmtest.engines.labelled_lines import Lines, per_line, sorted_lines
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.pools.classifier import shrinkage
 from dmtest.targets.transforms import unit_rows
-
-__all__ = ["FEWEST", "MOST_COLUMNS", "divergent_directions"]
-
-Vector = NDArray[np.float64]
 
 # Rows of a sample that a search takes at least and looks at most; columns at most.
 FEWEST, ROWS, MOST_COLUMNS = 50, 10_000, 1024

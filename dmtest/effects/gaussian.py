@@ -12,12 +12,10 @@ from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
-from dmtest.targets.targets import Canonical
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns
 
-__all__ = ["PARTS", "estimable_parts", "gaussian_estimates", "influence_variance", "unbiased_parts"]
-
-Vector = NDArray[np.float64]
 # In the order of `unbiased_parts`.
 PARTS = (table.KL_MEAN, table.KL_SCALE, table.KL_CORRELATION, table.KL_FITTED)
 

@@ -32,20 +32,8 @@ from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
-
-__all__ = [
-    "FEWEST_PROFILE",
-    "PROFILE_ROWS",
-    "KLProfile",
-    "ProfilePoint",
-    "profile_effect",
-    "profile_of",
-    "smoothed_estimates",
-    "upper_bound",
-]
-
-Vector = NDArray[np.float64]
 
 # Rows that a default profile is computed of at most, and rows of a default batch.
 ROWS, BATCH = 1 << 18, 1 << 14

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.results.effect_table import EFFECTIVE_RANK, LENGTH_DISPERSION, Estimates
+from dmtest.results.effect_table import EFFECTIVE_RANK, LENGTH_DISPERSION, EffectRow, Estimates
 from dmtest.results.estimate import Estimate
-from dmtest.targets.targets import Canonical
-
-__all__ = ["dispersion", "effective_rank", "shape_estimates"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
 
 ROWS = 20_000
 
 
 def shape_estimates(canonical: Canonical) -> Estimates:
     """Return the dispersion of squared lengths and the effective rank of the covariance."""
-    estimates: Estimates = {LENGTH_DISPERSION: dispersion(canonical.rows)}
+    estimates: Estimates = {row: function(canonical.rows) for row, function in ROW_EFFECTS.items()}
     rank = effective_rank(canonical.covariance)
     if len(canonical.covariance) > 1 and rank is not None:
         row = EFFECTIVE_RANK.filled(d=len(canonical.covariance))
@@ -59,3 +57,7 @@ def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:
     shared = deviation - 2.0 * value * (squares / d - 1.0)
     error = max(float(deviation.std(ddof=1)), float(shared.std(ddof=1))) / np.sqrt(m)
     return Estimate(value=value, error=float(error))
+
+
+# Effects that are functions of the rows on normal scale alone.
+ROW_EFFECTS: dict[EffectRow, Callable[[NDArray[Any]], Estimate]] = {LENGTH_DISPERSION: dispersion}

@@ -17,12 +17,9 @@ from dmtest.results.effect_table import EffectRow, Estimates, effects_of
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import ROW_TILE, blocks
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.pools.classifier import observed_scores
 from dmtest.targets.transforms import mean_and_covariance
-
-__all__ = ["Moments", "contrast_effects", "moments_of", "rotation_effects"]
-
-Vector = NDArray[np.float64]
 
 # Columns up to which covariances are compared, and permutations that remove a bias.
 MOST_COLUMNS, DEBIASING = 2048, 199

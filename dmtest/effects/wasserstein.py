@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.battery.one_sample import Battery
@@ -14,12 +13,9 @@ from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.slices import project
 from dmtest.results.effect_table import SLICED_WASSERSTEIN, WORST_SLICE, Estimates
 from dmtest.results.estimate import Estimate
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.slices.wasserstein import NULL_ROWS, growth, squared_wasserstein
-from dmtest.targets.targets import Canonical
-
-__all__ = ["describe_slices", "direction_variance", "sliced_estimates"]
-
-Vector = NDArray[np.float64]
+from dmtest.targets.canonical import Canonical
 
 NULL_REPLICATES = 199
 # Rows that the interval's variance is estimated from.

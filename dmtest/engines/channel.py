@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from dmtest.engines.gram import tile_dtype
 from dmtest.runtime.parallel import Progress, blocks, run_tasks
 from dmtest.runtime.streams import stream
-
-__all__ = ["Densities", "Noise", "channel_densities"]
+from dmtest.runtime.typing import Vector
 
 Noise: TypeAlias = Literal["gaussian", "uniform"]
-Vector: TypeAlias = NDArray[np.float64]
 TILE = 512
 
 

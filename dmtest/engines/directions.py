@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmtest.errors import InputError
 
-__all__ = ["as_directions", "random_directions"]
-
 Floats = NDArray[np.floating]
 
 

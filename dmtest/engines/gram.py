@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.runtime.parallel import Progress, blocks, run_tasks
-
-__all__ = ["PairSum", "Precision", "pair_sums", "tile_dtype"]
+from dmtest.runtime.typing import Vector
 
 Precision: TypeAlias = Literal["auto", "double"]
 Kernel: TypeAlias = Callable[..., float]
-Vector: TypeAlias = NDArray[np.float64]
 
 # Sides of tiles: a tile, and what it is made of, stay in the second-level cache between BLAS
 # and the folds.

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import Progress, blocks, run_tasks
+from dmtest.runtime.typing import Vector
 
-__all__ = ["DISTANCE", "Form", "PairForm", "quadratic_forms"]
-
-Vector = NDArray[np.float64]
 TILE = 512
 # Pooled rows from which on labellings are multiplied with tiles in float32, at half the time. The
 # error is far below what p-values resolve (tests), in standard deviations of the null.

@@ -14,19 +14,7 @@ from dmtest.engines.labelled_gram import Form
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import run_tasks
 from dmtest.runtime.streams import stream
-
-__all__ = [
-    "FREQUENCIES",
-    "SLICES",
-    "Drawn",
-    "Lines",
-    "SlicedLines",
-    "directions_of",
-    "per_line",
-    "sorted_lines",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Random frequencies of a large pool, and its slices.
 FREQUENCIES, SLICES = 512, 64

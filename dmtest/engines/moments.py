@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from dmtest.runtime.memory import borrowed
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
-
-__all__ = ["line_moments", "projected_moments"]
+from dmtest.runtime.typing import Vector
 
 Block: TypeAlias = NDArray[Any]
-Vector: TypeAlias = NDArray[np.float64]
 
 # Leading values of a slice that its pivot and its unit are taken from.
 LEADING = 256

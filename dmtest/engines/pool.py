@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 
-__all__ = ["Labels", "Pool"]
-
-Vector = NDArray[np.float64]
 Marks = NDArray[np.uint8]
 
 # Label vectors are kept up to this many bytes; above it every look at one draws it again.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-__all__ = ["Asks", "results_of"]
-
 T = TypeVar("T")
 # Yields a request or a tuple of them, is sent the answer or a tuple of answers, returns a T.
 Asks: TypeAlias = Generator[Any, Any, T]

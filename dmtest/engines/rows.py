@@ -13,11 +13,9 @@ from dmtest.engines.gram import PairSum, Precision, pair_sums
 from dmtest.engines.requests import results_of
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 from dmtest.targets.transforms import mean_and_covariance
 
-__all__ = ["Asks", "PairSum", "RowView", "Values", "evaluate", "evaluate_all"]
-
-Vector: TypeAlias = NDArray[np.float64]
 # A statistic and the part of it that varies, which it is calibrated on.
 Values: TypeAlias = tuple[float, float]
 # What a statistic that needs sums over pairs is: it asks for them, and is told.

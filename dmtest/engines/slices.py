@@ -13,19 +13,10 @@ from dmtest.engines.moments import line_moments, projected_moments
 from dmtest.errors import InputError
 from dmtest.runtime.memory import borrowed
 from dmtest.runtime.parallel import ROW_TILE, Progress, blocks, run_tasks, single_threaded_blas
-
-__all__ = [
-    "Parameters",
-    "SliceView",
-    "line_statistics",
-    "moment_view",
-    "project",
-    "slice_statistics",
-]
+from dmtest.runtime.typing import Vector
 
 Parameters: TypeAlias = Literal["known", "fitted"]
 Block: TypeAlias = NDArray[Any]
-Vector: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[..., Vector]
 
 # Values in a view: with what is made of them they stay in the last-level cache.

@@ -17,19 +17,7 @@ from dmtest.information.estimate import confidence_bounds
 from dmtest.information.scores import FULL
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
-
-__all__ = [
-    "BATCHES",
-    "Bracket",
-    "batch_means",
-    "batch_size",
-    "capacity_of",
-    "channel_bracket",
-    "noise_of",
-    "shuffled",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Default number of batches. Fewer batches are larger, and a larger batch narrows the bracket.
 BATCHES = 8

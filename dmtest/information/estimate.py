@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-__all__ = ["Estimate", "Kind", "confidence_bounds"]
-
 Kind: TypeAlias = Literal["lower bound", "upper bound", "estimate", "score"]
 
 

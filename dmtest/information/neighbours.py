@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
 from dmtest.arguments import whole
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
 from dmtest.runtime.parallel import workers
-
-__all__ = ["as_pairs", "as_rows", "entropy_knn", "ksg"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 
 def entropy_knn(x: ArrayLike, k: int = 3) -> Estimate:

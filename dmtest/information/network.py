@@ -14,8 +14,6 @@ from dmtest.information.neighbours import as_pairs
 from dmtest.information.scores import donsker_varadhan
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 
-__all__ = ["mine"]
-
 # Weight of the past in the moving average of the partition function, which the gradient uses
 # (Belghazi et al. 2018, section 3.2).
 MEMORY = 0.99

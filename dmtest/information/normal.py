@@ -9,8 +9,6 @@ from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
 from dmtest.information.neighbours import as_pairs
 
-__all__ = ["gaussian"]
-
 
 def gaussian(x: ArrayLike, y: ArrayLike) -> Estimate:
     """I(x; y) of jointly normal variables: -1/2 sum log(1 - r_i^2) over canonical correlations r_i.

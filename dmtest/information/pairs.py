@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmtest import bounds
 from dmtest.arguments import level
@@ -19,10 +18,7 @@ from dmtest.information.neighbours import entropy_knn
 from dmtest.information.scores import FULL, donsker_varadhan, infonce, nwj
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
-
-__all__ = ["PairBounds", "pair_bounds"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Most rows of a matrix of scores. The uniform critic compares coordinates one by one, in tiles of
 # TILE rows.

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate, Kind, confidence_bounds
+from dmtest.runtime.typing import Vector
 
-__all__ = ["donsker_varadhan", "infonce", "jsd", "leave_one_out", "nwj"]
-
-Vector = NDArray[np.float64]
 # A bound that cannot exceed log K counts as saturated above this share of log K.
 FULL = 0.8
 

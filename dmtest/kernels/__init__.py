@@ -2,5 +2,5 @@
 
 Import a kernel module only where it is run: numba takes a third of a second to import.
 
-Imports nothing else of dmtest.
+Imports only `runtime`.
 """

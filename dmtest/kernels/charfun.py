@@ -7,9 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dmtest.kernels.special import FAST
+from dmtest.runtime.typing import Vector
 
 Block = NDArray[np.float32] | NDArray[np.float64]
-Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 CHUNK = 256

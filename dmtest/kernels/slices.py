@@ -14,9 +14,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dmtest.kernels.special import EXACT, FAST, exp_neg, log_one_minus, log_pos, scaled_upper_tail
+from dmtest.runtime.typing import Vector
 
 Block = NDArray[np.float32] | NDArray[np.float64]
-Vector = NDArray[np.float64]
 Line = NDArray[Any]
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]

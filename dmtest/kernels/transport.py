@@ -8,8 +8,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["energy_lines", "wasserstein_lines"]
-
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def wasserstein_lines(

@@ -22,10 +22,7 @@ from scipy.special import chdtri, gammaln, multigammaln, ndtr
 
 from dmtest.engines.directions import random_directions
 from dmtest.runtime.streams import stream
-
-__all__ = ["GROUPS", "MEMORIES", "Bets", "Sums", "bet_in_words"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Half-lives, in batches, of the sums that a bet uses.
 MEMORIES = (2.0, 16.0, 128.0)

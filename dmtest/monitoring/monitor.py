@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from dmtest import arguments
@@ -16,11 +15,8 @@ from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
 from dmtest.monitoring.betting import Bets, bet_in_words
 from dmtest.results.outcome import Finding
+from dmtest.runtime.typing import Vector
 from dmtest.targets.targets import Target, TargetLike, as_target
-
-__all__ = ["Monitor", "MonitorState"]
-
-Vector = NDArray[np.float64]
 
 # Share of the capital that is not bet, so the bets can lose no more than the rest (before the
 # redistribution below).

@@ -20,8 +20,6 @@ from dmtest.targets.targets import Target, TargetLike
 if TYPE_CHECKING:
     from dmtest.monitoring.monitor import Monitor
 
-__all__ = ["restored", "written"]
-
 KIND, SCHEMA = "dmtest-monitor", 1
 
 

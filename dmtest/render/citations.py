@@ -14,8 +14,6 @@ from dmtest.results.provenance import Description
 if TYPE_CHECKING:
     from dmtest.results.report import Report
 
-__all__ = ["Entry", "bibtex", "cited", "described", "library", "software"]
-
 # The paper whose protocol and divergence after noise the package is built on.
 PAPER = "Butakov et al. 2024"
 ENTRY = re.compile(r"^% ([^\n]+)\n(@\w+\{(\w+),\n(.*?)\n\})", re.MULTILINE | re.DOTALL)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from dmtest.results.report import Report
 
-__all__ = ["BACKENDS", "dataset", "frame"]
-
 BACKENDS = ("pandas", "polars")
 FIRST = ("test", "statistic", "pvalue", "adjusted")
 TEXTS = ("target", "family", "method", "reduction")

@@ -1,4 +1,4 @@
-"""Rows of text that the page, the notebook and the terminal lay out."""
+"""Rows of tables as text, for the page, the notebook and the terminal."""
 
 from __future__ import annotations
 
@@ -15,30 +15,16 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Finding, Outcome
     from dmtest.results.report import Report
 
-__all__ = [
-    "DirectionRow",
-    "EffectRow",
-    "TestRow",
-    "calibrations",
-    "diagnosis",
-    "direction_rows",
-    "effect_rows",
-    "facts",
-    "notes",
-    "test_rows",
-    "warning_line",
-]
-
 NAMES = {
     "seconds": "time",
     "pvalue_error": "standard error of global p",
-    "pvalue_floor": "smallest global p there can be",
-    "rows_in_pictures": "rows in pictures",
+    "pvalue_floor": "smallest possible global p",
+    "rows_in_pictures": "rows in figures",
     "reference_rows": "rows of the reference",
 }
-UNITS = {"standard deviations": "sd"}  # where a column has no room
-NEUTRAL = {"times the normal's": 1.0}  # what the target gives, where that is not 0
-BARELESS = frozenset({"rows"})  # where 0 is no reference
+UNITS = {"standard deviations": "sd"}  # short forms for narrow columns
+NEUTRAL = {"times the normal's": 1.0}  # values under the target that are not 0
+BARELESS = frozenset({"rows"})  # units without a bar: 0 is no reference
 # Parts of the effect above them.
 PARTS = frozenset(row.name for row in DIVERGENCE_PARTS if row.within)
 UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
@@ -49,8 +35,8 @@ class EffectRow:
     """One effect in words, and its interval as percentages of a common scale.
 
     `zero`, `start`, `end` and `mark` are positions between 0 and 100 shared by
-    all effects of one unit; None where there is nothing to draw. `part` tells a
-    part of the effect above it.
+    all effects of one unit; None without a bar. `part` marks a part of the effect
+    above.
     """
 
     label: str
@@ -92,7 +78,7 @@ class TestRow:
 
 @dataclass(frozen=True, slots=True)
 class DirectionRow:
-    """One direction that was searched for, in words."""
+    """One worst direction, in words."""
 
     weights: str
     variance: str
@@ -105,7 +91,7 @@ class DirectionRow:
 
 
 def direction_rows(report: Report) -> list[DirectionRow]:
-    """Return the directions that were found on one half of the rows and tested on the other."""
+    """Return the worst directions: found on one half of the rows, tested on the other."""
     return [
         DirectionRow(
             weights=", ".join(
@@ -132,18 +118,18 @@ def effect_rows(report: Report) -> list[EffectRow]:
 
 
 def notes(report: Report) -> list[tuple[str, str]]:
-    """Return how the effects were computed; those computed alike are named together."""
-    found: dict[str, list[str]] = {}
+    """Return how the effects were computed, with labels of the same method together."""
+    labels_of: dict[str, list[str]] = {}
     for row in effect_rows(report):
         if row.note:
-            found.setdefault(row.note, []).append(row.label)
-    return [("; ".join(labels), note) for note, labels in found.items()]
+            labels_of.setdefault(row.note, []).append(row.label)
+    return [("; ".join(labels), note) for note, labels in labels_of.items()]
 
 
 def _scale(effects: Sequence[Effect]) -> tuple[float, float] | None:
-    """Return the range from what the target gives to the farthest limit on either side.
+    """Return the range from the value under the target to the farthest limit.
 
-    None where a bar would say nothing: for one number with nothing to compare.
+    None for a single number without an interval: a bar would show nothing.
     """
     unit = effects[0].unit
     alone = len(effects) == 1 and effects[0].low is None and effects[0].high is None
@@ -176,7 +162,7 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         unit=wording.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
         interval=wording.interval(effect),
         confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
-        # The value says that much.
+        # The value says that already.
         note=wording.clean(effect.note).removeprefix("not estimable: "),
         zero=place(NEUTRAL.get(effect.unit, 0.0)) or 0.0,
         start=start,
@@ -208,7 +194,7 @@ def calibrations(rows: Sequence[TestRow]) -> list[tuple[str, str]]:
 
 
 def _last(value: float) -> float:
-    """Sort what is not a number to the end."""
+    """Sort key that puts NaN last."""
     return math.inf if math.isnan(value) else value
 
 
@@ -245,12 +231,12 @@ def _param(value: Any) -> str:
 
 
 def _error(value: float) -> str:
-    """Return one digit, and as few characters as it takes: 0.02, 7e-4."""
+    """Return an error with one digit, in as few characters as possible: 0.02, 7e-4."""
     return f"{value:.1g}" if value >= 0.00095 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def diagnosis(report: Report) -> list[str]:
-    """Return the sentences that say what is wrong; without any, how many tests reject."""
+    """Return the diagnosis; without one, the number of tests that reject."""
     if report.diagnosis:
         return [wording.clean(item.message) for item in report.diagnosis]
     many = len(report.outcomes)
@@ -259,7 +245,7 @@ def diagnosis(report: Report) -> list[str]:
     level = f"at alpha = {report.alpha:g} after adjustment for {wording.plural(many, 'test')}"
     rejecting = sum(p <= report.alpha for p in report.adjusted)
     if rejecting:
-        return [f"{rejecting} of {many} reject {level}; the table of tests says which."]
+        return [f"{rejecting} of {many} reject {level}; see the table of tests."]
     smallest = min((p for p in report.adjusted if not math.isnan(p)), default=math.nan)
     return [f"No test rejects {level}; the smallest adjusted p is {wording.pvalue(smallest)}."]
 
@@ -273,7 +259,7 @@ def warning_line(item: Finding) -> str:
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """Return what was computed, as label and text, the fixed part first."""
+    """Return the facts of the run, as label and text."""
     shown = {
         "rows (n)": wording.count(report.n),
         "columns (d)": wording.count(report.d),

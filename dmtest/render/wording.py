@@ -1,4 +1,4 @@
-"""The words and numbers that every surface shows: page, notebook, terminal, plot."""
+"""Words and numbers that page, notebook, terminal and figures share."""
 
 from __future__ import annotations
 
@@ -13,26 +13,6 @@ from dmtest.results.targets import NAMED
 if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Outcome
     from dmtest.results.report import Report
-
-__all__ = [
-    "TARGETS",
-    "TIMES",
-    "Verdict",
-    "clean",
-    "count",
-    "evidence",
-    "fewest",
-    "interval",
-    "method",
-    "number",
-    "plural",
-    "pvalue",
-    "scope",
-    "size",
-    "target",
-    "two_samples",
-    "verdict",
-]
 
 # Categories that could drive a terminal or reorder a line: controls, format
 # characters (bidirectional overrides among them), surrogates, line separators.
@@ -68,7 +48,7 @@ class Verdict:
 
 
 def clean(text: object) -> str:
-    """Return text that can be shown: what could drive a terminal is spelled out."""
+    """Return text that is safe to show: control and format characters are escaped."""
     return "".join(
         c.encode("unicode_escape").decode()
         if c not in JOINERS and unicodedata.category(c) in UNSAFE
@@ -78,7 +58,7 @@ def clean(text: object) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number as a reader wants it, such as 0.0312, 12,345 or 3.1e-7."""
+    """Return a number as text, such as 0.0312, 12,345 or 3.1e-7."""
     if value is None or math.isnan(value):
         return "not computed"
     if math.isinf(value):
@@ -121,7 +101,7 @@ def pvalue(value: float | None, replicates: int | None = None) -> str:
 
 
 def equals(text: str) -> str:
-    """Return "p = 0.04" or "p ≤ 0.001" from what `pvalue` gave."""
+    """Return "p = 0.04" or "p ≤ 0.001" from the text of `pvalue`."""
     return f"p {text}" if text[:1] in "≤<" else f"p = {text}" if text[:1].isdigit() else f"p {text}"
 
 
@@ -218,16 +198,17 @@ def _compatible(report: Report) -> Verdict:
         return Verdict(
             "○",
             "No evidence of a difference",
-            f"At alpha = {report.alpha:g}, nothing found says that the data and the reference "
-            f"sample have different distributions{turned}.",
-            f"This is not proof that they have the same: so many rows cannot exclude {departures}.",
+            f"At alpha = {report.alpha:g}, the tests found no evidence that the data and the "
+            f"reference sample have different distributions{turned}.",
+            f"This is not proof that the distributions are the same: samples of this size cannot "
+            f"exclude {departures}.",
         )
     return Verdict(
         "○",
         "No evidence against the target",
-        f"At alpha = {report.alpha:g}, nothing found in these data speaks against "
+        f"At alpha = {report.alpha:g}, the tests found no evidence against "
         f"{target(report.target)}.",
-        f"This is not proof that they follow it: {plural(report.n, 'row')} cannot exclude "
+        f"This is not proof that the data follow it: {plural(report.n, 'row')} cannot exclude "
         f"{departures}.",
     )
 
@@ -238,28 +219,28 @@ def _equivalent(report: Report) -> Verdict:
     return Verdict(
         "≈",
         "Equivalent within the tolerance",
-        f"The distance of these data to {target(report.target)} is certified to be under the "
-        f"tolerance{under}.",
-        "The distance is the divergence after noise, and the certificate a confidence bound at "
-        f"{1 - report.alpha:g}. A test may reject all the same: it says that there is a "
-        "departure, not that it matters.",
+        f"A confidence bound certifies that the distance of these data from "
+        f"{target(report.target)} is below the tolerance{under}.",
+        f"The distance is the divergence after noise; the bound has confidence "
+        f"{1 - report.alpha:g}. A test may still reject: it says that there is a departure, not "
+        "that the departure matters.",
     )
 
 
 def _inconclusive(report: Report) -> Verdict:
     tolerance, high = report.provenance.tolerance, report.provenance.certified_under
     needed = report.provenance.rows_needed
-    found = "no finite distance" if high is None else f"only {number(high)} nats"
+    certified = "no finite distance" if high is None else f"only {number(high)} nats"
     aside = ""
     if tolerance is not None:
-        aside = f"No test rejects, but {found} can be certified, not {number(tolerance)}."
+        aside = f"No test rejects, but {certified} can be certified, not {number(tolerance)}."
         if needed:
-            aside += f" About {count(needed)} rows like these would do."
+            aside += f" About {count(needed)} rows like these would suffice."
     return Verdict(
         "?",
         "Inconclusive",
-        f"{plural(report.n, 'row')} cannot tell whether these data are near enough to "
-        f"{target(report.target)}.",
+        f"{plural(report.n, 'row')} are too few to tell whether these data are within the "
+        f"tolerance of {target(report.target)}.",
         aside,
     )
 

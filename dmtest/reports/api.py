@@ -21,8 +21,6 @@ from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.reference import Reference
 from dmtest.targets.targets import TargetLike, as_target
 
-__all__ = ["report"]
-
 
 def report(
     data: Any,

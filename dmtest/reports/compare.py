@@ -16,8 +16,6 @@ from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.reference import Reference, is_file
 
-__all__ = ["compare", "compare_with"]
-
 
 def compare(
     data: Any,

@@ -1,4 +1,4 @@
-"""What is wrong with a sample, in plain sentences with their numbers, worst first."""
+"""The diagnosis: sentences that say how a sample departs from its target, with numbers."""
 
 from __future__ import annotations
 
@@ -14,25 +14,21 @@ from dmtest.effects.directions import Direction
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect, Finding
-from dmtest.targets.targets import Canonical
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
 
-__all__ = ["Evidence", "SampleEvidence", "diagnose"]
-
-Vector = NDArray[np.float64]
-
-# A summary is called off when it is this many standard errors from its target, d of them
-# or k of them looked at together.
+# Standard errors from its target beyond which a summary of d columns or k slices is mentioned.
 STRICT = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What sentences are made from, whatever the sample is compared with.
+    """The facts behind the sentences, whatever the sample is compared with.
 
     Attributes
     ----------
     names : sequence of str or None
-        Of the columns.
+        Names of the columns.
     effects : dict of str to Effect
     directions : sequence of Direction
         Tested on held-out rows.
@@ -67,14 +63,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleEvidence(Evidence):
-    """What sentences about one sample and its target are made from.
+    """The facts behind the sentences about one sample and its target.
 
     Attributes
     ----------
     canonical : Canonical
     coordinates : Coordinates
     skewness, kurtosis : ndarray, shape (k,)
-        Of the slices; kurtosis is the excess.
+        Skewness and excess kurtosis of the slices.
     norms : ndarray, shape (m,)
         Lengths of rows.
     """
@@ -92,22 +88,22 @@ class SampleEvidence(Evidence):
 
 
 def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
-    """Collect the sentences that the data support; the caller asks after a mismatch only."""
-    found = [
+    """Return the sentences that the data support. Called after a mismatch only."""
+    findings = [
         *_support(evidence),
         *_sphere(evidence),
         *_dead(evidence),
-        *_gaussian(evidence),
+        *_moments(evidence),
         *_shape(evidence),
         *_lengths(evidence),
         *_margins(evidence),
         *_direction(evidence),
     ]
-    if found:
-        return tuple(found)
+    if findings:
+        return tuple(findings)
     text = (
         "The joint shape departs from the target, but no single summary (mean, variances, "
-        "correlations, tails, coordinates) stands out: look at the worst slice."
+        "correlations, tails, columns) stands out; see the worst slice."
     )
     return (Finding("shape", text),)
 
@@ -120,16 +116,16 @@ def _sphere(e: SampleEvidence) -> Iterator[Finding]:
     centre = float(e.norms.mean())
     if len(e.canonical.mean) > 1 and e.same_length:
         d = len(e.canonical.mean)
-        aim = "" if e.canonical.fitted else f" (a draw from N(0, I) has about {np.sqrt(d):.3g})"
+        aim = "" if e.canonical.fitted else f" (about {np.sqrt(d):.3g} under N(0, I))"
         text = (
-            f"Every row has the same length, {centre:.4g}{aim}: the rows lie on a sphere, "
-            f"which no normal distribution does."
+            f"All rows have the same length, {centre:.4g}{aim}: they lie on a sphere, as no normal "
+            f"sample does."
         )
         yield Finding("constant-norm", text)
 
 
 def _alive(variances: Vector) -> NDArray[np.bool_]:
-    """Tell coordinates that carry variance from those that hold noise of the arithmetic."""
+    """Whether each column has a variance above rounding noise: shape (d,)."""
     return np.asarray(variances > 1e-12 * np.median(variances))
 
 
@@ -141,13 +137,13 @@ def _dead(e: SampleEvidence) -> Iterator[Finding]:
     listed = ", ".join(e.name(int(j)) for j in dead[:5]) + (", ..." if len(dead) > 5 else "")
     one = len(dead) == 1
     text = (
-        f"{len(dead)} of {len(variances)} coordinates {'is' if one else 'are'} dead ({listed}): "
-        f"{'its' if one else 'their'} variance is below 1e-12 of the median one."
+        f"{len(dead)} of {len(variances)} columns {'is' if one else 'are'} dead ({listed}): "
+        f"{'its' if one else 'their'} variance is below 1e-12 of the median variance."
     )
     yield Finding("dead-coordinates", text, len(dead))
 
 
-def _gaussian(e: SampleEvidence) -> Iterator[Finding]:
+def _moments(e: SampleEvidence) -> Iterator[Finding]:
     """Mean, variances and correlations, where their share of KL is clear of 0."""
     if e.canonical.fitted:
         return
@@ -159,7 +155,7 @@ def _gaussian(e: SampleEvidence) -> Iterator[Finding]:
         worst = np.argsort(-np.abs(mean), kind="stable")[:3]
         listed = ", ".join(f"{e.name(int(j))} at {mean[j]:+.3g}" for j in worst)
         text = (
-            f"The mean is off by {off:.3g} in length (sampling alone gives "
+            f"The mean has length {off:.3g} instead of 0 (sampling alone gives "
             f"{np.sqrt(d / n):.2g}): {listed}{'' if d <= 3 else ' and others'}."
         )
         parts.append((e.value(table.KL_MEAN), Finding("mean", text)))
@@ -168,8 +164,8 @@ def _gaussian(e: SampleEvidence) -> Iterator[Finding]:
         low = int(alive[variances[alive].argmin()])
         high = int(variances.argmax())
         text = (
-            f"Variances are not 1: they run from {variances[low]:.3g} ({e.name(low)}) to "
-            f"{variances[high]:.3g} ({e.name(high)}), {variances.mean():.3g} on average."
+            f"Variances differ from 1: they range from {variances[low]:.3g} ({e.name(low)}) to "
+            f"{variances[high]:.3g} ({e.name(high)}), with mean {variances.mean():.3g}."
         )
         parts.append((e.value(table.KL_SCALE), Finding("scale", text)))
     if e.clear(table.KL_CORRELATION):
@@ -189,9 +185,8 @@ def _correlated(e: SampleEvidence) -> str:
     i, j = int(alive[at[0]]), int(alive[at[1]])
     rank = e.value(table.EFFECTIVE_RANK)
     return (
-        f"Coordinates are correlated, most {e.name(j)} with {e.name(i)} "
-        f"({correlation[at]:+.2f}); the variance is spread as if over {rank:.3g} of {d} "
-        f"directions."
+        f"Columns are correlated, most strongly {e.name(j)} with {e.name(i)} "
+        f"({correlation[at]:+.2f}); the effective rank of the covariance is {rank:.3g} of {d}."
     )
 
 
@@ -210,36 +205,36 @@ def _shape(e: SampleEvidence) -> Iterator[Finding]:
     if abs(tails) > STRICT * np.sqrt(24.0 / n):
         kind = "heavier" if tails > 0 else "lighter"
         text = (
-            f"Slices have {kind} tails than a normal: excess kurtosis {tails:+.3g} on average "
-            f"(from {e.kurtosis.min():+.2g} to {e.kurtosis.max():+.2g}; 0 expected)."
+            f"Slices have {kind} tails than a normal: the mean excess kurtosis is {tails:+.3g} "
+            f"(from {e.kurtosis.min():+.2g} to {e.kurtosis.max():+.2g}; normal: 0)."
         )
         yield Finding("tails", text)
     skew = e.skewness[int(np.abs(e.skewness).argmax())]
     if abs(skew) > (STRICT + 1.0) * np.sqrt(6.0 / n):
-        text = f"Slices are skewed, the worst by {skew:+.3g} (0 expected)."
+        text = f"Slices are skewed: the largest skewness is {skew:+.3g} (normal: 0)."
         yield Finding("skewness", text)
 
 
 def _lengths(e: SampleEvidence) -> Iterator[Finding]:
-    """Row lengths that vary too much or too little: tails that all coordinates share."""
+    """Row lengths that vary too much or too little: tails that all columns share."""
     effect = e.effects.get(table.LENGTH_DISPERSION.name)
     if effect is None or effect.value is None or effect.high is None or not len(e.norms) > 1:
         return
-    # The interval is 1.96 standard errors wide on each side; STRICT asks for about twice that.
+    # The interval extends 1.96 standard errors to each side; STRICT is about twice that.
     margin = 0.5 * STRICT * (effect.high - effect.value)
     if abs(effect.value - 1.0) <= margin or e.same_length:
         return
     more = effect.value > 1.0
     text = (
-        f"Squared row lengths vary {effect.value:.3g} times as much as a normal's: tails are "
-        f"{'heavier' if more else 'lighter'} in many coordinates at once"
-        f"{'.' if more else ', as with bounded or clustered data.'}"
+        f"The variance of squared row lengths is {effect.value:.3g} times a normal's: tails are "
+        f"{'heavier' if more else 'lighter'} in many columns at once"
+        f"{'.' if more else ', as in bounded or clustered data.'}"
     )
     yield Finding("lengths", text)
 
 
 def _margins(e: SampleEvidence) -> Iterator[Finding]:
-    """Coordinates that are off on their own: Kolmogorov-Smirnov with a union bound."""
+    """Columns that depart on their own: Kolmogorov-Smirnov with a union bound."""
     c = e.coordinates
     d = len(c.ks)
     # Dvoretzky-Kiefer-Wolfowitz-Massart at 1e-4 over all d; larger than needed when fitted.
@@ -250,12 +245,15 @@ def _margins(e: SampleEvidence) -> Iterator[Finding]:
     worst = int(c.ks.argmax())
     after = " after standardising" if c.fitted else ""
     text = (
-        f"{len(bad)} of {d} coordinates{after} {'is' if len(bad) == 1 else 'are'} off, looked at "
-        f"one by one, most {e.name(worst)}: its cdf is {c.ks[worst]:.2g} from the "
-        f"target's (sampling alone stays below {limit:.2g})."
+        f"{len(bad)} of {d} columns{after} {'departs' if len(bad) == 1 else 'depart'} from the "
+        f"target on {'its' if len(bad) == 1 else 'their'} own, most {e.name(worst)}: its cdf is "
+        f"{c.ks[worst]:.2g} from the target's (sampling alone: below {limit:.2g})."
     )
     if d == 1:
-        text = f"The cdf{after} is {c.ks[0]:.2g} from the target's (sampling alone: {limit:.2g})."
+        text = (
+            f"The cdf{after} is {c.ks[0]:.2g} from the target's (sampling alone: below "
+            f"{limit:.2g})."
+        )
     yield Finding("coordinates", text, len(bad))
 
 

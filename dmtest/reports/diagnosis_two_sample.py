@@ -1,4 +1,4 @@
-"""In what two samples differ, in plain sentences with their numbers, worst first."""
+"""The diagnosis of two samples: sentences that say how they differ, with numbers."""
 
 from __future__ import annotations
 
@@ -17,24 +17,21 @@ from dmtest.reports.diagnosis import Evidence
 from dmtest.results import effect_table as table
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import ROW_TILE, blocks
+from dmtest.runtime.typing import Vector
 
-__all__ = ["Contrast", "contrast_findings", "rotation_findings"]
-
-Vector = NDArray[np.float64]
-
-# Family-wise error of what a sentence says of single columns.
+# Family-wise error of a sentence about single columns.
 ERROR = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast(Evidence):
-    """What sentences about two samples are made from.
+    """The facts behind the sentences about two samples.
 
     Attributes
     ----------
     pool : Pool
     ours, theirs : Moments
-        Of the data and of the reference.
+        Moments of the data and of the reference.
     distances : ndarray, shape (d,)
         Kolmogorov-Smirnov distances of the columns; empty where they are not compared.
     """
@@ -46,8 +43,15 @@ class Contrast(Evidence):
 
 
 def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
-    """Collect the sentences that the data support; asked for after a mismatch only."""
-    found = [*_mean(c), *_variances(c), *_covariance(c), *_columns(c), *_direction(c), *_told(c)]
+    """Return the sentences that the data support. Called after a mismatch only."""
+    found = [
+        *_mean(c),
+        *_variances(c),
+        *_covariance(c),
+        *_columns(c),
+        *_direction(c),
+        *_classifier(c),
+    ]
     if found:
         return tuple(found)
     text = (
@@ -66,14 +70,14 @@ def _mean(c: Contrast) -> Iterator[Finding]:
     top = np.argsort(-np.abs(scaled), kind="stable")[:3]
     listed = ", ".join(f"{c.name(int(j))} by {scaled[j]:+.2g}" for j in top)
     text = (
-        f"The means differ, by {c.value(table.MEAN_DIFFERENCE):.2g} pooled sds in length; in the "
-        f"reference's sds {listed}{'' if len(scaled) <= 3 else ' and others'}."
+        f"The means differ by {c.value(table.MEAN_DIFFERENCE):.2g} pooled sds in length; in sds of "
+        f"the reference: {listed}{'' if len(scaled) <= 3 else ' and others'}."
     )
     yield Finding("mean", text)
 
 
 def _variances(c: Contrast) -> Iterator[Finding]:
-    """Single columns whose log variances are too far apart, given their fourth moments."""
+    """Columns whose log variances are too far apart, given their fourth moments."""
     ours, theirs = c.ours.variances, c.theirs.variances
     alive = (ours > 0.0) & (theirs > 0.0)
     if not alive.any():
@@ -114,14 +118,14 @@ def _covariance(c: Contrast) -> Iterator[Finding]:
     pair = ""
     if below[i, j] > noise:
         pair = (
-            f"; of correlations most that of {c.name(int(j))} with {c.name(int(i))}: "
-            f"{parts[0][i, j]:+.2f}, against {parts[1][i, j]:+.2f}"
+            f"; the correlation of {c.name(int(j))} with {c.name(int(i))} differs most: "
+            f"{parts[0][i, j]:+.2f}, in the reference {parts[1][i, j]:+.2f}"
         )
     ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
     text = (
-        f"The covariances differ, by {c.value(table.COVARIANCE_DIFFERENCE):.2g} of the norm of the "
-        f"reference's{pair}; the variance is spread as if over {ranks[0]:.3g} directions, in the "
-        f"reference over {ranks[1]:.3g}."
+        f"The covariances differ by {c.value(table.COVARIANCE_DIFFERENCE):.2g} times the norm of "
+        f"the reference's{pair}; the effective rank is {ranks[0]:.3g}, in the reference "
+        f"{ranks[1]:.3g}."
     )
     yield Finding("covariance", text)
 
@@ -137,10 +141,10 @@ def _columns(c: Contrast) -> Iterator[Finding]:
     text = (
         f"{len(off)} of {d} columns {'differs' if len(off) == 1 else 'differ'} on "
         f"{'its' if len(off) == 1 else 'their'} own, most {c.name(worst)}: the cdfs are "
-        f"{c.distances[worst]:.2g} apart (sampling alone stays below {limit:.2g})."
+        f"{c.distances[worst]:.2g} apart (sampling alone: below {limit:.2g})."
     )
     if d == 1:
-        text = f"The cdfs are {c.distances[0]:.2g} apart (sampling alone: {limit:.2g})."
+        text = f"The cdfs are {c.distances[0]:.2g} apart (sampling alone: below {limit:.2g})."
     yield Finding("columns", text, len(off))
 
 
@@ -154,19 +158,18 @@ def _direction(c: Contrast) -> Iterator[Finding]:
     yield Finding("direction", worst.sentence(tuple(listed), reference=True), count)
 
 
-def _told(c: Contrast) -> Iterator[Finding]:
+def _classifier(c: Contrast) -> Iterator[Finding]:
     effect = c.effects.get(table.CLASSIFIER_ACCURACY.name)
     if effect is None or effect.value is None or effect.low is None or effect.low <= 0.5:
         return
     text = (
-        f"A linear classifier tells {effect.value:.0%} of held-out rows right, data from "
-        f"reference, where guessing gets 50%."
+        f"A linear classifier labels {effect.value:.0%} of held-out rows correctly (chance: 50%)."
     )
     yield Finding("classifier", text)
 
 
 def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
-    """Say what differs that no rotation could undo."""
+    """Return the sentences about differences that no rotation removes."""
     lengths = [
         float(np.sqrt(np.trace(one.covariance) + one.mean @ one.mean)) for one in (c.ours, c.theirs)
     ]
@@ -175,20 +178,20 @@ def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
     found = []
     if c.clear(table.LENGTH_DIFFERENCE):
         text = (
-            f"Row lengths differ: {lengths[0]:.3g} (root mean square) against {lengths[1]:.3g} "
-            f"in the reference; their distributions are "
+            f"Row lengths differ: their root mean square is {lengths[0]:.3g}, in the reference "
+            f"{lengths[1]:.3g}; their distributions are "
             f"{c.value(table.LENGTH_DIFFERENCE):.2g} apart."
         )
         found.append(Finding("lengths", text))
     if abs(np.log(ranks[0] / ranks[1])) > 0.05:
         text = (
-            f"The variance is spread as if over {ranks[0]:.3g} directions, in the reference over "
-            f"{ranks[1]:.3g}: no rotation makes one spectrum of the other."
+            f"The effective rank of the covariance is {ranks[0]:.3g}, in the reference "
+            f"{ranks[1]:.3g}: no rotation maps one spectrum to the other."
         )
         found.append(Finding("spectrum", text))
     noise = [float(np.trace(one.covariance)) / one.n for one in (c.ours, c.theirs)]
     if abs(means[0] ** 2 - noise[0] - means[1] ** 2 + noise[1]) > 4.0 * sum(noise):
-        text = f"The means have lengths {means[0]:.3g} and {means[1]:.3g}."
+        text = f"The mean has length {means[0]:.3g}, in the reference {means[1]:.3g}."
         found.append(Finding("mean-length", text))
     text = (
         "The Gram matrices of blocks of rows have different distributions, but neither row "

@@ -27,26 +27,9 @@ from dmtest.results.figures import (
     numbers,
 )
 from dmtest.runtime.streams import stream
-from dmtest.targets.targets import Canonical, Target, Uniform
-
-__all__ = [
-    "EIGENVALUES",
-    "LARGEST_SPECTRUM",
-    "POINTS",
-    "SHOWN",
-    "SPECTRA",
-    "chosen_slices",
-    "coordinate_figures",
-    "cube_rows",
-    "eigenvalue_spread",
-    "power_figure",
-    "profile_figure",
-    "seven_digits",
-    "slice_figures",
-    "spectrum_figure",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
+from dmtest.targets.canonical import Canonical
+from dmtest.targets.targets import Target, Uniform
 
 # Quantiles of a slice, columns with a histogram.
 POINTS, SHOWN = 161, 12

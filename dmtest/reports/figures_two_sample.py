@@ -29,15 +29,7 @@ from dmtest.results.figures import (
     SpectrumFigure,
 )
 from dmtest.runtime.parallel import blocks, run_tasks
-
-__all__ = [
-    "column_distances",
-    "column_figures",
-    "pair_slice_figures",
-    "pair_spectrum_figure",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Permutations behind the band of a slice, and bins of a histogram at most.
 BANDS, BINS = 499, 60

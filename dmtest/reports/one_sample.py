@@ -30,8 +30,6 @@ from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
 
-__all__ = ["one_sample_report"]
-
 
 def one_sample_report(
     sample: Sample,

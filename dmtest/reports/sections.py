@@ -37,23 +37,6 @@ from dmtest.runtime.parallel import Progress
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
 
-__all__ = [
-    "DIRECTIONS",
-    "FEWEST_SEARCH",
-    "ROWS_PER_COLUMN",
-    "SEARCH_ROWS",
-    "Certificate",
-    "certificate_section",
-    "certify",
-    "density_section",
-    "detectability_section",
-    "directions_section",
-    "effects_section",
-    "most_telling",
-    "profile_section",
-    "provenance_of",
-]
-
 # Rows that a report gives to the parts that take density estimates, and to the search.
 SHAPE_ROWS, SEARCH_ROWS = 4000, 20_000
 DIRECTIONS, FEWEST_SEARCH, ROWS_PER_COLUMN = 3, 200, 4

@@ -25,8 +25,6 @@ from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.targets.reference import Reference
 
-__all__ = ["two_sample_report"]
-
 
 def two_sample_report(
     sample: Sample,

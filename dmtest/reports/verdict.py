@@ -13,8 +13,6 @@ from dmtest.reports.sections import Certificate
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical
 
-__all__ = ["Combined", "combine", "verdict_of"]
-
 # Shares of the level: of the battery on all rows, and of the search over directions.
 WEIGHTS = (0.8, 0.2)
 

@@ -15,8 +15,6 @@ from dmtest.results.report import Report
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
-__all__ = ["CheckResult", "CheckRow"]
-
 SCHEMA = 1
 
 

@@ -13,8 +13,6 @@ from typing import Any, TypeAlias
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
 
-__all__ = ["DIVERGENCE_PARTS", "EffectRow", "Estimates", "effects_of"]  # and every row
-
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:
@@ -133,11 +131,11 @@ KL_SCALE = _fitted_part("kl-scale", "the variances")
 KL_CORRELATION = _fitted_part("kl-correlation", "correlations")
 KL_MARGINS = EffectRow(
     "kl-margins",
-    "Shape of the coordinates (sum of negentropies)",
+    "Shape of the columns (sum of negentropies)",
     "nats",
-    "shape of the coordinates one by one; spacings, bias of normal samples removed",
+    "shape of each column by itself; spacings, bias of normal samples removed",
     departure="KL from the shape of columns",
-    cause="shapes of the coordinates",
+    cause="shapes of the columns",
 )
 KL_DEPENDENCE = EffectRow(
     "kl-dependence",
@@ -161,14 +159,14 @@ WORST_SLICE = EffectRow(
     "worst-slice",
     "Wasserstein-2 distance of the worst slice (number {worst})",
     "standard deviations",
-    "largest of {k}; 95 % of samples from the target stay below {usual:.2g}",
+    "largest of {k}; 95% of samples from the target stay below {usual:.2g}",
     squared=True,
 )
 LENGTH_DISPERSION = EffectRow(
     "length-dispersion",
     "Dispersion of squared row lengths",
     "times the normal's",
-    "1 under the target; above it tails are heavy in all coordinates at once",
+    "1 under the target; larger if tails are heavy in all columns at once",
     departure="The dispersion of squared row lengths, from a normal's,",
     departure_unit="of the normal's",
 )
@@ -180,21 +178,20 @@ EFFECTIVE_RANK = EffectRow(
 )
 DETECTABLE_ROWS = EffectRow(
     "detectable-n",
-    "Rows at which {test} notices in half of the cases",
+    "Rows for {test} to reach 50% power",
     "rows",
-    "power of {test} at level {alpha:g} on subsamples of {most} rows and fewer, {draws} of "
-    "each size",
+    "power of {test} at level {alpha:g} on subsamples of at most {most} rows, {draws} of each size",
 )
-# Pairs of embeddings:
+# Positive pairs of embeddings:
 ALIGNMENT = EffectRow(
     "alignment",
-    "Alignment of pairs (0 is best)",
+    "Alignment of positive pairs (0 is best)",
     "squared distance",
     "mean |f(X) - f(X')|^2 of rows of length 1; Wang & Isola (2020)",
 )
 UNIFORMITY = EffectRow(
     "uniformity",
-    "Uniformity (uniform rows have {expected:.3f})",
+    "Uniformity ({expected:.3f} if uniform on the sphere)",
     "log potential",
     "log of the mean of exp(-2 |u - v|^2){sample}, of rows of length 1; Wang & Isola (2020)",
     least=-math.inf,
@@ -212,13 +209,13 @@ ENERGY_DISTANCE = EffectRow(
     "energy-distance", "Energy distance", "data units", _PAIRWISE, squared=True
 )
 MEAN_DISCREPANCY = EffectRow(
-    "mmd", "Maximum mean discrepancy", "of at most 1.41", _PAIRWISE, squared=True
+    "mmd", "Maximum mean discrepancy", "", f"{_PAIRWISE}; at most sqrt 2", squared=True
 )
 CLASSIFIER_ACCURACY = EffectRow(
     "classifier-accuracy",
-    "Held-out rows that a classifier tells right",
-    "of all (0.5: none)",
-    "balanced accuracy of a shrunk linear discriminant, cross-fitted over five folds",
+    "Balanced accuracy on held-out rows",
+    "",
+    "shrunk linear discriminant, cross-fitted over five folds; chance: 0.5",
     most=1.0,
 )
 MEAN_DIFFERENCE = EffectRow(
@@ -226,15 +223,15 @@ MEAN_DIFFERENCE = EffectRow(
     "Distance of the means",
     "sd",
     "length of the difference, in root mean squared pooled standard deviations of columns; "
-    "what sampling adds is taken off",
+    "bias of sampling removed",
     squared=True,
 )
 COVARIANCE_DIFFERENCE = EffectRow(
     "covariance-difference",
     "Distance of the covariances",
     "of the reference's",
-    "Frobenius norm of the difference over that of the reference's covariance; what sampling "
-    "adds is taken off",
+    "Frobenius norm of the difference over that of the reference's covariance; bias of "
+    "sampling removed",
     squared=True,
 )
 # Two samples up to a rotation:
@@ -242,15 +239,15 @@ LENGTH_DIFFERENCE = EffectRow(
     "length-difference",
     "Wasserstein-2 distance of row lengths",
     "data units",
-    "of lengths |x|; bias removed by permutation",
+    "distance of the lengths |x|; bias removed by permutation",
     squared=True,
 )
 SPECTRUM_DIFFERENCE = EffectRow(
     "spectrum-difference",
     "Distance of the spectra",
     "data units",
-    "of the sorted standard deviations along principal axes: the smallest Wasserstein-2 "
-    "distance, over rotations, of normals with these covariances",
+    "distance of the sorted standard deviations along principal axes: the smallest "
+    "Wasserstein-2 distance, over rotations, of normals with these covariances",
     squared=True,
 )
 MEAN_LENGTHS = EffectRow(

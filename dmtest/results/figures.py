@@ -15,23 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmtest.results import serial
 
-__all__ = [
-    "NO_FIGURES",
-    "CoordinateFigure",
-    "DirectionFigure",
-    "Figures",
-    "Loadings",
-    "NoisePoint",
-    "Numbers",
-    "PowerFigure",
-    "PowerPoint",
-    "ProfileFigure",
-    "SliceFigure",
-    "SpectrumFigure",
-    "array",
-    "numbers",
-]
-
 Numbers = tuple[float | None, ...]
 Loadings = tuple[tuple[str, float], ...]
 

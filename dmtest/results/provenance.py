@@ -8,8 +8,6 @@ from typing import Any
 
 from dmtest.results import serial
 
-__all__ = ["Description", "Provenance"]
-
 # Keys of a report's "computed" in the order of schema 1, for one sample and for two.
 ONE_SAMPLE = (
     *("source", "dtype", "tests", "slices", "replicates", "pvalue_error", "pvalue_floor"),

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console, ConsoleOptions, RenderableType
 
-__all__ = ["SCHEMA", "VERDICTS", "Report", "schema"]
-
 SCHEMA = 1
 VERDICTS = ("compatible", "equivalent", "mismatch", "inconclusive")
 

@@ -16,8 +16,6 @@ import numpy as np
 
 from dmtest.errors import InputError
 
-__all__ = ["dumps", "encode", "expect", "loads", "number", "plain", "read", "record", "write"]
-
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 

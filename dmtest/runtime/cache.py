@@ -24,8 +24,6 @@ from numpy.typing import NDArray
 
 from dmtest.errors import DataWarning
 
-__all__ = ["directory", "entry_name", "read", "write"]
-
 SEAL = hashlib.sha256().digest_size
 
 

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["borrowed"]
-
 # What a thread keeps at most: pieces of memory, and bytes of each.
 PIECES, BYTES = 3, 1 << 24
 

@@ -21,8 +21,6 @@ from dmtest.errors import InputError
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-__all__ = ["ROW_TILE", "Progress", "blocks", "run_tasks", "single_threaded_blas", "workers"]
-
 # Called with what is being done, how much of it is done and how much there is.
 Progress: TypeAlias = Callable[[str, int, int], None]
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from dmtest.runtime.parallel import Progress
 
-__all__ = ["reporter"]
-
 PATIENCE = 2.0
 
 

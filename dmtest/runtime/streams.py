@@ -13,8 +13,6 @@ import numpy as np
 
 from dmtest.errors import InputError
 
-__all__ = ["RngLike", "entropy_of", "stream"]
-
 RngLike: TypeAlias = "int | np.integer | np.random.Generator | None"
 
 # Entropy is kept below 2**53 so that it survives JSON readers that hold numbers as doubles.

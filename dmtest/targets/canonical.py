@@ -14,8 +14,6 @@ from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.targets.transforms import mean_and_covariance, normal_scores
 
-__all__ = ["Canonical", "from_cube", "known", "margin_scores", "outside_finding"]
-
 Floats: TypeAlias = NDArray[Any]
 Bools: TypeAlias = NDArray[np.bool_]
 Moments: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -8,8 +8,6 @@ from typing import Any, Literal, NoReturn
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 
-__all__ = ["Reference"]
-
 
 class Reference:
     """A sample to compare with: the hypothesis is that data have its distribution.

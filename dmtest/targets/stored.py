@@ -21,8 +21,6 @@ from dmtest.targets.targets import (
     as_target,
 )
 
-__all__ = ["chosen_target", "describe_target"]
-
 PROBE_ROWS = 4
 
 

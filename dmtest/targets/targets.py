@@ -23,20 +23,6 @@ from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
 from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
 
-__all__ = [
-    "CLASSES",
-    "AnyNormal",
-    "Canonical",
-    "Normal",
-    "Product",
-    "Sphere",
-    "Target",
-    "TargetLike",
-    "Uniform",
-    "announced",
-    "as_target",
-]
-
 
 class Target(Protocol):
     """A hypothesis on the distribution of the rows."""
@@ -324,8 +310,8 @@ class Product:
 
 TargetLike: TypeAlias = "str | Target"
 
-# The class that a name stands for.
-CLASSES = {target.name: globals()[target.kind] for target in NAMED if target.kind}
+# The class in this module that a name stands for.
+CLASSES = {target.name: target.kind for target in NAMED if target.kind}
 
 
 def as_target(target: TargetLike) -> Target:
@@ -348,7 +334,7 @@ def as_target(target: TargetLike) -> Target:
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
                 f"Product(margins) and Reference(sample)."
             )
-        return cast(Target, CLASSES[target]())
+        return cast(Target, globals()[CLASSES[target]]())
     if isinstance(target, type):
         raise InputError(f"target: got the class {target.__name__}; pass {target.__name__}(...).")
     if hasattr(target, "canonical") and hasattr(target, "name"):

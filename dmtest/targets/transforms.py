@@ -11,17 +11,6 @@ from scipy.special import ndtri
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 
-__all__ = [
-    "cholesky",
-    "independent_columns",
-    "mean_and_covariance",
-    "normal_scores",
-    "unit_rows",
-    "varying_columns",
-    "whiten",
-    "whiten_independent",
-]
-
 Matrix = NDArray[np.float64]
 
 

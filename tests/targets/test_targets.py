@@ -18,7 +18,8 @@ from dmtest.render import wording
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.results.targets import NAMED, NamedTarget
-from dmtest.targets.targets import AnyNormal, Canonical, Normal, Product, Uniform, as_target
+from dmtest.targets.canonical import Canonical
+from dmtest.targets.targets import AnyNormal, Normal, Product, Uniform, as_target
 
 N = 20_000
 MEAN = np.array([3.0, -1.0, 100.0])

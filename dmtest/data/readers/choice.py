@@ -14,8 +14,6 @@ from dmtest.data.readers.columns import Columns, listing, pick, positions
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
-__all__ = ["choose", "only_numbers", "room", "take"]
-
 DEFAULT = "embeddings"
 
 

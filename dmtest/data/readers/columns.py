@@ -12,19 +12,6 @@ from numpy.typing import NDArray
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
-__all__ = [
-    "Columns",
-    "Loaded",
-    "as_list",
-    "index_finding",
-    "listing",
-    "pick",
-    "positions",
-    "rounding",
-    "side_by_side",
-    "unique_names",
-]
-
 Columns = str | int | Iterable[str | int]
 
 EXACT = 2**53  # float64 holds every integer below this

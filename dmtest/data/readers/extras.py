@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from dmtest.errors import InputError
 
-__all__ = ["Extra", "require"]
-
 
 class Extra(NamedTuple):
     """A library that reads one kind of file, and the oldest version that does it well."""

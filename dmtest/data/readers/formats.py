@@ -26,8 +26,6 @@ from dmtest.data.readers.kinds.word_vectors import read_word_text, read_words_bi
 from dmtest.data.readers.kinds.zarr_store import read_zarr
 from dmtest.errors import InputError
 
-__all__ = ["FORMATS", "Format", "by_suffix", "identify"]
-
 NAMED, PLACED = "names or positions", "positions"
 ARRAY = "the name of an array"
 COLUMN = "a column of lists, a row in each"

@@ -12,8 +12,6 @@ from dmtest.data.readers.columns import Columns, Loaded, pick, positions, unique
 from dmtest.data.readers.kinds.arrow import from_arrow
 from dmtest.errors import InputError
 
-__all__ = ["LOW_PRECISION", "from_object", "from_torch"]
-
 LOW_PRECISION = ("float16", "bfloat16", "float8")
 
 

@@ -19,8 +19,6 @@ from dmtest.data.readers.extras import Extra, require
 from dmtest.data.readers.formats import by_suffix, identify
 from dmtest.errors import InputError
 
-__all__ = ["FSSPEC", "PACKAGES", "fetched", "is_url", "shown"]
-
 FSSPEC = Extra("fsspec", (2023, 6))
 PACKAGES = {  # what fsspec needs beside itself for a protocol
     **dict.fromkeys(("s3", "s3a"), "s3fs"),

@@ -9,8 +9,6 @@ from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-__all__ = ["ReportFigure", "drawable", "painted", "svg"]
-
 # Any: matplotlib's stubs want the literal name of each parameter.
 SETTINGS: Any = {
     "svg.fonttype": "none",

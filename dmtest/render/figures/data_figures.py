@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from dmtest.results.report import Report
 
-__all__ = ["coordinates", "deviation", "heights", "qq", "spectrum"]
-
 Stored = TypeVar("Stored", SliceFigure, CoordinateFigure)
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect
     from dmtest.results.report import Report
 
-__all__ = ["decomposition", "detectability", "effects", "parts", "profile"]
-
 
 def effects(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     """Draw the effect sizes with their intervals, one scale for each unit."""

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["DARK", "LIGHT", "Palette", "contrast", "dots", "fitting", "frame", "title"]
-
 
 @dataclass(frozen=True, slots=True)
 class Palette:

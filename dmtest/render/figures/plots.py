@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from dmtest.results.report import Report
 
-__all__ = ["PANELS", "draw", "names", "overview"]
-
 PANELS: dict[str, Callable[..., Axes]] = {
     "effects": effect_figures.effects,
     "decomposition": effect_figures.decomposition,

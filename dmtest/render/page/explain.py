@@ -1,4 +1,4 @@
-"""Sentences for a reader who is not a statistician: how large, who notices, what words mean."""
+"""Sentences for readers who are not statisticians: size, power, and a glossary."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ if TYPE_CHECKING:
     from dmtest.results.figures import PowerFigure
     from dmtest.results.report import Report
 
-__all__ = ["glossary", "magnitude", "power_sentence"]
-
 GLOSSARY = (
     (
         "p-value",
         "How often data from the target itself would give evidence at least this strong. Small "
         "means that the data do not fit. It says nothing about how large the departure is: with "
-        "many rows a tiny one is found too. With “≤” it is the smallest that this many "
+        "many rows a tiny departure is detected, too. With “≤” it is the smallest that this many "
         "simulations can give.",
         "outcomes",
     ),
@@ -60,19 +58,19 @@ GLOSSARY = (
 )
 
 
-# What means something else where a sample is compared with.
+# Terms with another meaning in a comparison of two samples.
 TWO_SAMPLES = {
     "p-value": "How often two samples of one distribution would give evidence at least this "
     "strong. Small means that the samples differ. It says nothing about how much: with many rows "
-    "a tiny difference is found too. With “≤” it is the smallest that this many permutations can "
-    "give.",
+    "a tiny difference is detected, too. With “≤” it is the smallest that this many permutations "
+    "can give.",
     "Sliced Wasserstein-2 distance": "How far values of one sample have to be moved to match the "
     "other, as the root mean square over directions.",
 }
 
 
 def glossary(report: Report) -> list[tuple[str, str]]:
-    """Return the words that this report uses, with their meanings."""
+    """Return the terms that this report uses, with their meanings."""
     other = TWO_SAMPLES if wording.two_samples(report) else {}
     shown = {
         "profile": report.figures.profile,
@@ -83,7 +81,7 @@ def glossary(report: Report) -> list[tuple[str, str]]:
 
 
 def power_sentence(figure: PowerFigure) -> str:
-    """Return how many rows it takes the test of a power curve to notice."""
+    """Return the rows that the test of a power curve needs to detect the departure."""
     test, sizes, rates = wording.clean(figure.test), figure.sizes, figure.rates
     parts = [
         f"{100 * one.power:g}% of the time with {wording.count(round(one.n))} rows"
@@ -91,26 +89,27 @@ def power_sentence(figure: PowerFigure) -> str:
         if one.n is not None
     ]
     if parts:
-        return f"Somebody with {test} notices " + ", ".join(parts) + "."
+        return f"{test} detects this departure " + ", ".join(parts) + "."
     if rates[0] >= 0.5:
         share = f"{100 * rates[0]:.0f}%"
-        return f"Somebody with {test} notices {share} of the time with only {sizes[0]} rows."
+        return f"{test} detects this departure {share} of the time with only {sizes[0]} rows."
     most = wording.count(sizes[-1])
-    return f"Somebody with {test} does not notice half of the time with {most} rows or fewer."
+    return f"{test} detects this departure less than half of the time with {most} rows or fewer."
 
 
 def magnitude(report: Report) -> str:
-    """Return how large the departure is, in a sentence or two; empty when nothing says so."""
-    said = []
+    """Return the size of the departure in a sentence or two; empty without an estimate."""
+    sentences = []
     effect = report.effects.get(SLICED_WASSERSTEIN.name)
     if effect is not None and effect.value is not None and wording.interval(effect):
         level = (
             "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"
         )
-        said.append(
-            f"Averaged over directions the data are {wording.number(effect.value)} "
-            f"{wording.clean(effect.unit)} off ({wording.interval(effect)}{level})."
+        sentences.append(
+            f"The distance from the target, as root mean square over directions, is "
+            f"{wording.number(effect.value)} {wording.clean(effect.unit)} "
+            f"({wording.interval(effect)}{level})."
         )
     if report.figures.detectability is not None:
-        said.append(power_sentence(report.figures.detectability))
-    return " ".join(said)
+        sentences.append(power_sentence(report.figures.detectability))
+    return " ".join(sentences)

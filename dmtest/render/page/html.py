@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from dmtest.results.report import Report
 
-__all__ = ["fragment", "page", "scoped"]
-
 
 @functools.cache
 def _environment() -> Environment:

@@ -1,4 +1,4 @@
-"""The figures of the page: an SVG, what it shows in words, and its caption."""
+"""The figures of the page: SVG drawings with a description and a caption."""
 
 from __future__ import annotations
 
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dmtest.results.report import Report
-
-__all__ = [
-    "PageFigure",
-    "coordinates",
-    "decomposition",
-    "detectability",
-    "profile",
-    "slices",
-    "spectrum",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,7 @@ class PageFigure:
 def _panel(
     panel: Callable[..., Axes], report: Report, name: str, label: str, **options: Any
 ) -> Markup:
-    """Draw one panel without its title, which the page sets as text."""
+    """Draw one figure without its title, which the page sets as text."""
     width, height = options.pop("size", (3.9, 2.75))
     left, bottom = options.pop("margins", (0.62, 0.5))
     # Fixed margins: matplotlib's layout engine would take as long as all the rest.
@@ -95,7 +85,7 @@ def _slice(report: Report, which: int) -> PageFigure:
     details = []
     if figure.pvalue is not None:
         alone = wording.equals(wording.pvalue(figure.pvalue))
-        chosen = ", not corrected for having been picked" if figure.role == "worst" else ""
+        chosen = ", not corrected for the choice of the slice" if figure.role == "worst" else ""
         details.append(("This slice alone", alone + chosen))
     loadings = [f"{name}\N{NO-BREAK SPACE}{weight:+.2f}" for name, weight in figure.loadings]
     if loadings:
@@ -112,12 +102,12 @@ def _slice(report: Report, which: int) -> PageFigure:
 
 
 def _fixed(value: float) -> str:
-    """Return a number of order one with three decimals: a column of them lines up."""
+    """Return a number of order one with three decimals, so that a column of numbers lines up."""
     return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else wording.number(value)
 
 
 def coordinates(report: Report) -> list[PageFigure]:
-    """Return a histogram for each coordinate in the report, the worst first."""
+    """Return a histogram for each column in the report, worst first."""
     found = []
     for which, figure in enumerate(report.figures.coordinates):
         numbers = ", ".join(
@@ -126,7 +116,7 @@ def coordinates(report: Report) -> list[PageFigure]:
             if value is not None
         )
         if data_figures.heights(figure)[2]:
-            numbers += "; heights not on one scale"
+            numbers += "; heights on different scales"
         other = "reference's histogram" if wording.two_samples(report) else "target's density"
         label = f"Histogram of {figure.name} against the {other}: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
@@ -176,7 +166,7 @@ def profile(report: Report) -> PageFigure | None:
     if blind:
         seen += (
             f" At {wording.plural(blind, 'level')} (crosses) the noise is too small for a batch to "
-            f"resolve: there the upper end says nothing of the data."
+            f"resolve; there the upper limit is not informative."
         )
     details = []
     if figure.slices:
@@ -223,7 +213,7 @@ def decomposition(report: Report) -> PageFigure | None:
     seen = (
         f"The largest part is that of the {name}, {wording.number(most.value)} nats."
         if most.value
-        else "No part is above zero once the bias of a finite sample is removed."
+        else "No part is above zero after the bias of a finite sample is removed."
     )
     if missing:
         seen += f" Not estimable: {', '.join(missing)}."
@@ -249,4 +239,4 @@ def detectability(report: Report) -> PageFigure | None:
         (wording.count(n), _fixed(rate), f"{_fixed(low)} to {_fixed(high)}", wording.number(mean))
         for n, rate, low, high, mean in zip(*columns, strict=True)
     )
-    return PageFigure("How many rows it takes to notice", seen, (drawing,), (), head, rows)
+    return PageFigure("Power against the number of rows", seen, (drawing,), (), head, rows)

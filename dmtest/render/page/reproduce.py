@@ -12,8 +12,6 @@ from dmtest.results.effect_table import SMOOTHED_KL
 if TYPE_CHECKING:
     from dmtest.results.report import Report
 
-__all__ = ["call", "command", "method"]
-
 TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-__all__ = ["SENTINELS", "notebook", "render"]
-
 # Colours no one would choose, one for each variable of the page's style sheet.
 SENTINELS = Palette(
     ink="#010203",

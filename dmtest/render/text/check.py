@@ -1,4 +1,4 @@
-"""A check in a terminal: the outcome first, what failed in sentences, then every row."""
+"""A check in a terminal: the outcome, sentences about failures, and all rows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 
     from dmtest.results.check import CheckResult, CheckRow
 
-__all__ = ["headline", "parts", "sentences"]
-
 MARKS = {True: ("pass", "green"), False: ("FAIL", "bold red"), None: ("-", "dim")}
 
 
 def headline(result: CheckResult) -> str:
-    """Return one line: passed or failed, and against what."""
+    """Return one line: passed or failed, and the baseline or limits."""
     report = result.report
     rows = f"{wording.size(report)} {wording.clean(report.provenance.source or 'data')}"
     if result.passed:
@@ -38,14 +36,14 @@ def headline(result: CheckResult) -> str:
 
 
 def sentences(result: CheckResult) -> list[tuple[str, str]]:
-    """Return a mark and a sentence for everything a reader has to know."""
+    """Return a mark and a sentence for each failure, row not compared, and finding."""
     found = [("✕", wording.clean(row.message)) for row in result.failures]
     found += [("-", wording.clean(row.message)) for row in result.rows if row.passed is None]
     return found + [("!", wording.clean(one.message)) for one in result.warnings]
 
 
 def parts(result: CheckResult, options: ConsoleOptions) -> Iterator[RenderableType]:
-    """Yield what there is to print."""
+    """Yield the parts of the check."""
     ascii_only = options.ascii_only
     yield _text(headline(result), ascii_only, "bold green" if result.passed else "bold red")
     said = sentences(result)
@@ -100,7 +98,7 @@ UNITS = {"standard deviations": "sd", "squared standard deviations": "sd^2"}
 
 
 def _unit(row: CheckRow) -> str:
-    """Return the unit where it is short enough for a column."""
+    """Return the unit if it is short enough for a column."""
     unit = UNITS.get(row.unit, row.unit)
     return unit if len(unit) <= 9 else ""
 
@@ -114,7 +112,7 @@ def _bound(row: CheckRow) -> str:
 
 
 def _value(row: CheckRow, value: float | None) -> str:
-    """Return a number; an estimate below 0, from which its bias was taken, counts as 0."""
+    """Return a number as text; an estimate that bias removal took below 0 counts as 0."""
     if value is None:
         return ""
     return wording.number(max(0.0, value) if row.kind == "effect" else value)

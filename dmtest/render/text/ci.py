@@ -1,4 +1,4 @@
-"""What continuous integration reads: JUnit XML and GitHub's annotations."""
+"""A check for continuous integration: JUnit XML and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from dmtest.render.wording import clean
 if TYPE_CHECKING:
     from dmtest.results.check import CheckResult, CheckRow
 
-__all__ = ["commands", "junit"]
-
 
 def junit(result: CheckResult) -> str:
-    """Return one test suite: failures with their sentence, rows not compared as skipped."""
+    """Return one test suite: failures with their sentences, rows not compared as skipped."""
     skipped = sum(row.passed is None for row in result.rows)
     counts = {"tests": len(result.rows), "failures": len(result.failures), "skipped": skipped}
     facts = {"name": "dmtest check", "errors": "0"} | {k: str(v) for k, v in counts.items()}
@@ -44,7 +42,7 @@ def _numbers(row: CheckRow) -> str:
 
 
 def commands(result: CheckResult) -> list[str]:
-    """Return one workflow command for each failure, and one for each thing to know."""
+    """Return one workflow command for each failure and each finding."""
     lines = [_command("error", f"dmtest: {row.name}", row.message) for row in result.failures]
     notes = [_command("warning", f"dmtest: {one.code}", one.message) for one in result.warnings]
     return lines + notes

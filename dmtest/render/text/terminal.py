@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from dmtest.results.check import CheckResult
     from dmtest.results.report import Report
 
-__all__ = ["parts", "render", "text"]
-
 TONES = {
     "mismatch": "bold red",
     "compatible": "bold green",
@@ -72,7 +70,7 @@ def text(report: Report | CheckResult, width: int = 80) -> str:
 
 
 def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
-    """Yield what there is to print, from the verdict to what was computed.
+    """Yield the parts of the report, from the verdict to the facts of the run.
 
     Parameters
     ----------
@@ -91,7 +89,7 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
         yield writer.line("")
         yield from writer.tests(report)
     if report.warnings:
-        yield writer.line("\nData warnings", "bold")
+        yield writer.line("\nFindings about the data", "bold")
         for item in report.warnings:
             yield writer.item("!", table_rows.warning_line(item))
     yield writer.line("")
@@ -150,7 +148,7 @@ class _Writer:
         return Panel(Group(*lines), title=title, title_align="left", border_style=tone)
 
     def diagnosis(self, report: Report) -> Iterator[RenderableType]:
-        """Yield the sentences that say what is wrong."""
+        """Yield the diagnosis."""
         found = table_rows.diagnosis(report)
         title = "What is wrong" if report.verdict == "mismatch" else "What was found"
         yield self.line(title, "bold")
@@ -170,7 +168,7 @@ class _Writer:
         return table
 
     def tests(self, report: Report) -> Iterator[RenderableType]:
-        """Yield the table of tests and the key to how they were calibrated."""
+        """Yield the table of tests and the key to their calibration."""
         rows = table_rows.test_rows(report)
         table = self.table("Test", "Statistic>", "p-value>", "Adjusted p>", "Worst slice>", "Cal.")
         for row in rows:
@@ -187,7 +185,7 @@ class _Writer:
             yield self.item(f" {letter}", way)
 
     def table(self, *columns: str) -> Table:
-        """Return an empty table; a name that ends in > is aligned to the right."""
+        """Return an empty table; columns whose name ends in > are aligned to the right."""
         from rich import box
         from rich.table import Table
 
@@ -205,7 +203,7 @@ class _Writer:
 
 
 def _computed(report: Report) -> str:
-    """Return what was computed in one line."""
+    """Return the facts of the run in one line."""
     found = dict(table_rows.facts(report))
     shown = [f"dmtest {found['version']}"] if "version" in found else []
     shown += [found[key] for key in ("source", "dtype") if key in found]

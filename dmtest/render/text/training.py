@@ -1,4 +1,4 @@
-"""A training run as a table: trained against untrained against perfect."""
+"""A training run as a table: trained, untrained and perfect encoder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dmtest.render.wording import number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-__all__ = ["training_table"]
 
 # What the mean p-value of a perfect match is: Henze-Zirkler's from 100 rows is a little below 1/2.
 PERFECT = 0.5
@@ -24,7 +22,7 @@ SCORES = (
 
 
 def training_table(made: Any) -> RenderableType:
-    """Return what :func:`dmtest.train.fit` found, for a terminal.
+    """Return the result of :func:`dmtest.train.fit` for a terminal.
 
     Parameters
     ----------
@@ -62,7 +60,7 @@ def _rows(found: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
         ("KL after noise, bracket, nats", (_pair(found), _pair(before), "0")),
         ("KL before noise, estimate, nats", (_nats(found.kl), _nats(before.kl), "0")),
         (
-            "Kolmogorov-Smirnov distance, worst axis",
+            "Kolmogorov-Smirnov distance, worst column",
             (*(number(max(one.kolmogorov), 2) for one in (found, before)), "0"),
         ),
     ]
@@ -94,8 +92,8 @@ def _closing(made: Any) -> list[Any]:
     elif found.inequalities:
         lines.append(
             Text(
-                f"All {len(found.inequalities)} inequalities of the theory that these numbers can "
-                f"speak to hold within their intervals."
+                f"All {len(found.inequalities)} inequalities of the theory that could be checked "
+                "hold within their intervals."
             )
         )
     if made.report is not None:

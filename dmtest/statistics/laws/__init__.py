@@ -1,4 +1,4 @@
 """Published null distributions: a statistic in, its p-value out.
 
-Imports only `errors`, `engines`.
+Imports only `errors`, `runtime`, `engines`.
 """

@@ -7,24 +7,12 @@ parameters; an exact mean takes n and d.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtr
 
 from dmtest.engines.rows import RowView
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.laws.quadratic import as_array
-
-__all__ = [
-    "bhep",
-    "henze_zirkler",
-    "lognormal",
-    "lognormal_of_varying",
-    "mardia_kurtosis",
-    "mardia_kurtosis_mean",
-    "mardia_skewness",
-    "mardia_skewness_mean",
-]
-
-Vector = NDArray[np.float64]
 
 
 def lognormal(statistic: ArrayLike, n: int, d: int, beta: float | None = None) -> Vector:

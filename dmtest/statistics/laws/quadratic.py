@@ -14,15 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-__all__ = [
-    "as_array",
-    "as_probability",
-    "cramer_von_mises_known",
-    "epps_pulley_fitted",
-    "epps_pulley_known",
-]
+from dmtest.runtime.typing import Vector
 
-Vector: TypeAlias = NDArray[np.float64]
 Complex: TypeAlias = NDArray[np.complex128]
 
 

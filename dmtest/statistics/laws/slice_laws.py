@@ -12,32 +12,15 @@ n = 20, 50, 200 (100,000, 60,000 and 20,000 samples; standard errors .0007, .000
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 from numpy.polynomial.polynomial import polyval
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import kolmogorov, ndtr
 
 from dmtest.errors import InputError
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.laws.quadratic import as_array, as_probability
-
-__all__ = [
-    "anderson_darling_fitted",
-    "anderson_darling_known",
-    "chi_squared_2",
-    "cramer_von_mises_fitted",
-    "dagostino_pearson",
-    "kolmogorov_smirnov_fitted",
-    "kolmogorov_smirnov_known",
-    "kuiper_known",
-    "shapiro_francia",
-    "shapiro_wilk",
-    "watson_fitted",
-    "watson_known",
-]
-
-Vector: TypeAlias = NDArray[np.float64]
 
 
 def _check(test: str, n: float, low: int, high: float = np.inf) -> None:

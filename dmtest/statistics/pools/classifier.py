@@ -11,10 +11,7 @@ from dmtest.engines.labelled_lines import Drawn
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.streams import stream
-
-__all__ = ["FOLDS", "classifier", "features", "observed_scores", "scores", "shrinkage"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 FOLDS = 5
 # Columns up to which products of all pairs, or squares, are features; most features.

@@ -8,10 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
-
-__all__ = ["BLOCK", "FEWEST_BLOCKS", "block_features"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Rows of a block, and the fewest blocks of a sample.
 BLOCK, FEWEST_BLOCKS = 8, 8

@@ -11,7 +11,6 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from dmtest.engines.labelled_gram import DISTANCE, Form, PairForm
@@ -19,18 +18,7 @@ from dmtest.engines.labelled_lines import FREQUENCIES, SLICES, Drawn, Lines, Sli
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
-
-__all__ = [
-    "Asks",
-    "energy",
-    "energy_of_lines",
-    "median_bandwidth",
-    "mmd",
-    "mmd_of_frequencies",
-    "sliced_wasserstein",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Rounding of a sum whose terms cancel, in units of theirs.
 CANCELLED = 1e-13

@@ -9,22 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from dmtest.engines.rows import Asks, PairSum, RowView, Values
+from dmtest.engines.gram import PairSum
+from dmtest.engines.rows import Asks, RowView, Values
 from dmtest.runtime.parallel import blocks, run_tasks
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.laws.quadratic import as_array
-
-__all__ = [
-    "axis_anderson_darling",
-    "axis_anderson_darling_law",
-    "axis_kolmogorov_smirnov",
-    "axis_kolmogorov_smirnov_law",
-    "centred_discrepancy",
-    "energy",
-    "mmd",
-    "mmd_beta",
-]
-
-Vector = NDArray[np.float64]
 
 COLUMNS = 16  # sorted at a time
 PAIRED = 2048  # rows that a block of rows is paired with at a time

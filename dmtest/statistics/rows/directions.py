@@ -18,8 +18,6 @@ from dmtest.engines.rows import RowView, Values
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.targets.transforms import unit_rows
 
-__all__ = ["climb", "cox_small", "malkovich_afifi_kurtosis", "malkovich_afifi_skewness", "pudelko"]
-
 Matrix: TypeAlias = NDArray[np.float64]
 # From points (s, d) to values (s,) and gradients (s, d).
 Objective: TypeAlias = Callable[[Matrix], tuple[Matrix, Matrix]]

@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebinterpolate
-from numpy.typing import NDArray
 from scipy.special import gammaln, pdtr
 
-__all__ = ["interpolant", "mean_distance", "normal_distance"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 DEGREE = 80
 

@@ -12,23 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmtest.engines.rows import RowView, Values
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.rows.pairs import henze_zirkler_beta, mmd_beta
-
-__all__ = [
-    "FEATURES",
-    "bhep",
-    "doerr_ebner_henze_t",
-    "doerr_ebner_henze_u",
-    "ebner_henze_strieder",
-    "henze_zirkler",
-    "mmd",
-]
-
-Vector = NDArray[np.float64]
 
 # Random frequencies of a statistic.
 FEATURES = 512

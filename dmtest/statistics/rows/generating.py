@@ -8,8 +8,6 @@ from dmtest.engines.rows import RowView, Values
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import blocks
 
-__all__ = ["henze_jimenez_gamero_meintanis"]
-
 MOST = 200
 
 

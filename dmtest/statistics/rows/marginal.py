@@ -9,20 +9,11 @@ from scipy.special import chdtrc, ndtri
 from dmtest.engines.rows import RowView, Values
 from dmtest.engines.slices import SliceView
 from dmtest.errors import InputError
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.laws import slice_laws
 from dmtest.statistics.slices.moments import skewness_score
 from dmtest.statistics.slices.regression import shapiro_wilk
 from dmtest.targets.transforms import unit_rows
-
-__all__ = [
-    "doornik_hansen",
-    "doornik_hansen_law",
-    "generalised_shapiro_wilk",
-    "royston",
-    "royston_law",
-]
-
-Vector = NDArray[np.float64]
 
 
 def _factor(view: RowView) -> Vector:

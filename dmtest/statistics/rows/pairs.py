@@ -9,19 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmtest.engines.rows import Asks, PairSum, RowView
+from dmtest.engines.gram import PairSum
+from dmtest.engines.rows import Asks, RowView
 from dmtest.statistics.rows.distances import mean_distance, normal_distance
-
-__all__ = [
-    "bhep",
-    "energy_fitted",
-    "energy_known",
-    "henze_zirkler",
-    "henze_zirkler_beta",
-    "mmd",
-    "mmd_beta",
-    "stein",
-]
 
 
 def henze_zirkler_beta(n: int, d: int) -> float:

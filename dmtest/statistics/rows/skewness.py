@@ -7,20 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.rows import Asks, PairSum, RowView, Values
+from dmtest.engines.gram import PairSum
+from dmtest.engines.rows import Asks, RowView, Values
 from dmtest.runtime.parallel import ROW_TILE, blocks
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.rows.distances import normal_distance
-
-__all__ = [
-    "koziol_kurtosis",
-    "manzotti_quiroz_1",
-    "manzotti_quiroz_2",
-    "mardia_kurtosis",
-    "mardia_skewness",
-    "mori_rohatgi_szekely",
-]
-
-Vector = NDArray[np.float64]
 
 
 def mardia_skewness(view: RowView) -> Asks:

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc, gammainc, gammaincc, polygamma, psi
 
 from dmtest.engines.rows import RowView, Values
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import ROW_TILE, blocks
-
-__all__ = [
-    "covariance_law",
-    "covariance_ledoit_wolf",
-    "covariance_lrt",
-    "covariance_lrt_law",
-    "covariance_nagao",
-    "direction",
-    "mean",
-    "mean_law",
-    "radius",
-]
-
-Vector = NDArray[np.float64]
 
 
 def mean(view: RowView) -> Values:

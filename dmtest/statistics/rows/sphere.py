@@ -9,28 +9,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betainc, chdtrc, gammaln
 
-from dmtest.engines.rows import Asks, PairSum, RowView, Values
+from dmtest.engines.gram import PairSum
+from dmtest.engines.rows import Asks, RowView, Values
 from dmtest.errors import InputError
-
-__all__ = [
-    "ajne",
-    "bakshaev",
-    "bingham",
-    "bingham_law",
-    "cai_fan_jiang",
-    "gine_fn",
-    "gine_gn",
-    "pad",
-    "pcvm",
-    "rayleigh",
-    "rayleigh_law",
-    "sobolev",
-]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 NODES = 1024
 

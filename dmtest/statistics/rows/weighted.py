@@ -9,18 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmtest.engines.rows import Asks, PairSum, RowView
+from dmtest.engines.gram import PairSum
+from dmtest.engines.rows import Asks, RowView
 from dmtest.errors import InputError
 from dmtest.statistics.rows.skewness import mardia_skewness, mori_rohatgi_szekely
-
-__all__ = [
-    "doerr_ebner_henze_t",
-    "doerr_ebner_henze_u",
-    "ebner_henze_strieder",
-    "henze_jimenez_gamero",
-    "henze_visagie",
-]
-
 
 LARGEST = float(np.finfo(np.float64).max)
 

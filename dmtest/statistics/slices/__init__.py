@@ -1,4 +1,4 @@
 """Statistics of slices: a `SliceView` in, one value for each slice out.
 
-Imports only `errors`, `kernels`, `engines`.
+Imports only `errors`, `runtime`, `kernels`, `engines`.
 """

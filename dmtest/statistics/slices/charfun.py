@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from dmtest.runtime.typing import Vector
 
 if TYPE_CHECKING:
     from dmtest.engines.slices import SliceView
 
-__all__ = ["epps_pulley"]
-
-Vector = NDArray[np.float64]
 
 # Beyond this spread of a standardised slice the sum by cells is the faster one.
 WIDE = 40.0

@@ -10,14 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from dmtest.runtime.typing import Vector
 
 if TYPE_CHECKING:
     from dmtest.engines.slices import SliceView
-
-__all__ = ["anderson_darling", "cramer_von_mises", "kolmogorov_smirnov", "kuiper", "watson"]
-
-Vector = NDArray[np.float64]
 
 
 def anderson_darling(view: SliceView) -> Vector:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from dmtest.runtime.typing import Vector
 
 if TYPE_CHECKING:
     from dmtest.engines.slices import SliceView
-
-__all__ = ["dagostino_pearson", "jarque_bera", "kurtosis_score", "skewness_score"]
-
-Vector = NDArray[np.float64]
 
 
 def dagostino_pearson(view: SliceView) -> Vector:

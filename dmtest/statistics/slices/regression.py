@@ -6,15 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
+
+from dmtest.runtime.typing import Vector
 
 if TYPE_CHECKING:
     from dmtest.engines.slices import SliceView
-
-__all__ = ["blom_scores", "royston_weights", "shapiro_francia", "shapiro_wilk"]
-
-Vector = NDArray[np.float64]
 
 
 def shapiro_wilk(view: SliceView) -> Vector:

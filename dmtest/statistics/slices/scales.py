@@ -7,11 +7,8 @@ The other capped statistics converge at rate 1/n and need no change.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["kolmogorov_scale", "kuiper_scale"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 
 def kolmogorov_scale(values: Vector, n: int, cap: int, known: bool) -> Vector:

@@ -12,8 +12,6 @@ from dmtest.errors import InputError
 if TYPE_CHECKING:
     from dmtest.engines.slices import SliceView
 
-__all__ = ["vasicek"]
-
 
 def vasicek(view: SliceView, window: int | None = None) -> NDArray[np.float64]:
     """K = exp(H) / s, with H Vasicek's (1976) entropy estimate and s the standard deviation.

@@ -5,14 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr, ndtri
 
 from dmtest.engines.slices import SliceView
-
-__all__ = ["NULL_ROWS", "growth", "null_mean", "quantile_cells", "squared_wasserstein"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 # Under the null n W2^2 has settled at this n, but for its mean, which grows as log log n.
 NULL_ROWS = 2000

@@ -13,8 +13,6 @@ from dmtest.data import load
 from dmtest.errors import InputError
 from dmtest.train.data.images import Part, Split, class_codes, split_rows
 
-__all__ = ["read_array", "read_file"]
-
 Halves: TypeAlias = dict[str, tuple[str, str]]
 
 # Names of arrays in archives with a split of their own: Keras' mnist.npz and MedMNIST.

@@ -12,8 +12,6 @@ from dmtest.data.readers.columns import listing
 from dmtest.errors import InputError
 from dmtest.train.data.images import Part, Split
 
-__all__ = ["cifar_version", "read_cifar"]
-
 PIXELS = 3 * 32 * 32
 BATCH = re.compile(r"data_batch_([0-9]+)\.bin")
 

@@ -13,8 +13,6 @@ from dmtest.data.readers.columns import listing
 from dmtest.errors import InputError
 from dmtest.train.data.images import Part, Split, split_rows
 
-__all__ = ["read_folder"]
-
 SUFFIXES = (".png", ".jpg", ".jpeg")
 TRAIN, TESTS = "train", ("test", "val")
 

@@ -15,8 +15,6 @@ from dmtest.data.readers.columns import listing
 from dmtest.errors import InputError
 from dmtest.train.data.images import Part, Split
 
-__all__ = ["holds_idx", "read_idx"]
-
 # train-images-idx3-ubyte, t10k-labels.idx1-ubyte.gz, emnist-digits-test-images-idx3-ubyte, ...
 NAME = re.compile(
     r"(?:(?P<set>.+)[-_.])?(?P<split>train|t10k|test)[-_.]?(?P<what>images|labels)"

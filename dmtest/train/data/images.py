@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
 
-__all__ = ["SPLITS", "Images", "Part", "Split", "class_codes", "resize", "split_rows"]
-
 Split: TypeAlias = Literal["train", "test", "all"]
 SPLITS = ("train", "test", "all")
 # Share of test rows in a source without a split of its own.

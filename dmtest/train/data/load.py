@@ -20,8 +20,6 @@ from dmtest.train.data.folders import read_folder
 from dmtest.train.data.idx import holds_idx, read_idx
 from dmtest.train.data.images import SPLITS, Images, Part, Split, resize, split_rows
 
-__all__ = ["Images", "load_images"]
-
 # Folders into which well-known archives and tools put the files.
 INNER = ("raw", "MNIST/raw", "FashionMNIST/raw", "cifar-10-batches-bin", "cifar-100-binary")
 DIGITS_TEST_ROWS = 500

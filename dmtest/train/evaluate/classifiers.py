@@ -12,20 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.runtime.streams import stream
+from dmtest.runtime.typing import Vector
 
-__all__ = [
-    "MEASURES",
-    "TOP",
-    "Task",
-    "bayes",
-    "nearest",
-    "perceptron",
-    "probe",
-    "silhouette",
-    "subsample",
-]
-
-Vector = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 TOP = 5

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
 from dmtest.arguments import level, positive, whole
@@ -17,10 +17,7 @@ from dmtest.errors import InputError, MissingExtraError
 from dmtest.information.estimate import Estimate, confidence_bounds
 from dmtest.information.neighbours import as_rows
 from dmtest.runtime.streams import RngLike, entropy_of, stream
-
-__all__ = ["neural_dependence"]
-
-Vector = NDArray[np.float64]
+from dmtest.runtime.typing import Vector
 
 LEAST_ROWS = 256
 # Shares of the rows: half train, a quarter decides when to stop, a quarter gives the value.

@@ -10,8 +10,6 @@ from dmtest.information.estimate import Estimate
 from dmtest.information.pairs import PairBounds
 from dmtest.train.model.noise import Noise
 
-__all__ = ["Inequality", "inequalities"]
-
 # Bias of entropies by nearest neighbours, in nats a column.
 NEIGHBOUR_BIAS = 0.03
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from dmtest.arguments import whole
@@ -15,10 +15,8 @@ from dmtest.errors import InputError
 from dmtest.information.neighbours import as_rows
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
+from dmtest.runtime.typing import Vector
 
-__all__ = ["Gaussianiser", "gaussianise"]
-
-Vector = NDArray[np.float64]
 Rotation: TypeAlias = Literal["random", "pca"]
 
 LEAST_ROWS = 100

@@ -31,9 +31,6 @@ from dmtest.train.evaluate.classifiers import (
     silhouette,
     subsample,
 )
-from dmtest.train.evaluate.dependence import neural_dependence
-
-__all__ = ["SCORES", "Downstream", "downstream", "neural_dependence"]
 
 Fit = Callable[..., NDArray[np.float64]]
 

@@ -16,12 +16,10 @@ from dmtest.information.pairs import PairBounds, pair_bounds
 from dmtest.information.scores import donsker_varadhan, infonce, nwj
 from dmtest.results.outcome import MeanPValue
 from dmtest.runtime.streams import RngLike, entropy_of, stream
+from dmtest.runtime.typing import Vector
 from dmtest.train.evaluate.inequalities import Inequality, inequalities
 from dmtest.train.model.noise import Noise
 
-__all__ = ["Verification", "verify"]
-
-Vector = NDArray[np.float64]
 # Most columns for which nearest neighbours estimate entropy, and information.
 ENTROPY_COLUMNS, KSG_COLUMNS = 12, 4
 NEIGHBOUR_ROWS = 20_000
@@ -231,6 +229,7 @@ def _kl(x: Vector, noise: Noise) -> float | None:
 
 
 def kolmogorov(x: Vector, noise: Noise) -> tuple[float, ...]:
+    """Kolmogorov-Smirnov distance of each column from the target of the noise."""
     u = np.sort(special.ndtr(x) if noise.target == "normal" else np.clip(x, 0.0, 1.0), axis=0)
     steps = np.arange(len(u))[:, None] / len(u)
     above, below = (steps + 1.0 / len(u) - u).max(axis=0), (u - steps).max(axis=0)

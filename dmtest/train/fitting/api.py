@@ -31,8 +31,6 @@ from dmtest.train.model.encoders import build_encoder, recalibrate
 from dmtest.train.model.noise import Noise, as_noise
 from dmtest.train.model.objectives import build_objective
 
-__all__ = ["fit"]
-
 Vector = NDArray[np.float32]
 # Rows of a matrix of scores when the trained critic is evaluated.
 SCORE_ROWS = 1024

@@ -14,8 +14,6 @@ from dmtest.train.model.augment import Augmentation
 from dmtest.train.model.draws import Draws
 from dmtest.train.model.encoders import Encoder
 
-__all__ = ["augmented_embeddings", "embeddings", "pair_batches"]
-
 ROWS = 2048
 
 

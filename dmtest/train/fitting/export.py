@@ -15,8 +15,6 @@ from dmtest.train.model.encoders import BACKBONES, Encoder
 if TYPE_CHECKING:
     from dmtest.train.fitting.result import Fit
 
-__all__ = ["load_encoder", "write"]
-
 
 def write(fit: Fit, folder: Path) -> list[Path]:
     """Write embeddings, encoder, history, curves, verification and report; return the paths.

@@ -19,8 +19,6 @@ from dmtest.runtime.parallel import Progress
 from dmtest.train.fitting.module import InfoMax
 from dmtest.train.fitting.settings import Settings
 
-__all__ = ["device_name", "train"]
-
 LAST = "last.ckpt"
 LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 

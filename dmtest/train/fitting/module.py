@@ -23,8 +23,6 @@ from dmtest.train.model.encoders import Encoder
 from dmtest.train.model.noise import Noise
 from dmtest.train.model.objectives import Objective
 
-__all__ = ["Batches", "InfoMax", "TrainingError", "as_float"]
-
 HISTORY = ("loss", "information", "invariance_error")
 WARM_UP = 0.05
 

@@ -18,8 +18,6 @@ from dmtest.train.model.noise import Noise
 if TYPE_CHECKING:
     from dmtest.results.report import Report
 
-__all__ = ["Fit"]
-
 Vector = NDArray[np.float32]
 
 

@@ -8,8 +8,6 @@ from typing import Any
 from dmtest.arguments import positive, whole
 from dmtest.errors import InputError
 
-__all__ = ["Settings"]
-
 SCHEDULES = ("cosine", "constant")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("32", "bf16", "16")

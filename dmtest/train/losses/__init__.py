@@ -1,4 +1,4 @@
 """Differentiable statistics, and the losses made of them.
 
-Imports only `errors`, `arguments`, `runtime`, `statistics`, `train.evaluate`, `train.fitting`.
+Imports only `errors`, `arguments`, `runtime`, `statistics`, `train.fitting`.
 """

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["characteristic", "epps_pulley_value", "grid", "unbiased_distance"]
-
 # End of the integral, where the density of N(0, 1) is below 1e-9 of its peak.
 EDGE = 6.6
 # Most pairs of values in one block.

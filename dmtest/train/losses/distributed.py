@@ -6,14 +6,6 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn import functional as differentiable
 
-__all__ = [
-    "max_over_processes",
-    "mean_over_processes",
-    "process",
-    "processes",
-    "sum_over_processes",
-]
-
 
 def processes() -> int:
     """Return the number of processes that train together, 1 without a process group."""

@@ -8,8 +8,6 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-__all__ = ["gather_rows"]
-
 
 def gather_rows(rows: Tensor, group: Any = None) -> Tensor:
     """Return the rows of all processes, in the order of their ranks, with gradients.

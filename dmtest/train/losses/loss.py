@@ -11,8 +11,6 @@ from dmtest.train.losses.prepare import DIRECTIONS, check_choice
 from dmtest.train.losses.slices import Parameters
 from dmtest.train.losses.statistics import Directions, Reduce, entry_of, over_slices
 
-__all__ = ["StatisticLoss"]
-
 
 class StatisticLoss(torch.nn.Module):
     """A statistic of slices as a loss: 0 is perfect, and its scale does not depend on n.

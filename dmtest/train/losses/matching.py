@@ -18,19 +18,6 @@ from torch.nn import functional
 from dmtest.arguments import positive, whole
 from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
-from dmtest.train.evaluate.rbig import Gaussianiser, gaussianise
-
-__all__ = [
-    "AdversarialPrior",
-    "Gaussianiser",
-    "covariance_term",
-    "gaussianise",
-    "random_directions",
-    "sigreg",
-    "simclr",
-    "variance_term",
-    "vicreg",
-]
 
 Prior: TypeAlias = Literal["normal", "uniform"]
 

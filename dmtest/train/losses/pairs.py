@@ -14,8 +14,6 @@ from dmtest.train.losses.gather import gather_rows
 from dmtest.train.losses.prepare import check_choice, no_autocast, rows_of
 from dmtest.train.losses.slices import Parameters
 
-__all__ = ["bhep", "energy", "henze_zirkler", "mmd", "whiten"]
-
 # Most pairs of rows in one block.
 PAIRS = 1 << 24
 

@@ -12,8 +12,6 @@ from dmtest.errors import InputError
 from dmtest.train.fitting.settings import Settings
 from dmtest.train.losses.matching import AdversarialPrior, random_directions, sigreg, vicreg
 
-__all__ = ["PENALTIES", "Penalty", "build_penalty"]
-
 DIRECTIONS = 64
 # Values of the cube are clipped to [EDGE, 1 - EDGE]: 4.75 on normal scale, within the range of the
 # statistic.

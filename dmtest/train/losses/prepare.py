@@ -10,8 +10,6 @@ from torch import Tensor
 
 from dmtest.errors import InputError
 
-__all__ = ["check_choice", "directions_for", "no_autocast", "rows_of"]
-
 FEWEST_ROWS = 8
 DIRECTIONS = 64  # by default
 

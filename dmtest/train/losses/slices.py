@@ -17,8 +17,6 @@ from torch import Tensor
 from dmtest.errors import InputError
 from dmtest.train.losses.charfun import epps_pulley_value
 
-__all__ = ["SLICE_STATISTICS", "Parameters", "SliceStatistic", "Slices", "vasicek_of_slices"]
-
 Parameters: TypeAlias = Literal["known", "fitted"]
 
 

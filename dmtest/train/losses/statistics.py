@@ -27,22 +27,6 @@ from dmtest.train.losses.slices import (
     vasicek_of_slices,
 )
 
-__all__ = [
-    "anderson_darling",
-    "cramer_von_mises",
-    "dagostino_pearson",
-    "epps_pulley",
-    "jarque_bera",
-    "kolmogorov_smirnov",
-    "kuiper",
-    "shapiro_francia",
-    "shapiro_wilk",
-    "sliced",
-    "squared_wasserstein",
-    "vasicek",
-    "watson",
-]
-
 Directions: TypeAlias = "Tensor | int | None"
 Reduce: TypeAlias = Literal["mean", "worst", "none"]
 Function: TypeAlias = Callable[[Tensor], Tensor]

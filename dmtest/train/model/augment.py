@@ -13,8 +13,6 @@ from torch.nn import functional
 from dmtest.errors import InputError
 from dmtest.train.model.draws import Draws
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "build_augmentation"]
-
 Augmentation = Callable[[Tensor, Draws], Tensor]
 
 # Share of unchanged rows: Lemma 3.3 assumes P(X = X' | X) > 0, which no continuous augmentation

@@ -12,8 +12,6 @@ from torch.utils.checkpoint import checkpoint
 from dmtest.errors import InputError
 from dmtest.train.model.noise import Noise
 
-__all__ = ["CRITICS", "Critic", "build_critic"]
-
 # Most pairs whose hidden layers a learned critic holds in memory.
 PAIRS = 1 << 16
 # Initial invariance error of the calibrated critic, and its learning rate as a multiple of the

@@ -6,8 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Draws"]
-
 
 class Draws:
     """Random numbers of one step, drawn for the whole batch and cut to the rows of this process.

@@ -13,8 +13,6 @@ from dmtest.arguments import whole
 from dmtest.errors import InputError
 from dmtest.train.model.heads import BatchNorm, build_head
 
-__all__ = ["BACKBONES", "Encoder", "build_encoder", "recalibrate"]
-
 Shape = tuple[int, ...]
 SLOPE = 0.01
 

@@ -11,8 +11,6 @@ from torch.nn import functional
 from dmtest.errors import InputError
 from dmtest.train.losses.distributed import processes, sum_over_processes
 
-__all__ = ["HEADS", "BatchNorm", "build_head"]
-
 
 class BatchNorm(nn.Module):
     """Batch normalisation of (n, c) or (n, c, h, w), optionally with moments of the first rows.

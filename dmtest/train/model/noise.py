@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from dmtest.train.model.draws import Draws
 
-__all__ = ["Noise", "TargetName", "as_noise"]
-
 TargetName = Literal["normal", "uniform"]
 DEFAULTS = {"normal": 0.3, "uniform": 0.1}
 

@@ -16,8 +16,6 @@ from torch.nn import functional
 from dmtest.errors import InputError
 from dmtest.train.losses.distributed import max_over_processes, mean_over_processes
 
-__all__ = ["OBJECTIVES", "Objective", "build_objective"]
-
 # Weight of the past in Donsker-Varadhan's partition function (Belghazi et al. 2018).
 MEMORY = 0.99
 

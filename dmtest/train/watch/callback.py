@@ -13,8 +13,6 @@ from dmtest.arguments import whole
 from dmtest.errors import InputError
 from dmtest.train.watch.metric import DistributionMatch, known_effects
 
-__all__ = ["DistributionCallback"]
-
 Output: TypeAlias = "str | Callable[[LightningModule, Any, Any], Tensor]"
 
 

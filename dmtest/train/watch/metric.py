@@ -19,15 +19,12 @@ from dmtest.engines.directions import random_directions
 from dmtest.errors import InputError
 from dmtest.results import effect_table as table
 from dmtest.runtime.streams import entropy_of, stream
+from dmtest.runtime.typing import Vector
 from dmtest.statistics.slices.wasserstein import null_mean
 from dmtest.train.losses.charfun import EDGE, characteristic, grid, unbiased_distance
 from dmtest.train.losses.prepare import no_autocast
 from dmtest.train.losses.slices import SLICE_STATISTICS, Slices
 from dmtest.train.watch.reservoir import add_rows, empty_reservoir, merge_reservoirs, reservoir_rows
-
-__all__ = ["EFFECTS", "DistributionMatch", "known_effects"]
-
-Vector = NDArray[np.float64]
 
 # Period of the trapezoidal rule, which is exact while values of a slice lie within REACH of 0.
 PERIOD = 64.0

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from dmtest.runtime.streams import stream
 
-__all__ = ["add_rows", "empty_reservoir", "merge_reservoirs", "priorities", "reservoir_rows"]
-
 
 def empty_reservoir(size: int, d: int) -> Tensor:
     """Return an empty reservoir, (size, d + 1): column 0 is a row's priority, infinite if empty."""

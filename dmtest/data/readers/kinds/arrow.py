@@ -28,8 +28,6 @@ from dmtest.data.readers.columns import (
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
-__all__ = ["from_arrow", "read_parquet"]
-
 ARROW_NAMES = {"double": "float64", "float": "float32", "halffloat": "float16"}
 
 

@@ -13,8 +13,6 @@ from dmtest.data.readers.columns import Columns, Loaded, listing
 from dmtest.data.readers.kinds.arrow import from_arrow
 from dmtest.errors import InputError
 
-__all__ = ["MARKERS", "read_arrow", "read_dataset"]
-
 MARKERS = ("state.json", "dataset_dict.json")
 FILE, OLD_FEATHER = b"ARROW1", b"FEA1"
 END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream, since Arrow 0.15

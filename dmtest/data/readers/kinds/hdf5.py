@@ -18,8 +18,6 @@ from dmtest.data.readers.choice import choose, only_numbers, take
 from dmtest.data.readers.columns import Columns, Loaded, pick, positions
 from dmtest.errors import InputError
 
-__all__ = ["read_h5ad", "read_hdf5"]
-
 SPARSE = ("csr_matrix", "csc_matrix")
 
 

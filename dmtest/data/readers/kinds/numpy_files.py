@@ -14,8 +14,6 @@ from dmtest.data.readers.choice import choose, room
 from dmtest.data.readers.columns import Columns, Loaded, pick
 from dmtest.errors import InputError
 
-__all__ = ["read_npy", "read_npz"]
-
 
 def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and dtype of an npy stream; a bare pickle counts as an array of objects."""

@@ -11,8 +11,6 @@ from dmtest.data.readers.choice import choose, room
 from dmtest.data.readers.columns import Columns, Loaded, pick
 from dmtest.errors import InputError
 
-__all__ = ["read_safetensors"]
-
 DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?"},
     **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1"},

@@ -23,8 +23,6 @@ from dmtest.data.readers.columns import (
 )
 from dmtest.errors import InputError
 
-__all__ = ["read_text"]
-
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 
 

@@ -14,8 +14,6 @@ from dmtest.data.readers.objects import from_torch
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
-__all__ = ["read_torch"]
-
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 
 

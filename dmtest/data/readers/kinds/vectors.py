@@ -13,8 +13,6 @@ import numpy as np
 from dmtest.data.readers.columns import Columns, Loaded, pick
 from dmtest.errors import InputError
 
-__all__ = ["read_bin", "read_vecs"]
-
 VECS = {".fvecs": "<f4", ".ivecs": "<i4", ".bvecs": "u1"}
 BIN = {".fbin": "<f4", ".ibin": "<i4", ".u8bin": "u1", ".i8bin": "i1"}
 ROWS = 65_536  # whose lengths are compared at a time

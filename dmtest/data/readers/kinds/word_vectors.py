@@ -20,8 +20,6 @@ from dmtest.data.readers.choice import room
 from dmtest.data.readers.columns import Columns, Loaded, pick, side_by_side
 from dmtest.errors import InputError
 
-__all__ = ["read_word_text", "read_words_binary"]
-
 LONGEST = 4096  # bytes of a word in a binary file
 
 

@@ -19,8 +19,6 @@ from dmtest.data.readers.choice import choose, only_numbers, take
 from dmtest.data.readers.columns import Columns, Loaded, listing
 from dmtest.errors import InputError
 
-__all__ = ["MARKERS", "read_zarr"]
-
 MARKERS = ("zarr.json", ".zarray", ".zgroup")
 LAYOUT = {"bytes", "endian", "sharding_indexed", "transpose"}
 CHECKSUMS = {"adler32", "crc32", "crc32c", "fletcher32", "jenkins_lookup3"}
