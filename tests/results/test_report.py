@@ -301,12 +301,6 @@ def test_repr_is_one_line() -> None:
     assert len(text) < 120
 
 
-def test_import_is_light() -> None:
-    heavy = ("matplotlib", "jinja2", "rich", "pandas")
-    code = f"import dmtest.render, sys; sys.exit(any(m in sys.modules for m in {heavy}))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 # Words
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from typing import Any
 
@@ -11,12 +9,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
-from scipy.special import ndtr
 
+from dmtest.catalogue.registry import TESTS
 from dmtest.catalogue.slices import ROWS
+from dmtest.catalogue.spec import SliceTest
+from dmtest.engines.slices import SliceView
 from dmtest.errors import InputError
 from dmtest.statistics.laws import quadratic, slice_laws
 from dmtest.statistics.laws.joint_laws import lognormal
+from tests.support import twins
 from tests.support.references import table, univariate
 
 # (source, stat) of a reference row -> our function, and the absolute error of the
@@ -53,32 +54,6 @@ SIZES = {"iris_setosa": 50, "syn_normal": 200, "trees": 31}
 NORMAL = np.random.default_rng(20).standard_normal((4000, 50))
 
 
-def standardised(x: np.ndarray) -> np.ndarray:
-    """Subtract the mean and divide by the n - 1 standard deviation, on the last axis."""
-    centred = x - x.mean(axis=-1, keepdims=True)
-    return np.asarray(centred / x.std(axis=-1, ddof=1, keepdims=True))
-
-
-def edf_statistics(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return D, V and U^2 of each row."""
-    n = z.shape[-1]
-    u = ndtr(np.sort(z))
-    i = np.arange(1, n + 1)
-    plus, minus = (i / n - u).max(-1), (u - (i - 1) / n).max(-1)
-    square = ((u - (i - 0.5) / n) ** 2).sum(-1) + 1 / (12 * n)
-    return np.maximum(plus, minus), plus + minus, square - n * (u.mean(-1) - 0.5) ** 2
-
-
-def epps_pulley(z: np.ndarray) -> np.ndarray:
-    """Integrate the squared difference of characteristic functions by Gauss-Hermite."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
-    total = np.zeros(z.shape[:-1])
-    for t, w in zip(nodes, weights / weights.sum(), strict=True):
-        difference = np.exp(1j * t * z).mean(-1) - np.exp(-0.5 * t * t)
-        total += w * z.shape[-1] * np.abs(difference) ** 2
-    return total
-
-
 @pytest.mark.parametrize(("source", "stat"), FORMULAS)
 def test_agrees_with_reference(source: str, stat: str) -> None:
     """Every p-value of R, scipy and statsmodels follows from its own statistic."""
@@ -101,7 +76,7 @@ def test_agrees_with_reference(source: str, stat: str) -> None:
 def test_agrees_with_scipy(name: str) -> None:
     """From a sample, not only from a printed statistic."""
     x = SAMPLES[name]
-    z, n = 1.1 * standardised(x) + 0.05, len(x)
+    z, n = 1.1 * twins.standardised(x) + 0.05, len(x)
     cvm = stats.cramervonmises(z, "norm")
     p = quadratic.cramer_von_mises_known(cvm.statistic, n)
     assert_allclose(p, cvm.pvalue, rtol=1e-8, atol=1e-14 if cvm.statistic < 1 else 5e-9)
@@ -210,18 +185,17 @@ def test_probabilities_fall(test: str, parameters: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["kuiper-known", "watson-known", "watson-fitted", "epps-pulley-known", "epps-pulley"]
+    ("test", "parameters"),
+    [
+        *(("kuiper", "known"), ("watson", "known"), ("watson", "fitted")),
+        *(("epps-pulley", "known"), ("epps-pulley", "fitted")),
+    ],
 )
-def test_level_where_no_peer_exists(name: str) -> None:
+def test_level_where_no_peer_exists(test: str, parameters: Any) -> None:
     """Simulated rejection rates at .2 and .05, n = 50: binomial bounds."""
-    z = standardised(NORMAL)
-    p = {
-        "kuiper-known": lambda: slice_laws.kuiper_known(edf_statistics(NORMAL)[1], 50),
-        "watson-known": lambda: slice_laws.watson_known(edf_statistics(NORMAL)[2], 50),
-        "watson-fitted": lambda: slice_laws.watson_fitted(edf_statistics(z)[2], 50),
-        "epps-pulley-known": lambda: quadratic.epps_pulley_known(epps_pulley(NORMAL), 50),
-        "epps-pulley": lambda: quadratic.epps_pulley_fitted(epps_pulley(z), 50),
-    }[name]()
+    row = TESTS[test]
+    assert isinstance(row, SliceTest)
+    p = row.published[parameters](row.statistic(SliceView(NORMAL, parameters)), 50)
     for alpha in (0.2, 0.05):
         assert stats.binomtest(int((p <= alpha).sum()), len(p), alpha).pvalue > 1e-4
 
@@ -249,9 +223,3 @@ def test_outside_the_published_range() -> None:
         for parameters in ("known", "fitted"):
             if parameters not in row.published:
                 assert row.why_unpublished(parameters)
-
-
-def test_import_is_light() -> None:
-    """scipy.stats is imported by the exact Kolmogorov distribution only."""
-    code = "import dmtest.statistics.laws.slice_laws, sys; sys.exit('scipy.stats' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -508,12 +506,3 @@ def test_tensor() -> None:
     made = features.tensor()
     made[0, 0] = 9.0
     assert_array_equal(features.images, [[3.0, -7.0], [1.0, 2.0]])
-
-
-def test_torch_is_not_imported() -> None:
-    """Loading needs no torch."""
-    code = (
-        "import sys; from dmtest.train.data.load import load_images; load_images('digits');"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

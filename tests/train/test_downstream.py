@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from dmtest import InputError
 from dmtest.train.evaluate.classifiers import MEASURES, Task
-from dmtest.train.evaluate.scoring import SCORES, downstream, neural_dependence
+from dmtest.train.evaluate.dependence import neural_dependence
+from dmtest.train.evaluate.scoring import SCORES, downstream
 
 Data = tuple[Any, Any, Any, Any]
 
@@ -241,9 +240,3 @@ def test_dependence_refuses() -> None:
     for shape in ((255, 2), (300, 1)):
         with pytest.raises(InputError, match="at least 256 rows and 2 columns"):
             neural_dependence(np.zeros(shape))
-
-
-def test_torch_is_not_imported() -> None:
-    """Scores need scikit-learn only."""
-    code = "import sys, dmtest.train.evaluate.scoring; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
