@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.runtime.memory import borrowed
+from dmtest.runtime.memory import scratch
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.typing import Vector
 
@@ -83,7 +83,7 @@ def _projected_sums(x: Block, u: Block, pivot: Vector, inverse: Vector | None) -
 
     def task(rows: slice) -> Vector:
         sums = np.zeros((k, 4))
-        with borrowed(k * size, x.dtype) as space:
+        with scratch(k * size, x.dtype) as space:
             for start in range(rows.start, rows.stop, size):
                 part = np.asarray(x[start : min(start + size, rows.stop)])
                 lines = np.matmul(u, part.T, out=space[: k * len(part)].reshape(k, len(part)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dmtest.engines.moments import line_moments, projected_moments
 from dmtest.errors import InputError
-from dmtest.runtime.memory import borrowed
+from dmtest.runtime.memory import scratch
 from dmtest.runtime.parallel import ROW_TILE, Progress, blocks, run_tasks, single_threaded_blas
 from dmtest.runtime.typing import Vector
 
@@ -216,7 +216,7 @@ def slice_statistics(
     values = np.empty((len(directions), len(statistics)))
     for part in blocks(len(directions), HELD_VALUES // len(x)):
         shape = (part.stop - part.start, len(x))
-        with borrowed(shape[0] * shape[1], x.dtype) as space:
+        with scratch(shape[0] * shape[1], x.dtype) as space:
             lines = project(x, directions[part], out=space.reshape(shape))
             values[part] = line_statistics(lines, parameters, statistics)
         if progress is not None:
@@ -238,7 +238,7 @@ def line_statistics(
     values, n = np.empty((len(lines), len(statistics))), lines.shape[1]
     for part in blocks(len(lines), VIEW_VALUES // n):
         rows = lines[part]
-        with borrowed(rows.size, rows.dtype) as space:
+        with scratch(rows.size, rows.dtype) as space:
             view = SliceView(rows, parameters, space.reshape(rows.shape))
             values[part] = _evaluated(view, statistics)
     return values
