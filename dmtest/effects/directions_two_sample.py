@@ -104,7 +104,7 @@ def _search(pool: Pool, candidates: Vector) -> Vector:
 
 
 def _energies(pool: Pool, lines: Lines, labels: Labels) -> Vector:
-    from dmtest.kernels.transport import energy_lines
+    from dmtest.kernels.transport import energy_distances
 
     spread = np.sqrt(np.where(lines.spread > 0.0, lines.spread, 1.0))
-    return np.asarray(pool.scale * per_line(lines, labels, energy_lines) / spread[:, None])
+    return np.asarray(pool.scale * per_line(lines, labels, energy_distances) / spread[:, None])

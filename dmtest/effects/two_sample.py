@@ -83,11 +83,11 @@ def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Ef
 
     `pool` holds the rows themselves.
     """
-    from dmtest.kernels.transport import wasserstein_lines
+    from dmtest.kernels.transport import wasserstein_distances
 
     lengths = [np.sqrt(np.einsum("ij,ij->i", a, a, dtype=np.float64)) for a in (pool.x, pool.y)]
     lines = sorted_lines(Pool(lengths[0][:, None], lengths[1][:, None]), np.ones((1, 1)))
-    values = per_line(lines, Labels(pool.n, pool.m, DEBIASING, pool.seed), wasserstein_lines)
+    values = per_line(lines, Labels(pool.n, pool.m, DEBIASING, pool.seed), wasserstein_distances)
     low, high = (np.sqrt(np.maximum(np.linalg.eigvalsh(m.covariance), 0.0)) for m in (ours, theirs))
     apart = float(np.linalg.norm(ours.mean) - np.linalg.norm(theirs.mean))
     return effects_of(

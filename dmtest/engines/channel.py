@@ -107,7 +107,7 @@ class _Gaussian:
         return np.asarray(self.constant[:, None] - 0.5 * lengths)
 
     def __call__(self, where: tuple[int, slice]) -> Vector:
-        from dmtest.kernels.channel import gaussian
+        from dmtest.kernels.channel import add_normal_terms
 
         start, part = where
         mine = slice(start + part.start, start + part.stop)
@@ -117,7 +117,7 @@ class _Gaussian:
         for columns in blocks(self.batch, min(TILE, self.batch)):
             other = slice(start + columns.start, start + columns.stop)
             across = self.x[other].T
-            gaussian(
+            add_normal_terms(
                 x @ across,
                 g @ across,
                 self.squared[mine],
@@ -144,12 +144,12 @@ class _Uniform:
         return np.asarray(np.repeat(self.constant[:, None], len(self.x), axis=1))
 
     def __call__(self, where: tuple[int, slice]) -> Vector:
-        from dmtest.kernels.channel import uniform
+        from dmtest.kernels.channel import count_neighbours
 
         start, part = where
         mine = slice(start + part.start, start + part.stop)
         counts = np.zeros((len(self.levels), mine.stop - mine.start), dtype=np.int64)
         other = self.x[start : start + self.batch]
-        uniform(self.x[mine], self.draws[mine], other, part.start, self.levels, counts)
+        count_neighbours(self.x[mine], self.draws[mine], other, part.start, self.levels, counts)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(counts) + self.constant[:, None])

@@ -199,7 +199,7 @@ class Sphere:
 
     Its own tests use the rows as they are. For slices and figures every row is multiplied by an
     independent length, distributed as the length of a row of N(0, I) and drawn from a fixed
-    stream: the product follows N(0, I) exactly if the rows are uniform.
+    stream: the product follows N(0, I) if and only if the rows are uniform.
 
     Parameters
     ----------

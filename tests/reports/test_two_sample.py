@@ -30,7 +30,7 @@ from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.labelled_gram import DISTANCE, PairForm, quadratic_forms
 from dmtest.engines.pool import Labels, Pool
 from dmtest.errors import InputError
-from dmtest.kernels.transport import energy_lines, wasserstein_lines
+from dmtest.kernels.transport import energy_distances, wasserstein_distances
 from dmtest.results.report import schema
 from dmtest.statistics.pools import classifier
 from dmtest.statistics.pools.invariants import block_features
@@ -102,8 +102,8 @@ def test_lines_equal_their_definitions(n: int, m: int) -> None:
     marks = labels.marks(slice(0, 6))
     order = np.argsort(z, kind="stable").astype(np.int32)
     squared, energies = np.empty(6), np.empty(6)
-    wasserstein_lines(z[order], order, marks, n, squared)
-    energy_lines(z[order], order, marks, n, energies)
+    wasserstein_distances(z[order], order, marks, n, squared)
+    energy_distances(z[order], order, marks, n, energies)
     for b in range(6):
         x, y = z[marks[b] == 1], z[marks[b] == 0]
         assert (len(x), len(y)) == (n, m)

@@ -115,10 +115,10 @@ def sliced_wasserstein(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks
     Bonneel et al. (2015). Calibrated with it: the largest over slices of the same distance in
     units of the slice's pooled standard deviation, which sees a departure in few directions.
     """
-    from dmtest.kernels.transport import wasserstein_lines
+    from dmtest.kernels.transport import wasserstein_distances
 
     lines: Lines = yield SlicedLines(slices)
-    values = pool.scale * per_line(lines, labels, wasserstein_lines)
+    values = pool.scale * per_line(lines, labels, wasserstein_distances)
     spread = np.where(lines.spread > 0.0, lines.spread, 1.0)
     scaled = values / spread[:, None]
     mean = values.mean(axis=0)
@@ -139,10 +139,10 @@ def energy_of_lines(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
     |z| is sqrt(pi) Gamma((d+1)/2) / Gamma(d/2) times the mean of |u.z| over directions u, so
     the energy distance is that factor times its mean over all lines (Szekely & Rizzo 2013).
     """
-    from dmtest.kernels.transport import energy_lines
+    from dmtest.kernels.transport import energy_distances
 
     lines: Lines = yield SlicedLines(slices)
     d = pool.d
     factor = float(np.sqrt(np.pi) * np.exp(gammaln((d + 1) / 2.0) - gammaln(d / 2.0)))
-    values = pool.scale * factor * per_line(lines, labels, energy_lines).mean(axis=0)
+    values = pool.scale * factor * per_line(lines, labels, energy_distances).mean(axis=0)
     return _drawn(values, 0.0)
