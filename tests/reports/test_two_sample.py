@@ -118,14 +118,14 @@ def test_sliced_wasserstein_is_the_mean_over_slices() -> None:
     pool = pooled()
     (spec,) = as_tests("sliced-wasserstein", "reference")
     found = permute(pool, [spec], {}, replicates=19, slices=8, budget=None)[spec.name].drawn
-    assert found.lines is not None
-    assert found.per_line is not None
+    assert found.slices is not None
+    assert found.distances is not None
     values = []
-    for u in found.lines.directions:
+    for u in found.slices.directions:
         x, y = np.sort(X @ u), np.sort(Y @ u)
         at = (np.arange(180) + 0.5) / 180  # 60 and 45 rows: quantiles are constant on 180 cells
         values.append(np.mean((x[(at * 60).astype(int)] - y[(at * 45).astype(int)]) ** 2))
-    assert_allclose(found.per_line[:, 0], pool.scale * np.array(values), rtol=1e-10)
+    assert_allclose(found.distances[:, 0], pool.scale * np.array(values), rtol=1e-10)
     assert_allclose(found.statistic, pool.scale * np.mean(values), rtol=1e-10)
 
 
