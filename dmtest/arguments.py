@@ -1,4 +1,4 @@
-"""Checks of arguments that several entry points share: every refusal names the cure."""
+"""Checks of arguments that several entry points share; every error names the cure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEWEST_REPLICATES = 19
 
 
 def whole(name: str, value: Any, least: int, why: str = "") -> int:
-    """Return a whole number that is at least `least`; `why` ends the refusal."""
+    """Return a whole number of at least `least`; `why` ends the error message."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name}: got {value!r}; give a whole number of at least {least}{why}.")
     return int(value)
@@ -37,7 +37,7 @@ def positive(name: str, value: Any) -> float:
 
 
 def check_replicates(replicates: Any, alpha: float = 0.05) -> int:
-    """Return a number of replicates that p-values as small as `alpha` can come from."""
+    """Return a number of replicates that permits p-values as small as `alpha`."""
     count = whole("replicates", replicates, FEWEST_REPLICATES, ", for a p-value as small as 0.05")
     if count + 1 < 1.0 / alpha:
         raise InputError(

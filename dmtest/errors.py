@@ -1,4 +1,4 @@
-"""What dmtest raises and warns with."""
+"""Exceptions and warnings of dmtest."""
 
 
 class DmtestError(Exception):
@@ -8,14 +8,13 @@ class DmtestError(Exception):
 class InputError(DmtestError, ValueError):
     """An argument or a file that cannot be used.
 
-    The message is one sentence that names the argument, the value that was
-    found and the cure.
+    The message is one sentence that names the argument, its value and the cure.
     """
 
 
 class MissingExtraError(DmtestError, ImportError):
-    """A library that is optional and not there; the message says how to install it."""
+    """A missing optional library; the message says how to install it."""
 
 
 class DataWarning(UserWarning):
-    """Something about the data that a reader of the result has to know."""
+    """A fact about the data that matters for the result."""

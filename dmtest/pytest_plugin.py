@@ -1,7 +1,7 @@
 """The pytest plugin: a fixture that checks an encoder's sample against a stored baseline.
 
-pytest imports it in every run where dmtest is installed, so it imports nothing but pytest: what
-computes is loaded when a test first uses the fixture.
+pytest imports this module in every run where dmtest is installed, so it imports only pytest. The
+rest of dmtest is imported when a test first uses the fixture.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 FOLDER = "baselines"
 OPTION = "--dmtest-update-baselines"
-# What belongs to a baseline, and what to the data whatever is done with them.
-OF_BASELINE = ("tests", "tolerance", "slices", "replicates")
-OF_DATA = ("target", "alpha", "rng", "key", "columns", "nonfinite")
-WRITTEN = pytest.StashKey[list[str]]()
+# Options of write_baseline, and options of the data that write_baseline and check share.
+BASELINE_OPTIONS = ("tests", "tolerance", "slices", "replicates")
+DATA_OPTIONS = ("target", "alpha", "rng", "key", "columns", "nonfinite")
+WRITTEN_PATHS = pytest.StashKey[list[str]]()
 
 
 class DmtestCheck(Protocol):
-    """What the fixture gives a test."""
+    """Type of the function that the fixture returns."""
 
     def __call__(self, data: Any, name: str | None = None, **options: Any) -> CheckResult:
         """Check `data` against the baseline `name`; see :func:`dmtest_check`."""
@@ -45,23 +45,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Let the process that prints the summary know what was written, also from a worker."""
+    """Report the baselines that a test wrote to the process that prints the summary."""
     report = yield
     if call.when == "teardown":
-        for path in item.stash.get(WRITTEN, []):
+        for path in item.stash.get(WRITTEN_PATHS, []):
             report.user_properties.append(("dmtest_baseline", path))
     return report
 
 
 @pytest.fixture
 def dmtest_check(request: pytest.FixtureRequest) -> DmtestCheck:
-    """Give a function that checks a sample against a baseline beside the test file.
+    """Return a function that checks a sample against a baseline beside the test file.
 
     ``dmtest_check(data, name=None, **options)`` fails the test if the sample is worse than the
-    baseline ``baselines/NAME.json``, or beyond a limit; it returns the
-    :class:`~dmtest.CheckResult`. The name is that of test module and test unless one is given.
-    Options are those of :func:`dmtest.check`, and those of :func:`dmtest.write_baseline` that a
-    baseline is written with.
+    baseline ``baselines/NAME.json`` or exceeds a limit. It returns the
+    :class:`~dmtest.CheckResult`. The default name consists of the names of the test module and
+    the test. Options are those of :func:`dmtest.check`, and those of
+    :func:`dmtest.write_baseline`, with which the baseline is written.
 
     With ``--dmtest-update-baselines`` the baseline is written first.
     """
@@ -69,7 +69,7 @@ def dmtest_check(request: pytest.FixtureRequest) -> DmtestCheck:
 
     def check(data: Any, name: str | None = None, **options: Any) -> CheckResult:
         __tracebackhide__ = True
-        path = _place(request, name)
+        path = _baseline_path(request, name)
         if path in used:
             pytest.fail(
                 f"dmtest: two checks of this test use the baseline {path.name}; give each a name: "
@@ -77,12 +77,12 @@ def dmtest_check(request: pytest.FixtureRequest) -> DmtestCheck:
                 pytrace=False,
             )
         used.add(path)
-        return _checked(request, data, path, options)
+        return _check(request, data, path, options)
 
     return check
 
 
-def _place(request: pytest.FixtureRequest, name: str | None) -> Path:
+def _baseline_path(request: pytest.FixtureRequest, name: str | None) -> Path:
     test = Path(str(request.path))
     if name is None:
         name = f"{test.stem}.{request.node.name}"
@@ -92,7 +92,7 @@ def _place(request: pytest.FixtureRequest, name: str | None) -> Path:
     return test.parent / FOLDER / f"{plain}.json"
 
 
-def _checked(
+def _check(
     request: pytest.FixtureRequest, data: Any, path: Path, options: dict[str, Any]
 ) -> CheckResult:
     __tracebackhide__ = True
@@ -102,11 +102,11 @@ def _checked(
     from dmtest.checks.baseline import Baseline
     from dmtest.errors import InputError
 
-    shown = os.path.relpath(path, request.config.rootpath)
-    of_check = {k: v for k, v in options.items() if k not in OF_BASELINE}
+    relative = os.path.relpath(path, request.config.rootpath)
+    check_options = {k: v for k, v in options.items() if k not in BASELINE_OPTIONS}
     if not request.config.getoption(OPTION) and not path.exists():
         pytest.fail(
-            f"dmtest: there is no baseline {shown}; run\n\n"
+            f"dmtest: there is no baseline {relative}; run\n\n"
             f'    pytest {OPTION} "{request.node.nodeid}"\n\n'
             f"once, on an encoder that is as it should be, and commit the file.",
             pytrace=False,
@@ -114,42 +114,43 @@ def _checked(
     try:
         if request.config.getoption(OPTION):
             _update(data, path, options)
-            request.node.stash.setdefault(WRITTEN, []).append(shown)
-        result = check(data, replace(Baseline.from_json(path), source=shown), **of_check)
+            request.node.stash.setdefault(WRITTEN_PATHS, []).append(relative)
+        result = check(data, replace(Baseline.from_json(path), source=relative), **check_options)
     except InputError as error:
-        refused = str(error)
+        refusal = str(error)
     else:
-        refused = ""
-    if refused:  # outside of the handler, so that pytest shows this sentence alone
-        pytest.fail(f"dmtest: {refused}", pytrace=False)
+        refusal = ""
+    if refusal:  # outside of the handler, so that pytest shows only this sentence
+        pytest.fail(f"dmtest: {refusal}", pytrace=False)
     if not result.passed:
         pytest.fail(
             f"{result}\n\nIf this is what the encoder should be from now on, write the baseline "
-            f"{shown} again with {OPTION}.",
+            f"{relative} again with {OPTION}.",
             pytrace=False,
         )
     return result
 
 
 def _update(data: Any, path: Path, options: dict[str, Any]) -> None:
-    """Write a baseline; a reader beside it, in another worker, sees the old file or the new."""
+    """Write a baseline in one step: a reader in another worker sees the old file or the new."""
     from dmtest.checks.api import write_baseline
 
-    kept = {k: v for k, v in options.items() if k in (*OF_BASELINE, *OF_DATA)}
-    made = write_baseline(data, **kept)
+    arguments = {k: v for k, v in options.items() if k in (*BASELINE_OPTIONS, *DATA_OPTIONS)}
+    baseline = write_baseline(data, **arguments)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    made.to_json(partial)
+    baseline.to_json(partial)
     os.replace(partial, path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which baselines were written."""
+    """List the baselines that were written."""
     reports = (
         one for kind in ("passed", "failed", "") for one in terminalreporter.getreports(kind)
     )
-    said = [v for one in reports for k, v in one.user_properties if k == "dmtest_baseline"]
-    if said:
+    properties = [pair for report in reports for pair in report.user_properties]
+    paths = {str(value) for key, value in properties if key == "dmtest_baseline"}
+    if paths:
         terminalreporter.section("dmtest baselines written")
-        for path in sorted({str(path) for path in said}):
+        for path in sorted(paths):
             terminalreporter.line(path)

@@ -22,7 +22,7 @@ from benchmarks.tables import write
 from dmtest.catalogue.registry import TESTS
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate
-from dmtest.engines.slices import line_statistics, slice_statistics
+from dmtest.engines.slices import evaluate_slices, slice_statistics
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.statistics.rows.pairs import henze_zirkler
 from dmtest.targets.transforms import mean_and_covariance, whiten
@@ -72,7 +72,7 @@ def dagostino(rng: np.random.Generator, n: int, runs: int) -> list[dict[str, Any
     given = compare(
         f"dagostino-pearson, 256 given slices, n = {n:,}, float32",
         "scipy.stats.normaltest(axis=1)",
-        lambda: line_statistics(lines, "fitted", one, moments_only=True),
+        lambda: evaluate_slices(lines, "fitted", one, moments_only=True),
         lambda: stats.normaltest(lines, axis=1),
         ">= 80",
         runs,
@@ -92,7 +92,7 @@ FIRST_CALL = """
 import time
 import numpy as np
 from scipy import stats
-from dmtest.engines.slices import line_statistics, slice_statistics
+from dmtest.engines.slices import evaluate_slices, slice_statistics
 from dmtest.engines.directions import random_directions
 from dmtest.catalogue.registry import TESTS
 rng = np.random.default_rng(0)
@@ -124,7 +124,7 @@ def dagostino_first(n: int, runs: int) -> list[dict[str, Any]]:
         (
             f"dagostino-pearson, 256 given slices, n = {n:,}: first call of a process",
             "scipy.stats.normaltest(axis=1)",
-            'line_statistics(lines, "fitted", one, moments_only=True)',
+            'evaluate_slices(lines, "fitted", one, moments_only=True)',
             "stats.normaltest(lines, axis=1)",
             ">= 80",
         ),
@@ -168,7 +168,7 @@ def sliced_epps_pulley(rng: np.random.Generator, runs: int) -> list[dict[str, An
         compare(
             "epps-pulley, 10,000 x 256 slices, float32",
             "torch, 17 nodes",
-            lambda: line_statistics(lines, "known", one),
+            lambda: evaluate_slices(lines, "known", one),
             formula,
             ">= 10",
             runs,
@@ -218,7 +218,7 @@ def scipy_loops(rng: np.random.Generator, n: int, runs: int) -> list[dict[str, A
             compare(
                 f"{name}, 64 slices, n = {n:,}, float64",
                 f"loop of {label}",
-                lambda one=one: line_statistics(lines, "fitted", one),  # type: ignore[misc]
+                lambda one=one: evaluate_slices(lines, "fitted", one),  # type: ignore[misc]
                 lambda peer=peer: [peer(line) for line in lines],  # type: ignore[misc]
                 "",
                 runs,

@@ -26,7 +26,7 @@ from dmtest.results.outcome import MeanPValue, Outcome
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.reference import Reference
-from dmtest.targets.targets import TargetLike, announced, as_target
+from dmtest.targets.targets import TargetLike, as_target, canonical_with_warnings
 
 Nonfinite = Literal["error", "drop"]
 
@@ -177,7 +177,7 @@ def run_tests(
         )
         if isinstance(goal, Reference):
             return list(run_comparison(sample, goal, pool_tests(names), plan).outcomes)
-        canonical = announced(goal, sample)
+        canonical = canonical_with_warnings(goal, sample)
         specs = chosen_tests(names, tested, canonical, plan)
         return run_battery(canonical, specs, plan).outcomes
 
@@ -237,7 +237,7 @@ def mean_pvalue(
     from dmtest.battery.mean_pvalue import mean_pvalue_of
 
     with single_threaded_blas():
-        canonical = announced(goal, sample)
+        canonical = canonical_with_warnings(goal, sample)
         # A reference, whose tests are of pools, has no normal scale and was refused.
         assert isinstance(spec, SliceTest | RowTest)
         return mean_pvalue_of(

@@ -18,12 +18,12 @@ from dmtest.calibration.multiplicity import (
 )
 from dmtest.catalogue.spec import PoolTest
 from dmtest.engines.labelled_gram import PairForm, quadratic_forms
-from dmtest.engines.labelled_lines import (
+from dmtest.engines.labelled_slices import (
     SLICES,
-    Drawn,
-    SlicedLines,
+    LabelledStatistic,
+    SliceRequest,
     directions_of,
-    sorted_lines,
+    sort_slices,
 )
 from dmtest.engines.pool import Labels, Pool
 from dmtest.engines.requests import results_of
@@ -41,7 +41,7 @@ class PermutationResult:
 
     Attributes
     ----------
-    drawn : Drawn
+    drawn : LabelledStatistic
         The statistic under every labelling.
     pvalue, error : float
         Its p-value, and that one's Monte Carlo standard error.
@@ -55,7 +55,7 @@ class PermutationResult:
         Tuning parameters, those chosen from the pool included.
     """
 
-    drawn: Drawn
+    drawn: LabelledStatistic
     pvalue: float
     worst_pvalue: float | None
     replicates: int
@@ -132,7 +132,7 @@ def _note(spec: PoolTest, workload: Workload, pool: Pool) -> str:
 
 def _evaluate(
     pool: Pool, labels: Labels, jobs: Sequence[Any], progress: Progress | None
-) -> list[Drawn]:
+) -> list[LabelledStatistic]:
     """Evaluate statistics, with one pass for all pairs, and all lines sorted once."""
 
     def answer(requests: Sequence[Any]) -> dict[Any, Any]:
@@ -141,14 +141,14 @@ def _evaluate(
         if pairs:
             answers |= zip(pairs, quadratic_forms(pool, labels, pairs, progress), strict=True)
         for one in requests:
-            if isinstance(one, SlicedLines):
-                answers[one] = sorted_lines(pool, directions_of(pool, one.slices))
+            if isinstance(one, SliceRequest):
+                answers[one] = sort_slices(pool, directions_of(pool, one.slices))
         return answers
 
     return results_of(jobs, answer)
 
 
-def _result(drawn: Drawn, method: str, params: dict[str, Any]) -> PermutationResult:
+def _result(drawn: LabelledStatistic, method: str, params: dict[str, Any]) -> PermutationResult:
     badness = _level(drawn)
     pvalues = [float(rank_pvalues(column[0], column[1:])) for column in badness.T]
     count = len(badness) - 1
@@ -163,7 +163,7 @@ def _result(drawn: Drawn, method: str, params: dict[str, Any]) -> PermutationRes
     )
 
 
-def _level(drawn: Drawn) -> Vector:
+def _level(drawn: LabelledStatistic) -> Vector:
     """Round away what the order of summation may add."""
     step = ROUNDING * np.abs(drawn.badness).max(axis=0) + drawn.rounding
     return np.asarray(np.round(drawn.badness / np.where(step > 0.0, step, 1.0)))

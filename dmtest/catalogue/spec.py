@@ -15,7 +15,7 @@ from dmtest.results.targets import NAMED
 from dmtest.runtime.typing import Vector
 
 if TYPE_CHECKING:
-    from dmtest.engines.labelled_lines import Drawn
+    from dmtest.engines.labelled_slices import LabelledStatistic
     from dmtest.engines.pool import Labels, Pool
     from dmtest.engines.rows import Asks, RowView, Values
     from dmtest.engines.slices import Parameters, SliceView
@@ -60,7 +60,7 @@ class PoolStatistic(Protocol):
 
     def __call__(
         self, pool: Pool, labels: Labels, /, *args: Any, **params: Any
-    ) -> Drawn | PoolAsks:
+    ) -> LabelledStatistic | PoolAsks:
         """Evaluate it with tuning parameters."""
         ...
 

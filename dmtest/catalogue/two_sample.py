@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dmtest.catalogue.spec import LinearForm, PoolTest
-from dmtest.engines.labelled_lines import FREQUENCIES, SLICES
+from dmtest.engines.labelled_slices import FREQUENCIES, SLICES
 from dmtest.statistics.pools import classifier, two_sample
 
 # What a labelling takes of one value on a line, in multiply-adds.

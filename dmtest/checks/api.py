@@ -30,7 +30,7 @@ from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
-from dmtest.targets.stored import chosen_target, describe_target
+from dmtest.targets.stored import describe_target, resolve_target
 from dmtest.targets.targets import Target, TargetLike, as_target
 
 PathLike = str | os.PathLike[str]
@@ -197,7 +197,7 @@ def check(
     if then is None:
         goal = as_target("normal" if target is None else target)
     else:
-        goal = chosen_target(then.target, target, then.sample, f"the baseline {then.source}")
+        goal = resolve_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
     now = report(sample, goal, progress=progress, **options)
     with single_threaded_blas():

@@ -386,14 +386,14 @@ def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> 
     import shlex
     from dataclasses import replace
 
-    from dmtest.data.readers.remote import is_url, shown
+    from dmtest.data.readers.remote import is_url, public_url
 
     words = ["dmtest", *start]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]
     # Passwords and signatures of URLs are used for this run only.
-    words = [shown(word) if is_url(word) else word for word in words]
+    words = [public_url(word) if is_url(word) else word for word in words]
     return replace(result, provenance=replace(result.provenance, command=shlex.join(words)))
 
 

@@ -1,4 +1,4 @@
-"""Read a file, and validate a sample.
+"""Files in, a validated sample out.
 
 Imports only `errors`, `results`.
 """

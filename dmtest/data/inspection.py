@@ -1,4 +1,4 @@
-"""One look over the data, in chunks of rows: what is finite, what is constant, what repeats."""
+"""Scan of the data in chunks of rows: non-finite values, constant columns, repeated rows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dmtest.data.readers.columns import listing
 from dmtest.results.outcome import Finding
 
 CELLS = 2**19  # per chunk: 4 MiB of float64
-DISTINCT = 1000  # distinct values are counted up to this
-LOOKUP = 2**16  # integers that span less than this are counted by looking them up
+DISTINCT = 1000  # largest number of distinct values that is counted
+LOOKUP = 2**16  # integers of a smaller range are counted in a look-up array
 TINY = 1e-300
 
 
 class Scan(NamedTuple):
-    """What one pass over the rows came to."""
+    """Result of one pass over the rows."""
 
     low: NDArray[np.floating[Any]]
     high: NDArray[np.floating[Any]]
@@ -33,16 +33,16 @@ def _chunks(n: int, d: int) -> Iterator[slice]:
 
 
 def scan(x: NDArray[np.floating[Any]]) -> Scan:
-    """Go over the rows once.
+    """Scan the rows once.
 
-    A row's key is a weighted sum of it. Rows are laid out in the same way in every chunk, so
-    that equal rows are summed in the same order and their keys are equal to the last bit.
+    The key of a row is a weighted sum of its values. All chunks have the same memory layout, so
+    equal rows are summed in the same order and their keys are equal to the last bit.
     """
     n, d = x.shape
     low, high = np.full(d, np.inf, x.dtype), np.full(d, -np.inf, x.dtype)
     finite, keys = np.ones(n, np.bool_), np.empty(n, np.float64)
     whole = True
-    weights = np.random.default_rng(0).uniform(0.5, 1.0, d) / _scale(x)  # no randomness wanted
+    weights = np.random.default_rng(0).uniform(0.5, 1.0, d) / _scale(x)  # fixed weights
     for rows in _chunks(n, d):
         chunk = np.ascontiguousarray(x[rows])
         least, most = chunk.min(axis=0), chunk.max(axis=0)
@@ -57,22 +57,24 @@ def scan(x: NDArray[np.floating[Any]]) -> Scan:
 
 
 def _scale(x: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Rough size of each column, so that no column drowns the others in a key."""
+    """Rough size of each column, so that no column dominates the keys."""
     head = np.abs(x[:64].astype(np.float64))
     size = np.where(np.isfinite(head), head, 0.0).max(axis=0)
     return np.where(size > TINY, size, 1.0)
 
 
-def look(x: NDArray[np.floating[Any]], seen: Scan, names: tuple[str, ...] | None) -> list[Finding]:
-    """Say what looks wrong with the data, whatever the target."""
+def findings_in(
+    x: NDArray[np.floating[Any]], summary: Scan, names: tuple[str, ...] | None
+) -> list[Finding]:
+    """Return the findings that do not depend on the target."""
     n, d = x.shape
     findings = []
-    constant = np.flatnonzero(seen.low == seen.high)
+    constant = np.flatnonzero(summary.low == summary.high)
     if constant.size:
-        held = listing([repr(names[j]) if names else int(j) for j in constant])
-        message = f"{constant.size} of {d} columns are constant: {held}."
+        labels = listing([repr(names[j]) if names else int(j) for j in constant])
+        message = f"{constant.size} of {d} columns are constant: {labels}."
         findings.append(Finding("constant-columns", message, int(constant.size)))
-    if repeats := _repeats(x, seen.keys):
+    if repeats := _repeats(x, summary.keys):
         message = f"{repeats} of {n} rows repeat an earlier row exactly."
         findings.append(Finding("duplicate-rows", message, repeats))
     if n <= d:
@@ -81,8 +83,8 @@ def look(x: NDArray[np.floating[Any]], seen: Scan, names: tuple[str, ...] | None
             f"needs its inverse can be estimated with fewer than {d + 1} rows."
         )
         findings.append(Finding("few-rows", message, n))
-    if seen.whole:
-        count = _distinct(x, float(seen.low.min()), float(seen.high.max()))
+    if summary.whole:
+        count = _distinct(x, float(summary.low.min()), float(summary.high.max()))
         number = f"{count} or more" if count == DISTINCT else str(count)
         message = f"All values are integers ({number} distinct), which no continuous target has."
         findings.append(Finding("integer-data", message, count))
@@ -90,7 +92,7 @@ def look(x: NDArray[np.floating[Any]], seen: Scan, names: tuple[str, ...] | None
 
 
 def _repeats(x: NDArray[np.floating[Any]], keys: NDArray[np.float64]) -> int:
-    """Rows equal to the row before them in the order of the keys."""
+    """Number of rows that equal the row before them in the order of the keys."""
     ordered = np.sort(keys)
     if not np.any(ordered[1:] == ordered[:-1]):
         return 0
@@ -107,13 +109,13 @@ def _distinct(x: NDArray[np.floating[Any]], low: float, high: float) -> int:
     """Count the distinct integers, up to `DISTINCT`."""
     n, d = x.shape
     if high - low < LOOKUP:
-        seen = np.zeros(int(high - low) + 1, np.bool_)
+        present = np.zeros(int(high - low) + 1, np.bool_)
         for rows in _chunks(n, d):
-            seen[(x[rows] - low).astype(np.intp)] = True
-        return min(int(seen.sum()), DISTINCT)
-    found = np.empty(0, x.dtype)
+            present[(x[rows] - low).astype(np.intp)] = True
+        return min(int(present.sum()), DISTINCT)
+    values = np.empty(0, x.dtype)
     for rows in _chunks(n, d):
-        found = np.union1d(found, x[rows])
-        if len(found) >= DISTINCT:
+        values = np.union1d(values, x[rows])
+        if len(values) >= DISTINCT:
             return DISTINCT
-    return len(found)
+    return len(values)

@@ -1,6 +1,6 @@
-"""Files in, one array out; nothing found in a file is ever executed.
+"""Reading of a file into one array; nothing in a file is ever executed.
 
-Which kinds of files there are is said in :mod:`dmtest.data.readers.formats`, one row each.
+:mod:`dmtest.data.readers.formats` lists the kinds of files, one row each.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from dmtest.data.readers.columns import Columns, Loaded
 from dmtest.data.readers.extras import require
 from dmtest.data.readers.formats import Format, identify
-from dmtest.data.readers.remote import fetched, is_url, shown
+from dmtest.data.readers.remote import is_url, local_path, public_url
 from dmtest.errors import InputError
 
-UNREADABLE = (  # what the libraries raise for files that are not what they should be
+UNREADABLE = (  # what the libraries raise for damaged or misnamed files
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
     *(RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, struct.error),
 )
@@ -31,28 +31,29 @@ UNREADABLE = (  # what the libraries raise for files that are not what they shou
 def load(
     path: str | os.PathLike[str], *, key: str | None = None, columns: Columns | None = None
 ) -> NDArray[Any]:
-    """Read an array from a file without ever executing anything in it.
+    """Read an array from a file; nothing in the file is ever executed.
 
     Parameters
     ----------
     path : str or path-like
-        A file or folder of one of the kinds that ``docs/files.md`` lists, told apart by suffix
-        (``.npy .npz .csv .tsv .parquet .arrow .feather .h5 .h5ad .zarr .safetensors .pt .fvecs
-        .fbin .vec .txt .bin`` and others) or, if it is a folder, by what is in it; or a URL of
-        one, such as ``s3://bucket/file.npy``, which fsspec fetches. Missing cells become NaN. The
-        first line of a ``.csv`` or ``.tsv`` is a header unless all of it is numeric.
+        A file or folder of a kind listed in ``docs/files.md``. The suffix of a file (``.npy .npz
+        .csv .tsv .parquet .arrow .feather .h5 .h5ad .zarr .safetensors .pt .fvecs .fbin .vec
+        .txt .bin`` and others) or the content of a folder tells its kind. A URL, such as
+        ``s3://bucket/file.npy``, is fetched with fsspec. Missing cells become NaN. The first
+        line of a ``.csv`` or ``.tsv`` is a header unless all of its cells are numeric.
     key : str, optional
-        Which array of a file that holds several (levels are joined by ``/``; the last part of a
-        name will do if no other has it), or which column of a table holds the rows. Default: the
-        only array, or the one called ``embeddings``; the only column of lists.
+        Name of one array in a file that holds several (levels are joined by ``/``; the last part
+        of a name is enough if no other name has it), or of the column of a table that holds the
+        rows. Default: the only array, or the one called ``embeddings``; the only column of
+        lists.
     columns : str, int or iterable of them, optional
         Names or 0-based positions of the columns to keep.
 
     Returns
     -------
     ndarray
-        The array as stored, mapped from the file where its kind permits; a table becomes (n, d)
-        of float32 or float64, and bfloat16 becomes float32.
+        The array as stored, mapped from the file where its kind permits. A table becomes an
+        array of shape (n, d), float32 or float64; bfloat16 becomes float32.
 
     Raises
     ------
@@ -65,19 +66,19 @@ def load(
 def read(
     path: str | os.PathLike[str], key: str | None = None, columns: Columns | None = None
 ) -> Loaded:
-    """Read a file, or what a URL names, with the loader of its kind."""
+    """Read a file or a URL with the loader of its kind."""
     if not is_url(path):
-        return _read(Path(os.path.expanduser(path)), key, columns)  # Path's own raises
+        return _read(Path(os.path.expanduser(path)), key, columns)  # Path.expanduser may raise
     url = str(path)
-    with fetched(url) as local:
+    with local_path(url) as local:
         try:
-            return replace(_read(local, key, columns), source=shown(url))
+            return replace(_read(local, key, columns), source=public_url(url))
         except InputError as problem:
-            raise InputError(str(problem).replace(str(local), shown(url))) from problem
+            raise InputError(str(problem).replace(str(local), public_url(url))) from problem
 
 
 def _read(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    if not os.path.exists(path):  # Path's own raises for long names
+    if not os.path.exists(path):  # Path.exists raises for long names
         raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
     members = set(os.listdir(path)) if path.is_dir() else None
     row = identify(path.name, members, str(path))

@@ -1,4 +1,4 @@
-"""Pairs of embeddings from a container or from two files, with the noise level kept beside them."""
+"""Positive pairs of embeddings, from one container or two files, and their noise level."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dmtest.data.readers.formats import by_suffix
-from dmtest.data.readers.remote import fetched, is_url, shown
+from dmtest.data.readers.remote import is_url, local_path, public_url
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 
@@ -19,22 +19,28 @@ from dmtest.errors import InputError
 def read_pairs(
     file: str | os.PathLike[str], key: str | None, augmented: str
 ) -> tuple[Sample, Sample, dict[str, float]]:
-    """Read f(X) and f(X'), and the numbers `sigma` and `epsilon` of an archive that has them.
+    """Read f(X) and f(X'), and `sigma` and `epsilon` where an ``.npz`` archive holds them.
 
     Parameters
     ----------
     file : path or URL
-        A file that holds both arrays by name (``.npz``, HDF5, Zarr, safetensors, torch), or any
-        file of f(X).
+        A container of both arrays by name (``.npz``, HDF5, Zarr, safetensors, torch), or any file
+        of f(X).
     key : str or None
-        Name of f(X) in the file: "embeddings" by default.
+        Name of f(X) in the file. Default: "embeddings".
     augmented : str
-        Name of f(X') in the same file, or a file or URL of its own.
+        Name of f(X') in the same file, or another file or URL.
+
+    Returns
+    -------
+    f(X), f(X') : Sample, shape (n, d) each
+    levels : dict
+        Noise levels "sigma" and "epsilon" that the archive holds.
     """
-    own = is_url(augmented) or os.path.exists(augmented)
+    separate = is_url(augmented) or os.path.exists(augmented)
     with _local(file) as (path, name):
-        first = replace(as_sample(path, key=_key(path, key, own)), source=name)
-        if own:
+        first = replace(as_sample(path, key=_key(path, key, separate)), source=name)
+        if separate:
             second = as_sample(augmented)
         elif _by_name(path):
             second = replace(as_sample(path, key=augmented), source=name)
@@ -42,20 +48,20 @@ def read_pairs(
             raise InputError(
                 f"augmented: there is no file {augmented!r}; name the one that holds f(X')."
             )
-        return first, second, _stored(path) if path.suffix == ".npz" else {}
+        return first, second, _noise_levels(path) if path.suffix == ".npz" else {}
 
 
 @contextmanager
 def _local(file: str | os.PathLike[str]) -> Iterator[tuple[Path, str]]:
-    """Yield a path to read, and the name to show: a URL is fetched once for all that it holds."""
+    """Yield a local path and the name for messages; a URL is fetched once for both arrays."""
     if not is_url(file):
         yield Path(os.path.expanduser(file)), str(file)
         return
-    with fetched(str(file)) as path:
+    with local_path(str(file)) as path:
         try:
-            yield path, shown(str(file))
+            yield path, public_url(str(file))
         except InputError as problem:
-            raise InputError(str(problem).replace(str(path), shown(str(file)))) from problem
+            raise InputError(str(problem).replace(str(path), public_url(str(file)))) from problem
 
 
 def _by_name(path: Path) -> bool:
@@ -64,17 +70,17 @@ def _by_name(path: Path) -> bool:
     return kind is not None and kind.key.startswith("the name of")
 
 
-def _key(path: Path, key: str | None, own: bool) -> str | None:
-    # f(X) alone in a file needs no name; beside f(X') it does.
-    return key if key is not None or own or not _by_name(path) else "embeddings"
+def _key(path: Path, key: str | None, separate: bool) -> str | None:
+    # f(X) needs a name only where f(X') is in the same file.
+    return key if key is not None or separate or not _by_name(path) else "embeddings"
 
 
-def _stored(path: Path) -> dict[str, float]:
-    stored = {}
+def _noise_levels(path: Path) -> dict[str, float]:
+    levels = {}
     with np.load(path, allow_pickle=False) as archive:
         for name in {"sigma", "epsilon"} & set(archive.files):
             value = archive[name]
             if value.size != 1 or value.dtype.kind not in "fiu":
                 raise InputError(f"{name}: in {path.name!r} it is no single number; give --{name}.")
-            stored[name] = float(value.reshape(()))
-    return stored
+            levels[name] = float(value.reshape(()))
+    return levels

@@ -1,7 +1,7 @@
-"""The one validation gate: whatever the caller has becomes a `Sample`, or one clear sentence.
+"""Validation: the only place where a caller's data becomes a `Sample` or an `InputError`.
 
-Data that is already float32 or float64 is never copied, and every look at it goes in chunks of
-rows, so that a memory-mapped file larger than the memory stays on disk.
+float32 and float64 data are never copied, and every pass over them is in chunks of rows, so that
+a memory-mapped file larger than the memory stays on disk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.data.inspection import Scan, look, scan
+from dmtest.data.inspection import Scan, findings_in, scan
 from dmtest.data.load import read
 from dmtest.data.readers.columns import Columns, rounding
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
@@ -23,7 +23,7 @@ from dmtest.results.outcome import Finding
 
 MINIMUM_ROWS = 8
 TEXT = ("text", "convert it with x.astype(float)")
-REFUSED = {  # by kind of dtype: what it holds and the cure
+REFUSED = {  # kind of dtype: its name and the cure
     "O": ("Python objects", "convert it with np.asarray(x, dtype=float)"),
     "c": ("complex numbers", "pass both parts side by side, np.hstack([x.real, x.imag])"),
     "M": ("dates", "leave them out, or pass time differences as numbers"),
@@ -35,20 +35,20 @@ REFUSED = {  # by kind of dtype: what it holds and the cure
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Rows that passed the gate: finite, two-dimensional, float and read-only.
+    """Validated rows: finite, two-dimensional, float and read-only.
 
     Attributes
     ----------
     x : ndarray of shape (n, d)
-        float32 or float64; a view of the caller's memory or file where that was possible.
+        float32 or float64; a view of the caller's memory or file where possible.
     names : tuple of str or None
-        Column names, where the data had any.
+        Column names, if the data had any.
     dtype : str
-        What came in, such as ``"bfloat16"``.
+        Type of the data as passed in, such as ``"bfloat16"``.
     source : str or None
-        The file it came from.
+        File that the data came from.
     findings : tuple of Finding
-        What a reader of any result has to know about the data.
+        Facts about the data that matter for every result.
     """
 
     x: NDArray[np.floating[Any]] = field(repr=False)
@@ -75,7 +75,7 @@ def as_sample(
     columns: Columns | None = None,
     nonfinite: Literal["error", "drop"] = "error",
 ) -> Sample:
-    """Check data once and put it in the one form that everything else computes with.
+    """Validate data and convert it to the one form that everything else computes with.
 
     Parameters
     ----------
@@ -83,22 +83,23 @@ def as_sample(
         n rows of d numbers; one dimension is n x 1. Integers and booleans become float64,
         half precision becomes float32. A frame's index is not data, and its nulls are NaN.
     key : str, optional
-        Which array of an archive, or which column of lists of a table.
+        Name of the array in an archive, or of the column of lists in a table.
     columns : str, int or iterable of them, optional
         Names or 0-based positions of the columns to keep.
     nonfinite : {"error", "drop"}
-        What to do with rows that have a NaN or an infinity. Dropping copies the other rows.
+        Whether rows with a NaN or an infinity are an error or are dropped. Dropping copies the
+        other rows.
 
     Returns
     -------
     Sample
-        The data, with findings about what was changed and what looks wrong. float32 values
-        whose squares would overflow when summed come back as float64.
+        The data, with findings about changes and irregularities. float32 values whose sum of
+        squares could overflow become float64.
 
     Raises
     ------
     InputError
-        If the data cannot be used; the sentence says why and what to do.
+        If the data cannot be used. The message says why, and the cure.
     """
     if nonfinite not in ("error", "drop"):
         raise InputError(f"nonfinite: must be 'error' or 'drop'; got {nonfinite!r}")
@@ -111,24 +112,24 @@ def as_sample(
     dtype = loaded.dtype or loaded.array.dtype.name
     array = _two_dimensional(loaded.array)
     x, changes = _as_float(array, dtype)
-    seen = scan(x)
-    if not seen.finite.all():
-        kept, dropped = _finite_rows(x, seen.finite, loaded.names, nonfinite)
-        x, changes, seen = kept, (*changes, dropped), scan(kept)
-    x, widened = _room_for_squares(x, seen)
+    summary = scan(x)
+    if not summary.finite.all():
+        x, finding = _finite_rows(x, summary.finite, loaded.names, nonfinite)
+        changes, summary = (*changes, finding), scan(x)
+    x, widening = _room_for_squares(x, summary)
     view = x.view()
     view.flags.writeable = False
-    looks = look(view, seen, loaded.names)
-    findings = (*loaded.findings, *changes, *widened, *looks)
+    irregularities = findings_in(view, summary, loaded.names)
+    findings = (*loaded.findings, *changes, *widening, *irregularities)
     return Sample(view, loaded.names, dtype, loaded.source or None, findings)
 
 
 def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:
-    """Refuse what holds no numbers or has no rows; make a vector one column."""
+    """Refuse data without numbers or rows; turn a vector into one column."""
     dtype = array.dtype
     if dtype.kind not in "biuf" and not dtype.name.startswith(LOW_PRECISION):
-        held, cure = REFUSED.get(dtype.kind, ("no numbers", TEXT[1]))
-        raise InputError(f"data: holds {held} (dtype {dtype}); {cure}")
+        content, cure = REFUSED.get(dtype.kind, ("no numbers", TEXT[1]))
+        raise InputError(f"data: holds {content} (dtype {dtype}); {cure}")
     if array.ndim == 1:
         array = array.reshape(-1, 1)
     if array.ndim != 2:
@@ -145,7 +146,7 @@ def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:
 def _as_float(
     array: NDArray[Any], dtype: str
 ) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
-    """Make it float32 or float64; what is already is not copied."""
+    """Convert to float32 or float64, without a copy where the array is one of them."""
     findings: tuple[Finding, ...] = ()
     if any(part.startswith(LOW_PRECISION) for part in dtype.split(", ")):
         message = f"Values came as {dtype}: rounding makes ties and may itself be detected."
@@ -175,19 +176,19 @@ def _finite_rows(
     column = int(np.argmin(np.isfinite(x[row])))
     label = repr(names[column]) if names else column
     verb = "is" if bad == 1 else "are"
-    found = f"{bad} of {n} rows {verb} not finite (first: row {row}, column {label})"
+    problem = f"{bad} of {n} rows {verb} not finite (first: row {row}, column {label})"
     if nonfinite == "error":
-        raise InputError(f"data: {found}; pass nonfinite='drop' to test the others")
+        raise InputError(f"data: {problem}; pass nonfinite='drop' to test the others")
     if n - bad < MINIMUM_ROWS:
-        raise InputError(f"data: {found}; at least {MINIMUM_ROWS} finite rows are needed")
-    return x[finite], Finding("nonfinite-rows", f"{found} and were dropped.", bad)
+        raise InputError(f"data: {problem}; at least {MINIMUM_ROWS} finite rows are needed")
+    return x[finite], Finding("nonfinite-rows", f"{problem} and were dropped.", bad)
 
 
 def _room_for_squares(
-    x: NDArray[np.floating[Any]], seen: Scan
+    x: NDArray[np.floating[Any]], summary: Scan
 ) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
-    """Widen float32 whose sum of squares could overflow; float64 has nowhere to go."""
-    largest = float(max(seen.high.max(), -seen.low.min()))
+    """Widen float32 whose sum of squares could overflow; refuse float64 of that size."""
+    largest = float(max(summary.high.max(), -summary.low.min()))
     if largest <= math.sqrt(float(np.finfo(x.dtype).max) / x.size):
         return x, ()
     if x.dtype == np.float64 and largest > math.sqrt(float(np.finfo(np.float64).max) / x.size):

@@ -21,7 +21,7 @@ from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.targets import TargetLike, announced, as_target
+from dmtest.targets.targets import TargetLike, as_target, canonical_with_warnings
 
 
 def kl_profile(
@@ -225,7 +225,7 @@ def detectability(
     goal = as_target(target)
     (spec,) = as_tests([test], hypothesis(goal.name))
     sample = as_sample(data, key=key, columns=columns)
-    announced(goal, sample)
+    canonical_with_warnings(goal, sample)
     # A reference, whose tests are of pools, has no normal scale and was refused.
     assert isinstance(spec, SliceTest | RowTest)
     seed = entropy_of(rng)
@@ -258,4 +258,4 @@ def _brought(
     """Read, validate, bring to normal scale."""
     goal = as_target(target)
     sample = as_sample(data, key=key, columns=columns)
-    return goal.name, announced(goal, sample), entropy_of(rng)
+    return goal.name, canonical_with_warnings(goal, sample), entropy_of(rng)

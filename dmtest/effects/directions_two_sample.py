@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dmtest.calibration.multiplicity import holm, rank_pvalues
 from dmtest.effects.directions import Direction, described
-from dmtest.engines.labelled_lines import Lines, per_line, sorted_lines
+from dmtest.engines.labelled_slices import SortedSlices, slice_distances, sort_slices
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
@@ -37,7 +37,7 @@ def divergent_directions(pool: Pool, replicates: int) -> list[Direction]:
     )
     held = Pool(pool.x[halves[0][1]], pool.y[halves[1][1]], pool.seed)
     found = _search(Pool(x, y, pool.seed), _candidates(x, y))
-    lines = sorted_lines(held, found)
+    lines = sort_slices(held, found)
     values = _energies(held, lines, Labels(held.n, held.m, replicates, pool.seed))
     pvalues = [float(rank_pvalues(row[0], row[1:])) for row in np.round(values, 10)]
     adjusted = holm(pvalues)
@@ -98,13 +98,15 @@ def _search(pool: Pool, candidates: Vector) -> Vector:
         if not len(rest):
             break
         rest = unit_rows(rest)
-        lines = sorted_lines(pool, rest)
+        lines = sort_slices(pool, rest)
         taken.append(rest[_energies(pool, lines, labels)[:, 0].argmax()])
     return np.stack(taken)
 
 
-def _energies(pool: Pool, lines: Lines, labels: Labels) -> Vector:
-    from dmtest.kernels.transport import energy_lines
+def _energies(pool: Pool, lines: SortedSlices, labels: Labels) -> Vector:
+    from dmtest.kernels.transport import energy_distances
 
     spread = np.sqrt(np.where(lines.spread > 0.0, lines.spread, 1.0))
-    return np.asarray(pool.scale * per_line(lines, labels, energy_lines) / spread[:, None])
+    return np.asarray(
+        pool.scale * slice_distances(lines, labels, energy_distances) / spread[:, None]
+    )

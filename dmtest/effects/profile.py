@@ -322,16 +322,16 @@ def brackets(
     found = channel_densities(rows, kind, levels, batch, seed, progress)
     used = rows[: found.noise.shape[0]]
     target = np.stack([_noisy_target(used + s * found.noise, kind, float(s)) for s in levels])
-    together = found.together
+    together = found.mixture
     # Any density bounds the entropy: with a share of the target's, no row that is far from all
     # others (with uniform noise: out of their reach) makes the bound worthless.
     share = 1.0 / batch
-    others = np.logaddexp(found.others + np.log1p(-share), target + np.log(share))
+    others = np.logaddexp(found.leave_one_out + np.log1p(-share), target + np.log(share))
     return (
         batch_means(others - target, batch),
         batch_means(together - target, batch),
-        batch_means(found.alone - together, batch),
-        batch_means(found.alone - others, batch),
+        batch_means(found.conditional - together, batch),
+        batch_means(found.conditional - others, batch),
     )
 
 

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from dmtest.calibration.permutation import PermutationResult
 from dmtest.effects.wasserstein import direction_variance
-from dmtest.engines.labelled_lines import Drawn, Lines, per_line, sorted_lines
+from dmtest.engines.labelled_slices import (
+    LabelledStatistic,
+    SortedSlices,
+    slice_distances,
+    sort_slices,
+)
 from dmtest.engines.pool import Labels, Pool
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import EffectRow, Estimates, effects_of
@@ -83,11 +88,13 @@ def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Ef
 
     `pool` holds the rows themselves.
     """
-    from dmtest.kernels.transport import wasserstein_lines
+    from dmtest.kernels.transport import wasserstein_distances
 
     lengths = [np.sqrt(np.einsum("ij,ij->i", a, a, dtype=np.float64)) for a in (pool.x, pool.y)]
-    lines = sorted_lines(Pool(lengths[0][:, None], lengths[1][:, None]), np.ones((1, 1)))
-    values = per_line(lines, Labels(pool.n, pool.m, DEBIASING, pool.seed), wasserstein_lines)
+    lines = sort_slices(Pool(lengths[0][:, None], lengths[1][:, None]), np.ones((1, 1)))
+    values = slice_distances(
+        lines, Labels(pool.n, pool.m, DEBIASING, pool.seed), wasserstein_distances
+    )
     low, high = (np.sqrt(np.maximum(np.linalg.eigvalsh(m.covariance), 0.0)) for m in (ours, theirs))
     apart = float(np.linalg.norm(ours.mean) - np.linalg.norm(theirs.mean))
     return effects_of(
@@ -99,14 +106,14 @@ def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Ef
     )
 
 
-def _sliced(pool: Pool, drawn: Drawn) -> Estimates:
-    assert drawn.per_line is not None
-    assert drawn.lines is not None
-    row = table.SLICED_DIFFERENCE.filled(k=len(drawn.per_line))
-    return {row: _wasserstein(pool, drawn.per_line / pool.scale, drawn.lines, d=pool.d)}
+def _sliced(pool: Pool, drawn: LabelledStatistic) -> Estimates:
+    assert drawn.distances is not None
+    assert drawn.slices is not None
+    row = table.SLICED_DIFFERENCE.filled(k=len(drawn.distances))
+    return {row: _wasserstein(pool, drawn.distances / pool.scale, drawn.slices, d=pool.d)}
 
 
-def _wasserstein(pool: Pool, values: Vector, lines: Lines, *, d: int) -> Estimate:
+def _wasserstein(pool: Pool, values: Vector, lines: SortedSlices, *, d: int) -> Estimate:
     """Estimate the mean square over lines of d-dimensional rows, (lines, 1 + permutations).
 
     The mean under permutations is taken off. The error adds up what the estimate varies by: rows
@@ -120,7 +127,7 @@ def _wasserstein(pool: Pool, values: Vector, lines: Lines, *, d: int) -> Estimat
     return Estimate(value=float(means[0] - means[1:].mean()), error=float(np.sqrt(variance)))
 
 
-def _potentials(lines: Lines, n: int, m: int) -> tuple[Vector, Vector]:
+def _potentials(lines: SortedSlices, n: int, m: int) -> tuple[Vector, Vector]:
     """Average over lines the Kantorovich potentials of the rows of either sample."""
     ours, theirs = np.zeros(n), np.zeros(m)
     for values, order in zip(lines.values, lines.order, strict=True):

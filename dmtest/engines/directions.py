@@ -1,4 +1,4 @@
-"""Directions to project on."""
+"""Random directions, and checks of directions that a caller passes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def random_directions(k: int, d: int, rng: np.random.Generator) -> NDArray[np.fl
     """
     if d == 1:
         return np.ones((k, 1))
-    # A frame of min(k, d) columns is all that is needed of a block.
+    # A block needs a frame of only min(k, d) columns.
     width = min(k, d)
     count = -(-k // width)
     normal = rng.standard_normal((count, d, width))
@@ -42,7 +42,7 @@ def random_directions(k: int, d: int, rng: np.random.Generator) -> NDArray[np.fl
 
 
 def as_directions(directions: ArrayLike, d: int) -> NDArray[np.float64]:
-    """Check directions that a caller passes in: shape (k, d), unit rows.
+    """Check directions of a caller, and return them with shape (k, d) and rows of norm 1.
 
     Raises
     ------

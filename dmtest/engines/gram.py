@@ -1,4 +1,4 @@
-"""Sums over pairs of rows: one tiled pass over half of the Gram matrix, never held whole."""
+"""Sums over pairs of rows, in one pass over tiles of half of the Gram matrix."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from dmtest.runtime.typing import Vector
 Precision: TypeAlias = Literal["auto", "double"]
 Kernel: TypeAlias = Callable[..., float]
 
-# Sides of tiles: a tile, and what it is made of, stay in the second-level cache between BLAS
-# and the folds.
+# Sides of tiles: a tile and its factors stay in the second-level cache between BLAS and the
+# folds.
 TILES = {np.dtype(np.float32): 384, np.dtype(np.float64): 256}
-# From these sizes on "auto" takes float32 tiles, at half the cost: the error stays below 1e-2
-# of the null's standard deviation for every registered test (tests/engines/test_gram.py).
+# Sizes from which "auto" uses float32 tiles, at half the cost. The error is below 1e-2 of the
+# null's standard deviation for every test of the catalogue (tests/engines/test_gram.py).
 SINGLE_ROWS = 4096
 SINGLE_COLUMNS = 32
-# Largest exponents of which exp is a finite float32 and float64, with room to add up.
-ROOM = {np.dtype(np.float32): 70.0, np.dtype(np.float64): 650.0}
+# Largest exponents whose exp is finite in float32 and float64, with a margin for sums.
+LARGEST_EXPONENT = {np.dtype(np.float32): 70.0, np.dtype(np.float64): 650.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class PairSum:
         A fold of a tile, from :mod:`dmtest.kernels.pairs` or with the same arguments:
         ``(gram, shared, left, right, diagonal, constants)``.
     near, far : float, optional
-        `shared` is the tile of exp(-near |Y_j - Y_k|^2), or of exp(far |Y_j + Y_k|^2); it is
-        made once for all sums that ask for the same one.
+        `shared` is the tile of exp(-near |Y_j - Y_k|^2), or of exp(far |Y_j + Y_k|^2). It is
+        computed once for all sums that request the same tile.
     distance : bool
-        `shared` is the tile of |Y_j - Y_k|. With none of the three it is the Gram tile.
+        `shared` is the tile of |Y_j - Y_k|. Without any of the three, `shared` is the Gram tile.
     constants : tuple of float
-        Passed on to the kernel.
+        Passed to the kernel.
     largest : bool
-        Take the largest of the tiles' values instead of their sum.
+        The result is the largest value of the tiles instead of their sum.
     """
 
     kernel: Kernel
@@ -56,8 +56,8 @@ class PairSum:
     largest: bool = False
 
     @property
-    def shares(self) -> tuple[str, float]:
-        """Which tile beside the Gram tile it is folded with."""
+    def shared_tile(self) -> tuple[str, float]:
+        """Kind and constant of the tile that the kernel gets as `shared`."""
         if self.near is not None:
             return "near", self.near
         if self.far is not None:
@@ -66,7 +66,7 @@ class PairSum:
 
 
 def tile_dtype(n: int, d: int, precision: Precision = "auto") -> np.dtype[Any]:
-    """Tell the precision of the tiles for n rows in d columns."""
+    """Return the precision of the tiles for n rows in d columns."""
     single = precision == "auto" and n >= SINGLE_ROWS and d >= SINGLE_COLUMNS
     return np.dtype(np.float32 if single else np.float64)
 
@@ -85,28 +85,29 @@ def pair_sums(
     ----------
     rows : ndarray, shape (n, d)
     requests : sequence of PairSum
-        Equal ones are computed once.
+        Equal requests are computed once.
     precision : {"auto", "double"}
-        "auto": float32 tiles, added up in float64, where n and d are large.
+        "auto": float32 tiles, added in float64, if n and d are large.
     threads : bool
         Whether to spread rows of tiles over threads.
     progress : callable, optional
-        Called with (what, tiles done, tiles in all) after every row of tiles.
+        Called with (what, tiles done, tiles in total) after every row of tiles.
 
     Returns
     -------
     dict of PairSum to float
     """
     kind = tile_dtype(len(rows), rows.shape[1], precision)
-    # Distances add up to n^2 sqrt(2d), of which what varies is so little that float32 shows.
+    # The sum of distances is about n^2 sqrt(2d), and its variation so small a part of it that
+    # float32 is too coarse.
     double = [r for r in requests if r.distance] if kind == np.float32 else []
     single = [r for r in requests if r not in double]
-    found: dict[PairSum, float] = {}
-    for dtype, chosen in ((kind, single), (np.dtype(np.float64), double)):
-        if chosen:
+    sums: dict[PairSum, float] = {}
+    for dtype, group in ((kind, single), (np.dtype(np.float64), double)):
+        if group:
             y = np.ascontiguousarray(rows, dtype=dtype)
-            found |= _one_pass(y, tuple(dict.fromkeys(chosen)), threads, progress)
-    return found
+            sums |= _one_pass(y, tuple(dict.fromkeys(group)), threads, progress)
+    return sums
 
 
 def _one_pass(
@@ -115,19 +116,18 @@ def _one_pass(
     wide = np.einsum("ij,ij->i", y, y, dtype=np.float64)
     job = _Pass(y, wide, requests)
     parts = blocks(len(y), TILES[y.dtype])
-    held = threading.local()
+    local = threading.local()
 
     def row_of_tiles(index: int) -> Vector:
-        # One set of tiles a thread for the whole pass: touching fresh memory costs more than
-        # the product.
-        if not hasattr(held, "tiles"):
-            held.tiles = job.tiles()
+        # One set of tiles per thread for the whole pass: new memory costs more than the product.
+        if not hasattr(local, "tiles"):
+            local.tiles = job.tiles()
         total = job.start()
         for columns in parts[index:]:
-            job.fold(parts[index], columns, held.tiles, total)
+            job.fold(parts[index], columns, local.tiles, total)
         return total
 
-    # Longest rows first: the two workers then end together. Summation order is fixed.
+    # Longest rows first, so that the threads end at the same time. The order of sums is fixed.
     order = range(len(parts))
     total, done, tiles = job.start(), 0, len(parts) * (len(parts) + 1) // 2
     sums = run_tasks(row_of_tiles, order) if threads else map(row_of_tiles, order)
@@ -136,11 +136,11 @@ def _one_pass(
         done += len(parts) - index
         if progress is not None:
             progress("pairs of rows", done, tiles)
-    return job.scaled(total)
+    return job.results(total)
 
 
 class _Pass:
-    """What one pass over the tiles has to compute, and the folding of one tile."""
+    """The requests of one pass over the tiles, and the fold of one tile."""
 
     def __init__(self, y: NDArray[Any], squared: Vector, requests: tuple[PairSum, ...]) -> None:
         self.y, self.requests = y, requests
@@ -149,11 +149,11 @@ class _Pass:
         self.constants = [np.array(request.constants, dtype=np.float64) for request in requests]
         self.groups: dict[tuple[str, float], list[int]] = {}
         for position, request in enumerate(requests):
-            self.groups.setdefault(request.shares, []).append(position)
+            self.groups.setdefault(request.shared_tile, []).append(position)
         top = float(squared.max(initial=0.0))
-        room = ROOM[y.dtype]
+        largest = LARGEST_EXPONENT[y.dtype]
         self.shifts = {
-            value: 4.0 * value * top if 4.0 * value * top > room else 0.0
+            value: 4.0 * value * top if 4.0 * value * top > largest else 0.0
             for kind, value in self.groups
             if kind == "far"
         }
@@ -172,7 +172,7 @@ class _Pass:
         self, rows: slice, columns: slice, tiles: tuple[NDArray[Any], ...], total: Vector
     ) -> None:
         shape = rows.stop - rows.start, columns.stop - columns.start
-        # A tile at the edge lies at the front of the memory of a whole one.
+        # A smaller tile at the edge uses the front of the memory of a full one.
         gram, space = (tile.reshape(-1)[: shape[0] * shape[1]].reshape(shape) for tile in tiles)
         np.matmul(self.y[rows], self.y[columns].T, out=gram)
         left, right = self.squared[rows], self.squared[columns]
@@ -196,7 +196,7 @@ class _Pass:
                 else:
                     total[position] += part
 
-    def scaled(self, total: Vector) -> dict[PairSum, float]:
+    def results(self, total: Vector) -> dict[PairSum, float]:
         out = {}
         for request, value in zip(self.requests, total, strict=True):
             shift = self.shifts.get(request.far, 0.0) if request.far is not None else 0.0
@@ -207,7 +207,7 @@ class _Pass:
 
 @cache
 def _fills() -> dict[str, Kernel]:
-    """Kernels that make the shared tiles; imported when needed, as numba is slow to import."""
+    """Kernels that fill the shared tiles; imported on first use, as numba is slow to import."""
     from dmtest.kernels import pairs
 
     return {"near": pairs.near, "far": pairs.far, "distance": pairs.distance, "mass": pairs.mass}

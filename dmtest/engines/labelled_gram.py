@@ -1,4 +1,4 @@
-"""Quadratic forms w'Kw of pairwise functions of pooled rows, for many labellings at once."""
+"""Quadratic forms w'Kw of pairwise functions of pooled rows, for all labellings in one pass."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dmtest.runtime.parallel import Progress, blocks, run_tasks
 from dmtest.runtime.typing import Vector
 
 TILE = 512
-# Pooled rows from which on labellings are multiplied with tiles in float32, at half the time. The
-# error is far below what p-values resolve (tests), in standard deviations of the null.
+# Pooled rows from which labellings are multiplied with tiles in float32, in half the time. The
+# error, in standard deviations of the null, is far below the resolution of p-values (tests).
 SINGLE_ROWS, SINGLE_ERROR = 4096, 1e-4
-# Labellings that are multiplied at a time: their weights stay in the second-level cache.
+# Labellings multiplied at a time: their weights stay in the second-level cache.
 GROUP = 256
 
 
 @dataclass(frozen=True, slots=True)
 class PairForm:
-    """Asks for w'Kw of a function of the distance of two rows.
+    """Request for w'Kw of a function of the distance of two rows; the answer is a `Form`.
 
-    K is exp(-rate D) of the squared distance D; the distance itself where `rate` is None.
+    K is exp(-rate D) of the squared distance D, or the distance if `rate` is None.
     """
 
     rate: float | None
@@ -36,17 +36,17 @@ DISTANCE = PairForm(None)
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One pairwise function, all labellings.
+    """Quadratic forms of one pairwise function for all labellings.
 
     Attributes
     ----------
     values : ndarray, shape (1 + replicates,)
-        w'Kw with w = 1/n on the data and -1/m on the reference, the observed labelling first.
+        w'Kw with w = 1/n on the data and -1/m on the reference; the observed labelling first.
     potential : ndarray, shape (n + m,)
-        Kw of the observed labelling, but for a constant: what every row has to do with the
+        Kw of the observed labelling, up to a constant: the contribution of every row to the
         difference.
     rounding : float
-        Rounding error of `values`, in their own standard deviations under permutation.
+        Rounding error of `values`, in units of their standard deviation under permutation.
     """
 
     values: Vector
@@ -55,48 +55,52 @@ class Form:
 
 
 def quadratic_forms(
-    pool: Pool, labels: Labels, kinds: Sequence[PairForm], progress: Progress | None = None
+    pool: Pool, labels: Labels, requests: Sequence[PairForm], progress: Progress | None = None
 ) -> list[Form]:
     """Evaluate w'Kw for every labelling in one pass over half of the pairs.
 
-    A tile of pairs is made once and multiplied with the weights of all labellings, so that no
-    matrix of all pairs is ever held and a labelling costs one multiply-add a pair.
+    A tile of pairs is computed once and multiplied with the weights of all labellings. The
+    matrix of all pairs is never stored, and a labelling costs one multiply-add per pair.
 
     Parameters
     ----------
     pool : Pool
     labels : Labels
-    kinds : sequence of PairForm
-        Which functions of the distance.
+    requests : sequence of PairForm
+        Functions of the distance.
+    progress : callable, optional
+        Called with (what, tiles done, tiles in total) after every row of tiles.
 
     Returns
     -------
-    list of Form, in the order of `kinds`
+    list of Form, in the order of `requests`
     """
     rows = pool.rows(slice(0, pool.total))
     squared = np.einsum("ij,ij->i", rows, rows)
     parts = blocks(pool.total, TILE)
     marks = labels.marks(slice(0, labels.replicates + 1))
-    kind = np.dtype(np.float32 if pool.total >= SINGLE_ROWS else np.float64)
-    # Longest rows of tiles first, so that the threads end together; the order of sums is fixed.
-    job = _Job(rows, squared, marks, labels, tuple(kinds), parts, kind)
-    total = np.zeros((len(kinds), len(marks)))
-    potential = np.zeros((len(kinds), pool.total))
+    dtype = np.dtype(np.float32 if pool.total >= SINGLE_ROWS else np.float64)
+    # Longest rows first, so that the threads end at the same time. The order of sums is fixed.
+    job = _Job(rows, squared, marks, labels, tuple(requests), parts, dtype)
+    total = np.zeros((len(requests), len(marks)))
+    potential = np.zeros((len(requests), pool.total))
     done, tiles = 0, len(parts) * (len(parts) + 1) // 2
-    for index, (values, towards) in enumerate(run_tasks(job.row_of_tiles, range(len(parts)))):
+    for index, (values, potential_part) in enumerate(
+        run_tasks(job.row_of_tiles, range(len(parts)))
+    ):
         total += values
-        potential += towards
+        potential += potential_part
         done += len(parts) - index
         if progress is not None:
             progress("pairs of rows", done, tiles)
-    # The reported value is in float64 always.
-    total[:, 0] = potential @ job.first
-    rounding = SINGLE_ERROR if kind == np.float32 else 0.0
-    return [Form(total[k], potential[k], rounding) for k in range(len(kinds))]
+    # The reported value is always computed in float64.
+    total[:, 0] = potential @ job.observed
+    rounding = SINGLE_ERROR if dtype == np.float32 else 0.0
+    return [Form(total[k], potential[k], rounding) for k in range(len(requests))]
 
 
 class _Job:
-    """What one pass over the tiles computes."""
+    """The requests of one pass over the tiles, and the folds of a row of tiles."""
 
     def __init__(
         self,
@@ -104,36 +108,36 @@ class _Job:
         squared: Vector,
         marks: NDArray[np.uint8],
         labels: Labels,
-        kinds: tuple[PairForm, ...],
+        requests: tuple[PairForm, ...],
         parts: list[slice],
         dtype: np.dtype[Any],
     ) -> None:
         self.rows, self.squared, self.marks, self.labels = rows, squared, marks, labels
-        self.kinds, self.parts, self.dtype = kinds, parts, dtype
-        self.first = labels.weights(marks[0])
-        self.centres = [0.0] * len(kinds)
-        # Weights sum to 0, so a constant taken off K changes nothing but rounding.
+        self.requests, self.parts, self.dtype = requests, parts, dtype
+        self.observed = labels.weights(marks[0])
+        self.centres = [0.0] * len(requests)
+        # Weights sum to 0, so a constant subtracted from K changes only rounding.
         self.centres = [float(tile.mean()) for tile in self.tiles(parts[0], parts[-1])]
 
     def row_of_tiles(self, index: int) -> tuple[Vector, Vector]:
         here = self.parts[index]
-        values = np.zeros((len(self.kinds), len(self.marks)))
-        towards = np.zeros((len(self.kinds), len(self.rows)))
+        values = np.zeros((len(self.requests), len(self.marks)))
+        potential_part = np.zeros((len(self.requests), len(self.rows)))
         for there in self.parts[index:]:
             diagonal = here == there
             for k, tile in enumerate(self.tiles(here, there)):
-                towards[k, here] += tile @ self.first[there]
+                potential_part[k, here] += tile @ self.observed[there]
                 if not diagonal:
-                    towards[k, there] += self.first[here] @ tile
-                share = self.folded(tile.astype(self.dtype, copy=False), here, there)
+                    potential_part[k, there] += self.observed[here] @ tile
+                share = self.fold(tile.astype(self.dtype, copy=False), here, there)
                 values[k] += share if diagonal else 2.0 * share
-        return values, towards
+        return values, potential_part
 
-    def folded(self, tile: NDArray[Any], here: slice, there: slice) -> Vector:
-        """Sum w_j w_k tile_jk for every labelling: a product with zeros and ones does it.
+    def fold(self, tile: NDArray[Any], here: slice, there: slice) -> Vector:
+        """Sum of w_j w_k tile_jk for every labelling, by a product with labels of 0 and 1.
 
-        w = a L - c with labels L: of L'K the sum of all rows is taken off first, so that
-        nothing large cancels.
+        w = a L - c with labels L. The sum of all rows is subtracted from L'K first, so that no
+        large terms cancel.
         """
         out = np.empty(len(self.marks))
         c = 1.0 / self.labels.m
@@ -152,12 +156,12 @@ class _Job:
 
         gram = self.rows[here] @ self.rows[there].T
         left, right = self.squared[here], self.squared[there]
-        made: list[Vector] = []
-        for kind, centre in zip(self.kinds, self.centres, strict=True):
+        tiles: list[Vector] = []
+        for request, centre in zip(self.requests, self.centres, strict=True):
             out: NDArray[Any] = np.empty_like(gram)
-            fill = kernels.distance if kind.rate is None else kernels.near
-            fill(gram, left, right, False, kind.rate or 0.0, 0.0, True, out)
+            fill = kernels.distance if request.rate is None else kernels.near
+            fill(gram, left, right, False, request.rate or 0.0, 0.0, True, out)
             if here == there:
-                np.fill_diagonal(out, 0.0 if kind.rate is None else 1.0)
-            made.append(out - centre)
-        return made
+                np.fill_diagonal(out, 0.0 if request.rate is None else 1.0)
+            tiles.append(out - centre)
+        return tiles

@@ -1,4 +1,4 @@
-"""Moments of slices in one pass: of given lines, and of projections that are never kept."""
+"""Moments of slices in one pass, of given slices or of projections that are not stored."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.runtime.memory import borrowed
+from dmtest.runtime.memory import scratch
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.typing import Vector
 
 Block: TypeAlias = NDArray[Any]
 
-# Leading values of a slice that its pivot and its unit are taken from.
+# Leading values of a slice that determine its pivot and its unit.
 LEADING = 256
-# From this length on float32 lines are added up in float32 for short runs: the error then is
+# Length from which float32 slices are added in float32 for short runs. The error is
 # below 1e-4 of the null's standard sd of skewness and kurtosis (tests/engines/test_moments.py).
 BRIEF_ROWS = 4096
-# Values projected at a time, which stay in the second-level cache with what makes them.
+# Values projected at a time, which stay in the second-level cache with their factors.
 TILE_VALUES = 768 * 256
-# Values in a task that adds lines up, and how many tasks at most.
+# Values in a task that adds slices, and the largest number of tasks.
 TASK_VALUES, TASKS = 1 << 17, 16
-# Variances of which units of the leading values still are good ones.
+# Range of variances, in squared units of the leading values, in which these units are good.
 LEAST, MOST = 2.0**-20, 2.0**20
 
 
-def line_moments(rows: Block) -> Vector:
-    """Mean and central moments 2, 3, 4 (divided by n) of every row: shape (k, 4).
+def slice_moments(rows: Block) -> Vector:
+    """Return mean and central moments 2, 3, 4 (divided by n) of every slice: shape (k, 4).
 
-    Long float32 rows are added up in float32 for short runs (brief_power_sums); a row that the
-    leading values represent badly is added up again in float64.
+    Long float32 slices are added in float32 for short runs (brief_power_sums). A slice that its
+    leading values represent badly is added again in float64.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (k, n)
+        One slice a row, C-contiguous.
     """
     from dmtest.kernels.slices import brief_power_sums, leading_units, power_sums
 
@@ -38,7 +43,7 @@ def line_moments(rows: Block) -> Vector:
     brief = _brief(rows.dtype, n)
     sums, pivot, inverse = np.zeros((k, 4)), np.empty(k), np.empty(k)
 
-    # Nothing but kernels in a task: threads that wait for the interpreter read no memory.
+    # A task runs only kernels: a thread that waits for the interpreter reads no memory.
     def task(part: slice) -> None:
         leading_units(rows[part], LEADING, pivot[part], inverse[part])
         if brief:
@@ -50,29 +55,29 @@ def line_moments(rows: Block) -> Vector:
         pass
     if not brief:
         return _central(sums, pivot, 1.0, n)
-    found = _central(sums, pivot, inverse, n)
-    bad = np.flatnonzero(_misplaced(sums, n))
+    moments = _central(sums, pivot, inverse, n)
+    bad = np.flatnonzero(_needs_double(sums, n))
     if len(bad):
         wide = np.zeros((len(bad), 4))
         power_sums(rows[bad], pivot[bad], wide)
-        found[bad] = _central(wide, pivot[bad], 1.0, n)
-    return found
+        moments[bad] = _central(wide, pivot[bad], 1.0, n)
+    return moments
 
 
 def projected_moments(x: Block, directions: Vector) -> Vector:
-    """Moments of the lines ``directions @ x.T``, as of :func:`line_moments`."""
+    """Return the moments of the slices ``directions @ x.T``, as :func:`slice_moments` does."""
     n = len(x)
     u = directions.astype(x.dtype)
     pivot, inverse = _units(u @ np.asarray(x[:LEADING]).T)
     if not _brief(x.dtype, n):
         return _central(_projected_sums(x, u, pivot, None), pivot, 1.0, n)
     sums = _projected_sums(x, u, pivot, inverse)
-    found = _central(sums, pivot, inverse, n)
-    bad = np.flatnonzero(_misplaced(sums, n))
+    moments = _central(sums, pivot, inverse, n)
+    bad = np.flatnonzero(_needs_double(sums, n))
     if len(bad):
         wide = _projected_sums(x, u[bad], pivot[bad], None)
-        found[bad] = _central(wide, pivot[bad], 1.0, n)
-    return found
+        moments[bad] = _central(wide, pivot[bad], 1.0, n)
+    return moments
 
 
 def _projected_sums(x: Block, u: Block, pivot: Vector, inverse: Vector | None) -> Vector:
@@ -83,18 +88,18 @@ def _projected_sums(x: Block, u: Block, pivot: Vector, inverse: Vector | None) -
 
     def task(rows: slice) -> Vector:
         sums = np.zeros((k, 4))
-        with borrowed(k * size, x.dtype) as space:
+        with scratch(k * size, x.dtype) as space:
             for start in range(rows.start, rows.stop, size):
                 part = np.asarray(x[start : min(start + size, rows.stop)])
-                lines = np.matmul(u, part.T, out=space[: k * len(part)].reshape(k, len(part)))
+                slices = np.matmul(u, part.T, out=space[: k * len(part)].reshape(k, len(part)))
                 if inverse is None:
-                    power_sums(lines, pivot, sums)
+                    power_sums(slices, pivot, sums)
                 else:
-                    brief_power_sums(lines, pivot, inverse, sums)
+                    brief_power_sums(slices, pivot, inverse, sums)
         return sums
 
     total = np.zeros((k, 4))
-    tiles = -(-n // (32 * size))  # in a task, of at most 32
+    tiles = -(-n // (32 * size))  # tiles in a task; at most 32 tasks
     for sums in run_tasks(task, blocks(n, tiles * size)):
         total += sums
     return total
@@ -112,8 +117,8 @@ def _units(leading: Block) -> tuple[Vector, Vector]:
     return pivot, inverse
 
 
-def _misplaced(sums: Vector, n: int) -> NDArray[np.bool_]:
-    """Tell rows whose pivot is not within a deviation of the mean, or whose unit is far off."""
+def _needs_double(sums: Vector, n: int) -> NDArray[np.bool_]:
+    """Mark slices with a pivot over one sd from the mean, or a unit far from the sd."""
     with np.errstate(invalid="ignore", over="ignore"):
         shift, square = sums[:, 0] / n, sums[:, 1] / n
         variance = square - shift**2
@@ -122,7 +127,7 @@ def _misplaced(sums: Vector, n: int) -> NDArray[np.bool_]:
 
 
 def _central(sums: Vector, pivot: Vector, inverse: Vector | float, n: int) -> Vector:
-    """Turn sums of powers of (y - pivot) inverse into the mean and central moments 2 to 4."""
+    """Return mean and central moments 2 to 4 from sums of powers of (y - pivot) inverse."""
     unit = 1.0 / inverse
     with np.errstate(invalid="ignore", over="ignore"):
         m1, m2, m3, m4 = (sums / n).T

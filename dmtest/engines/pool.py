@@ -1,4 +1,4 @@
-"""Two samples seen as one pool of rows, and label vectors that say which row is whose."""
+"""Two samples as one pool of rows, and labels that assign rows to the data or the reference."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dmtest.runtime.typing import Vector
 
 Marks = NDArray[np.uint8]
 
-# Label vectors are kept up to this many bytes; above it every look at one draws it again.
-KEPT = 1 << 28
+# Labels are stored up to this many bytes. Above, every use draws them again.
+LABEL_BYTES = 1 << 28
 
 
 class Labels:
     """The observed labelling of n + m pooled rows and random relabellings of it.
 
     A labelling is a vector of n ones (the data) and m zeros (the reference). Number 0 is the
-    observed one; number b > 0 is a permutation of it, uniform and independent of the data, from
-    a stream of its own: more of them, or another order of asking, change none.
+    observed labelling. Number b > 0 is a permutation of it, uniform and independent of the data,
+    from its own stream: it depends neither on the number of labellings nor on the order of use.
     """
 
     def __init__(self, n: int, m: int, replicates: int, seed: int) -> None:
@@ -35,11 +35,11 @@ class Labels:
 
     @property
     def total(self) -> int:
-        """Pooled rows."""
+        """Number of pooled rows."""
         return self.n + self.m
 
     def fewer(self, replicates: int) -> Labels:
-        """Return the first of these labellings: replicate b is the same."""
+        """Return the first `replicates` of these labellings: replicate b is the same."""
         if replicates == self.replicates:
             return self
         part = Labels(self.n, self.m, replicates, self.seed)
@@ -47,18 +47,18 @@ class Labels:
         return part
 
     def batches(self) -> list[slice]:
-        """Cut all labellings, the observed one first, into parts that fit in memory."""
-        return blocks(self.replicates + 1, max(1, KEPT // self.total))
+        """Divide all labellings, the observed one first, into parts that fit in memory."""
+        return blocks(self.replicates + 1, max(1, LABEL_BYTES // self.total))
 
     def marks(self, part: slice) -> Marks:
-        """Give labellings `part`: shape (len, n + m), 1 for rows of the data."""
+        """Return labellings `part`: shape (len, n + m), 1 for rows of the data."""
         if len(self.batches()) == 1:
             if self._all is None:
-                self._all = self._drawn(slice(0, self.replicates + 1))
+                self._all = self._draw(slice(0, self.replicates + 1))
             return self._all[part]
-        return self._drawn(part)
+        return self._draw(part)
 
-    def _drawn(self, part: slice) -> Marks:
+    def _draw(self, part: slice) -> Marks:
         out = np.empty((part.stop - part.start, self.total), np.uint8)
         for row, b in enumerate(range(part.start, part.stop)):
             out[row] = self._observed
@@ -67,7 +67,7 @@ class Labels:
         return out
 
     def weights(self, marks: Marks) -> Vector:
-        """Turn labels into 1/n for the data and -1/m for the reference: they sum to 0."""
+        """Return weights: 1/n for rows of the data, -1/m for the reference; they sum to 0."""
         ours, theirs = 1.0 / self.n, -1.0 / self.m
         return np.where(marks == 1, ours, theirs)
 
@@ -76,15 +76,15 @@ class Labels:
 class Pool:
     """The rows of the data and, after them, of the reference.
 
-    Rows are handed out in float64 with the pooled mean taken off, which nothing here depends
-    on but rounding: squared distances come from products of rows.
+    Rows are returned in float64 less the pooled mean. Results do not depend on the mean, but
+    rounding does: squared distances are computed from products of rows.
 
     Attributes
     ----------
     x, y : ndarray, shapes (n, d) and (m, d)
     seed : int
-        Of whatever a statistic draws at random: directions, frequencies, subsets of rows.
-        None of it looks at labels.
+        Seed of all random draws of a statistic (directions, frequencies, subsets of rows), which
+        do not depend on labels.
     """
 
     x: NDArray[Any] = field(repr=False)
@@ -93,38 +93,38 @@ class Pool:
 
     @property
     def n(self) -> int:
-        """Rows of the data."""
+        """Number of rows of the data."""
         return len(self.x)
 
     @property
     def m(self) -> int:
-        """Rows of the reference."""
+        """Number of rows of the reference."""
         return len(self.y)
 
     @property
     def total(self) -> int:
-        """Rows of both."""
+        """Number of rows of both."""
         return len(self.x) + len(self.y)
 
     @property
     def d(self) -> int:
-        """Columns."""
+        """Number of columns."""
         return int(self.x.shape[1])
 
     @property
     def scale(self) -> float:
-        """Factor nm / (n + m) that statistics carry: their null then does not move with n."""
+        """Factor nm / (n + m) of the statistics, with which their null does not depend on n."""
         return self.n * self.m / self.total
 
     @cached_property
     def mean(self) -> Vector:
-        """Pooled mean."""
+        """Pooled mean: shape (d,)."""
         sums = [a.sum(axis=0, dtype=np.float64) for a in (self.x, self.y)]
         return np.asarray((sums[0] + sums[1]) / self.total)
 
     @cached_property
     def variance(self) -> Vector:
-        """Pooled variances of the columns (1/N)."""
+        """Pooled variances of the columns (1/N): shape (d,)."""
         squares = sum(np.square(rows).sum(axis=0) for _, rows in self.tiles())
         return np.asarray(squares / self.total)
 
@@ -140,23 +140,23 @@ class Pool:
         return np.asarray(np.asarray(joined, dtype=np.float64) - self.mean)
 
     def pick(self, index: NDArray[np.intp]) -> Vector:
-        """Return the pooled rows of a sorted index, centred, in float64."""
+        """Return the pooled rows at sorted positions, centred, in float64."""
         ours = index[index < self.n]
         theirs = index[index >= self.n] - self.n
         joined = np.concatenate([np.asarray(self.x[ours]), np.asarray(self.y[theirs])])
         return np.asarray(joined.astype(np.float64) - self.mean)
 
     def tiles(self) -> Iterator[tuple[slice, Vector]]:
-        """Go over all rows in tiles."""
+        """Yield all rows in tiles."""
         for part in blocks(self.total, ROW_TILE):
             yield part, self.rows(part)
 
-    def shuffled(self, name: str) -> NDArray[np.intp]:
-        """Put the pooled rows in an order that looks random and depends on their values alone.
+    def random_order(self, name: str) -> NDArray[np.intp]:
+        """Return the pooled rows' positions in a random order that depends only on their values.
 
-        A statistic that takes some rows, or deals rows to folds, has to treat every labelling
-        alike. Were rows taken by position, the data's first, it would do so on average over
-        seeds only; taken in the order of a hash of their values, it does for every seed.
+        A statistic that uses a subset of rows, or divides rows into folds, has to treat all
+        labellings alike. With rows chosen by position, the data first, this would hold only on
+        average over seeds; in the order of a hash of the values it holds for every seed.
         """
         rng = stream(self.seed, f"pool/{name}")
         weights = rng.uniform(0.5, 1.5, self.d)
@@ -165,19 +165,19 @@ class Pool:
             for a in (self.x, self.y)
             for part in blocks(len(a), ROW_TILE)
         ]
-        # Equal rows have equal keys: chance orders them.
-        return np.lexsort((rng.permutation(self.total), _mixed(np.concatenate(parts))))
+        # Equal rows have equal keys; a random permutation orders them.
+        return np.lexsort((rng.permutation(self.total), _hash(np.concatenate(parts))))
 
     def subset(self, count: int, name: str) -> NDArray[np.intp]:
-        """Draw rows of the pool, whosever they are: sorted positions."""
+        """Draw rows of the pool without regard to labels, and return their sorted positions."""
         if count >= self.total:
             return np.arange(self.total)
-        return np.sort(self.shuffled(name)[:count])
+        return np.sort(self.random_order(name)[:count])
 
 
-def _mixed(values: Vector) -> NDArray[np.uint64]:
-    """Scramble the bits of numbers: the finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
-    # In single precision: what rounding does to a row does not reorder all of them.
+def _hash(values: Vector) -> NDArray[np.uint64]:
+    """Hash numbers with the finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
+    # In single precision, so that rounding of the data does not change the order of all rows.
     with np.errstate(over="ignore"):
         short = values.astype(np.float32)
     bits = short.view(np.uint32).astype(np.uint64) << np.uint64(17)

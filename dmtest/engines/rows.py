@@ -1,4 +1,4 @@
-"""Statistics of whole rows: what they are given, and how several are computed together."""
+"""Statistics of whole rows: the view that they share, and their joint evaluation."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.transforms import mean_and_covariance
 
-# A statistic and the part of it that varies, which it is calibrated on.
+# A statistic, and its varying part, on which it is calibrated.
 Values: TypeAlias = tuple[float, float]
-# What a statistic that needs sums over pairs is: it asks for them, and is told.
+# A statistic that needs sums over pairs: a generator that yields requests and receives sums.
 Asks: TypeAlias = Generator["PairSum | tuple[PairSum, ...]", Any, Values]
 Function: TypeAlias = Callable[..., "Values | Asks"]
 
 
 class RowView:
-    """A sample in the space of a test, and what several statistics of it share.
+    """A sample in the space of a test, with quantities that several statistics share.
 
     Parameters
     ----------
     rows : ndarray, shape (n, d)
-        Whitened residuals, rows on normal scale, in the unit cube or of length 1.
+        Whitened residuals, or rows on normal scale, in the unit cube or of length 1.
     factor : ndarray, shape (d, d), optional
-        Lower Cholesky factor L of the 1/n covariance of the sample that residuals are of:
-        x - m = rows L'. None stands for the identity.
+        Lower Cholesky factor L of the 1/n covariance of the sample: x - m = rows L' for
+        residuals. None stands for the identity.
     precision : {"auto", "double"}
-        Of the tiles of sums over pairs.
+        Precision of tiles in sums over pairs.
     threads : bool
         Whether more than one thread may be used.
     progress : callable, optional
+        Called with (what, done, total).
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class RowView:
         return mean_and_covariance(self.rows)
 
     def rng(self, name: str) -> np.random.Generator:
-        """Return the stream of a search: the same for every sample, so that it is calibrated."""
+        """Return the stream of a search: the same for every sample, so that nulls include it."""
         return stream(0, f"search/{name}")
 
 
@@ -98,9 +99,9 @@ def evaluate_all(
     ----------
     view : RowView
     functions : sequence of callable
-        From the view and parameters to a statistic and its varying part. One that needs sums
-        over pairs is a generator: it yields a :class:`PairSum` (or a tuple of them), and is
-        sent the sum (or a tuple of sums).
+        From the view and parameters to a statistic and its varying part. A function that needs
+        sums over pairs is a generator: it yields a :class:`PairSum` (or a tuple of them) and
+        receives the sum (or a tuple of sums).
     params : sequence of mapping
         Tuning parameters of every function.
 
@@ -119,7 +120,7 @@ def evaluate_all(
         )
 
     pairs = zip(functions, params, strict=True)
-    return results_of((function(view, **chosen) for function, chosen in pairs), sums)
+    return results_of((function(view, **values) for function, values in pairs), sums)
 
 
 def evaluate(function: Function, view: RowView, **params: Any) -> Values:

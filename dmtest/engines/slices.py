@@ -1,4 +1,4 @@
-"""Project on k directions; every statistic of a slice shares one projection and one sort."""
+"""Statistics of slices along k directions, with one projection and one sort for all of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.moments import line_moments, projected_moments
+from dmtest.engines.moments import projected_moments, slice_moments
 from dmtest.errors import InputError
-from dmtest.runtime.memory import borrowed
+from dmtest.runtime.memory import scratch
 from dmtest.runtime.parallel import ROW_TILE, Progress, blocks, run_tasks, single_threaded_blas
 from dmtest.runtime.typing import Vector
 
@@ -19,30 +19,30 @@ Parameters: TypeAlias = Literal["known", "fitted"]
 Block: TypeAlias = NDArray[Any]
 Statistic: TypeAlias = Callable[..., Vector]
 
-# Values in a view: with what is made of them they stay in the last-level cache.
+# Values in a view: they and the quantities computed from them stay in the last-level cache.
 VIEW_VALUES = 1 << 22
-# Values in one task: large enough to hide Python's overhead, small enough to stay in cache.
+# Values in one task: enough to hide the overhead of Python, few enough to stay in the cache.
 LEAST_VALUES, TASK_VALUES = 1 << 15, 1 << 18
-# Tasks that are enough for a balanced load.
+# Number of tasks that balances the threads.
 TASKS = 8
-# From this length on values are sorted by buckets; numpy is faster below.
+# Length from which values are sorted by buckets; numpy is faster below.
 BUCKETS = 1024
-# Values of the lines held at once: memory grows with this, not with n times k.
-HELD_VALUES = 1 << 25
+# Values of slices in memory at a time: memory grows with this and not with n times k.
+BLOCK_VALUES = 1 << 25
 
 
 class SliceView:
-    """A block of slices and what statistics share about it, each computed once.
+    """A block of slices with the quantities that statistics share, each computed once.
 
     Parameters
     ----------
     rows : ndarray, shape (k, n)
-        One slice a row, float32 or float64; not altered.
+        One slice a row, float32 or float64; not modified.
     parameters : {"known", "fitted"}
-        ``"known"``: the null is N(0, 1). ``"fitted"``: some normal; slices are
-        standardised by their mean and n - 1 standard deviation.
+        ``"known"``: the target of a slice is N(0, 1). ``"fitted"``: it is some normal law, and
+        slices are standardised by their mean and n - 1 standard deviation.
     space : ndarray, shape (k, n), optional
-        Memory for the sorted rows, of the dtype of `rows`.
+        Memory for the sorted rows, with the dtype of `rows`.
     """
 
     def __init__(self, rows: Block, parameters: Parameters, space: Block | None = None) -> None:
@@ -59,23 +59,23 @@ class SliceView:
     @cached_property
     def central(self) -> Vector:
         """Mean and central moments 2, 3, 4 (divided by n): shape (k, 4)."""
-        return line_moments(self.rows)
+        return slice_moments(self.rows)
 
     @cached_property
     def loc(self) -> Vector:
-        """Location that slices are standardised with: shape (k,)."""
+        """Location of slices, known or fitted: shape (k,)."""
         return np.zeros(self.k) if self.known else np.ascontiguousarray(self.central[:, 0])
 
     @cached_property
     def scale(self) -> Vector:
-        """Scale that slices are standardised with: shape (k,)."""
+        """Scale of slices, known or fitted: shape (k,)."""
         if self.known:
             return np.ones(self.k)
         return np.asarray(np.sqrt(self.central[:, 1] * (self.n / (self.n - 1))))
 
     @cached_property
     def sorted(self) -> Block:
-        """Rows in ascending order."""
+        """Slices in ascending order: shape (k, n)."""
         if self.n < BUCKETS:
             return np.sort(self.rows, axis=1)
         from dmtest.kernels.slices import bucket_sort
@@ -103,13 +103,14 @@ class SliceView:
     def edf(self) -> Vector:
         """Sums over the empirical cdf, :func:`dmtest.kernels.slices.edf_sums`: shape (k, 5).
 
-        The last column, of logarithms, is in :attr:`logs`: it costs more than the others.
+        The last column, of logarithms, is valid only in :attr:`logs`: it costs more than the
+        others.
         """
         return self.logs if "logs" in self.__dict__ else self._edf(logs=False)
 
     @cached_property
     def logs(self) -> Vector:
-        """The same, with the logarithms."""
+        """Sums over the empirical cdf with the column of logarithms: shape (k, 5)."""
         return self._edf(logs=True)
 
     def _edf(self, *, logs: bool) -> Vector:
@@ -128,9 +129,9 @@ class SliceView:
         return out
 
     def spread(self, work: Callable[[slice], None]) -> None:
-        """Call `work`, which is one kernel, for blocks of rows, by several threads.
+        """Call `work` for blocks of rows on several threads.
 
-        Several small steps would spend their time on waiting for the interpreter.
+        `work` is one kernel: several small steps would mostly wait for the interpreter.
         """
         size = max(LEAST_VALUES // self.n, -(-self.k // TASKS))
         for _ in run_tasks(work, blocks(self.k, min(TASK_VALUES // self.n, size))):
@@ -138,7 +139,7 @@ class SliceView:
 
 
 class MomentView(SliceView):
-    """A view of which only the moments are at hand: lines were never kept."""
+    """A view of moments only: the slices were not stored."""
 
     def __init__(self, central: Vector, n: int, parameters: Parameters) -> None:
         self.parameters = parameters
@@ -147,36 +148,36 @@ class MomentView(SliceView):
 
 
 def project(x: NDArray[Any], directions: Vector, out: Block | None = None) -> Block:
-    """Lines ``directions @ x.T`` of shape (k, n), in the dtype of `x`, by tiles of rows."""
+    """Return the slices ``directions @ x.T``, shape (k, n), in the dtype of `x`."""
     n, k = len(x), len(directions)
     u = directions.astype(x.dtype)
-    lines = np.empty((k, n), dtype=x.dtype) if out is None else out
+    slices = np.empty((k, n), dtype=x.dtype) if out is None else out
     axes = _axes(u)
     if axes is not None:
         from dmtest.kernels.slices import pick_columns
 
         # Neighbouring columns share cache lines, so one task copies them.
-        for _ in run_tasks(lambda part: pick_columns(x, axes[part], lines[part]), blocks(k, 8)):
+        for _ in run_tasks(lambda part: pick_columns(x, axes[part], slices[part]), blocks(k, 8)):
             pass
-        return lines
+        return slices
 
     def tile(rows: slice) -> None:
-        np.matmul(u, np.asarray(x[rows]).T, out=lines[:, rows])
+        np.matmul(u, np.asarray(x[rows]).T, out=slices[:, rows])
 
     for _ in run_tasks(tile, blocks(n, ROW_TILE)):
         pass
-    return lines
+    return slices
 
 
 def _axes(u: Block) -> NDArray[np.intp] | None:
-    """Return which column every direction picks, or None if one is no axis."""
+    """Return the column of every direction, or None unless all directions are axes."""
     axes = u.argmax(axis=1)
     picked = u[np.arange(len(u)), axes]
     return axes if np.count_nonzero(u) == len(u) and (picked == 1.0).all() else None
 
 
 def moment_view(x: NDArray[Any], directions: Vector, parameters: Parameters) -> MomentView:
-    """Moments of every slice in one pass over `x`; projections live for one tile only."""
+    """Return the moments of every slice in one pass over `x`, without storing the slices."""
     return MomentView(projected_moments(x, directions), len(x), parameters)
 
 
@@ -198,9 +199,9 @@ def slice_statistics(
     parameters : {"known", "fitted"}
     statistics : mapping of name to function of a :class:`SliceView`
     moments_only : bool
-        All of `statistics` need moments only, so that lines need not be kept.
+        Whether all `statistics` need only moments, so that slices need not be stored.
     progress : callable, optional
-        Called with (what, slices done, slices in all) after every block of slices.
+        Called with (what, slices done, slices in total) after every block of slices.
 
     Returns
     -------
@@ -209,23 +210,23 @@ def slice_statistics(
     Raises
     ------
     InputError
-        If parameters are to be fitted and a slice is constant.
+        If parameters are fitted and a slice is constant.
     """
     if moments_only:
-        return _evaluated(moment_view(x, directions, parameters), statistics)
+        return _evaluate(moment_view(x, directions, parameters), statistics)
     values = np.empty((len(directions), len(statistics)))
-    for part in blocks(len(directions), HELD_VALUES // len(x)):
+    for part in blocks(len(directions), BLOCK_VALUES // len(x)):
         shape = (part.stop - part.start, len(x))
-        with borrowed(shape[0] * shape[1], x.dtype) as space:
-            lines = project(x, directions[part], out=space.reshape(shape))
-            values[part] = line_statistics(lines, parameters, statistics)
+        with scratch(shape[0] * shape[1], x.dtype) as space:
+            slices = project(x, directions[part], out=space.reshape(shape))
+            values[part] = evaluate_slices(slices, parameters, statistics)
         if progress is not None:
             progress("slices", part.stop, len(directions))
     return values
 
 
-def line_statistics(
-    lines: Block,
+def evaluate_slices(
+    rows: Block,
     parameters: Parameters,
     statistics: Mapping[str, Statistic],
     *,
@@ -233,18 +234,18 @@ def line_statistics(
 ) -> Vector:
     """Evaluate statistics on given slices, one a row: (k, n) to (k, number of statistics)."""
     if moments_only:
-        moments = line_moments(np.ascontiguousarray(lines))
-        return _evaluated(MomentView(moments, lines.shape[1], parameters), statistics)
-    values, n = np.empty((len(lines), len(statistics))), lines.shape[1]
-    for part in blocks(len(lines), VIEW_VALUES // n):
-        rows = lines[part]
-        with borrowed(rows.size, rows.dtype) as space:
-            view = SliceView(rows, parameters, space.reshape(rows.shape))
-            values[part] = _evaluated(view, statistics)
+        moments = slice_moments(np.ascontiguousarray(rows))
+        return _evaluate(MomentView(moments, rows.shape[1], parameters), statistics)
+    values, n = np.empty((len(rows), len(statistics))), rows.shape[1]
+    for part in blocks(len(rows), VIEW_VALUES // n):
+        block = rows[part]
+        with scratch(block.size, block.dtype) as space:
+            view = SliceView(block, parameters, space.reshape(block.shape))
+            values[part] = _evaluate(view, statistics)
     return values
 
 
-def _evaluated(view: SliceView, statistics: Mapping[str, Statistic]) -> Vector:
+def _evaluate(view: SliceView, statistics: Mapping[str, Statistic]) -> Vector:
     refuse_constant(view)
     with single_threaded_blas():
         return np.stack([statistic(view) for statistic in statistics.values()], axis=1)

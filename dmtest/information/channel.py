@@ -110,8 +110,8 @@ def channel_bracket(
     with single_threaded_blas():
         levels = np.array([amount])
         densities = channel_densities(shuffled(rows, seed), noise, levels, size, seed)
-    lower = batch_means(densities.alone - densities.together, size)[0]
-    upper = batch_means(densities.alone - densities.others, size)[0]
+    lower = batch_means(densities.conditional - densities.mixture, size)[0]
+    upper = batch_means(densities.conditional - densities.leave_one_out, size)[0]
     low = confidence_bounds(lower, confidence, 2)[0]
     high = confidence_bounds(upper, confidence, 2)[1]
     return Bracket(

@@ -1,6 +1,6 @@
-"""Numba kernels, and nothing else: plain loops that have an independent twin in tests/.
+"""Numba kernels only: plain loops, each with an independent twin in tests/.
 
-Import a kernel module only where it is run: numba takes a third of a second to import.
+Import a kernel module inside the function that runs it: importing numba takes a third of a second.
 
 Imports only `runtime`.
 """

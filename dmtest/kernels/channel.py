@@ -1,4 +1,4 @@
-"""Densities of noisy rows under the mixture of the other rows: log-sum-exp over a tile."""
+"""Densities of noisy rows under the mixture of the other rows, by log-sum-exp over tiles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tile = NDArray[Any]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def gaussian(
+def add_normal_terms(
     gram: Tile,
     noise: Tile,
     left: Tile,
@@ -28,10 +28,25 @@ def gaussian(
 ) -> None:
     """Add a tile to log sum_{j != i} exp(-|y_i - x_j|^2 / (2 s^2)) for every level s.
 
-    y_i = x_i + s g_i, so the exponent is -(D_ij / (2 s^2) + (g_i.x_i - g_i.x_j) / s + |g_i|^2/2).
-    `gram` holds x_i.x_j and `noise` g_i.x_j; `left`, `right` hold |x|^2; `own` (2, rows) holds
-    g_i.x_i and |g_i|^2. Column j = i + skip of the tile is the row itself. `top`, `total`
-    (levels, rows): running maximum, and sum over exp(exponent - top).
+    y_i = x_i + s g_i, so the exponent is -(D_ij / (2 s^2) + (g_i.x_i - g_i.x_j) / s + |g_i|^2/2)
+    with D_ij = |x_i - x_j|^2.
+
+    Parameters
+    ----------
+    gram, noise : ndarray, shape (rows, columns)
+        Tiles of x_i.x_j and g_i.x_j.
+    left, right : ndarray, shapes (rows,) and (columns,)
+        Squared lengths |x_i|^2 and |x_j|^2.
+    own : ndarray, shape (2, rows)
+        g_i.x_i and |g_i|^2.
+    skip : int
+        Column i + skip of the tile is row i itself and is left out.
+    sigmas : ndarray, shape (levels,)
+        Standard deviations of the noise.
+    buffer : ndarray, shape (columns,)
+        Scratch memory of the type of `gram`.
+    top, total : ndarray, shape (levels, rows)
+        Running maximum of the exponents, and sum of exp(exponent - top); updated.
     """
     kind = gram.dtype.type
     half = kind(0.5)
@@ -58,13 +73,13 @@ def gaussian(
             shift = kind(top[level, i])
             run = kind(0.0)
             for j in range(width):
+                # Terms below exp(-80) do not change the sum.
                 run += exp_any(max(buffer[j] - shift, kind(-80.0)))
-            # What was cut off at exp(-80) is left out with it.
             total[level, i] += np.float64(run)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def uniform(
+def count_neighbours(
     x: Tile, v: Tile, others: Tile, skip: int, epsilons: Tile, counts: NDArray[np.int64]
 ) -> None:
     """Count the rows j != i within epsilon of y_i = x_i + epsilon v_i in every coordinate."""

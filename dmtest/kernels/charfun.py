@@ -57,7 +57,7 @@ def harmonic_sums(
     `nodes` must be a multiple of 4. x = (y - loc) * scale must lie in [-pi, pi]: half angles
     then lie within pi / 2, where short polynomials are exact. Higher harmonics follow by the
     angle-addition recurrence cos((j+1)x) = 2 cos(x) cos(jx) - cos((j-1)x), four at a time to
-    spare loads and stores.
+    save loads and stores.
     """
     twice = np.empty(CHUNK)
     c0 = np.empty(CHUNK)
@@ -116,11 +116,11 @@ def harmonic_sums(
 def epps_pulley_sum(
     values: NDArray[np.float32] | Vector, loc: float, scale: float, low: float, high: float
 ) -> float:
-    """Return n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
+    """Return n times the integral of |phi_n(t) - exp(-t^2/2)|^2 over the N(0, 1) density.
 
     `low` and `high` are the extremes of z = (y - loc) / scale. The trapezoidal rule with
-    step 2 pi / P replaces exp(-D^2/2) by its P-periodic sum; P clears the largest |D| and
-    |z| by so much that the images do not matter, and the density is cut at |t| = 6.6.
+    step 2 pi / P replaces exp(-D^2/2) by its P-periodic sum. P exceeds the largest |D| and
+    |z| by so much that the images are negligible; the density is cut off at |t| = 6.6.
     """
     n = values.size
     spread = high - low
@@ -150,7 +150,7 @@ CELL = 8.0
 def epps_pulley_sums(
     rows: Block, loc: Vector, scale: Vector, low: Vector, high: Vector, skip: Flags, out: Vector
 ) -> None:
-    """Fill `out` with the sum of every row of a block that is not to be skipped."""
+    """Fill `out`, shape (k,), with :func:`epps_pulley_sum` of every row that is not skipped."""
     for i in range(rows.shape[0]):
         if not skip[i]:
             out[i] = epps_pulley_sum(rows[i], loc[i], scale[i], low[i], high[i])
@@ -158,10 +158,10 @@ def epps_pulley_sums(
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def epps_pulley_sum_wide(values: NDArray[np.float32] | Vector, loc: float, scale: float) -> float:
-    """Do the same for a sorted row of any spread, in time linear in n.
+    """Return :func:`epps_pulley_sum` of a sorted row of any spread, in time linear in n.
 
-    The row is cut into cells of width 8: pairs in the same and in adjacent cells are
-    summed through the cells' characteristic functions, all others are at a distance
+    The row is divided into cells of width 8. Pairs in the same cell and in adjacent cells are
+    summed through the characteristic functions of the cells. All other pairs have a distance
     above 8, where exp(-D^2/2) is below 2e-14.
     """
     n = values.size

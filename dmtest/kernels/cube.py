@@ -15,12 +15,18 @@ Tile = NDArray[Any]
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def centred(left: Tile, right: Tile, first: int) -> float:
-    """Sum the products of 1 + (|a_i| + |b_i| - |a_i - b_i|)/2 over rows a of left, b of right.
+    """Sum of products over i of 1 + (|a_i| + |b_i| - |a_i - b_i|)/2, over pairs of rows a, b.
 
-    Rows are held as columns, less 1/2: `left` (d, m) has the values, `right` (2d, count) their
-    positive parts above their negative parts, as the term is 1 + min(|a_i|, |b_i|) where
-    the signs agree, and 1 elsewhere. Row j of left is paired with the rows of right after
-    `first` + j.
+    A factor is 1 + min(|a_i|, |b_i|) if the signs agree, and otherwise 1.
+
+    Parameters
+    ----------
+    left : ndarray, shape (d, m)
+        Rows a less 1/2, as columns.
+    right : ndarray, shape (2d, count)
+        Rows b less 1/2, as columns: positive parts above negative parts.
+    first : int
+        Row j of `left` is paired with the rows of `right` after `first` + j.
     """
     d, count = left.shape[0], right.shape[1]
     values = np.empty(count)
@@ -31,7 +37,7 @@ def centred(left: Tile, right: Tile, first: int) -> float:
             break
         product = values[start:]
         product[:] = 1.0
-        # Four columns a pass: the products are then loaded and stored a fourth as often.
+        # Four columns in a pass: products are loaded and stored a quarter as often.
         for i in range(0, d - 3, 4):
             a, b = _part(left, right, i, j, start)
             a1, b1 = _part(left, right, i + 1, j, start)
@@ -57,6 +63,6 @@ def centred(left: Tile, right: Tile, first: int) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _part(left: Tile, right: Tile, i: int, j: int, start: int) -> tuple[float, Tile]:
-    """Return |a_i|, and the parts of the b_i that have its sign."""
+    """Return |a_i|, and the parts of b_i with the sign of a_i."""
     a = left[i, j]
     return abs(a), right[i if a >= 0.0 else left.shape[0] + i, start:]

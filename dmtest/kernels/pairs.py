@@ -1,9 +1,12 @@
-"""Folds of a tile of the Gram matrix; BLAS makes the tile, these reduce it to one number.
+"""Folds of a tile of the Gram matrix: BLAS computes the tile, a fold reduces it to one number.
 
-All take ``(gram, shared, left, right, diagonal, constants)``: the tile of g_jk, the tile that
-the request shares with others (gram itself if none), the squared norms of the tile's rows
-and columns, whether the tile lies on the diagonal (then k > j only) and the request's
-constants. Runs of 128 values are added up in the tile's precision, the runs in float64.
+A fold has the arguments ``(gram, shared, left, right, diagonal, constants)``: the tile of g_jk,
+the tile that the request shares with others (`gram` itself if none), the squared norms of the
+rows and columns of the tile, whether the tile lies on the diagonal (then only k > j counts), and
+the constants of the request. Runs of 128 values are added in the precision of the tile, the runs
+in float64.
+
+:func:`near`, :func:`far` and :func:`distance` fill a shared tile and return the sum of its terms.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ def _exponentials(
 ) -> float:
     kind = gram.dtype.type
     a, b, s = kind(norms * LOG2E), kind(inner * LOG2E), kind(shift * LOG2E)
-    # exp(-c D) never exceeds 1, whatever rounding makes of the distance of equal rows.
+    # exp(-c D) never exceeds 1, even if rounding makes the distance of equal rows negative.
     top = kind(0.0) if norms < 0.0 else kind(1e30)
     scaled = a * right
     total = 0.0
@@ -72,18 +75,18 @@ def _exponentials(
         first = j + 1 if diagonal else 0
         here = a * left[j] - s
         for start in range(first, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             other = scaled[start : start + RUN]
             run = kind(0.0)
             if keep:
-                made = out[j, start : start + RUN]
-                for k in range(line.size):
-                    value = exp2_any(min(b * line[k] + (other[k] + here), top))
-                    made[k] = value
+                terms = out[j, start : start + RUN]
+                for k in range(row.size):
+                    value = exp2_any(min(b * row[k] + (other[k] + here), top))
+                    terms[k] = value
                     run += value
             else:
-                for k in range(line.size):
-                    run += exp2_any(min(b * line[k] + (other[k] + here), top))
+                for k in range(row.size):
+                    run += exp2_any(min(b * row[k] + (other[k] + here), top))
             total += np.float64(run)
     return total
 
@@ -107,18 +110,18 @@ def distance(
         first = j + 1 if diagonal else 0
         here = left[j]
         for start in range(first, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             other = right[start : start + RUN]
             run = zero
             if keep:
-                made = out[j, start : start + RUN]
-                for k in range(line.size):
-                    value = np.sqrt(max(other[k] + here - two * line[k], zero))
-                    made[k] = value
+                terms = out[j, start : start + RUN]
+                for k in range(row.size):
+                    value = np.sqrt(max(other[k] + here - two * row[k], zero))
+                    terms[k] = value
                     run += value
             else:
-                for k in range(line.size):
-                    run += np.sqrt(max(other[k] + here - two * line[k], zero))
+                for k in range(row.size):
+                    run += np.sqrt(max(other[k] + here - two * row[k], zero))
             total += np.float64(run)
     return total
 
@@ -131,10 +134,10 @@ def mass(
     total = 0.0
     for j in range(gram.shape[0]):
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = shared[j, start : start + RUN]
+            row = shared[j, start : start + RUN]
             run = gram.dtype.type(0.0)
-            for k in range(line.size):
-                run += line[k]
+            for k in range(row.size):
+                run += row[k]
             total += np.float64(run)
     return total
 
@@ -147,11 +150,11 @@ def inner(
     total = 0.0
     for j in range(gram.shape[0]):
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             other = shared[j, start : start + RUN]
             run = gram.dtype.type(0.0)
-            for k in range(line.size):
-                run += line[k] * other[k]
+            for k in range(row.size):
+                run += row[k] * other[k]
             total += np.float64(run)
     return total
 
@@ -164,11 +167,11 @@ def norms(
     total = 0.0
     for j in range(gram.shape[0]):
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = right[start : start + RUN]
+            row = right[start : start + RUN]
             other = shared[j, start : start + RUN]
             run = gram.dtype.type(0.0)
-            for k in range(line.size):
-                run += line[k] * other[k]
+            for k in range(row.size):
+                run += row[k] * other[k]
             total += np.float64(run) * np.float64(left[j])
     return total
 
@@ -184,10 +187,10 @@ def quartic(
     total = 0.0
     for j in range(gram.shape[0]):
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             run = kind(0.0)
-            for k in range(line.size):
-                g = line[k]
+            for k in range(row.size):
+                g = row[k]
                 run += (((c4 * g + c3) * g + c2) * g + c1) * g + c0
             total += np.float64(run)
     return total
@@ -197,7 +200,7 @@ def quartic(
 def cosine_quartic(
     gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
 ) -> float:
-    """Do the same for the cosine g_jk / (r_j r_k); a row of zeros has cosine 0 with all."""
+    """Sum of the quartic of the cosine g_jk / (r_j r_k); a row of zeros has cosine 0 with all."""
     kind = gram.dtype.type
     c4, c3, c2 = kind(constants[0]), kind(constants[1]), kind(constants[2])
     c1, c0 = kind(constants[3]), kind(constants[4])
@@ -207,11 +210,11 @@ def cosine_quartic(
     for j in range(gram.shape[0]):
         here = one / np.sqrt(max(left[j], tiny))
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             other = inverse[start : start + RUN]
             run = kind(0.0)
-            for k in range(line.size):
-                g = line[k] * other[k] * here
+            for k in range(row.size):
+                g = row[k] * other[k] * here
                 run += (((c4 * g + c3) * g + c2) * g + c1) * g + c0
             total += np.float64(run)
     return total
@@ -228,12 +231,12 @@ def visagie(
     for j in range(gram.shape[0]):
         here = b * left[j] + c
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             other = shared[j, start : start + RUN]
             norms = right[start : start + RUN]
             run = kind(0.0)
-            for k in range(line.size):
-                run += (a * line[k] + (b * norms[k] + here)) * other[k]
+            for k in range(row.size):
+                run += (a * row[k] + (b * norms[k] + here)) * other[k]
             total += np.float64(run)
     return total
 
@@ -254,13 +257,13 @@ def laplacian(
     for j in range(gram.shape[0]):
         here = left[j]
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             other = shared[j, start : start + RUN]
             norms = right[start : start + RUN]
             run = kind(0.0)
-            for k in range(line.size):
+            for k in range(row.size):
                 r = norms[k]
-                apart = (r + here) - two * line[k]
+                apart = (r + here) - two * row[k]
                 value = here * r - (r + here) * (b * apart + c) + (e * apart + f) * apart + h
                 run += value * other[k]
             total += np.float64(run)
@@ -279,15 +282,15 @@ def stein(
     for j in range(gram.shape[0]):
         here = left[j]
         for start in range(j + 1 if diagonal else 0, gram.shape[1], RUN):
-            line = gram[j, start : start + RUN]
+            row = gram[j, start : start + RUN]
             norms = right[start : start + RUN]
             run = zero
-            for k in range(line.size):
-                apart = max((norms[k] + here) - two * line[k], zero)
+            for k in range(row.size):
+                apart = max((norms[k] + here) - two * row[k], zero)
                 w = one / (one + s * apart)
                 # phi' = -s phi w / 2 and phi'' = 3 s^2 phi w^2 / 4.
                 slope = s * w
-                inside = line[k] - slope * (apart - d) - three * slope * slope * apart
+                inside = row[k] - slope * (apart - d) - three * slope * slope * apart
                 run += np.sqrt(w) * inside
             total += np.float64(run)
     return total

@@ -1,7 +1,7 @@
-"""One pass over the rows of a block of slices: moments, edf, characteristic function, spacings.
+"""Passes over a block of slices, one slice a row: moments, sort, edf, weighted sums, spacings.
 
-Every kernel takes a C-contiguous block of shape (k, n), float32 or float64, and
-accumulates in float64. The sorted-row kernels share the one sort that the engine makes.
+Every kernel takes a C-contiguous block of shape (k, n), float32 or float64, and adds in float64
+unless it says otherwise. The kernels of sorted rows share the one sort of the engine.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dmtest.kernels.special import EXACT, FAST, exp_neg, log_one_minus, log_pos,
 from dmtest.runtime.typing import Vector
 
 Block = NDArray[np.float32] | NDArray[np.float64]
-Line = NDArray[Any]
+Row = NDArray[Any]
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
-# Sums run over runs of this length first: it keeps rounding errors from growing with n.
+# Values are added in runs of this length first, so that rounding errors do not grow with n.
 RUN = 1024
-# The same for runs added up in float32: sixteen lanes or more share them.
+# Length of runs that are added in float32: sixteen lanes or more share a run.
 BRIEF = 256
 
 
@@ -51,10 +51,10 @@ def power_sums(block: Block, pivot: Vector, out: Vector) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def leading_units(block: Block, count: int, pivot: Vector, inverse: Vector) -> None:
-    """Fill `pivot` and `inverse` with the mean of a row's leading values and 1 / its unit.
+    """Fill `pivot` and `inverse`, shape (k,), with mean and 1 / unit of the leading values.
 
-    The unit is the power of 2 above their standard deviation. Pivots are numbers of the
-    precision of the block, so that subtracting them from values nearby is exact.
+    The unit is the power of 2 above the standard deviation of the leading values. A pivot has the
+    precision of the block, so its difference from a value nearby is exact.
     """
     k, n = block.shape
     size = min(n, count)
@@ -72,12 +72,12 @@ def leading_units(block: Block, count: int, pivot: Vector, inverse: Vector) -> N
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def brief_power_sums(block: Line, pivot: Vector, inverse: Vector, out: Vector) -> None:
+def brief_power_sums(block: Row, pivot: Vector, inverse: Vector, out: Vector) -> None:
     """Add the sums of z^j, z = (y - pivot) inverse, j = 1..4, of float32 rows to `out`, (k, 4).
 
-    As fast as memory: a run of BRIEF values is added up in float32, the runs in float64. For
-    pivots and inverses that are float32, the latter powers of two, a sum is off by less than
-    2e-6 of the sum of |z|^j, if no z^4 leaves the range of float32 (inf if one is above).
+    A run of BRIEF values is added in float32, the runs in float64: as fast as memory permits.
+    If pivots and inverses are float32, and inverses powers of two, the error of a sum is below
+    2e-6 of the sum of |z|^j. A z^4 outside the range of float32 voids this (inf if it is above).
     """
     k, n = block.shape
     for row in range(k):
@@ -118,7 +118,7 @@ def extreme_values(block: Block, out: Vector) -> None:
 
 @njit(cache=True, nogil=True)
 def pick_columns(x: Block, columns: Indices, out: Block) -> None:
-    """Fill `out`, shape (k, n), with columns of `x`, shape (n, d)."""
+    """Fill `out`, shape (k, n), with the given `columns` of `x`, shape (n, d)."""
     for start in range(0, x.shape[0], RUN):
         stop = min(start + RUN, x.shape[0])
         for k in range(columns.size):
@@ -129,11 +129,11 @@ def pick_columns(x: Block, columns: Indices, out: Block) -> None:
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def bucket_sort(block: Block, loc: Vector, scale: Vector, out: Block, done: Flags) -> None:
-    """Fill `out` with the rows of `block` in ascending order, where that is linear work.
+    """Fill `out` with the rows of `block` in ascending order where this takes linear time.
 
-    A value is dropped into one of n buckets by a rough normal cdf of (y - loc) / scale, which
-    leaves few neighbours to swap. `done` tells the rows for which it was so; the others, with
-    ties or a spread that `scale` misses, are left to a general sort.
+    A rough normal cdf of (y - loc) / scale puts each value into one of n buckets, which leaves
+    few neighbours to swap. `done`, shape (k,), marks the sorted rows. The others, with ties or a
+    spread that `scale` misses, need a general sort.
     """
     k, n = block.shape
     keys = np.empty(n, np.int32)
@@ -144,7 +144,7 @@ def bucket_sort(block: Block, loc: Vector, scale: Vector, out: Block, done: Flag
         centre, inverse = loc[row], 0.8 / scale[row]
         for i in range(n):
             z = np.float32((np.float64(values[i]) - centre) * inverse)
-            # Written so that also a NaN has a bucket.
+            # These comparisons give a NaN a bucket, too.
             z = z if z > -far else -far
             z = z if z < far else far
             key = half + half * (z / np.sqrt(np.float32(1.0) + z * z))
@@ -171,8 +171,8 @@ def bucket_sort(block: Block, loc: Vector, scale: Vector, out: Block, done: Flag
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sort_nearly_sorted(row: Line) -> None:
-    # A pass that swaps neighbours without a branch leaves few values for the second to move.
+def _sort_nearly_sorted(row: Row) -> None:
+    # A first pass swaps neighbours without a branch, and leaves few values to the second pass.
     carried = row[0]
     for i in range(1, row.size):
         value = row[i]
@@ -209,7 +209,7 @@ def edf_sums(block: Block, loc: Vector, scale: Vector, logs: bool, out: Vector) 
         for start in range(0, n, RUN):
             size = min(RUN, n - start)
             run = block[row, start : start + size]
-            # Told apart outside the loops: within, the logarithms would always be computed.
+            # The branch is outside the loops: inside, the logarithms would always be computed.
             if logs:
                 for i in range(size):
                     z = (np.float64(run[i]) - centre) * inverse
@@ -250,7 +250,7 @@ def edf_sums(block: Block, loc: Vector, scale: Vector, logs: bool, out: Vector) 
         out[row, 4] = 2.0 * entropy
 
 
-# A maximum of eight at a time does not see NaN; the sums beside it do.
+# A vectorised maximum ignores NaN; the sums of edf_sums propagate it.
 @njit(cache=True, nogil=True, fastmath=FAST | {"nnan"}, error_model="numpy")
 def _gaps(cdf: Vector, first: float, step: float) -> tuple[float, float]:
     above = below = -1.0
@@ -280,7 +280,10 @@ def weighted_sums(block: Block, loc: Vector, weights: Vector, out: Vector) -> No
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def spacing_sums(block: Block, window: int, out: Vector) -> None:
-    """Fill `out`, shape (k,), with the mean log(y_(i+m) - y_(i-m)), ends clamped (Vasicek 1976)."""
+    """Fill `out`, shape (k,), with the mean log(y_(i+m) - y_(i-m)), m = `window` (Vasicek 1976).
+
+    Indices outside 1, ..., n are replaced by 1 or n.
+    """
     k, n = block.shape
     for row in range(k):
         total = 0.0

@@ -1,8 +1,8 @@
 """Branch-free elementary functions that LLVM vectorises inside a caller's loop.
 
-numba calls libm one value at a time for exp and log; these run eight (float64) or
-sixteen (float32) at a time and are accurate to a few units in the last place on the
-ranges their docstrings state. Tests compare them with mpmath-grade references.
+numba calls libm for exp and log one value at a time. These functions run on eight (float64) or
+sixteen (float32) values at a time and are accurate to a few units in the last place on the
+ranges that their docstrings state. Tests compare them with references of mpmath accuracy.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-# For loops: reassociation lets sums vectorise; NaN and infinity keep their meaning.
+# Flags of loops: sums vectorise by reassociation; NaN and infinity keep their meaning.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
-# For these functions: the two-part range reductions must be evaluated as written.
+# Flags of these functions: the two-part range reductions must be evaluated as written.
 EXACT = {"contract", "nsz"}
 
 LN2_HIGH = 6.93147180369123816490e-01
@@ -84,7 +84,7 @@ def exp32(x: np.float32) -> np.float32:
 def exp2_64(x: float) -> float:
     """2^x of a float64, relative error below 1e-15; 0 below -1021, and 2^1021 above 1021."""
     y = min(max(x, -1021.0), 1021.0)
-    # Adding 1.5 2^52 rounds to a whole number and leaves it in the lowest bits.
+    # Adding 1.5 * 2^52 rounds to a whole number, which is then in the lowest bits.
     rounded = np.float64(y + 6755399441055744.0)
     r = y - (rounded - 6755399441055744.0)
     p = 4.455817908336064493e-10
@@ -123,7 +123,7 @@ def exp2_32(x: np.float32) -> np.float32:
 
 
 def exp2_any(x: Any) -> Any:
-    """exp2_64 or exp2_32, by the type of x, in kernels that run in both precisions."""
+    """2^x by exp2_64 or exp2_32, by the type of x, for kernels that run in both precisions."""
     return np.exp2(x)
 
 
@@ -139,13 +139,13 @@ def _exp2_any(x: Any) -> Any:
 
 
 def exp_any(x: Any) -> Any:
-    """exp64 or exp32, by the type of x, in kernels that run in both precisions."""
+    """exp(x) by exp64 or exp32, by the type of x, for kernels that run in both precisions."""
     return np.exp(x)
 
 
 @overload(exp_any)
 def _exp_any(x: Any) -> Any:
-    # numba wants the same annotations on both levels.
+    # numba requires the same annotations on both levels.
     def single(x: Any) -> Any:
         return exp32(x)
 
@@ -193,7 +193,7 @@ def atanh_twice(s: float) -> float:
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def log_one_minus(p: float) -> float:
     """log(1 - p) for 0 <= p <= 1/2, with full relative accuracy near 0."""
-    # For p > 0.29 halve the argument's distance: log(1-p) = log((1-p) sqrt 2) - log(sqrt 2).
+    # For p > 0.29 move the argument nearer to 1: log(1-p) = log((1-p) sqrt 2) - log(sqrt 2).
     big = p > 0.2928932188134524
     w = (1.0 - p) * 1.4142135623730951 if big else 1.0 - p
     num = w - 1.0 if big else -p
@@ -210,7 +210,7 @@ def scaled_upper_tail(a: float) -> float:
     """
     x = a * 0.7071067811865476
     t = (x - 3.75) / (x + 3.75)
-    # Written out: a loop over a table would keep LLVM from vectorising the caller.
+    # No loop over an array of coefficients: LLVM would not vectorise the caller.
     p = -2.623107459747668e-09
     p = p * t - 1.9551359151388754e-09
     p = p * t + 3.197926733604639e-08
@@ -239,9 +239,9 @@ def scaled_upper_tail(a: float) -> float:
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def chebyshev(x: Vector, coefficients: Vector, out: Vector) -> None:
-    """Fill `out` with the Chebyshev series at `x`, within [-1, 1] (Clenshaw's recurrence).
+    """Fill `out` with a Chebyshev series at `x` in [-1, 1] (Clenshaw's recurrence).
 
-    Two coefficients or more; runs of 256 values at a time.
+    At least two coefficients; 256 values are computed at a time.
     """
     last, before = np.empty(256), np.empty(256)
     for start in range(0, x.size, 256):

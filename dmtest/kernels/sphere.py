@@ -59,12 +59,13 @@ def chord(
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def tabulated(
+def interpolant(
     gram: Tile, shared: Tile, left: Tile, right: Tile, diagonal: bool, constants: Tile
 ) -> float:
-    """Sum of a function of theta, from its values and slopes at equal steps of sqrt(theta/pi).
+    """Sum of a function of theta, interpolated at equal steps of sqrt(theta/pi).
 
-    `constants` hold the values, then the slopes; between nodes it is the cubic of both.
+    `constants` are the values, then the slopes at the nodes; between nodes the interpolant is
+    the cubic with these values and slopes.
     """
     size = constants.size // 2
     total = 0.0

@@ -1,4 +1,4 @@
-"""Distances of two samples on a line, for many labellings of one sorted pool."""
+"""Distances of two samples along one slice, for many labellings of one sorted pool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def wasserstein_lines(
+def wasserstein_distances(
     values: NDArray[Any], order: NDArray[Any], marks: NDArray[Any], n: int, out: NDArray[Any]
 ) -> None:
     """Fill `out`, shape (p,), with the squared Wasserstein-2 distance under every labelling.
@@ -20,9 +20,13 @@ def wasserstein_lines(
     values : ndarray, shape (N,)
         The pool, sorted.
     order : ndarray of int, shape (N,)
-        Where each of them was before sorting.
+        Position of each value before sorting.
     marks : ndarray of uint8, shape (p, N)
         Labellings of the unsorted pool, with n ones each.
+    n : int
+        Rows of the data.
+    out : ndarray, shape (p,)
+        Filled, in units of the squared values.
     """
     total = values.size
     m = total - n
@@ -31,7 +35,7 @@ def wasserstein_lines(
         label = marks[b]
         i = 0
         for j in range(total):
-            # Written to both, and one pointer moves on: no branch that could be mispredicted.
+            # The value goes into both arrays and one index advances: there is no branch.
             ours[i] = values[j]
             theirs[j - i] = values[j]
             i += label[order[j]]
@@ -41,7 +45,7 @@ def wasserstein_lines(
                 sum_ += (ours[j] - theirs[j]) ** 2
             out[b] = sum_ / n
             continue
-        # Quantile coupling in units of 1 / (n m): whole numbers, so that nothing is left over.
+        # Quantile coupling in units of 1 / (n m): whole numbers, so that no rest remains.
         i, j = 0, 0
         left, right = m, n
         while i < n and j < m:
@@ -59,12 +63,12 @@ def wasserstein_lines(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def energy_lines(
+def energy_distances(
     values: NDArray[Any], order: NDArray[Any], marks: NDArray[Any], n: int, out: NDArray[Any]
 ) -> None:
-    """Fill `out` with 2 * integral of (F - G)^2, the energy distance on the line.
+    """Fill `out` with 2 * integral of (F - G)^2, the energy distance of the slice.
 
-    Arguments as for :func:`wasserstein_lines`.
+    Arguments as for :func:`wasserstein_distances`.
     """
     total = values.size
     m = total - n

@@ -14,7 +14,7 @@ from dmtest.errors import InputError
 from dmtest.monitoring.betting import Bets, Sums
 from dmtest.results import serial
 from dmtest.results.outcome import Finding
-from dmtest.targets.stored import chosen_target, describe_target
+from dmtest.targets.stored import describe_target, resolve_target
 from dmtest.targets.targets import Target, TargetLike
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _target(data: Mapping[str, Any], asked: TargetLike | None, name: str) -> Tar
         raise InputError(f"path_or_text: {name} names no target; pass what Monitor.to_json wrote.")
     probe = None if asked is None else data.get("probe")
     rows = None if probe is None else np.array(probe, dtype=np.float64)
-    return chosen_target(stored, asked, rows, f"the monitor {name}", rtol=1e-9, atol=1e-12)
+    return resolve_target(stored, asked, rows, f"the monitor {name}", rtol=1e-9, atol=1e-12)
 
 
 def _fill(monitor: Monitor, data: Mapping[str, Any]) -> None:

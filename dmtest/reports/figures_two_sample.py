@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dmtest.effects.coordinates import column_name
 from dmtest.effects.directions import loadings
 from dmtest.effects.two_sample import Moments
-from dmtest.engines.labelled_lines import Drawn
+from dmtest.engines.labelled_slices import LabelledStatistic
 from dmtest.engines.pool import Labels, Pool
 from dmtest.reports.figures import (
     EIGENVALUES,
@@ -84,13 +84,13 @@ def column_figures(
 
 
 def pair_slice_figures(
-    pool: Pool, drawn: Drawn, names: Sequence[str] | None, replicates: int
+    pool: Pool, drawn: LabelledStatistic, names: Sequence[str] | None, replicates: int
 ) -> tuple[SliceFigure, ...]:
     """Return Q-Q plots of data against reference along the worst and a typical slice."""
-    assert drawn.lines is not None
-    assert drawn.per_line is not None
-    lines = drawn.lines
-    scaled = drawn.per_line / np.where(lines.spread > 0.0, lines.spread, 1.0)[:, None]
+    assert drawn.slices is not None
+    assert drawn.distances is not None
+    lines = drawn.slices
+    scaled = drawn.distances / np.where(lines.spread > 0.0, lines.spread, 1.0)[:, None]
     marks = Labels(pool.n, pool.m, min(replicates, BANDS), pool.seed)
     figures = []
     for role, k, title in chosen_slices(scaled[:, 0]):

@@ -1,4 +1,4 @@
-"""How dmtest runs: threads, random streams, memory, progress, the cache on disk.
+"""Threads, random streams, memory, progress and the cache on disk.
 
 Imports only `errors`.
 """

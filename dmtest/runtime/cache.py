@@ -1,10 +1,10 @@
-"""Null replicates kept on disk between runs.
+"""Cache of null replicates on disk.
 
-One ``.npy`` file an entry, named by a hash of everything its numbers depend on and sealed
-with a hash of its content: a damaged one is never taken for numbers. A file
-is written beside its place and moved there in one step, so a reader sees the old
-entry, the new one or none, whoever else is writing and whenever a writer is killed.
-An entry that cannot be read is one that has to be computed again.
+An entry is one ``.npy`` file. Its name is a hash of everything its numbers depend on, and its last
+bytes are a hash of its content, so a damaged entry is never used. An entry is written to a
+temporary file and moved into place in one step: a reader sees the old entry, the new one or none,
+even if another process writes at the same time or a writer is killed. An entry that cannot be read
+is computed again.
 """
 
 from __future__ import annotations
@@ -28,50 +28,50 @@ SEAL = hashlib.sha256().digest_size
 
 
 def directory() -> Path | None:
-    """Where entries are kept: ``DMTEST_CACHE_DIR``, else the user's cache folder.
+    """Return the folder of entries: ``DMTEST_CACHE_DIR``, else the user's cache folder.
 
-    ``DMTEST_CACHE_DIR=off`` keeps nothing: returns None.
+    ``DMTEST_CACHE_DIR=off`` switches the cache off: returns None.
     """
-    chosen = os.environ.get("DMTEST_CACHE_DIR", "")
-    if chosen.lower() in {"off", "none", "0"}:
+    setting = os.environ.get("DMTEST_CACHE_DIR", "")
+    if setting.lower() in {"off", "none", "0"}:
         return None
-    if chosen:
-        return Path(chosen)
+    if setting:
+        return Path(setting)
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("dmtest", appauthor=False)) / "nulls"
 
 
 def entry_name(key: dict[str, Any]) -> str:
-    """Name the entry of `key`, a JSON-able description of all that its numbers depend on."""
+    """Return the file name of the entry of `key`, a JSON-able dict of all its numbers depend on."""
     text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:40] + ".npy"
 
 
 def read(name: str, width: int) -> NDArray[np.float64]:
-    """Return the entry, shape (replicates, width); of zero rows when there is none."""
-    missing = np.empty((0, width))
+    """Return the entry, shape (replicates, width), or no rows if there is no valid entry."""
+    absent = np.empty((0, width))
     folder = directory()
     if folder is None:
-        return missing
+        return absent
     try:
         content = (folder / name).read_bytes()
-    except OSError:  # absent, or out of reach
-        return missing
+    except OSError:  # absent or not readable
+        return absent
     body, seal = content[:-SEAL], content[-SEAL:]
-    if hashlib.sha256(body).digest() != seal:  # damaged by something beside us
-        return missing
+    if hashlib.sha256(body).digest() != seal:  # damaged
+        return absent
     try:
         values = npy_format.read_array(io.BytesIO(body), allow_pickle=False)
-    except Exception:  # sealed, yet not by write(): its header may raise anything
-        return missing
+    except Exception:  # a valid hash, but not from write(): the header may raise anything
+        return absent
     if values.dtype != np.float64 or values.ndim != 2 or values.shape[1] != width:
-        return missing
+        return absent
     return np.asarray(values)
 
 
 def write(name: str, values: NDArray[np.float64]) -> None:
-    """Put an entry in place in one step; a folder that cannot be written to is warned of."""
+    """Write an entry in one step; warn if the folder cannot be written to."""
     folder = directory()
     if folder is None:
         return

@@ -1,4 +1,4 @@
-"""Memory that a thread keeps between calls: touching fresh pages costs more than small work."""
+"""Scratch memory that a thread keeps between calls: new pages cost more than a small task."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# What a thread keeps at most: pieces of memory, and bytes of each.
+# Most pieces of memory that a thread keeps, and most bytes of each.
 PIECES, BYTES = 3, 1 << 24
 
-_held = threading.local()
+_spare = threading.local()
 
 
 @contextmanager
-def borrowed(count: int, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
-    """Give `count` values of memory, not set to anything, until the end of the block.
+def scratch(count: int, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """Lend memory for `count` values, not initialised, until the end of the block.
 
-    What is borrowed is taken out of what the thread holds, so a borrower within the block gets
-    other memory. Nothing that outlives the block may refer to it.
+    The memory is removed from the thread's pieces, so a nested call gets other memory. Nothing
+    that outlives the block may refer to it.
     """
-    pieces: list[NDArray[np.uint8]] = _held.__dict__.setdefault("pieces", [])
+    pieces: list[NDArray[np.uint8]] = _spare.__dict__.setdefault("pieces", [])
     size = count * dtype.itemsize
     piece = next((p for p in pieces if p.size >= size), None)
     if piece is None:
@@ -34,7 +34,7 @@ def borrowed(count: int, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
         yield piece[:size].view(dtype)
     finally:
         if piece.size <= BYTES:
-            # The largest are kept, the smallest that fits is found first.
+            # The largest pieces stay; sorted, so that the search takes the smallest that fits.
             pieces.append(piece)
             pieces.sort(key=len)
             del pieces[:-PIECES]

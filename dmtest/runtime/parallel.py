@@ -1,7 +1,7 @@
-"""Fixed tasks over a thread pool, with BLAS held to one thread inside.
+"""Tasks on a pool of threads, each with BLAS on one thread.
 
-The work is cut the same way whatever the number of workers, and every task runs its
-BLAS on one thread, so results are the same bits with one thread and with many.
+Work is divided in the same way for any number of threads, and BLAS runs on one thread in every
+task, so results are the same bits with one thread and with many.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dmtest.errors import InputError
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-# Called with what is being done, how much of it is done and how much there is.
+# Called with (name of the work, steps done, steps in total).
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 # Rows in a tile of work: a few megabytes at the widths of embeddings.
@@ -30,12 +30,12 @@ ROW_TILE = 4096
 T = TypeVar("T")
 R = TypeVar("R")
 
-_held = ContextVar("held", default=False)
+_blas_limit = ContextVar("blas_limit", default=False)
 _worker = threading.local()
 
 
 def workers() -> int:
-    """Threads to use: ``DMTEST_THREADS``, else ``OMP_NUM_THREADS``, else the cores at hand."""
+    """Return the number of threads: ``DMTEST_THREADS``, ``OMP_NUM_THREADS`` or the cores."""
     for name in ("DMTEST_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").split(",")[0].strip()
         if value:
@@ -49,31 +49,31 @@ def workers() -> int:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS and LAPACK to one thread: their bits may depend on how many they use.
+    """Limit BLAS and LAPACK to one thread: their bits may depend on the number of threads.
 
-    Nested uses cost nothing: looking the libraries up takes milliseconds.
+    Nested uses cost nothing; the look-up of the libraries takes milliseconds.
     """
-    if _held.get():
+    if _blas_limit.get():
         yield
         return
-    token = _held.set(True)
+    token = _blas_limit.set(True)
     try:
         with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
             yield
     finally:
-        _held.reset(token)
+        _blas_limit.reset(token)
 
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> ThreadpoolController:
-    """Look up the BLAS libraries in this process, again when `modules` were imported since."""
+    """Look up the BLAS libraries of this process, again if the number of `modules` changes."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 def blocks(total: int, size: int) -> list[slice]:
-    """Cut ``range(total)`` into slices of at most `size`."""
+    """Divide ``range(total)`` into slices of at most `size`."""
     size = max(1, size)
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
 
@@ -81,8 +81,8 @@ def blocks(total: int, size: int) -> list[slice]:
 def run_tasks(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
     """Yield ``function(task)`` in the order of `tasks`, computed by :func:`workers` threads.
 
-    Tasks of a task are computed by the thread it has: waiting for another of the same pool
-    would be waiting for ever once all of them wait.
+    A nested call runs in the thread of its caller: waiting for the pool from inside it could
+    deadlock.
     """
     todo = list(tasks)
     alone = len(todo) < 2 or getattr(_worker, "busy", False)
@@ -96,8 +96,8 @@ def run_tasks(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
 
 def _as_worker(function: Callable[[T], R], task: T) -> R:
     _worker.busy = True
-    # Whoever handed the task out holds BLAS to one thread until it is done.
-    _held.set(True)
+    # The caller of run_tasks limits BLAS to one thread until all tasks are done.
+    _blas_limit.set(True)
     try:
         return function(task)
     finally:
@@ -106,10 +106,10 @@ def _as_worker(function: Callable[[T], R], task: T) -> R:
 
 @lru_cache(maxsize=4)
 def _pool(count: int) -> ThreadPoolExecutor:
-    """Keep one pool: starting threads costs more than a small task."""
+    """Return the pool, kept between calls: starting threads costs more than a small task."""
     return ThreadPoolExecutor(count, thread_name_prefix="dmtest")
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked child inherits the pool without its threads.
+    # A forked process inherits the pool without its threads.
     os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,4 +1,4 @@
-"""Progress bars on stderr, on a terminal, for whatever takes over two seconds."""
+"""Progress bars on the stderr of a terminal, for work of more than two seconds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PATIENCE = 2.0
 
 @contextmanager
 def reporter(progress: bool | Progress | None) -> Iterator[Progress | None]:
-    """Give the function that a computation reports its steps to.
+    """Yield the function to which a computation reports its steps.
 
     Parameters
     ----------
     progress : bool, callable or None
-        A callable is handed on. True always draws a bar, False never; None draws one if
-        stderr is a terminal. A bar appears after two seconds, not before.
+        A callable is yielded as it is. True always draws a bar, False never; None draws one if
+        stderr is a terminal. A bar appears after two seconds.
     """
     if callable(progress):
         yield progress
@@ -37,26 +37,26 @@ def reporter(progress: bool | Progress | None) -> Iterator[Progress | None]:
 
 
 class _Bar:
-    """A Rich bar that is only drawn once the wait is long."""
+    """A Rich bar that appears only after `PATIENCE` seconds."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
-        self.shown: Any = None
+        self.display: Any = None
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if self.shown is None:
+        if self.display is None:
             if time.monotonic() - self.started < PATIENCE or done >= total:
                 return
             from rich.console import Console
             from rich.progress import Progress as RichProgress
 
-            self.shown = RichProgress(console=Console(stderr=True), transient=True)
-            self.shown.start()
+            self.display = RichProgress(console=Console(stderr=True), transient=True)
+            self.display.start()
         if what not in self.tasks:
-            self.tasks[what] = self.shown.add_task(what, total=total)
-        self.shown.update(self.tasks[what], completed=done, total=total)
+            self.tasks[what] = self.display.add_task(what, total=total)
+        self.display.update(self.tasks[what], completed=done, total=total)
 
     def close(self) -> None:
-        if self.shown is not None:
-            self.shown.stop()
+        if self.display is not None:
+            self.display.stop()

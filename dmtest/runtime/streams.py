@@ -1,7 +1,7 @@
-"""Named random streams: one entropy, one independent generator for every name.
+"""Named random streams: one independent generator for every name, from one entropy.
 
-A stream depends on the entropy, its name and its index, on nothing else: adding a
-test, a worker or a thread changes no other number that is drawn.
+A stream depends only on the entropy, its name and its index: another test, worker or thread
+changes no draw of a stream.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dmtest.errors import InputError
 
 RngLike: TypeAlias = "int | np.integer | np.random.Generator | None"
 
-# Entropy is kept below 2**53 so that it survives JSON readers that hold numbers as doubles.
+# Entropy stays below 2**53, so that JSON readers that store numbers as doubles keep it exact.
 _ENTROPY_BITS = 53
 
 
@@ -25,13 +25,13 @@ def entropy_of(rng: RngLike) -> int:
     Parameters
     ----------
     rng : None, int or numpy Generator
-        None takes fresh entropy from the system; an int is used as it is; a
-        Generator is advanced by one draw.
+        None draws new entropy from the system; an int is used as it is; one number is drawn
+        from a Generator.
 
     Returns
     -------
     int
-        Pass it back as ``rng=`` to repeat the run.
+        The entropy; passed as ``rng=`` it repeats the run.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Types of arrays that all rooms share."""
+"""Array types that all rooms share."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-# Of any shape: docstrings say which.
+# Any shape; docstrings state which.
 Vector: TypeAlias = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The laws that a sample may have to follow, and how a sample is brought to normal scale.
+"""Targets: the laws that a sample should follow, and its transform to normal scale.
 
 Imports only `errors`, `runtime`, `results`, `data`.
 """

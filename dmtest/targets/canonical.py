@@ -1,4 +1,4 @@
-"""A sample brought to normal scale, and what had to be said about it on the way."""
+"""Samples on normal scale, with the findings of the transform."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Moments: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Canonical:
-    """A sample brought to normal scale.
+    """A sample on normal scale.
 
     Attributes
     ----------
     rows : ndarray, shape (n, r)
-        Follow N(0, I) under the null; r < d only where `findings` say so.
+        Rows that follow N(0, I) under the target. r < d only if `findings` say so.
     fitted : bool
-        Whether location and scale were fitted, so that statistics refit them.
+        Whether location and scale were fitted to the sample; statistics then refit them.
     columns : ndarray
-        The input's columns that `rows` stand for.
+        Columns of the sample that `rows` represent.
     outside : int
-        Rows with a value that the target cannot give.
+        Number of rows with a value outside the support of the target.
     findings : tuple of Finding
     whitened : tuple of ndarray, optional
-        Mean and covariance that `rows` were whitened with; None if they were not.
+        Mean and covariance with which `rows` were whitened; None without whitening.
     cube, unit : ndarray, optional
-        The sample in the unit cube, or with rows of length 1, where the target is uniform
-        there.
+        The sample in the unit cube, or with rows of length 1, if the target is uniform on the
+        cube or the sphere.
     """
 
     rows: NDArray[Any]
@@ -52,7 +52,7 @@ class Canonical:
 
     @property
     def parameters(self) -> Literal["known", "fitted"]:
-        """What slices of the rows are standardised with."""
+        """Whether slices are standardised with known or with fitted parameters."""
         return "fitted" if self.fitted else "known"
 
     @property
@@ -67,22 +67,22 @@ class Canonical:
 
     @cached_property
     def _moments(self) -> Moments:
-        # A pass of its own over the rows, which slice tests of a known target never need.
+        # Computed on first use: slice tests of a known target never need this pass over the rows.
         return mean_and_covariance(self.rows) if self.whitened is None else self.whitened
 
 
 def known(rows: NDArray[Any], outside: int = 0, findings: tuple[Finding, ...] = ()) -> Canonical:
-    """Wrap rows that follow N(0, I) under a fully specified null."""
+    """Return the `Canonical` of rows that follow N(0, I) under a fully specified target."""
     return Canonical(rows, False, np.arange(rows.shape[1], dtype=np.intp), outside, findings)
 
 
 def from_cube(u: NDArray[Any]) -> Canonical:
-    """Take normal scores of rows in the unit cube; count saturation and what is outside."""
+    """Return normal scores of rows in the unit cube; count saturated and outside values."""
     resolution = float(np.finfo(u.dtype).epsneg)
     edges = outside = 0
     for part in blocks(len(u), ROW_TILE):
         tile = np.asarray(u[part])
-        # Half an ulp beyond 1 is rounding, not a value outside.
+        # Half an ulp above 1 is rounding and not a value outside.
         beyond = (tile < 0.0) | (tile > 1.0 + 2.0 * resolution)
         outside += int(np.count_nonzero(beyond.any(axis=1)))
         edges += int(np.count_nonzero(((tile <= 0.0) | (tile >= 1.0)) & ~beyond))
@@ -97,9 +97,15 @@ def from_cube(u: NDArray[Any]) -> Canonical:
 
 
 def margin_scores(column: Floats, margin: Any) -> tuple[Floats, Bools, Bools]:
-    """Take normal scores of one column by its margin's cdf.
+    """Return normal scores of one column by the cdf of its margin, and two masks.
 
-    Also say which values the margin cannot give, and which others have a cdf of 0 or 1.
+    Returns
+    -------
+    scores : ndarray, shape (n,)
+    outside : ndarray of bool, shape (n,)
+        Values outside the support of the margin.
+    saturated : ndarray of bool, shape (n,)
+        Other values with a cdf of 0 or 1 in float64.
     """
     tiny = np.finfo(np.float64).tiny
     values = column.astype(np.float64)
@@ -108,13 +114,13 @@ def margin_scores(column: Floats, margin: Any) -> tuple[Floats, Bools, Bools]:
     tail = np.where(below, lower, upper)
     score = ndtri(np.maximum(tail, tiny))
     low, high = margin.support() if hasattr(margin, "support") else (-np.inf, np.inf)
-    # The ends are rounded as the values were, so that a value at an end is inside.
+    # The ends are rounded like the values, so that a value at an end is inside.
     beyond = (column < column.dtype.type(low)) | (column > column.dtype.type(high))
     return np.where(below, score, -score), beyond, (tail <= 0.0) & ~beyond
 
 
 def outside_finding(outside: int, where: str) -> tuple[Finding, ...]:
-    """Say how many rows have a value that the target cannot give."""
+    """Return a finding if rows have a value outside the support of the target."""
     if not outside:
         return ()
     text = (

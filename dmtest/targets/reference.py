@@ -1,4 +1,4 @@
-"""The hypothesis of two samples: that both have one distribution, or the same up to a rotation."""
+"""A second sample as the target: one distribution for both, or one up to a rotation."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dmtest.errors import InputError
 
 
 class Reference:
-    """A sample to compare with: the hypothesis is that data have its distribution.
+    """A sample as the target: the data should have the same distribution.
 
     Parameters
     ----------
     sample : like `data` of :func:`dmtest.report`
-        The reference, shape (m, d); m need not be n.
+        The reference, shape (m, d); m may differ from n.
     rotation : bool
-        Compare up to an orthogonal map, of which encoders are not unique: see
+        Compare up to an orthogonal map, because encoders are unique only up to such a map: see
         :func:`dmtest.compare`.
     key, columns, nonfinite
-        As for :func:`dmtest.report`, of the reference.
+        Reading of the reference, as for :func:`dmtest.report`.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Reference:
         try:
             self.sample: Sample = as_sample(sample, key=key, columns=columns, nonfinite=nonfinite)
         except InputError as error:
-            # The gate speaks of data; this is the other sample.
+            # as_sample calls it the data; here it is the reference.
             text = str(error)
             if text.startswith("data:"):
                 raise InputError(f"reference:{text[5:]}") from None
@@ -64,12 +64,12 @@ class Reference:
         return f"Reference({source!r}, n={self.sample.n}, d={self.sample.d})"
 
     def canonical(self, sample: Sample) -> NoReturn:
-        """Refuse: a sample has no normal scale.
+        """Raise an error: a reference has no normal scale.
 
         Raises
         ------
         InputError
-            Always; it names what compares samples.
+            Always; the message names the functions that compare samples.
         """
         raise InputError(
             "target: a Reference is a sample, which this does not compare with; use "

@@ -1,4 +1,4 @@
-"""A target in a file: what is needed to make it again, or to tell whether it is the same."""
+"""Targets in stored files: a description from which a target is rebuilt or recognised."""
 
 from __future__ import annotations
 
@@ -24,58 +24,64 @@ from dmtest.targets.targets import (
 PROBE_ROWS = 4
 
 
-def describe_target(goal: Target, rows: NDArray[Any] | None) -> dict[str, Any]:
-    """Return the target's name with its parameters, where numbers do; else a probe.
+def describe_target(target: Target, rows: NDArray[Any] | None) -> dict[str, Any]:
+    """Return the name of a target with its parameters if they are numbers, else with a probe.
 
-    The probe is where a target with other parameters (margins, a covariance) takes some rows of
-    the sample: another target takes them elsewhere. Without rows there is the name alone.
+    The probe of a target with other parameters (margins, a covariance) is the transform of some
+    rows of the sample to normal scale, which differs for another target. Without rows the
+    description is only the name.
     """
-    found: dict[str, Any] = {"name": goal.name}
-    if rows is None or isinstance(goal, AnyNormal):
-        return found
-    if isinstance(goal, Normal) and goal.name == "normal":
-        return found
-    if isinstance(goal, Uniform) and goal.low.ndim == goal.high.ndim == 0:
-        return found | {"low": float(goal.low), "high": float(goal.high)}
-    if isinstance(goal, Sphere):
-        return found | {"normalise": goal.normalise}
-    return found | {"probe": _probe(goal, rows)}
+    description: dict[str, Any] = {"name": target.name}
+    if rows is None or isinstance(target, AnyNormal):
+        return description
+    if isinstance(target, Normal) and target.name == "normal":
+        return description
+    if isinstance(target, Uniform) and target.low.ndim == target.high.ndim == 0:
+        return description | {"low": float(target.low), "high": float(target.high)}
+    if isinstance(target, Sphere):
+        return description | {"normalise": target.normalise}
+    return description | {"probe": _probe(target, rows)}
 
 
-def chosen_target(
+def resolve_target(
     stored: Mapping[str, Any],
-    asked: TargetLike | None,
+    requested: TargetLike | None,
     rows: NDArray[Any] | None,
     file: str,
     *,
     rtol: float = 1e-5,
     atol: float = 1e-6,
 ) -> Target:
-    """Make a stored target again, or check that the one asked for is the same.
+    """Rebuild a stored target, or check that a requested target is the same.
 
     Parameters
     ----------
     stored : dict
-        What `describe_target` returned.
-    asked : str or target object, optional
+        Description from :func:`describe_target`.
+    requested : str or target object, optional
     rows : ndarray, shape (n, d), or None
-        What it was described with.
+        Rows with which the target was described.
     file : str
-        What messages call the file: ``"the baseline b.json"``.
+        Name of the file for messages, such as ``"the baseline b.json"``.
     rtol, atol : float
-        By how much probes of one target may differ, on normal scale.
+        Relative and absolute tolerance of probes, on normal scale.
+
+    Returns
+    -------
+    Target
 
     Raises
     ------
     InputError
-        If it is another, or was not asked for and cannot be made from what is stored.
+        If the requested target is another one, or none is requested and the stored one cannot be
+        rebuilt.
     """
-    if asked is None:
-        return _rebuilt(stored, file)
-    goal = as_target(asked)
-    same = goal.name == stored["name"]
+    if requested is None:
+        return _rebuild(stored, file)
+    target = as_target(requested)
+    same = target.name == stored["name"]
     if same:
-        now = describe_target(goal, rows)
+        now = describe_target(target, rows)
         here, there = now.pop("probe", None), stored.get("probe")
         same = now == {k: v for k, v in stored.items() if k != "probe"}
         if here is not None and there is not None:
@@ -83,15 +89,15 @@ def chosen_target(
         else:
             same = same and here is there
     if not same:
-        got = " ".join(repr(goal).split())[:80]
+        got = " ".join(repr(target).split())[:80]
         raise InputError(
             f"target: {file} is for {stored['name']!r}{_details(stored)}; got {got}, which is "
             f"another; leave the target out, or write a file for it."
         )
-    return goal
+    return target
 
 
-def _rebuilt(stored: Mapping[str, Any], file: str) -> Target:
+def _rebuild(stored: Mapping[str, Any], file: str) -> Target:
     name = stored["name"]
     try:
         if "low" in stored and "high" in stored:
@@ -115,6 +121,6 @@ def _details(stored: Mapping[str, Any]) -> str:
     return f" ({', '.join(f'{k}={v!r}' for k, v in known.items())})" if known else ""
 
 
-def _probe(goal: Target, rows: NDArray[Any]) -> list[list[float]]:
+def _probe(target: Target, rows: NDArray[Any]) -> list[list[float]]:
     few = np.array(rows[:PROBE_ROWS], dtype=np.float64)
-    return [[float(v) for v in row] for row in goal.canonical(Sample(few)).rows]
+    return [[float(v) for v in row] for row in target.canonical(Sample(few)).rows]

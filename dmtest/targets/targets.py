@@ -1,7 +1,7 @@
-"""The hypotheses: what a sample is said to follow, and how it is brought to normal scale.
+"""Targets: the laws that a sample should follow.
 
-Every target turns a sample into canonical rows: rows that follow N(0, I) under a fully
-specified target, or some normal under ``any-normal``.
+Every target transforms a sample to normal scale: its rows then follow N(0, I) under a fully
+specified target, and some normal law under ``any-normal``.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_indepe
 
 
 class Target(Protocol):
-    """A hypothesis on the distribution of the rows."""
+    """A law that the rows of a sample should follow."""
 
     @property
     def name(self) -> str:
-        """How the hypothesis is named in results."""
+        """Name of the target in results."""
         ...
 
     @property
     def fitted(self) -> bool:
-        """Whether its parameters are fitted to the sample."""
+        """Whether the parameters of the target are fitted to the sample."""
         ...
 
     def canonical(self, sample: Sample) -> Canonical:
-        """Bring `sample` to normal scale."""
+        """Transform `sample` to normal scale."""
         ...
 
 
 @dataclass(frozen=True)
 class AnyNormal:
-    """Some N(m, S) with m and S unknown: the shape alone is tested."""
+    """N(m, S) with m and S unknown: only the shape is tested."""
 
     name: str = "any-normal"
     fitted: bool = True
@@ -55,7 +55,7 @@ class AnyNormal:
         Raises
         ------
         InputError
-            If there are not more rows than columns, or nothing varies.
+            If n <= d, or if every column is constant.
         """
         x = sample.x
         n, d = x.shape
@@ -138,12 +138,12 @@ class Normal:
 
 
 class Uniform:
-    """The uniform on a box, reduced to N(0, I) by the probability integral transform.
+    """The uniform law on a box; the probability integral transform takes it to N(0, I).
 
     Parameters
     ----------
     low, high : float or array_like, shape (d,)
-        The box; the unit cube by default.
+        Bounds of the box. Default: the unit cube.
     """
 
     fitted = False
@@ -169,10 +169,10 @@ class Uniform:
         return f"Uniform(low={self.low!r}, high={self.high!r})"
 
     def canonical(self, sample: Sample) -> Canonical:
-        """Map to the unit cube, count what is outside or at 0 or 1, and take normal scores.
+        """Map to the unit cube, count values outside or at 0 or 1, and return normal scores.
 
-        The bounds are rounded to the input's precision, as its values are, and the cube has
-        that precision: values at a bound, of a saturated sigmoid say, are seen as such.
+        The bounds are rounded to the precision of the sample, and the cube has this precision.
+        Values at a bound, for instance of a saturated sigmoid, are therefore recognised.
         """
         x, d = sample.x, sample.d
         for bound in (self.low, self.high):
@@ -195,16 +195,16 @@ class Uniform:
 
 
 class Sphere:
-    """The uniform on the unit sphere.
+    """The uniform law on the unit sphere.
 
-    Its tests are of the rows as they are. For slices and pictures rows are taken to N(0, I):
-    each is multiplied by an independent length with a normal's distribution, from a fixed
-    stream, which makes N(0, I) of uniform rows and of no others.
+    Its own tests use the rows as they are. For slices and figures every row is multiplied by an
+    independent length, distributed as the length of a row of N(0, I) and drawn from a fixed
+    stream: the product follows N(0, I) if and only if the rows are uniform.
 
     Parameters
     ----------
     normalise : bool
-        Divide rows by their lengths first, and say so; without it they have to be of
+        Divide rows by their lengths first, with a finding. By default rows must have
         length 1.
     """
 
@@ -218,12 +218,12 @@ class Sphere:
         return f"Sphere(normalise={self.normalise!r})"
 
     def canonical(self, sample: Sample) -> Canonical:
-        """Check or make the rows' lengths, and give them those of a normal's rows.
+        """Check or normalise the lengths of the rows, and multiply by lengths of normal rows.
 
         Raises
         ------
         InputError
-            If d = 1, a row is zero, or rows are not of length 1 and are not to be made so.
+            If d = 1, if a row is zero, or if rows are not of length 1 without `normalise`.
         """
         n, d = sample.n, sample.d
         if d < 2:
@@ -242,7 +242,7 @@ class Sphere:
                 f"{length.min():.4g} to {length.max():.4g}); pass target=Sphere(normalise=True) "
                 f"to test their directions."
             )
-        # float64 whatever came in: of two near rows 1 - cos^2 would be rounding.
+        # Always float64: in float32, 1 - cos^2 of two near rows would be rounding.
         unit = x / length[:, None]
         lengths = np.sqrt(stream(0, "sphere/lengths").chisquare(d, n))
         findings: tuple[Finding, ...] = ()
@@ -254,12 +254,12 @@ class Sphere:
 
 
 class Product:
-    """Independent margins, each a frozen scipy.stats distribution, by its cdf.
+    """The law of independent columns, each with a frozen scipy.stats distribution as margin.
 
     Parameters
     ----------
     margins : distribution or sequence of distributions
-        Objects with ``cdf`` and ``sf``, one for every column, or one for all.
+        Objects with ``cdf`` and ``sf``: one for each column, or one for all.
 
     Examples
     --------
@@ -284,7 +284,7 @@ class Product:
         return f"Product({self.margins!r})"
 
     def canonical(self, sample: Sample) -> Canonical:
-        """Take normal scores of the margins' cdf, through sf in the upper half."""
+        """Return normal scores by the cdf of the margins, and by their sf in the upper half."""
         x, d = sample.x, sample.d
         margins = self.margins if isinstance(self.margins, tuple) else (self.margins,) * d
         if len(margins) != d:
@@ -315,12 +315,12 @@ CLASSES = {target.name: target.kind for target in NAMED if target.kind}
 
 
 def as_target(target: TargetLike) -> Target:
-    """Resolve a target's name; objects with the targets' methods are returned as they are.
+    """Return the target of a name; an object with the methods of a target is returned as it is.
 
     Raises
     ------
     InputError
-        If the name is not one of those known.
+        If the name is unknown, or the object is no target.
     """
     if isinstance(target, str):
         if target == "reference":
@@ -344,10 +344,10 @@ def as_target(target: TargetLike) -> Target:
     )
 
 
-def announced(target: Target, sample: Sample) -> Canonical:
-    """Bring `sample` to normal scale, warning of what was moved or left out on the way.
+def canonical_with_warnings(target: Target, sample: Sample) -> Canonical:
+    """Transform `sample` to normal scale, and warn of values moved or columns left out.
 
-    For results that carry no findings of their own, as a report does.
+    For results that carry no findings; a report carries its own.
     """
     canonical = target.canonical(sample)
     for finding in canonical.findings:

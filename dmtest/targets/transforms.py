@@ -15,7 +15,7 @@ Matrix = NDArray[np.float64]
 
 
 def mean_and_covariance(x: NDArray[Any]) -> tuple[Matrix, Matrix]:
-    """Mean (d,) and 1/n covariance (d, d) in float64, streamed by tiles of rows."""
+    """Return mean (d,) and 1/n covariance (d, d) in float64, by tiles of rows."""
     n, d = x.shape
     pivot = np.asarray(x[:256]).mean(axis=0, dtype=np.float64)
 
@@ -38,16 +38,16 @@ def cholesky(covariance: NDArray[Any]) -> Matrix:
 
 
 def unit_rows(x: NDArray[Any]) -> Matrix:
-    """Divide rows by their lengths; of a covariance's factor this gives the correlation's."""
+    """Divide rows by their lengths; a factor of a covariance becomes one of the correlation."""
     return np.asarray(x / np.sqrt(np.square(x).sum(axis=1))[:, None])
 
 
 def independent_columns(covariance: Matrix, n: int, noise: float = 0.0) -> NDArray[np.intp]:
-    """Find a largest set of columns that are not combinations of others, in ascending order.
+    """Return a largest set of columns that are not combinations of others, in ascending order.
 
-    Cholesky factorisation with pivoting of the correlation matrix; a column counts as a
-    combination of those before it when what they leave of its variance is below
-    ``max(n, d) * eps + noise`` of it.
+    The method is a Cholesky factorisation of the correlation matrix with pivoting. A column is a
+    combination of the columns before it if they leave less than ``max(n, d) * eps + noise`` of
+    its variance unexplained.
     """
     from scipy.linalg import lapack
 
@@ -60,10 +60,10 @@ def independent_columns(covariance: Matrix, n: int, noise: float = 0.0) -> NDArr
 
 
 def whiten(x: NDArray[Any], mean: Matrix, covariance: Matrix) -> NDArray[Any]:
-    """Rows L^-1 (x - mean) with L the lower Cholesky factor of `covariance`.
+    """Return rows L^-1 (x - mean) with L the lower Cholesky factor of `covariance`.
 
-    For X = G A' + m with A lower triangular this is exactly the whitened G, so statistics
-    of the result are pivotal, also with fixed directions. Keeps the dtype of `x`.
+    For X = G A' + m with A lower triangular this is exactly the whitened G, so statistics of
+    the result are pivotal, also along fixed directions. The dtype is that of `x`.
     """
     from scipy.linalg import lapack
 
@@ -80,10 +80,10 @@ def whiten(x: NDArray[Any], mean: Matrix, covariance: Matrix) -> NDArray[Any]:
 
 
 def rounding_noise(mean: Matrix, covariance: Matrix, dtype: np.dtype[Any]) -> float:
-    """Bound the share of a column's variance that rounding of d columns to `dtype` amounts to.
+    """Upper bound of the share of rounding to `dtype` in the variance of a column.
 
-    A value is off by up to half an ulp, eps/2 of its size: what is left of float32 softmax
-    rows, which sum to 1, is this and not data. Never taken for more than 1e-6.
+    A value is rounded by up to half an ulp, eps/2 of its size. For instance, float32 softmax rows
+    sum to 1, so the residual of the last column is rounding and not data. At most 1e-6.
     """
     variance = np.diagonal(covariance)
     varying = variance > 0.0
@@ -93,7 +93,7 @@ def rounding_noise(mean: Matrix, covariance: Matrix, dtype: np.dtype[Any]) -> fl
 
 
 def varying_columns(x: NDArray[Any], mean: Matrix, covariance: Matrix) -> NDArray[np.intp]:
-    """Find the independent columns of `x`, allowing for the rounding of its values.
+    """Return the independent columns of `x`, with allowance for the rounding of its values.
 
     Raises
     ------
@@ -109,17 +109,17 @@ def varying_columns(x: NDArray[Any], mean: Matrix, covariance: Matrix) -> NDArra
 def whiten_independent(
     x: NDArray[Any], mean: Matrix, covariance: Matrix
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Whiten a largest set of columns that are not combinations of others, and say which."""
+    """Whiten a largest set of columns that are not combinations of others; return both."""
     columns = varying_columns(x, mean, covariance)
-    kept = x if len(columns) == x.shape[1] else np.ascontiguousarray(x[:, columns])
-    return whiten(kept, mean[columns], covariance[np.ix_(columns, columns)]), columns
+    part = x if len(columns) == x.shape[1] else np.ascontiguousarray(x[:, columns])
+    return whiten(part, mean[columns], covariance[np.ix_(columns, columns)]), columns
 
 
 def normal_scores(u: NDArray[Any], resolution: float) -> Matrix:
-    """Phi^-1(u), with what is nearer to 0 or 1 than half of `resolution` moved to that distance.
+    """Phi^-1(u), with values nearer to 0 or 1 than half of `resolution` moved to that distance.
 
-    `resolution` is the ulp of the input below 1: nothing nearer to 1 than that can be told
-    from it, and both ends are treated alike.
+    `resolution` is the ulp of the input below 1: the input cannot resolve smaller distances to 1,
+    and both ends are treated alike.
     """
     out = np.empty(u.shape)
 

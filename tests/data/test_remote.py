@@ -19,7 +19,7 @@ from numpy.testing import assert_array_equal
 
 from dmtest.cli.main import main
 from dmtest.data.load import load, read
-from dmtest.data.readers.remote import PACKAGES, is_url, shown
+from dmtest.data.readers.remote import PACKAGES, is_url, public_url
 from tests.data.test_kinds import refusal
 from tests.support.file_kinds import X
 
@@ -40,9 +40,9 @@ def test_what_is_a_url() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    assert shown("https://me:secret@host/x.npy?sign=secret") == "https://host/x.npy"
-    assert shown("ftp://me:secret@host/x.npy") == "ftp://host/x.npy"
-    assert shown("s3://bucket/what?.npy").startswith("s3://bucket/")
+    assert public_url("https://me:secret@host/x.npy?sign=secret") == "https://host/x.npy"
+    assert public_url("ftp://me:secret@host/x.npy") == "ftp://host/x.npy"
+    assert public_url("s3://bucket/what?.npy").startswith("s3://bucket/")
 
 
 def test_the_copy_is_removed_and_the_mapped_array_stays(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dmtest.engines import moments
 from dmtest.engines.directions import random_directions
-from dmtest.engines.slices import line_statistics, slice_statistics
+from dmtest.engines.slices import evaluate_slices, slice_statistics
 from dmtest.statistics.slices.moments import dagostino_pearson
 
 
@@ -42,7 +42,7 @@ def assert_close_to_null(found: NDArray[np.float64], rows: NDArray[np.floating])
     st.sampled_from([8, 300, 4095, 4096, 5001, 20000]),
     st.integers(0, 2**32),
 )
-def test_line_moments(kind: str, n: int, seed: int) -> None:
+def test_slice_moments(kind: str, n: int, seed: int) -> None:
     """Long float32 lines are within 1e-4 of the null's standard deviation, whatever their scale."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((3, n))
@@ -56,7 +56,7 @@ def test_line_moments(kind: str, n: int, seed: int) -> None:
         "t3": rng.standard_t(3, (3, n)),
     }.get(kind, x)
     rows = x.astype(np.float32)
-    assert_close_to_null(moments.line_moments(rows), rows)
+    assert_close_to_null(moments.slice_moments(rows), rows)
 
 
 @pytest.mark.parametrize("kind", ["sorted", "outlier", "quiet start", "equal start", "loud start"])
@@ -75,7 +75,7 @@ def test_misleading_start(kind: str) -> None:
     else:
         x[:, :600] *= 1e9
     rows = x.astype(np.float32)
-    found = moments.line_moments(rows)
+    found = moments.slice_moments(rows)
     assert_allclose(found[:, 1:], exact(rows)[:, 1:], rtol=2e-5)
     if kind in ("sorted", "outlier"):
         assert_allclose(found, exact(rows), rtol=1e-12, atol=1e-12)
@@ -86,7 +86,7 @@ def test_constant_lines() -> None:
     """A constant line has no spread at all, so that it is refused."""
     rows = np.full((2, 5000), 0.1, dtype=np.float32)
     rows[1, 4500] = 0.2
-    found = moments.line_moments(rows)
+    found = moments.slice_moments(rows)
     assert_array_equal(found[0], [np.float32(0.1), 0.0, 0.0, 0.0])
     assert found[1, 1] > 0.0
 
@@ -101,5 +101,5 @@ def test_projections_equal_lines(n: int) -> None:
     for dtype, atol in ((np.float64, 1e-10), (np.float32, 2e-3)):
         rows = x.astype(dtype)
         fused = slice_statistics(rows, u, "fitted", one, moments_only=True)
-        wide = line_statistics(u @ rows.T.astype(np.float64), "fitted", one)
+        wide = evaluate_slices(u @ rows.T.astype(np.float64), "fitted", one)
         assert_allclose(fused, wide, rtol=1e-3 if dtype == np.float32 else 1e-10, atol=atol)

@@ -123,12 +123,12 @@ def test_densities_equal_the_plain_formula(noise: str, n: int, d: int, batch: in
                 inside = (np.abs(gap) <= s * (1 + 1e-12)).all(-1)
                 t = np.where(inside, -d * np.log(2 * s), -np.inf)
             alone = np.diagonal(t)
-            np.testing.assert_allclose(found.alone[level, part], alone, atol=1e-9)
+            np.testing.assert_allclose(found.conditional[level, part], alone, atol=1e-9)
             together = logsumexp(t, axis=1) - np.log(batch)
-            np.testing.assert_allclose(found.together[level, part], together, atol=1e-9)
+            np.testing.assert_allclose(found.mixture[level, part], together, atol=1e-9)
             others = np.where(np.eye(batch, dtype=bool), -np.inf, t)
             expected = logsumexp(others, axis=1) - np.log(batch - 1)
-            np.testing.assert_allclose(found.others[level, part], expected, atol=1e-9)
+            np.testing.assert_allclose(found.leave_one_out[level, part], expected, atol=1e-9)
 
 
 def test_single_precision_tiles_agree_with_double() -> None:
@@ -139,17 +139,17 @@ def test_single_precision_tiles_agree_with_double() -> None:
     levels = np.array([0.5, 2.0])
     single = channel_densities(rows, "gaussian", levels, 512, 3)
     few = channel_densities(rows[:512], "gaussian", levels, 512, 3)
-    job = channel._Gaussian(rows, single.noise, levels, 512)
+    job = channel._NormalNoise(rows, single.noise, levels, 512)
     assert job.x.dtype == np.float32
     np.testing.assert_allclose(
-        single.others[:, :512].mean(axis=1), few.others.mean(axis=1), rtol=0.05
+        single.leave_one_out[:, :512].mean(axis=1), few.leave_one_out.mean(axis=1), rtol=0.05
     )
     x = rows - rows.mean(axis=0)
     y = x[:512] + 0.5 * single.noise[:512]
     t = -np.square(y[:, None] - x[None, :512]).sum(-1) / 0.5 + job.constant[0]
     np.fill_diagonal(t, -np.inf)
     np.testing.assert_allclose(
-        single.others[0, :512], logsumexp(t, axis=1) - np.log(511), atol=2e-3
+        single.leave_one_out[0, :512], logsumexp(t, axis=1) - np.log(511), atol=2e-3
     )
 
 

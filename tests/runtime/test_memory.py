@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 
 from dmtest.runtime import memory
-from dmtest.runtime.memory import borrowed
+from dmtest.runtime.memory import scratch
 
 DOUBLE = np.dtype(np.float64)
 
 
 @pytest.fixture(autouse=True)
-def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_spare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin with threads that keep nothing, whatever other tests left to them."""
-    monkeypatch.setattr(memory, "_held", threading.local())
+    monkeypatch.setattr(memory, "_spare", threading.local())
 
 
 def test_borrowers_within_each_other_share_nothing() -> None:
     """What is borrowed is nobody else's until it is given back, then it is lent again."""
-    with borrowed(100, DOUBLE) as outer, borrowed(50, np.dtype(np.float32)) as inner:
+    with scratch(100, DOUBLE) as outer, scratch(50, np.dtype(np.float32)) as inner:
         outer[:], inner[:] = 1.0, 2.0
         assert not np.shares_memory(outer, inner)
         assert (outer == 1.0).all()
         assert (outer.dtype, outer.size, inner.dtype, inner.size) == (DOUBLE, 100, "float32", 50)
-    with borrowed(100, DOUBLE) as again:
+    with scratch(100, DOUBLE) as again:
         assert np.shares_memory(again, outer)
 
 
@@ -36,13 +36,13 @@ def test_given_back_after_an_error() -> None:
     lent = []
 
     def fail() -> None:
-        with borrowed(200, DOUBLE) as space:
+        with scratch(200, DOUBLE) as space:
             lent.append(space)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    with borrowed(200, DOUBLE) as again:
+    with scratch(200, DOUBLE) as again:
         assert np.shares_memory(again, lent[0])
 
 
@@ -51,10 +51,10 @@ def test_threads_have_their_own() -> None:
     shared = []
 
     def other(mine: np.ndarray) -> None:
-        with borrowed(100, DOUBLE) as space:
+        with scratch(100, DOUBLE) as space:
             shared.append(np.shares_memory(space, mine))
 
-    with borrowed(100, DOUBLE) as space:
+    with scratch(100, DOUBLE) as space:
         mine = space
     thread = threading.Thread(target=other, args=(mine,))
     thread.start()
@@ -64,12 +64,12 @@ def test_threads_have_their_own() -> None:
 
 def test_little_is_kept() -> None:
     """A few pieces, none of them large."""
-    with borrowed(memory.BYTES // 8 + 1, DOUBLE):
+    with scratch(memory.BYTES // 8 + 1, DOUBLE):
         pass
     for depth in range(6):
         with ExitStack() as stack:
             for count in range(5):
-                stack.enter_context(borrowed(10 * count + depth, DOUBLE))
-    pieces = memory._held.pieces
+                stack.enter_context(scratch(10 * count + depth, DOUBLE))
+    pieces = memory._spare.pieces
     assert 1 <= len(pieces) <= memory.PIECES
     assert all(piece.nbytes <= memory.BYTES for piece in pieces)

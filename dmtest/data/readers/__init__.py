@@ -1,4 +1,4 @@
-"""Readers, one module a kind of source; each returns a `Loaded` (see `columns`).
+"""Readers of files, URLs and objects in memory; each returns a `Loaded` (see `columns`).
 
 Imports only `errors`, `results`.
 """

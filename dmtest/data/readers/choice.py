@@ -1,4 +1,4 @@
-"""Which of the arrays in a container is meant, and whether it can be had at all."""
+"""Choice of one array in a container, and checks that it can be read."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ DEFAULT = "embeddings"
 
 
 def choose(
-    held: Mapping[str, tuple[int, ...]], key: str | None, where: str
+    shapes: Mapping[str, tuple[int, ...]], key: str | None, where: str
 ) -> tuple[str, tuple[Finding, ...]]:
-    """Name of the array that `key` means, and a finding where it was not the only one.
+    """Return the name of the array that `key` selects, and a finding if there were others.
 
     Parameters
     ----------
-    held : mapping of str to tuple of int
-        Names, with / between levels, and shapes of all arrays in the container.
+    shapes : mapping of str to tuple of int
+        Shapes of all arrays in the container, by name; levels of a name are joined by /.
     key : str or None
-        A full name, or a last part of one that no other name has. None stands for the only array,
-        or for the one called "embeddings".
+        A full name, or the last part of a name if no other name has it. None selects the only
+        array, or the one called "embeddings".
     where : str
-        The container, for messages.
+        Name of the container, for messages.
     """
-    kept = listing(f"{name!r} {shape}" for name, shape in held.items())
-    if key is None and len(held) == 1:
-        return next(iter(held)), ()
-    wanted = DEFAULT if key is None else key if key in held else key.strip("/")
-    found = [wanted] if wanted in held else [n for n in held if n.rpartition("/")[2] == wanted]
-    if len(found) > 1:
+    contents = listing(f"{name!r} {shape}" for name, shape in shapes.items())
+    if key is None and len(shapes) == 1:
+        return next(iter(shapes)), ()
+    name = DEFAULT if key is None else key if key in shapes else key.strip("/")
+    matches = [name] if name in shapes else [n for n in shapes if n.rpartition("/")[2] == name]
+    if len(matches) > 1:
         raise InputError(
-            f"key: {where} has several {wanted!r}; choose from {listing(map(repr, found))}"
+            f"key: {where} has several {name!r}; choose from {listing(map(repr, matches))}"
         )
-    if not found and key is None:
-        raise InputError(f"{where}: name one of its arrays with key=: {kept or 'it has none'}")
-    if not found:
-        raise InputError(f"key: {where} has no {key!r}; it holds {kept or 'nothing'}")
+    if not matches and key is None:
+        raise InputError(f"{where}: name one of its arrays with key=: {contents or 'it has none'}")
+    if not matches:
+        raise InputError(f"key: {where} has no {key!r}; it holds {contents or 'nothing'}")
     if key is not None:
-        return found[0], ()
-    message = f"The file holds {len(held)} arrays ({kept}) and {found[0]!r} was read."
-    return found[0], (Finding("archive-key", message, len(held)),)
+        return matches[0], ()
+    message = f"The file holds {len(shapes)} arrays ({contents}) and {matches[0]!r} was read."
+    return matches[0], (Finding("archive-key", message, len(shapes)),)
 
 
 def only_numbers(dtype: np.dtype[Any], where: str) -> None:
-    """Refuse text, records and objects; objects would have to be unpickled."""
+    """Refuse text, records and objects; reading objects would mean unpickling them."""
     if dtype.hasobject:
         raise InputError(
             f"{where}: holds objects or text, which are not read because unpickling can run any "
@@ -63,28 +63,28 @@ def only_numbers(dtype: np.dtype[Any], where: str) -> None:
 
 
 def room(shape: tuple[int, ...], itemsize: int, where: str) -> None:
-    """Refuse an array that is larger than the memory, as a hostile header may claim to be."""
-    wanted = math.prod(shape) * itemsize
-    if not hasattr(os, "sysconf"):  # Windows refuses such an allocation itself
+    """Refuse an array larger than the memory; a hostile header may claim any size."""
+    needed = math.prod(shape) * itemsize
+    if not hasattr(os, "sysconf"):  # Windows itself refuses such an allocation
         return
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if wanted > have:
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
         raise InputError(
-            f"{where}: an array of shape {shape} takes {wanted / 2**30:,.0f} GiB of memory and "
-            f"this computer has {have / 2**30:,.0f}; save a part of it, or all as .npy, which is "
-            "mapped"
+            f"{where}: an array of shape {shape} takes {needed / 2**30:,.0f} GiB of memory and "
+            f"this computer has {available / 2**30:,.0f}; save a part of it, or all as .npy, which "
+            "is mapped"
         )
 
 
 def take(
     source: Any, columns: Columns | None, names: tuple[str, ...] | None, where: str
 ) -> NDArray[Any]:
-    """Read an array that stays on disk until it is indexed, only as far as `columns` reach."""
+    """Read an array that stays on disk until it is indexed, from the first to the last column."""
     shape, itemsize = tuple(source.shape), source.dtype.itemsize
     if columns is None or len(shape) != 2:
         room(shape, itemsize, where)
         return pick(np.asarray(source[...]), columns)
-    chosen = positions(columns, names, shape[1])
-    first, stop = min(chosen), max(chosen) + 1
+    indices = positions(columns, names, shape[1])
+    first, stop = min(indices), max(indices) + 1
     room((shape[0], stop - first), itemsize, where)
-    return pick(np.asarray(source[:, first:stop]), [j - first for j in chosen])
+    return pick(np.asarray(source[:, first:stop]), [j - first for j in indices])

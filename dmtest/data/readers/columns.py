@@ -1,4 +1,4 @@
-"""What every reader ends in, and how columns are named and chosen."""
+"""The result of every reader, and names and choice of columns."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dmtest.results.outcome import Finding
 Columns = str | int | Iterable[str | int]
 
 EXACT = 2**53  # float64 holds every integer below this
-BLOCK = 4096  # rows copied at a time, so that a block of a wide table stays in the cache
+BLOCK = 4096  # rows copied at a time: a block of a wide table stays in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """An array with what is known about where it came from; `dtype` only where it was lost."""
+    """An array with its origin; `dtype` is set only where the array has another one."""
 
     array: NDArray[Any]
     names: tuple[str, ...] | None = None
@@ -30,7 +30,7 @@ class Loaded:
 
 
 def listing(items: Iterable[object], most: int = 8) -> str:
-    """Items for a message, cut after `most`."""
+    """Items joined for a message, at most `most` of them."""
     texts = [item if isinstance(item, str) else repr(item) for item in items]
     more = f", ... ({len(texts)} in all)" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
@@ -43,7 +43,7 @@ def _is_position(value: object, width: int) -> bool:
 
 
 def as_list(columns: Columns) -> list[Any]:
-    """One name or position, or several, as a list."""
+    """Return one or several names or positions as a list."""
     if isinstance(columns, (str, int)):
         return [columns]
     if not isinstance(columns, Iterable):
@@ -52,8 +52,8 @@ def as_list(columns: Columns) -> list[Any]:
 
 
 def positions(columns: Columns, names: Sequence[str] | None, width: int) -> list[int]:
-    """Turn names and 0-based positions into positions."""
-    found = []
+    """Return the 0-based positions of columns that are given by name or position."""
+    indices = []
     for column in as_list(columns):
         if isinstance(column, str):
             if names is None:
@@ -64,30 +64,30 @@ def positions(columns: Columns, names: Sequence[str] | None, width: int) -> list
             if column not in names:
                 known = listing(map(repr, names))
                 raise InputError(f"columns: there is no {column!r}; choose from {known}")
-            found.append(names.index(column))
+            indices.append(names.index(column))
         elif _is_position(column, width):
-            found.append(int(column))
+            indices.append(int(column))
         else:
             raise InputError(f"columns: there is no {column!r}; pass 0-based positions < {width}")
-    if not found or len(set(found)) < len(found):
-        problem = "one is repeated" if found else "none is named"
+    if not indices or len(set(indices)) < len(indices):
+        problem = "one is repeated" if indices else "none is named"
         raise InputError(f"columns: {problem}; name at least one column, each once")
-    return found
+    return indices
 
 
 def pick(array: NDArray[Any], columns: Columns | None) -> NDArray[Any]:
-    """Columns of a 2-D array by position; a view when they are neighbours."""
+    """Return columns of a 2-D array by position: a view where they are adjacent."""
     if columns is None:
         return array
     if array.ndim != 2:
         raise InputError(f"columns: needs data of shape (n, d); got shape {array.shape}")
-    chosen = positions(columns, None, array.shape[1])
-    first, stop = chosen[0], chosen[-1] + 1
-    return array[:, first:stop] if chosen == list(range(first, stop)) else array[:, chosen]
+    indices = positions(columns, None, array.shape[1])
+    first, stop = indices[0], indices[-1] + 1
+    return array[:, first:stop] if indices == list(range(first, stop)) else array[:, indices]
 
 
 def unique_names(raw: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """Column names with the missing and the repeated ones replaced, and a finding if any was."""
+    """Replace missing and repeated column names; return the names and a finding if any changed."""
     names: dict[str, None] = {}
     for j, name in enumerate(raw):
         base = label = name.strip() or f"column_{j}"
@@ -104,7 +104,7 @@ def unique_names(raw: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, ..
 
 
 def rounding(values: NDArray[np.float64], what: str) -> tuple[Finding, ...]:
-    """Say whether integers were too large for float64."""
+    """Return a finding if integers are too large for float64."""
     if not values.size or max(np.nanmax(values), -np.nanmin(values)) < EXACT:
         return ()
     count = int(np.count_nonzero(np.abs(values) >= EXACT))
@@ -113,7 +113,7 @@ def rounding(values: NDArray[np.float64], what: str) -> tuple[Finding, ...]:
 
 
 def side_by_side(vectors: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Put vectors side by side, in blocks of rows because column by column misses the cache."""
+    """Join vectors as columns, by blocks of rows: column by column misses the cache."""
     n = len(vectors[0])
     table = np.empty((n, len(vectors)), np.result_type(*{vector.dtype for vector in vectors}))
     for start in range(0, n, BLOCK):
@@ -123,6 +123,6 @@ def side_by_side(vectors: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def index_finding(count: int) -> tuple[Finding, ...]:
-    """Say that a saved row index was left out, if one was."""
+    """Return a finding if a saved row index was left out."""
     message = "A row index that pandas saved beside the data was left out."
     return (Finding("index-column", message, count),) if count else ()

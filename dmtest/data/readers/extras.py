@@ -1,4 +1,4 @@
-"""Optional libraries: one sentence with the command that installs one that is missing."""
+"""Optional libraries, and the error with the command that installs a missing one."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dmtest.errors import InputError
 
 
 class Extra(NamedTuple):
-    """A library that reads one kind of file, and the oldest version that does it well."""
+    """A library that reads one kind of file, and the oldest version that is supported."""
 
     module: str
     oldest: tuple[int, int]
 
     @property
     def command(self) -> str:
-        """What installs it."""
+        """Command that installs the library."""
         return f"pip install '{self.module}>={'.'.join(map(str, self.oldest))}'"
 
 
 def require(extra: Extra, what: str) -> None:
-    """Import a library, or say how to install it."""
+    """Import a library; if it is missing or too old, raise with the command that installs it."""
     try:
         module = importlib.import_module(extra.module)
     except ImportError as problem:

@@ -1,4 +1,4 @@
-"""The registry of kinds of files: one row each, which all else reads.
+"""Registry of the kinds of files, one row each. Code, messages and docs/files.md read it.
 
 To add a kind, write its function in a module beside this one, a row here, and a row in
 ``tests/support/file_kinds.py``; then run ``python docs/make_files.py``.
@@ -30,7 +30,7 @@ NAMED, PLACED = "names or positions", "positions"
 ARRAY = "the name of an array"
 COLUMN = "a column of lists, a row in each"
 H5PY = Extra("h5py", (3, 10))
-# Older ones run code from a file in spite of weights_only=True: CVE-2025-32434, CVE-2026-24747.
+# Older versions run code from a file in spite of weights_only=True: CVE-2025-32434, CVE-2026-24747.
 TORCH = Extra("torch", (2, 10))
 
 
@@ -40,23 +40,23 @@ class Format(NamedTuple):
     Attributes
     ----------
     name : str
-        Short and unique.
+        Short unique name.
     suffixes : tuple of str
-        How names of such files end, in lower case.
+        Endings of the names of such files, in lower case.
     load : callable
-        Reads a path with a key and columns.
+        Reader of a path, with a key and columns.
     note : str
-        What it is, with its article, for messages and the documentation.
+        Noun phrase for messages and the documentation, with its article.
     memory : str
-        What of it comes into memory.
+        Part of the file that is read into memory.
     columns : str
-        What `columns` may be.
+        Meaning of `columns`.
     key : str
-        What `key` may be; empty where it means nothing.
+        Meaning of `key`; empty where there are no keys.
     needs : Extra or None
-        The optional library that reads it.
+        Optional library that reads it.
     markers : tuple of str
-        Files that show a folder to be one of these.
+        Files that identify a folder of this kind.
     """
 
     name: str
@@ -173,16 +173,16 @@ FORMATS = (
 
 
 def identify(name: str, members: Set[str] | None, where: str) -> Format:
-    """Return the kind of a file, by its suffix, or of a folder, by what lies in it.
+    """Return the kind of a file, by its suffix, or of a folder, by its members.
 
     Parameters
     ----------
     name : str
-        Its name.
+        Name of the file or folder.
     members : set of str or None
         Names in the folder; None for a file.
     where : str
-        What to call it in the refusal of what is no such kind.
+        Name for the error message if the kind is unknown.
     """
     row = by_suffix(name)
     if members is None and row is None:
@@ -199,6 +199,6 @@ def identify(name: str, members: Set[str] | None, where: str) -> Format:
 
 
 def by_suffix(name: str) -> Format | None:
-    """Return the kind of files that are called like this."""
+    """Return the kind of a file by its suffix, or None."""
     rows = (row for row in FORMATS if row.suffixes and name.lower().endswith(row.suffixes))
     return next(rows, None)

@@ -16,7 +16,7 @@ LOW_PRECISION = ("float16", "bfloat16", "float8")
 
 
 def from_object(data: Any, key: str | None, columns: Columns | None) -> Loaded:
-    """Turn whatever is in memory into one array, with its column names if it has any."""
+    """Convert an object in memory to one array, with its column names if it has any."""
     roots = {base.__module__.partition(".")[0] for base in type(data).__mro__}
     what = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
     if "torch" in roots:
@@ -33,7 +33,7 @@ def from_object(data: Any, key: str | None, columns: Columns | None) -> Loaded:
 def _from_frame(
     data: Any, key: str | None, columns: Columns | None, roots: set[str]
 ) -> Loaded | None:
-    """Read a data frame, a series of one or an Arrow table; None for everything else."""
+    """Read a data frame, a series or an Arrow table; return None for everything else."""
     if "pandas" in roots and (hasattr(data, "iloc") or hasattr(data, "to_frame")):
         return _from_pandas(data, key, columns)
     if "polars" in roots and hasattr(data, "to_frame"):
@@ -58,32 +58,35 @@ def _from_pandas(data: Any, key: str | None, columns: Columns | None) -> Loaded:
 
     frame = data.to_frame() if data.ndim == 1 else data
     labels = list(frame.columns)
-    numbered = labels == list(range(len(labels)))  # pandas made them up
+    numbered = labels == list(range(len(labels)))  # the default labels of pandas
     names, findings = unique_names([str(label) for label in labels])
     plain = set(frame.dtypes)
     if key is None and len(plain) == 1 and getattr(next(iter(plain)), "kind", "O") in "biuf":
         values = frame.to_numpy(copy=False)
-        if values.dtype.kind in "biuf":  # pandas' own nullable types may come out as objects
-            keep = positions(
+        if values.dtype.kind in "biuf":  # nullable types of pandas may become objects
+            indices = positions(
                 columns if columns is not None else range(len(names)), names, len(names)
             )
-            kept = None if numbered else tuple(names[j] for j in keep)
-            return Loaded(pick(values, keep), kept, findings)
+            column_names = None if numbered else tuple(names[j] for j in indices)
+            return Loaded(pick(values, indices), column_names, findings)
 
     def as_arrow(j: int) -> Any:
         try:
             return pa.array(frame.iloc[:, j], from_pandas=True)
-        except (pa.ArrowException, ValueError, TypeError):  # refused later, if it is chosen
+        except (pa.ArrowException, ValueError, TypeError):  # refused later, if the column is read
             return pa.nulls(len(frame), pa.binary())
 
     arrow = pa.table([as_arrow(j) for j in range(len(names))], names=list(names))
     loaded = from_arrow(arrow.schema, arrow.select, key, columns)
-    kept = None if numbered else loaded.names
-    return Loaded(loaded.array, kept, findings + loaded.findings, "", loaded.dtype)
+    column_names = None if numbered else loaded.names
+    return Loaded(loaded.array, column_names, findings + loaded.findings, "", loaded.dtype)
 
 
 def from_torch(tensor: Any, what: str = "data") -> Loaded:
-    """Turn a tensor into an array that shares its memory where it can; `what` is for messages."""
+    """Convert a tensor to an array that shares its memory where possible.
+
+    `what` names the tensor in messages.
+    """
     dtype = str(tensor.dtype).removeprefix("torch.")
     if str(tensor.layout) != "torch.strided":
         raise InputError(f"{what}: a tensor of layout {tensor.layout}; pass it as x.to_dense()")

@@ -1,8 +1,8 @@
-"""URLs: whatever fsspec can reach is fetched to a temporary folder and read from there.
+"""URLs: fsspec fetches the file to a temporary folder, from which it is read.
 
-Fetching a file whole serves all formats alike: most are mapped, or have their table of contents
-at the end. The folder is removed afterwards; a mapped file keeps its place on disk until the array
-is gone.
+The whole file is fetched whatever its format: most formats are mapped, or have their table of
+contents at the end. The folder is removed afterwards; a mapped file keeps its space on disk until
+the array is deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dmtest.data.readers.formats import by_suffix, identify
 from dmtest.errors import InputError
 
 FSSPEC = Extra("fsspec", (2023, 6))
-PACKAGES = {  # what fsspec needs beside itself for a protocol
+PACKAGES = {  # package that fsspec needs for a protocol
     **dict.fromkeys(("s3", "s3a"), "s3fs"),
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
     **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
@@ -32,32 +32,32 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
 
 
 def is_url(path: object) -> bool:
-    """Whether a path is a URL such as s3://bucket/file.npy, also chained as in zip://a::b."""
+    """Whether a path is a URL such as s3://bucket/file.npy, or a chain such as zip://a::b."""
     return isinstance(path, str) and URL.match(path) is not None
 
 
-def shown(url: str) -> str:
-    """Return the URL without what may be secret: passwords, and signatures behind a ?."""
+def public_url(url: str) -> str:
+    """Return the URL without passwords and without the query, which may hold a signature."""
     bare = re.sub(r"(?<=://)[^/@]*@", "", url)
     return bare.partition("?")[0] if re.match(r"\w+s?://", bare) else bare
 
 
 @contextmanager
-def fetched(url: str) -> Iterator[Path]:
-    """Yield the local path of what a URL names: itself if it is local, or else a copy."""
-    require(FSSPEC, shown(url))
+def local_path(url: str) -> Iterator[Path]:
+    """Yield a local path: the file itself if the URL is local, otherwise a temporary copy."""
+    require(FSSPEC, public_url(url))
     system, place = _resolve(url)
     from fsspec.implementations.local import LocalFileSystem
 
     if isinstance(system, LocalFileSystem):
         yield Path(place)
         return
-    # On Windows a mapped file cannot be removed; the system's cleaning of such folders does it.
+    # On Windows a mapped file cannot be removed; the system clears temporary folders later.
     with tempfile.TemporaryDirectory(prefix="dmtest-", ignore_cleanup_errors=True) as folder:
         name = PurePosixPath(urlsplit(url).path if "http" in url[:5] else place).name
         target = Path(folder, name or "data")
         with _failures(url):
-            _copy(system, place, target, shown(url))
+            _copy(system, place, target, public_url(url))
         yield target
 
 
@@ -73,31 +73,31 @@ def _resolve(url: str) -> tuple[Any, str]:
             package = next((PACKAGES[p] for p in PACKAGES if f"{p}:" in f"{url}:"), "")
             cure = f"run: pip install {package}" if package else str(problem).rstrip(".")
             raise InputError(
-                f"{shown(url)}: {protocol}:// needs a package that is not installed; {cure}"
+                f"{public_url(url)}: {protocol}:// needs a package that is not installed; {cure}"
             ) from problem
 
 
 @contextmanager
 def _failures(url: str) -> Iterator[None]:
-    """Turn whatever a remote store raises, in a vocabulary of its own, into one sentence."""
+    """Convert any exception of a remote store to an `InputError` of one sentence."""
     try:
         yield
     except InputError:
         raise
     except FileNotFoundError as problem:
-        raise InputError(f"{shown(url)}: there is no such file; check the URL") from problem
+        raise InputError(f"{public_url(url)}: there is no such file; check the URL") from problem
     except Exception as problem:
-        reason = str(problem).strip().partition("\n")[0].replace(url, shown(url))[:200]
+        reason = str(problem).strip().partition("\n")[0].replace(url, public_url(url))[:200]
         raise InputError(
-            f"{shown(url)}: cannot be fetched ({type(problem).__name__}: {reason}); check the URL, "
-            "the network and the credentials"
+            f"{public_url(url)}: cannot be fetched ({type(problem).__name__}: {reason}); check the "
+            "URL, the network and the credentials"
         ) from problem
 
 
 def _copy(system: Any, place: str, target: Path, where: str) -> None:
-    """Copy a file or a folder of a known kind; nothing is fetched only to be refused."""
+    """Copy a file or a folder after checking its kind, so that nothing is fetched in vain."""
     row = by_suffix(target.name)
-    # Asked about a file, some stores would read all of it to see whether it lists others.
+    # isdir on a file makes some stores read all of it to see whether it lists others.
     if (row and not row.markers) or not system.isdir(place):
         identify(target.name, None, where)
         system.get_file(place, str(target))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.labelled_lines import Drawn
+from dmtest.engines.labelled_slices import LabelledStatistic
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.streams import stream
@@ -22,7 +22,7 @@ ROWS, CELLS, GROUP = 50_000, 40_000_000, 64
 FAR = 4.0
 
 
-def classifier(pool: Pool, labels: Labels) -> Drawn:
+def classifier(pool: Pool, labels: Labels) -> LabelledStatistic:
     """Cross-fitted area under the ROC curve of a linear discriminant of columns and squares.
 
     The classifier of Lopez-Paz & Oquab (2017) is trained anew for every permuted labelling, so
@@ -48,7 +48,7 @@ def classifier(pool: Pool, labels: Labels) -> Drawn:
         tasks = blocks(len(marks), GROUP)
         for part, values in zip(tasks, run_tasks(group, tasks), strict=True):
             found[batch.start + part.start : batch.start + part.stop] = values
-    return Drawn(float(found[0]), found[:, None])
+    return LabelledStatistic(float(found[0]), found[:, None])
 
 
 def chosen_rows(pool: Pool) -> NDArray[np.intp]:
@@ -59,7 +59,7 @@ def chosen_rows(pool: Pool) -> NDArray[np.intp]:
 
 def folds(pool: Pool, index: NDArray[np.intp]) -> NDArray[np.intp]:
     """Deal rows to folds as by chance, whosever they are."""
-    order = pool.shuffled("classifier/folds")
+    order = pool.random_order("classifier/folds")
     place = np.empty(pool.total, np.intp)
     place[order] = np.arange(pool.total)
     fold = np.empty(len(index), np.intp)

@@ -14,7 +14,14 @@ import numpy as np
 from scipy.special import gammaln
 
 from dmtest.engines.labelled_gram import DISTANCE, Form, PairForm
-from dmtest.engines.labelled_lines import FREQUENCIES, SLICES, Drawn, Lines, SlicedLines, per_line
+from dmtest.engines.labelled_slices import (
+    FREQUENCIES,
+    SLICES,
+    LabelledStatistic,
+    SliceRequest,
+    SortedSlices,
+    slice_distances,
+)
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
@@ -27,7 +34,7 @@ MEDIAN_ROWS = 2000
 
 
 # A statistic asks for what it shares with others, and is handed it.
-Asks: TypeAlias = Generator[Any, Any, Drawn]
+Asks: TypeAlias = Generator[Any, Any, LabelledStatistic]
 
 
 def median_bandwidth(pool: Pool) -> float:
@@ -70,12 +77,12 @@ def mmd(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Asks:
 
 def _drawn(
     values: Vector, size: float, form: Form | None = None, params: dict[str, Any] | None = None
-) -> Drawn:
+) -> LabelledStatistic:
     """Return one calibrated column; `size` is that of the terms that cancel in it."""
     rounding = CANCELLED * size
     if form is not None:
         rounding += form.rounding * float(values[1:].std())
-    return Drawn(
+    return LabelledStatistic(
         float(values[0]),
         values[:, None],
         rounding=rounding,
@@ -84,7 +91,9 @@ def _drawn(
     )
 
 
-def mmd_of_frequencies(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Drawn:
+def mmd_of_frequencies(
+    pool: Pool, labels: Labels, bandwidth: float | None = None
+) -> LabelledStatistic:
     """MMD from 512 random frequencies of the kernel's Fourier transform, linear in n.
 
     Rahimi & Recht (2007): the squared distance between mean sines and cosines. A distance of
@@ -115,10 +124,10 @@ def sliced_wasserstein(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks
     Bonneel et al. (2015). Calibrated with it: the largest over slices of the same distance in
     units of the slice's pooled standard deviation, which sees a departure in few directions.
     """
-    from dmtest.kernels.transport import wasserstein_lines
+    from dmtest.kernels.transport import wasserstein_distances
 
-    lines: Lines = yield SlicedLines(slices)
-    values = pool.scale * per_line(lines, labels, wasserstein_lines)
+    lines: SortedSlices = yield SliceRequest(slices)
+    values = pool.scale * slice_distances(lines, labels, wasserstein_distances)
     spread = np.where(lines.spread > 0.0, lines.spread, 1.0)
     scaled = values / spread[:, None]
     mean = values.mean(axis=0)
@@ -130,7 +139,7 @@ def sliced_wasserstein(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks
         "worst_statistic": float(values[worst, 0]),
     }
     badness = np.stack([mean, scaled.max(axis=0)], axis=1)
-    return Drawn(float(mean[0]), badness, facts, per_line=values, lines=lines)
+    return LabelledStatistic(float(mean[0]), badness, facts, distances=values, slices=lines)
 
 
 def energy_of_lines(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
@@ -139,10 +148,10 @@ def energy_of_lines(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
     |z| is sqrt(pi) Gamma((d+1)/2) / Gamma(d/2) times the mean of |u.z| over directions u, so
     the energy distance is that factor times its mean over all lines (Szekely & Rizzo 2013).
     """
-    from dmtest.kernels.transport import energy_lines
+    from dmtest.kernels.transport import energy_distances
 
-    lines: Lines = yield SlicedLines(slices)
+    lines: SortedSlices = yield SliceRequest(slices)
     d = pool.d
     factor = float(np.sqrt(np.pi) * np.exp(gammaln((d + 1) / 2.0) - gammaln(d / 2.0)))
-    values = pool.scale * factor * per_line(lines, labels, energy_lines).mean(axis=0)
+    values = pool.scale * factor * slice_distances(lines, labels, energy_distances).mean(axis=0)
     return _drawn(values, 0.0)

@@ -101,7 +101,7 @@ def pcvm(view: RowView) -> Asks:
     """
     from dmtest.kernels import sphere as kernels
 
-    pairs = yield PairSum(kernels.tabulated, constants=_projected(view.d, False))
+    pairs = yield PairSum(kernels.interpolant, constants=_projected(view.d, False))
     value = float(1.0 / 6.0 + 2.0 * pairs / view.n)
     return value, value
 
@@ -114,7 +114,7 @@ def pad(view: RowView) -> Asks:
     """
     from dmtest.kernels import sphere as kernels
 
-    pairs = yield PairSum(kernels.tabulated, constants=_projected(view.d, True))
+    pairs = yield PairSum(kernels.interpolant, constants=_projected(view.d, True))
     value = float(1.0 + 2.0 * pairs / view.n)
     return value, value
 

@@ -1,4 +1,4 @@
-"""One module for each kind of file: a path, a key and columns in, a `Loaded` out.
+"""One module for each kind of file: from a path, a key and columns to a `Loaded`.
 
 Imports only `errors`, `results`.
 """

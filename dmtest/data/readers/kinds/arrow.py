@@ -1,6 +1,6 @@
-"""Arrow tables, and the Parquet files and data frames that become one.
+"""Arrow tables, and the Parquet files and data frames that become Arrow tables.
 
-All of them go through `from_arrow`, so that one place decides what counts as a number.
+All of them pass through `from_arrow`, the only place that decides what counts as a number.
 """
 
 from __future__ import annotations
@@ -38,30 +38,45 @@ def from_arrow(
     columns: Columns | None = None,
     source: str = "",
 ) -> Loaded:
-    """Numbers of an Arrow table, of which `fetch` returns the columns at some positions.
+    """Return the numbers of an Arrow table.
 
-    A column of lists holds one row of the result per cell; names then select columns of the
-    table, and positions select coordinates of the lists.
+    A cell of a column of lists is one row of the result; names then select columns of the
+    table, and positions select elements of the lists.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    fetch : callable
+        From positions of columns to the table of these columns.
+    key : str, optional
+        Name of the column that holds the rows.
+    columns : str, int or iterable of them, optional
+    source : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    Loaded, array of shape (n, d)
     """
     where = source or "data"
     names, findings = unique_names(schema.names)
-    chosen, columns, more = _choose(schema, names, key, columns, where)
-    table = fetch(chosen)
+    indices, columns, more = _choose(schema, names, key, columns, where)
+    table = fetch(indices)
     if not table.num_rows:
         raise InputError(f"{where}: the table has columns but no rows; pass at least 8 rows")
     kinds = {str(kind.value_type if _is_list(kind) else kind) for kind in table.schema.types}
     dtype = ", ".join(sorted(ARROW_NAMES.get(kind, kind) for kind in kinds))
     if any(map(_is_list, table.schema.types)):
-        values = _stack(table.column(0), names[chosen[0]], where)
+        values = _stack(table.column(0), names[indices[0]], where)
         return Loaded(pick(values, columns), None, findings + more, source, dtype)
     vectors = []
     numeric = [name for name, kind in zip(names, schema.types, strict=True) if _is_number(kind)]
-    for j, column in zip(chosen, table.columns, strict=True):
+    for j, column in zip(indices, table.columns, strict=True):
         vectors.append(_numbers(column, names[j], where, numeric))
         if str(column.type).endswith("int64"):
             more += rounding(vectors[-1], f"Column {names[j]!r}")
-    kept = tuple(names[j] for j in chosen)
-    return Loaded(pick(side_by_side(vectors), columns), kept, findings + more, source, dtype)
+    labels = tuple(names[j] for j in indices)
+    return Loaded(pick(side_by_side(vectors), columns), labels, findings + more, source, dtype)
 
 
 def _is_list(kind: Any) -> bool:
@@ -80,37 +95,37 @@ def _is_number(kind: Any) -> bool:
 def _choose(
     schema: Any, names: tuple[str, ...], key: str | None, columns: Columns | None, where: str
 ) -> tuple[list[int], Columns | None, tuple[Finding, ...]]:
-    """Which table columns to read, what `columns` still has to pick afterwards, and findings."""
+    """Return the table columns to read, the columns to pick afterwards, and findings."""
     width = len(names)
     lists = [j for j, kind in enumerate(schema.types) if _is_list(kind)]
-    wanted = None if columns is None else as_list(columns)
+    requested = None if columns is None else as_list(columns)
     if key is not None:
         if key not in names:
             known = listing(map(repr, names))
             raise InputError(f"key: {where} has no column {key!r}; choose from {known}")
-        return [names.index(key)], wanted, ()
-    if wanted is not None and (not lists or any(isinstance(column, str) for column in wanted)):
-        chosen = positions(wanted, names, width)
-        if len(chosen) > 1 and (mixed := set(chosen) & set(lists)):
-            held = listing(repr(names[j]) for j in sorted(mixed))
-            raise InputError(f"columns: {held} holds lists and goes with no other; name it alone")
-        return chosen, None, ()
+        return [names.index(key)], requested, ()
+    if requested is not None and (not lists or any(isinstance(one, str) for one in requested)):
+        indices = positions(requested, names, width)
+        if len(indices) > 1 and (mixed := set(indices) & set(lists)):
+            labels = listing(repr(names[j]) for j in sorted(mixed))
+            raise InputError(f"columns: {labels} holds lists and goes with no other; name it alone")
+        return indices, None, ()
     if len(lists) == 1:
         message = f"Rows are the lists in column {names[lists[0]]!r}; other columns were left out."
-        found = (Finding("embedding-column", message, width - 1),) if width > 1 else ()
-        return lists, wanted, found
+        findings = (Finding("embedding-column", message, width - 1),) if width > 1 else ()
+        return lists, requested, findings
     if lists:
-        held = listing(repr(names[j]) for j in lists)
-        raise InputError(f"{where}: columns {held} all hold lists; name one of them with key=")
+        labels = listing(repr(names[j]) for j in lists)
+        raise InputError(f"{where}: columns {labels} all hold lists; name one of them with key=")
     index = (schema.pandas_metadata or {}).get("index_columns", ())
-    chosen = [j for j, name in enumerate(schema.names) if name not in index]
-    if not chosen:
+    indices = [j for j, name in enumerate(schema.names) if name not in index]
+    if not indices:
         raise InputError(f"{where}: the table has no columns; pass at least one column of numbers")
-    return chosen, None, index_finding(width - len(chosen))
+    return indices, None, index_finding(width - len(indices))
 
 
 def _numbers(column: Any, name: str, where: str, numeric: Sequence[str]) -> NDArray[Any]:
-    """Values of one Arrow column as a float vector, nulls as NaN."""
+    """Return one Arrow column as a float vector, nulls as NaN."""
     import pyarrow as pa
 
     kind = column.type
@@ -118,24 +133,24 @@ def _numbers(column: Any, name: str, where: str, numeric: Sequence[str]) -> NDAr
         return np.asarray(column.to_numpy())
     if _is_number(kind):
         return np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
-    held = "values that are not numbers"
+    content = "values that are not numbers"
     if pa.types.is_dictionary(kind):
-        held = "categories"
+        content = "categories"
     elif pa.types.is_temporal(kind):
-        held = "dates or times"
+        content = "dates or times"
     elif any(word in str(kind) for word in ("string", "utf8")):
-        held = "text"
+        content = "text"
     row = column.is_valid().index(True).as_py()
     first = f", first {reprlib.repr(column[row].as_py())} in row {row}" if row >= 0 else ""
     cure = f" ({listing(numeric)})" if numeric else ""
     raise InputError(
-        f"{where}: column {name!r} holds {held}{first}; leave it out by passing columns= with "
+        f"{where}: column {name!r} holds {content}{first}; leave it out by passing columns= with "
         f"columns that hold numbers{cure}"
     )
 
 
 def _stack(column: Any, name: str, where: str) -> NDArray[Any]:
-    """One row per list; a null list is a row of NaN."""
+    """Return one row per list; a null list is a row of NaN."""
     from pyarrow import compute
 
     lengths = np.asarray(compute.list_value_length(column).to_numpy(), np.float64)
@@ -158,15 +173,15 @@ def _stack(column: Any, name: str, where: str) -> NDArray[Any]:
 
 
 def read_parquet(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Read a Parquet file, only the columns that are wanted where it can."""
+    """Read a Parquet file, only the requested columns where their names are unique."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
         names = file.schema_arrow.names
 
-        def fetch(chosen: list[int]) -> Any:
+        def fetch(indices: list[int]) -> Any:
             if len(set(names)) < len(names):
-                return file.read().select(chosen)
-            return file.read(columns=[names[j] for j in chosen])
+                return file.read().select(indices)
+            return file.read(columns=[names[j] for j in indices])
 
         return from_arrow(file.schema_arrow, fetch, key, columns, str(path))

@@ -1,6 +1,6 @@
-"""Arrow's own files, Feather, and the folders that Hugging Face's `datasets` saves.
+"""Arrow files, Feather, and the folders that Hugging Face's `datasets` saves.
 
-They are mapped; columns that are not wanted are not read.
+Files are mapped; columns that are not requested are not read.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dmtest.errors import InputError
 
 MARKERS = ("state.json", "dataset_dict.json")
 FILE, OLD_FEATHER = b"ARROW1", b"FEA1"
-END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream, since Arrow 0.15
+END = b"\xff\xff\xff\xff\0\0\0\0"  # end of a stream, since Arrow 0.15
 
 
 def read_arrow(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Read an Arrow file, random access or stream; Feather is the first of the two."""
+    """Read an Arrow file in random-access format, which Feather 2 is, or in stream format."""
     with path.open("rb") as stream:
         start = stream.read(6)
     if start[:4] == OLD_FEATHER:
@@ -27,13 +27,14 @@ def read_arrow(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     if start == FILE:
         schema = _file(path, None).schema
 
-        def fetch(chosen: list[int]) -> Any:
-            order = sorted(set(chosen))
-            return _sound(_file(path, order).read_all()).select([order.index(j) for j in chosen])
+        def fetch(indices: list[int]) -> Any:
+            order = sorted(set(indices))
+            table = _validate(_file(path, order).read_all())
+            return table.select([order.index(j) for j in indices])
 
         return from_arrow(schema, fetch, key, columns, str(path))
     table = _stream(path)
-    return from_arrow(table.schema, lambda j: _sound(table.select(j)), key, columns, str(path))
+    return from_arrow(table.schema, lambda j: _validate(table.select(j)), key, columns, str(path))
 
 
 def _file(path: Path, fields: list[int] | None) -> Any:
@@ -55,14 +56,14 @@ def _stream(path: Path) -> Any:
     return ipc.open_stream(pa.memory_map(str(path))).read_all()
 
 
-def _sound(table: Any) -> Any:
-    """Check lengths and offsets, which reading alone trusts: wrong ones point outside the file."""
+def _validate(table: Any) -> Any:
+    """Check lengths and offsets, which Arrow trusts: wrong ones point outside the file."""
     table.validate(full=True)
     return table
 
 
 def read_dataset(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Read what ``save_to_disk`` wrote; the key is a column, SPLIT or SPLIT/COLUMN."""
+    """Read a folder of ``save_to_disk``; the key is a column, SPLIT or SPLIT/COLUMN."""
     folder = path
     if (path / "dataset_dict.json").is_file():
         splits = _strings(json.loads((path / "dataset_dict.json").read_bytes()), "splits")
@@ -70,8 +71,8 @@ def read_dataset(path: Path, key: str | None, columns: Columns | None) -> Loaded
         if split not in splits and len(splits) == 1:
             split, rest = splits[0], key or ""
         if split not in splits:
-            held = listing(map(repr, splits))
-            raise InputError(f"key: {path} has the splits {held}; name one, as in key='train'")
+            known = listing(map(repr, splits))
+            raise InputError(f"key: {path} has the splits {known}; name one, as in key='train'")
         if Path(split).name != split:
             raise ValueError(f"the split {split!r} is no name of a folder")
         folder, key = path / split, rest or None
@@ -82,14 +83,14 @@ def read_dataset(path: Path, key: str | None, columns: Columns | None) -> Loaded
         )
     names = [_strings(file, "filename") for file in state["_data_files"]]
     table = _shards(folder, [name for one in names for name in one])
-    return from_arrow(table.schema, lambda j: _sound(table.select(j)), key, columns, str(path))
+    return from_arrow(table.schema, lambda j: _validate(table.select(j)), key, columns, str(path))
 
 
 def _strings(about: Any, name: str) -> list[str]:
-    found = about[name] if isinstance(about[name], list) else [about[name]]
-    if not all(isinstance(text, str) for text in found):
+    texts = about[name] if isinstance(about[name], list) else [about[name]]
+    if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"{name!r} holds no names")
-    return found
+    return texts
 
 
 def _shards(folder: Path, names: list[str]) -> Any:

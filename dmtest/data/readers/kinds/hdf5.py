@@ -1,8 +1,7 @@
-"""HDF5 files, and AnnData's .h5ad, which is one with a fixed layout.
+"""HDF5 files, and AnnData's .h5ad, an HDF5 file with a fixed layout.
 
-Only datasets that lie in the file itself are read: links to other files, external storage and
-virtual datasets are not followed, because what they point at may be absent and would then be
-read as zeros.
+Only datasets in the file itself are read. Links to other files, external storage and virtual
+datasets are not followed: a missing source would be read as zeros.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ SPARSE = ("csr_matrix", "csc_matrix")
 
 
 def read_hdf5(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Read one dataset: mapped where it lies in one piece, or else into memory."""
+    """Read one dataset: mapped if it is contiguous, otherwise into memory."""
     import h5py
 
     with h5py.File(path, "r") as file:
-        held = _datasets(file)
-        name, findings = choose(_shapes(held), key, str(path))
-        return Loaded(_values(held[name], path, columns, None), None, findings, str(path))
+        datasets = _datasets(file)
+        name, findings = choose(_shapes(datasets), key, str(path))
+        return Loaded(_values(datasets[name], path, columns, None), None, findings, str(path))
 
 
 def read_h5ad(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Read X, a layer or an array of obsm; columns of X and of layers are named after genes."""
+    """Read X, a layer or an array of obsm; genes name the columns of X and of layers."""
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -55,28 +54,28 @@ def read_h5ad(path: Path, key: str | None, columns: Columns | None) -> Loaded:
 
 
 def _datasets(file: Any) -> dict[str, Any]:
-    """All datasets that hang on hard links, by name."""
+    """Return all datasets that are reached by hard links, by name."""
     import h5py
 
-    held: dict[str, Any] = {}
+    datasets: dict[str, Any] = {}
 
-    def note(name: str, item: Any) -> None:
+    def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            held[name] = item
+            datasets[name] = item
 
-    file.visititems(note)
-    return held
+    file.visititems(collect)
+    return datasets
 
 
-def _shapes(held: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(item.shape or ()) for name, item in held.items()}
+def _shapes(datasets: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(item.shape or ()) for name, item in datasets.items()}
 
 
 def _matrices(file: Any) -> dict[str, Any]:
-    """Everything in an .h5ad file that has one row an observation and may be dense."""
+    """Return every matrix of an .h5ad file with one row per observation, dense or not."""
     import h5py
 
-    found: dict[str, Any] = {}
+    matrices: dict[str, Any] = {}
     for place in ("X", "obsm", "layers"):
         link = file.get(place, getlink=True)
         if not isinstance(link, h5py.HardLink):
@@ -86,13 +85,13 @@ def _matrices(file: Any) -> dict[str, Any]:
             group = file[place]
             hard = (n for n in group if isinstance(group.get(n, getlink=True), h5py.HardLink))
             members = [f"{place}/{name}" for name in hard]
-        found |= {name: file[name] for name in members}
-    return found
+        matrices |= {name: file[name] for name in members}
+    return matrices
 
 
 def _cure(kind: str) -> str:
     if kind in SPARSE:
-        # Densified, most of it is zeros, which no continuous target has, and it may not fit.
+        # A dense copy is mostly zeros, which no continuous target has, and may not fit in memory.
         return (
             f"is a sparse matrix ({kind}), whose zeros no continuous target has; choose a dense "
             "array of obsm, or save X.toarray()"
@@ -101,7 +100,7 @@ def _cure(kind: str) -> str:
 
 
 def _genes(file: Any, shape: tuple[int, ...]) -> tuple[str, ...] | None:
-    """Names of the columns of X, where the file has one for each."""
+    """Return the names of the columns of X, or None where the file lacks one."""
     import h5py
 
     var = file.get("var")
@@ -121,7 +120,7 @@ def _values(
     if dataset.shape is None:
         raise InputError(f"{where}: is empty; choose another dataset")
     only_numbers(dataset.dtype, where)
-    _stored(dataset, where)
+    _refuse_incomplete(dataset, where)
     offset = _offset(dataset)
     if offset is None:
         return take(dataset, columns, names, where)
@@ -131,8 +130,8 @@ def _values(
     return pick(mapped, columns)
 
 
-def _stored(dataset: Any, where: str) -> None:
-    """Refuse what HDF5 would answer with fill values, and what it cannot decode."""
+def _refuse_incomplete(dataset: Any, where: str) -> None:
+    """Refuse datasets that HDF5 would complete with fill values, or cannot decode."""
     import h5py
 
     if dataset.external or dataset.is_virtual:
@@ -144,9 +143,9 @@ def _stored(dataset: Any, where: str) -> None:
     for j in range(plan.get_nfilters()):
         code, _, _, label = plan.get_filter(j)
         if not h5py.h5z.filter_avail(code):
-            shown = label.decode(errors="replace") or "no name"
+            title = label.decode(errors="replace") or "no name"
             raise InputError(
-                f"{where}: is compressed with filter {code} ({shown}), which this h5py lacks; "
+                f"{where}: is compressed with filter {code} ({title}), which this h5py lacks; "
                 "save it with compression='gzip'"
             )
     if not dataset.size:
@@ -165,7 +164,7 @@ def _stored(dataset: Any, where: str) -> None:
 
 
 def _offset(dataset: Any) -> int | None:
-    """Where in the file the values lie as NumPy would store them, if they do."""
+    """Return the offset of the values in the file, or None unless NumPy can map them."""
     import h5py
 
     offset = dataset.id.get_offset()

@@ -1,4 +1,4 @@
-"""NumPy's own files; the header is read first, and pickled objects never are."""
+"""NumPy files; the header is read first, and pickled objects are refused."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dmtest.errors import InputError
 
 
 def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype of an npy stream; a bare pickle counts as an array of objects."""
+    """Return shape and dtype of an npy stream; a bare pickle counts as an array of objects."""
     if stream.peek(1)[:1] == b"\x80":
         return (), np.dtype(object)
     version = npy_format.read_magic(stream)
-    try:  # the header is a Python literal, so that a damaged one is bad syntax
+    try:  # the header is a Python literal, so a damaged one is bad syntax
         if version == (1, 0):
             shape, _, dtype = npy_format.read_array_header_1_0(stream)
         else:
@@ -39,7 +39,7 @@ def _refuse_pickle(dtype: np.dtype[Any], what: str) -> None:
 
 
 def read_npy(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Map an array that lies in a file of its own."""
+    """Map the array of an ``.npy`` file."""
     with path.open("rb") as stream:
         _refuse_pickle(_header(stream)[1], str(path))
     mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -53,11 +53,11 @@ def read_npz(path: Path, key: str | None, columns: Columns | None) -> Loaded:
         for member in archive.namelist():
             with archive.open(member) as stream:
                 headers[member.removesuffix(".npy")] = _header(stream)
-        shapes = {name: shape for name, (shape, _) in headers.items()}
-        chosen, findings = choose(shapes, key, str(path))
-        shape, dtype = headers[chosen]
-        _refuse_pickle(dtype, f"{path}[{chosen!r}]")
-        room(shape, dtype.itemsize, f"{path}[{chosen!r}]")
-        with archive.open(f"{chosen}.npy") as stream:
+        shapes = {member: shape for member, (shape, _) in headers.items()}
+        name, findings = choose(shapes, key, str(path))
+        shape, dtype = headers[name]
+        _refuse_pickle(dtype, f"{path}[{name!r}]")
+        room(shape, dtype.itemsize, f"{path}[{name!r}]")
+        with archive.open(f"{name}.npy") as stream:
             values = npy_format.read_array(stream, allow_pickle=False)
     return Loaded(pick(values, columns), None, findings, str(path))

@@ -1,4 +1,4 @@
-"""Safetensors: the library checks the header, and the tensor is mapped from where it says."""
+"""Safetensors: the library checks the header, and the tensor is mapped at its offset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DTYPES = {
 
 
 def read_safetensors(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Map one tensor; bfloat16, which NumPy lacks, becomes float32 in memory, exactly."""
+    """Map one tensor; bfloat16, which NumPy lacks, becomes float32 in memory without rounding."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -1,4 +1,4 @@
-"""Delimited text: read by Arrow, and in Python where Arrow refuses."""
+"""Delimited text, read by Arrow, or in Python where Arrow refuses it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _number(cell: str) -> float:
     cell = cell.strip()
     if cell in MISSING:
         return np.nan
-    if "_" in cell:  # Python alone reads 1_000 as a number
+    if "_" in cell:  # only Python reads 1_000 as a number
         raise ValueError(cell)
     return float(cell)
 
@@ -45,8 +45,8 @@ def _numeric(cells: Iterable[str]) -> bool:
 def _is_header(first: list[str], second: list[str]) -> bool:
     """Whether the first line names the columns.
 
-    pandas saves an unnamed frame under the header ``0,1,2``: that is no row of the data when
-    fractions follow it.
+    pandas writes the header ``0,1,2`` for a frame without names. If fractions follow, that line
+    is a header and no row of the data.
     """
     if not _numeric(first):
         return True
@@ -56,7 +56,7 @@ def _is_header(first: list[str], second: list[str]) -> bool:
 
 
 def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every line that is not blank."""
+    """Yield line number and cells of every line that is not blank."""
     opener: Any = gzip.open if path.name.lower().endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
         reader = csv.reader(text, delimiter=delimiter)
@@ -64,7 +64,7 @@ def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 class _Layout(NamedTuple):
-    """Where the numbers of a text file are."""
+    """Position of the numbers in a text file."""
 
     path: Path
     delimiter: str
@@ -77,7 +77,7 @@ class _Layout(NamedTuple):
 def read_text(
     path: Path, key: str | None, columns: Columns | None, *, delimiter: str = ","
 ) -> Loaded:
-    """Read a table of numbers, with a header or without."""
+    """Read a table of numbers, with or without a header."""
     lines = _lines(path, delimiter)
     (line, first), (_, second) = next(lines, (0, [])), next(lines, (0, []))
     header = _is_header(first, second)
@@ -96,12 +96,12 @@ def read_text(
     if indexed and np.array_equal(values[:, 0], np.arange(len(values))):
         values, keep = values[:, 1:], keep[1:]
         findings = index_finding(1) + unique_names(first[1:])[1]
-    kept = None if names is None else tuple(names[j] for j in keep)
-    return Loaded(values, kept, findings, str(path))
+    labels = None if names is None else tuple(names[j] for j in keep)
+    return Loaded(values, labels, findings, str(path))
 
 
 def _parse(at: _Layout) -> NDArray[np.float64]:
-    """Read the numbers with Arrow; what it refuses, in Python."""
+    """Read the numbers with Arrow, or in Python if Arrow refuses the file."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -126,7 +126,7 @@ def _parse(at: _Layout) -> NDArray[np.float64]:
 
 
 def _parse_slowly(at: _Layout) -> NDArray[np.float64]:
-    """Read what Arrow refused: some spellings are fine, or else this finds the line at fault."""
+    """Read a file that Arrow refused: accept other spellings, or name the line at fault."""
     values = packed("d")
     for line, cells in _lines(at.path, at.delimiter):
         if line <= at.skip:

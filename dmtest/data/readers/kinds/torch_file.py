@@ -1,4 +1,4 @@
-"""What torch.save wrote: tensors alone, since weights_only=True is the only way it is read."""
+"""Files of torch.save, tensors only: they are always read with weights_only=True."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_torch(path: Path, key: str | None, columns: Columns | None) -> Loaded:
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                 raise InputError(f"{path}: is a TorchScript program; save the tensors alone")
-    elif not start.startswith(PICKLE):  # torch also unpacks old tar files, which are not safe
+    elif not start.startswith(PICKLE):  # torch also unpacks tar files, which is not safe
         raise ValueError("neither a zip file nor a pickle")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=start == ZIP)
@@ -44,10 +44,10 @@ def read_torch(path: Path, key: str | None, columns: Columns | None) -> Loaded:
             raise InputError(f"key: {path} holds one tensor without a name; leave out key={key!r}")
         name, tensor = "", content
     else:
-        held = dict(_tensors(content, ""))
-        shapes = {name: tuple(tensor.shape) for name, tensor in held.items()}
+        tensors = dict(_tensors(content, ""))
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         name, findings = choose(shapes, key, str(path))
-        tensor = held[name]
+        tensor = tensors[name]
     loaded = from_torch(tensor, f"{path}[{name!r}]" if name else str(path))
     return Loaded(pick(loaded.array, columns), None, findings, str(path), loaded.dtype)
 

@@ -1,6 +1,6 @@
-"""Files of the benchmarks of nearest neighbours: little-endian vectors, mapped.
+"""Files of nearest-neighbour benchmarks: little-endian vectors, mapped.
 
-``.fvecs .ivecs .bvecs`` (texmex): every row is its length d as int32, then d values.
+``.fvecs .ivecs .bvecs`` (texmex): a row is its length d as int32, then d values.
 ``.fbin .ibin .u8bin .i8bin`` (big-ann): n and d as uint32, then n times d values.
 """
 
@@ -15,11 +15,11 @@ from dmtest.errors import InputError
 
 VECS = {".fvecs": "<f4", ".ivecs": "<i4", ".bvecs": "u1"}
 BIN = {".fbin": "<f4", ".ibin": "<i4", ".u8bin": "u1", ".i8bin": "i1"}
-ROWS = 65_536  # whose lengths are compared at a time
+ROWS = 65_536  # rows whose lengths are compared at a time
 
 
 def read_vecs(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Map rows that each begin with their length; every one of the lengths is checked."""
+    """Map rows that begin with their length; every length is checked."""
     dtype = np.dtype(VECS[path.suffix.lower()])
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -47,16 +47,16 @@ def read_vecs(path: Path, key: str | None, columns: Columns | None) -> Loaded:
 
 
 def read_bin(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Map rows behind a header that counts them."""
+    """Map rows after a header of n and d."""
     dtype = np.dtype(BIN[path.suffix.lower()])
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(8)
     n, d = (int.from_bytes(part, "little") for part in (head[:4], head[4:]))
-    told = 8 + n * d * dtype.itemsize
-    if len(head) < 8 or size != told:
+    expected = 8 + n * d * dtype.itemsize
+    if len(head) < 8 or size != expected:
         raise InputError(
-            f"{path}: its header says {n} x {d} values, which take {told} bytes, but it has "
+            f"{path}: its header says {n} x {d} values, which take {expected} bytes, but it has "
             f"{size}, so it is truncated or corrupt; copy it again"
         )
     if not n * d:

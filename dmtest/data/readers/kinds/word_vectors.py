@@ -1,7 +1,7 @@
-"""Word vectors: text of word2vec, fastText and GloVe, and word2vec's binary files.
+"""Word vectors: text files of word2vec, fastText and GloVe, and binary files of word2vec.
 
-A line of text is a word and d numbers; word2vec and fastText begin with a line "n d", GloVe does
-not. The words are labels, not data.
+A line of text is a word and d numbers. word2vec and fastText begin with a line "n d", GloVe does
+not. The words are labels and are not read as data.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from dmtest.data.readers.choice import room
 from dmtest.data.readers.columns import Columns, Loaded, pick, side_by_side
 from dmtest.errors import InputError
 
-LONGEST = 4096  # bytes of a word in a binary file
+LONGEST = 4096  # largest size of a word in a binary file, in bytes
 
 
 class _Layout(NamedTuple):
-    """What the first two lines say."""
+    """Layout of a file, from its first two lines."""
 
     skip: int  # lines of header
-    n: int | None  # where there is a header
+    n: int | None  # None without a header
     d: int
-    trailing: bool  # the C program of word2vec ends lines with a blank
+    trailing: bool  # lines end with a blank, as the C program of word2vec writes them
 
 
 def _open(path: Path) -> Any:
@@ -44,7 +44,7 @@ def _is_number(cell: bytes) -> bool:
 
 
 def read_word_text(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Read the vectors; columns are positions behind the word."""
+    """Read the vectors of a text file; columns are positions after the word."""
     at = _layout(path)
     values = _parse(path, at)
     if at.n is not None and len(values) != at.n:
@@ -61,7 +61,7 @@ def _layout(path: Path) -> _Layout:
     first, second = (line.split() for line in lines)
     if not first:
         raise InputError(f"{path}: line 1 is blank; begin with a word and its numbers")
-    # "cat 5" may be a word of one number, "12 5" as well: the line below decides.
+    # "12 5" may be a header or the word "12" with one number: the next line decides.
     counts = len(first) == 2 and all(cell.isdigit() for cell in first)
     if counts and (len(second) == 1 + int(first[1]) or len(second) != 2):
         if len(second) != 1 + int(first[1]):
@@ -86,7 +86,7 @@ def _malformed(path: Path, line: int, cells: int, d: int) -> InputError:
 
 
 def _parse(path: Path, at: _Layout) -> NDArray[np.float64]:
-    """Read the numbers with Arrow; what it refuses, in Python."""
+    """Read the numbers with Arrow, or in Python if Arrow refuses the file."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -109,10 +109,10 @@ def _parse(path: Path, at: _Layout) -> NDArray[np.float64]:
 
 
 def _parse_slowly(path: Path, at: _Layout) -> NDArray[np.float64]:
-    """Read what Arrow refused: words with blanks, tabs, or the line at fault.
+    """Read a file that Arrow refused: accept words with blanks and tabs, or name the bad line.
 
-    A word may hold blanks, as some of GloVe's do, but no cell that is a number: a line of too
-    many numbers is malformed.
+    A word may hold blanks, as some words of GloVe do, but no cell that is a number: a line with
+    too many numbers is malformed.
     """
     values = packed("d")
     with _open(path) as stream:
@@ -125,9 +125,9 @@ def _parse_slowly(path: Path, at: _Layout) -> NDArray[np.float64]:
                 raise _malformed(path, line, len(cells), at.d)
             for cell in numbers:
                 if not _is_number(cell):
-                    shown = reprlib.repr(cell.decode(errors="replace"))
+                    content = reprlib.repr(cell.decode(errors="replace"))
                     raise InputError(
-                        f"{path}: line {line} holds {shown} where a number should be; correct "
+                        f"{path}: line {line} holds {content} where a number should be; correct "
                         "that line"
                     )
             values.extend(map(float, numbers))
@@ -135,7 +135,7 @@ def _parse_slowly(path: Path, at: _Layout) -> NDArray[np.float64]:
 
 
 def read_words_binary(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Read word2vec's binary file: 'n d', then n times a word, a blank and d float32."""
+    """Read a binary file of word2vec: 'n d', then n times a word, a blank and d float32."""
     raw = np.memmap(path, np.uint8, "r")
     with _open(path) as stream:
         first = stream.readline(64)

@@ -1,7 +1,7 @@
 """Zarr stores, version 2 and 3, in a folder or a zip file.
 
-The metadata, which is JSON, is read first: an array is opened only if every one of its codecs
-is known to decode nothing but numbers.
+The metadata (JSON) is read first: an array is opened only if all of its codecs are known to
+decode only numbers.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def read_zarr(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Read one array of a store, chunk by chunk."""
     import zarr
 
-    held = dict(_arrays(path))
-    shapes = {name: tuple(map(int, about["shape"])) for name, about in held.items()}
+    arrays = dict(_arrays(path))
+    shapes = {name: tuple(map(int, about["shape"])) for name, about in arrays.items()}
     name, findings = choose(shapes, key, str(path))
     where = f"{path}[{name!r}]" if name else str(path)
-    about = held[name]
+    about = arrays[name]
     _refuse_codecs(about, where)
     store: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
     try:
@@ -55,7 +55,7 @@ def read_zarr(path: Path, key: str | None, columns: Columns | None) -> Loaded:
 
 
 def _arrays(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and metadata of every array."""
+    """Yield name and metadata of every array."""
     for name, raw in _metadata(path):
         about = json.loads(raw)
         if not isinstance(about, dict):
@@ -65,7 +65,7 @@ def _arrays(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _metadata(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of what may describe an array; folders of chunks are not entered."""
+    """Yield name and bytes of files that may describe an array; skip folders of chunks."""
     if path.is_dir():
         for folder, inner, files in os.walk(path):
             inner.sort()
@@ -84,7 +84,7 @@ def _metadata(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _codecs(about: dict[str, Any]) -> Iterator[Any]:
-    """All codecs of an array, also those inside of shards."""
+    """Yield all codecs of an array, those inside shards included."""
     for place in ("codecs", "index_codecs", "filters"):
         for codec in about.get(place) or ():
             yield codec
