@@ -81,6 +81,8 @@ def _noise_levels(path: Path) -> dict[str, float]:
         for name in {"sigma", "epsilon"} & set(archive.files):
             value = archive[name]
             if value.size != 1 or value.dtype.kind not in "fiu":
-                raise InputError(f"{name}: in {path.name!r} it is no single number; give --{name}.")
+                raise InputError(
+                    f"{name}: the value in {path.name!r} is no single number; pass --{name}."
+                )
             levels[name] = float(value.reshape(()))
     return levels

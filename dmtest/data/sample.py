@@ -105,7 +105,9 @@ def as_sample(
         raise InputError(f"nonfinite: must be 'error' or 'drop'; got {nonfinite!r}")
     if isinstance(data, Sample):
         if key is not None or columns is not None:
-            raise InputError("columns: data is a Sample already; choose them when it is made")
+            raise InputError(
+                "columns: data is a Sample already; pass key and columns to the first as_sample"
+            )
         return data
     collect = read if isinstance(data, (str, os.PathLike)) else from_object
     loaded = collect(data, key, columns)

@@ -72,7 +72,7 @@ class Reference:
             Always; the message names the functions that compare samples.
         """
         raise InputError(
-            "target: a Reference is a sample, which this does not compare with; use "
+            "target: got a Reference, but this function does not compare samples; use "
             "dmtest.compare, dmtest.report, dmtest.run_test or dmtest.run_tests."
         )
 

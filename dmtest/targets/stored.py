@@ -106,7 +106,7 @@ def _rebuild(stored: Mapping[str, Any], file: str) -> Target:
             return Sphere(normalise=bool(stored["normalise"]))
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"target: that of {file} cannot be made ({error}); write the file again."
+            f"target: the target of {file} cannot be rebuilt ({error}); write the file again."
         ) from None
     if "probe" in stored or name not in CLASSES:
         raise InputError(
