@@ -87,7 +87,7 @@ def _measured(x: Any, augmented: Any, d: int, seed: int) -> dict[str, Any]:
 
 def _gaussianised(made: Any, d: int, seed: int) -> dict[str, Any]:
     """Map the embeddings of plain Deep InfoMax to N(0, I) after the fact, fitted in training."""
-    from dmtest.train.losses.matching import gaussianise
+    from dmtest.train.evaluate.rbig import gaussianise
 
     began = time.process_time()
     to_normal = gaussianise(made.train_embeddings, rng=seed)

@@ -19,8 +19,8 @@ from benchmarks.pictures import save
 from benchmarks.power.study import FOLDER
 from benchmarks.tables import stored_rows, write
 from dmtest.catalogue.registry import default_battery
-from dmtest.reports.one_sample import WEIGHTS
 from dmtest.reports.sections import FEWEST_SEARCH, ROWS_PER_COLUMN
+from dmtest.reports.verdict import WEIGHTS
 
 LEVEL = 0.05
 # Power from which on a test is said to see an alternative.

@@ -18,7 +18,7 @@ from dmtest.calibration.permutation import joint_permutation, permute
 from dmtest.catalogue.registry import as_tests
 from dmtest.engines.labelled_gram import DISTANCE, PairForm, quadratic_forms
 from dmtest.engines.pool import Labels, Pool
-from dmtest.kernels.transport import energy_lines, wasserstein_lines
+from dmtest.kernels.transport import energy_distances, wasserstein_distances
 from dmtest.statistics.pools import classifier
 from dmtest.statistics.pools.invariants import block_features
 from dmtest.statistics.pools.two_sample import median_bandwidth
@@ -63,8 +63,8 @@ def test_lines_equal_their_definitions(n: int, m: int) -> None:
     marks = labels.marks(slice(0, 6))
     order = np.argsort(z, kind="stable").astype(np.int32)
     squared, energies = np.empty(6), np.empty(6)
-    wasserstein_lines(z[order], order, marks, n, squared)
-    energy_lines(z[order], order, marks, n, energies)
+    wasserstein_distances(z[order], order, marks, n, squared)
+    energy_distances(z[order], order, marks, n, energies)
     for b in range(6):
         x, y = z[marks[b] == 1], z[marks[b] == 0]
         assert (len(x), len(y)) == (n, m)
@@ -79,14 +79,14 @@ def test_sliced_wasserstein_is_the_mean_over_slices() -> None:
     pool = pooled()
     (spec,) = as_tests("sliced-wasserstein", "reference")
     found = permute(pool, [spec], {}, replicates=19, slices=8, budget=None)[spec.name].drawn
-    assert found.lines is not None
-    assert found.per_line is not None
+    assert found.slices is not None
+    assert found.distances is not None
     values = []
-    for u in found.lines.directions:
+    for u in found.slices.directions:
         x, y = np.sort(X @ u), np.sort(Y @ u)
         at = (np.arange(180) + 0.5) / 180  # 60 and 45 rows: quantiles are constant on 180 cells
         values.append(np.mean((x[(at * 60).astype(int)] - y[(at * 45).astype(int)]) ** 2))
-    assert_allclose(found.per_line[:, 0], pool.scale * np.array(values), rtol=1e-10)
+    assert_allclose(found.distances[:, 0], pool.scale * np.array(values), rtol=1e-10)
     assert_allclose(found.statistic, pool.scale * np.mean(values), rtol=1e-10)
 
 
