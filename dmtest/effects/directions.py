@@ -291,16 +291,16 @@ def describe_direction(
     )
 
 
-def _search(x: Vector, fitted: bool, taken: list[Vector], starts: Vector) -> Vector:
-    """Return the best direction among those orthogonal to the ones in `taken`."""
+def _search(x: Vector, fitted: bool, previous: list[Vector], starts: Vector) -> Vector:
+    """Return the best direction among those orthogonal to the previous ones."""
     basis: Vector = np.eye(x.shape[1])
-    if taken:
-        basis = np.linalg.svd(np.stack(taken))[2][len(taken) :]
+    if previous:
+        basis = np.linalg.svd(np.stack(previous))[2][len(previous) :]
     if len(basis) == 1:
         return np.asarray(basis[0])
     y = x @ basis.T
     points = starts @ basis.T
-    # The rest of a start that is close to a direction in `taken` is noise.
+    # The rest of a start that is close to a previous direction is noise.
     points = unit_rows(points[np.square(points).sum(axis=1) > 0.1])
 
     def objective(u: Vector) -> tuple[Vector, Vector]:

@@ -99,20 +99,20 @@ def _candidates(x: Vector, y: Vector) -> Vector:
 def _search(pool: Pool, candidates: Vector) -> Vector:
     """Return the best candidates, each made orthogonal to the previous ones."""
     labels = Labels(pool.n, pool.m, 0, pool.seed)
-    taken: list[Vector] = []
+    previous: list[Vector] = []
     for _ in range(min(COUNT, pool.d)):
         rest = candidates
-        if taken:
-            basis = np.stack(taken)
+        if previous:
+            basis = np.stack(previous)
             rest = candidates - candidates @ basis.T @ basis
-            # The rest of a candidate that is close to a direction in `taken` is noise.
+            # The rest of a candidate that is close to a previous direction is noise.
             rest = rest[np.square(rest).sum(axis=1) > 0.1]
         if not len(rest):
             break
         rest = unit_rows(rest)
         lines = sorted_lines(pool, rest)
-        taken.append(rest[_energies(pool, lines, labels)[:, 0].argmax()])
-    return np.stack(taken)
+        previous.append(rest[_energies(pool, lines, labels)[:, 0].argmax()])
+    return np.stack(previous)
 
 
 def _energies(pool: Pool, lines: Lines, labels: Labels) -> Vector:

@@ -200,7 +200,7 @@ def _last(value: float) -> float:
 def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) -> TestRow:
     floored = wording.at_floor(outcome.pvalue, outcome.replicates)
     error = outcome.pvalue_error
-    shown = error is not None and math.isfinite(error) and error > 0 and not floored
+    has_error = error is not None and math.isfinite(error) and error > 0 and not floored
     corrected = wording.pvalue(adjusted)
     worst = outcome.worst_pvalue
     sees, reference = citations.described(report, outcome.test)
@@ -209,7 +209,7 @@ def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) ->
         statistic=wording.number(outcome.statistic, 4),
         reduction="" if outcome.reduction is None else wording.clean(outcome.reduction),
         pvalue=wording.pvalue(outcome.pvalue, outcome.replicates),
-        error=_error(error) if error is not None and shown else "",
+        error=_error(error) if error is not None and has_error else "",
         adjusted=f"≤ {adjusted:.2g}" if floored and adjusted < 1 else corrected,
         worst_slice="" if outcome.worst_slice is None else str(outcome.worst_slice),
         worst_pvalue="" if worst is None else wording.pvalue(worst, outcome.replicates),
@@ -259,7 +259,7 @@ def warning_line(item: Finding) -> str:
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """Return the facts of the run as labels and texts."""
-    shown = {
+    texts = {
         "rows (n)": wording.count(report.n),
         "columns (d)": wording.count(report.d),
         "compared with" if wording.two_samples(report) else "target": report.target,
@@ -268,8 +268,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
     }
     for key, value in report.computed.items():
         if key not in UNLISTED and value is not None:
-            shown[NAMES.get(key, key)] = _fact(key, value)
-    return [(wording.clean(key), wording.clean(value)) for key, value in shown.items()]
+            texts[NAMES.get(key, key)] = _fact(key, value)
+    return [(wording.clean(key), wording.clean(value)) for key, value in texts.items()]
 
 
 def _fact(key: str, value: Any) -> str:

@@ -55,7 +55,7 @@ class Evidence:
         effect = self.effects.get(row.name)
         return 0.0 if effect is None or effect.value is None else effect.value
 
-    def confirmed(self) -> tuple[Direction | None, int]:
+    def worst_confirmed(self) -> tuple[Direction | None, int]:
         """Worst direction that held-out rows confirm, if any, and how many there are."""
         confirmed = [one for one in self.directions if one.adjusted <= self.alpha]
         return max(confirmed, key=lambda one: one.statistic, default=None), len(confirmed)
@@ -258,7 +258,7 @@ def _margins(e: SampleEvidence) -> Iterator[Finding]:
 
 
 def _direction(e: SampleEvidence) -> Iterator[Finding]:
-    worst, count = e.confirmed()
+    worst, count = e.worst_confirmed()
     if worst is not None:
         weights = worst.loadings(e.names, e.canonical)[:3]
         yield Finding(WORST_DIRECTION.name, worst.sentence(weights), count)

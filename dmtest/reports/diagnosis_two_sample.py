@@ -152,7 +152,7 @@ def _columns(c: Contrast) -> Iterator[Finding]:
 
 
 def _direction(c: Contrast) -> Iterator[Finding]:
-    worst, count = c.confirmed()
+    worst, count = c.worst_confirmed()
     if worst is None:
         return
     weights = np.array(worst.direction)

@@ -55,7 +55,7 @@ class EffectRow:
         texts = ("label", "unit", "note", "departure")
         return replace(self, **{name: getattr(self, name).format(**words) for name in texts})
 
-    def shown(self, value: float) -> float:
+    def on_scale(self, value: float) -> float:
         """Return an estimate or a limit on the scale of reports: cut off, or the root."""
         if self.squared:
             return math.sqrt(max(value, 0.0))
@@ -63,11 +63,11 @@ class EffectRow:
 
     def effect(self, estimate: Estimate, confidence: float = 0.95) -> Effect:
         """Return an estimate as an effect, with confidence limits if it has an error."""
-        value = None if estimate.value is None else self.shown(estimate.value)
+        value = None if estimate.value is None else self.on_scale(estimate.value)
         limits = estimate.limits(confidence)
         if limits is None:
             return self.within_limits(value, note=estimate.note)
-        low, high = map(self.shown, limits)
+        low, high = map(self.on_scale, limits)
         return self.within_limits(value, low, high, confidence, estimate.note)
 
     def within_limits(

@@ -104,12 +104,12 @@ class Provenance:
     def to_dict(self) -> dict[str, Any]:
         """Return the object ``"computed"`` of a report's JSON."""
         order = ONE_SAMPLE if self.reference_rows is None else TWO_SAMPLES
-        shown = {name: getattr(self, name) for name in order}
+        values = {name: getattr(self, name) for name in order}
         null = NULLABLE if self.version is not None else frozenset[str]()
         null |= CERTIFIED if self.tolerance is not None else frozenset[str]()
         return {
             name: serial.plain(value)
-            for name, value in shown.items()
+            for name, value in values.items()
             if value is not None or name in null
         } | self.more
 

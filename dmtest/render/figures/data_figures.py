@@ -202,9 +202,9 @@ def spectrum(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     ax.fill_between(rank, *_closed(low, high, (bottom, top)), color=palette.band, lw=0)
     ax.plot(rank, middle, color=palette.muted, linewidth=0.9)
     outside = (values < low) | (values > high)
-    shown = values >= bottom
-    dots(ax, rank[shown], values[shown], 2.6, palette.data)
-    dots(ax, rank[shown & outside], values[shown & outside], 2.6, palette.bad)
+    visible = values >= bottom
+    dots(ax, rank[visible], values[visible], 2.6, palette.data)
+    dots(ax, rank[visible & outside], values[visible & outside], 2.6, palette.bad)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     title(ax, "Covariance spectrum", palette)
     frame(ax, palette)

@@ -71,10 +71,10 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     )
     ax.fill_between(x, np.fmax(lower, floor), upper, color=palette.fill, linewidth=0)
     ax.plot(x, upper, color=palette.data, linewidth=1.2)
-    shown = np.where(lower > floor, lower, np.nan)
-    ax.plot(x, shown, color=palette.data, linewidth=1.2)
-    blind = np.array([not point.informative for point in points])
-    ax.plot(x[blind], upper[blind], "x", color=palette.bad, markersize=5)
+    visible = np.where(lower > floor, lower, np.nan)
+    ax.plot(x, visible, color=palette.data, linewidth=1.2)
+    unresolved = np.array([not point.informative for point in points])
+    ax.plot(x[unresolved], upper[unresolved], "x", color=palette.bad, markersize=5)
     tolerance = report.provenance.tolerance
     if tolerance:
         ax.plot(x[[0, -1]], [tolerance, tolerance], "--", color=palette.bad, linewidth=1.0)

@@ -160,7 +160,7 @@ def profile(report: Report) -> PageFigure | None:
     summary = (
         f"At noise {wording.number(point.noise)}, the default for "
         f"{wording.plural(figure.batch, 'row')} a batch, the divergence is between "
-        f"{wording.number(point.low)} and {high}, at {level} for all levels together."
+        f"{wording.number(point.low)} and {high} ({level} confidence, all levels together)."
     )
     unresolved = sum(not one.informative for one in figure.points)
     if unresolved:

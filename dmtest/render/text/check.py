@@ -88,9 +88,9 @@ def _table(result: CheckResult, ascii_only: bool) -> Table:
     for row in result.rows:
         word, style = MARKS[row.passed]
         cells = (row.name, _value(row, row.value), _value(row, row.baseline), _unit(row))
-        shown = (*cells, "" if row.pvalue is None else wording.pvalue(row.pvalue), _bound(row))
+        texts = (*cells, "" if row.pvalue is None else wording.pvalue(row.pvalue), _bound(row))
         table.add_row(
-            *(_text(wording.clean(cell), ascii_only) for cell in shown),
+            *(_text(wording.clean(cell), ascii_only) for cell in texts),
             _text(word, ascii_only, style),
         )
     return table

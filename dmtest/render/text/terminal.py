@@ -83,7 +83,7 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
         for item in report.warnings:
             yield writer.item("!", table_rows.warning_line(item))
     yield writer.line("")
-    yield writer.line(_computed(report), "dim")
+    yield writer.line(_facts_line(report), "dim")
 
 
 class _Writer:
@@ -192,12 +192,12 @@ class _Writer:
         table.add_row(*(self.line(cell) for cell in cells), style=style)
 
 
-def _computed(report: Report) -> str:
+def _facts_line(report: Report) -> str:
     """Return the facts of the run in one line."""
     facts = dict(table_rows.facts(report))
-    shown = [f"dmtest {facts['version']}"] if "version" in facts else []
-    shown += [facts[key] for key in ("source", "dtype") if key in facts]
-    shown += [f"{facts[key]} {key}" for key in ("slices", "replicates") if key in facts]
-    shown += [f"seed {report.seed}"]
-    shown += [facts["time"]] if "time" in facts else []
-    return " · ".join(shown)
+    parts = [f"dmtest {facts['version']}"] if "version" in facts else []
+    parts += [facts[key] for key in ("source", "dtype") if key in facts]
+    parts += [f"{facts[key]} {key}" for key in ("slices", "replicates") if key in facts]
+    parts += [f"seed {report.seed}"]
+    parts += [facts["time"]] if "time" in facts else []
+    return " · ".join(parts)
