@@ -1,4 +1,4 @@
-"""Checks of an encoder against what it was: `dmtest.check` and `dmtest.write_baseline`."""
+"""The public functions `check` and `write_baseline`: compare an encoder with an accepted one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
 from dmtest.checks.baseline import VALUES, Baseline
 from dmtest.checks.departures import Departure, departures_of
-from dmtest.checks.limits import asked_limits, limit_rows
+from dmtest.checks.limits import limit_rows, valid_limits
 from dmtest.checks.rows import baseline_rows
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
@@ -52,21 +52,22 @@ def write_baseline(
     columns: Any = None,
     nonfinite: Nonfinite = "error",
 ) -> Baseline:
-    """Describe an encoder's sample, so that later ones can be checked against it.
+    """Store a sample of an accepted encoder as the baseline of later checks.
 
     Parameters
     ----------
     data, target, tests, alpha, tolerance, slices, replicates, progress, key, columns, nonfinite
-        As for :func:`dmtest.report`; the checks ask for the same.
+        As for :func:`dmtest.report`. Checks use the same target, tests, levels and slices.
     path : path-like, optional
-        The JSON file to write. It holds the report, departures with their errors, and the rows
-        (float32; at random where there are more than 262,144 numbers); nothing is pickled.
+        JSON file to write. It has the report, the departures with their errors, and the rows as
+        float32 (a random part of them if there are more than 262,144 numbers). Nothing is pickled.
     rng : None, int or numpy Generator
-        Of directions and nulls, which the checks take over.
+        Seed of directions and nulls; checks use it again.
 
     Returns
     -------
     Baseline
+        Also without `path`: :func:`check` accepts it.
 
     Examples
     --------
@@ -76,20 +77,20 @@ def write_baseline(
     'compatible'
     """
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
-    goal = as_target(target)
+    target = as_target(target)
     seed = entropy_of(rng)
     names = names_of(tests)
     options: dict[str, Any] = {"tests": names, "alpha": alpha, "tolerance": tolerance}
     options |= {"slices": slices, "replicates": replicates}
-    found = report(sample, goal, rng=seed, progress=progress, **options)
-    kept = _kept(sample.x, seed)
+    result = report(sample, target, rng=seed, progress=progress, **options)
+    rows = _stored_rows(sample.x, seed)
     baseline = Baseline(
-        target=describe_target(goal, kept),
-        report=replace(found, figures=NO_FIGURES),
-        scores=tuple(_departures(sample, goal, seed, options)),
+        target=describe_target(target, rows),
+        report=replace(result, figures=NO_FIGURES),
+        scores=tuple(_departures(sample, target, seed, options)),
         options=options,
         columns=sample.names,
-        sample=kept,
+        sample=rows,
         digest=_digest(sample.x),
         source="baseline" if path is None else os.fspath(path),
     )
@@ -119,40 +120,41 @@ def check(
 ) -> CheckResult:
     """Check that a fresh sample of an encoder is as good as its baseline, or within limits.
 
-    It fails where a departure from the target is larger than in the baseline by more than the
-    errors of both, where the verdict is worse and the samples differ, and beyond any limit. A
-    fresh sample of the same encoder fails with a probability of at most `alpha`.
+    The check fails if a departure from the target is larger than in the baseline by more than
+    the errors of both explain, if the verdict is worse and the samples differ, or if a limit is
+    exceeded. A fresh sample of the same encoder fails with a probability of at most `alpha`
+    (limits aside).
 
     Parameters
     ----------
     data : array_like, frame, tensor or path
-        Shape (n, d), one row an observation, independent of the baseline's rows.
+        Shape (n, d), one observation per row, independent of the rows of the baseline.
     baseline : path-like or Baseline, optional
-        What :func:`write_baseline` wrote; its tests, directions and tolerance are used again.
-        Without one only limits are checked.
+        From :func:`write_baseline`; its tests, directions and tolerance are used again. Without
+        a baseline, only limits are checked.
     target : str or target object, optional
-        By default the baseline's; one with parameters that a file cannot hold has to be given.
+        By default that of the baseline. Required if it has parameters that a file cannot store.
     alpha : float, optional
-        Level of all comparisons with the baseline together; by default that of its report.
+        Joint level of all comparisons with the baseline; by default the level of its report.
     max_kl : float, optional
-        Nats: the most that the divergence of the fitted normal may be (Report's
-        ``"kl-fitted-normal"``), which is below the whole divergence. Limits are on estimates.
+        Largest allowed divergence of the fitted normal, in nats (effect ``"kl-fitted-normal"``);
+        it is at most the whole divergence. Limits apply to estimates, without a test.
     max_smoothed_kl : float, optional
-        Nats: the most that the divergence after noise may be (``"smoothed-kl"``).
+        Largest allowed divergence after noise, in nats (``"smoothed-kl"``).
     max_wasserstein : float, optional
-        Standard deviations: the most that ``"sliced-wasserstein-2"`` may be.
+        Largest allowed ``"sliced-wasserstein-2"``, in standard deviations.
     min_rank : float, optional
-        The least that ``"effective-rank"`` may be.
+        Smallest allowed ``"effective-rank"``.
     min_detectable_n : int, optional
-        Rows, at most half of the data's, at which the test that is most telling may reject no
-        more than half of the subsamples.
+        Number of rows, at most half of the data's, at which the test with the smallest p-value
+        may have at most 50% power.
     compare : bool
-        Also fail where the two samples do not follow one distribution (:func:`compare`), for
-        better or for worse: for an encoder that was not trained anew.
+        Whether to fail also if the two samples have different distributions (:func:`compare`),
+        for better or worse. For an encoder that was not retrained.
     rotation : bool
-        The same, up to a rotation or reflection of either.
+        The same comparison, up to a rotation or reflection.
     rng : None, int or numpy Generator
-        Of the permutations; and of directions and nulls where there is no baseline.
+        Seed of the permutations; without a baseline also of directions and nulls.
     progress, key, columns, nonfinite
         As for :func:`dmtest.report`.
 
@@ -163,7 +165,7 @@ def check(
     Raises
     ------
     InputError
-        If an argument, the data or the baseline cannot be used, or they do not belong together.
+        If an argument, the data or the baseline cannot be used, or if they do not match.
 
     Examples
     --------
@@ -178,28 +180,28 @@ def check(
     """
     given: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     given |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
-    limits = asked_limits(given | {"min_detectable_n": min_detectable_n})
+    limits = valid_limits(given | {"min_detectable_n": min_detectable_n})
     if baseline is None and not limits:
         raise InputError(
-            "baseline: give one (dmtest.write_baseline writes it), or a limit such as max_kl=0.1."
+            "baseline: pass one (from dmtest.write_baseline), or a limit such as max_kl=0.1."
         )
     if (compare or rotation) and baseline is None:
         name = "compare" if compare else "rotation"
-        raise InputError(f"{name}: the samples are compared with a baseline's; give one.")
+        raise InputError(f"{name}: compares with the sample of a baseline; pass one as baseline=.")
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     seed = entropy_of(rng)
     then = None
     if baseline is not None:
         then = baseline if isinstance(baseline, Baseline) else Baseline.from_json(baseline)
-        _fits(sample, then)
+        _require_same_columns(sample, then)
     level = arguments.level("alpha", _level(alpha, then), 0.05)
     options: dict[str, Any] = {"alpha": level, "rng": seed}
     if then is None:
-        goal = as_target("normal" if target is None else target)
+        target = as_target("normal" if target is None else target)
     else:
-        goal = resolve_target(then.target, target, then.sample, f"the baseline {then.source}")
+        target = resolve_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
-    now = report(sample, goal, progress=progress, **options)
+    now = report(sample, target, progress=progress, **options)
     with single_threaded_blas():
         rows: list[CheckRow] = []
         if then is not None:
@@ -207,7 +209,7 @@ def check(
             rows = baseline_rows(
                 sample,
                 now,
-                _departures(sample, goal, then.report.seed, then.options, known),
+                _departures(sample, target, then.report.seed, then.options, known),
                 then,
                 alpha=level,
                 compare=compare,
@@ -216,7 +218,7 @@ def check(
                 progress=progress,
             )
         before = None if then is None else then.report
-        rows += limit_rows(limits, sample, goal, now, before, seed=seed)
+        rows += limit_rows(limits, sample, target, now, before, seed=seed)
     return CheckResult(
         passed=all(row.passed is not False for row in rows),
         alpha=level,
@@ -229,55 +231,58 @@ def check(
 
 def _departures(
     sample: Sample,
-    goal: Target,
+    target: Target,
     seed: int,
     options: Mapping[str, Any],
     smoothed: Departure | None = None,
 ) -> list[Departure]:
-    """Estimate the departures of a sample, along the directions that a seed and options give.
+    """Estimate the departures of a sample along the directions of a seed and options.
 
-    At the noise level and batch of the smoothed divergence that they are compared with.
+    `smoothed` is the stored smoothed divergence to compare with: its noise level and batch are
+    used again.
     """
     slices, replicates = options["slices"], options["replicates"]
-    plan = Plan(target=goal.name, seed=seed, slices=slices, replicates=replicates)
+    plan = Plan(target=target.name, seed=seed, slices=slices, replicates=replicates)
     known = (None, None) if smoothed is None else (smoothed.noise, smoothed.batch)
     with single_threaded_blas():
-        return departures_of(goal.canonical(sample), plan, *known)
+        return departures_of(target.canonical(sample), plan, *known)
 
 
 def _level(alpha: float | None, then: Baseline | None) -> float:
+    """Return the level of a check: as passed, else that of the baseline, else 0.05."""
     if alpha is not None:
         return alpha
     return 0.05 if then is None else float(then.report.alpha)
 
 
-def _fits(sample: Sample, then: Baseline) -> None:
+def _require_same_columns(sample: Sample, then: Baseline) -> None:
+    """Raise if the columns of the sample are not those of the baseline."""
     if sample.d != then.d:
         raise InputError(
-            f"data: has d = {sample.d} columns and the baseline {then.source} d = {then.d}; they "
-            f"do not come from one encoder: choose columns=, or write a baseline for this one."
+            f"data: has d = {sample.d} columns and the baseline {then.source} d = {then.d}, so "
+            f"the encoders differ; choose columns=, or write a baseline for this encoder."
         )
     if sample.names and then.columns and tuple(sample.names) != then.columns:
         j = [a == b for a, b in zip(sample.names, then.columns, strict=True)].index(False)
         raise InputError(
             f"data: column {j} is {sample.names[j]!r} and in the baseline {then.source} "
-            f"{then.columns[j]!r}; pass columns= in the baseline's order, or write it again."
+            f"{then.columns[j]!r}; pass columns= in its order, or write the baseline again."
         )
 
 
 def _findings(sample: Sample, now: Report, then: Baseline) -> list[Finding]:
-    found = []
-    wrote = then.report.provenance.version
-    if wrote != __version__:
-        said = f"The baseline was written by dmtest {wrote}; this is {__version__}"
-        found.append(Finding("other-version", f"{said}: write it again if numbers changed."))
+    findings = []
+    version = then.report.provenance.version
+    if version != __version__:
+        text = f"The baseline was written by dmtest {version}; this is {__version__}"
+        findings.append(Finding("other-version", f"{text}: write it again if numbers changed."))
     if _digest(sample.x) == then.digest:
-        said = "The data are the baseline's own rows: a check needs fresh ones to say anything."
-        found.append(Finding("same-rows", said, sample.n))
+        text = "The data are the rows of the baseline: a check needs fresh rows."
+        findings.append(Finding("same-rows", text, sample.n))
     if then.report.verdict == "mismatch":
-        said = "The baseline is a mismatch itself: the check asks only that it gets no worse."
-        found.append(Finding("baseline-mismatch", said))
-    return found + list(now.warnings)
+        text = "The baseline is itself a mismatch: the check only requires that it gets no worse."
+        findings.append(Finding("baseline-mismatch", text))
+    return findings + list(now.warnings)
 
 
 def _facts(then: Baseline) -> dict[str, Any]:
@@ -293,16 +298,16 @@ def _facts(then: Baseline) -> dict[str, Any]:
     }
 
 
-def _kept(x: NDArray[Any], seed: int) -> NDArray[np.floating[Any]]:
-    """Round rows to float32 and thin them to `VALUES` numbers; 2 rows at the least."""
+def _stored_rows(x: NDArray[Any], seed: int) -> NDArray[np.floating[Any]]:
+    """Round rows to float32 and thin them to at most `VALUES` numbers, but at least 2 rows."""
     most = max(2, VALUES // x.shape[1])
     if len(x) > most:
         x = x[np.sort(stream(seed, "baseline/rows").permutation(len(x))[:most])]
     with np.errstate(over="ignore"):
-        small = np.asarray(x, dtype=np.float32)
-    kept = small if np.isfinite(small).all() else np.asarray(x, dtype=np.float64)
-    kept.flags.writeable = False
-    return kept
+        rounded = np.asarray(x, dtype=np.float32)
+    rows = rounded if np.isfinite(rounded).all() else np.asarray(x, dtype=np.float64)
+    rows.flags.writeable = False
+    return rows
 
 
 def _digest(x: NDArray[Any]) -> str:

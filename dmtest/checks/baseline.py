@@ -21,35 +21,35 @@ from dmtest.results import serial
 from dmtest.results.report import Report
 
 KIND, SCHEMA = "dmtest-baseline", 1
-# Numbers of the sample that are kept: a megabyte before it is compressed.
+# Most numbers of a stored sample: a megabyte before compression.
 VALUES = 1 << 18
-# A sample that says it is larger than this was not written by dmtest.
+# Most numbers to read: a larger sample was not written by dmtest.
 MOST_VALUES = 1 << 26
 DTYPES = ("<f4", "<f8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Baseline:
-    """An encoder's sample as it was, and what later ones are compared with.
+    """A sample of an accepted encoder: its report, its departures and rows.
 
     Attributes
     ----------
     target : dict
-        The hypothesis: its name, and what is needed to make it again or to recognise it.
+        Name of the target, and the parameters that rebuild or identify it.
     report : Report
-        Of the whole sample; without the numbers of its pictures.
+        Report on the whole sample, without the numbers behind its figures.
     scores : tuple of Departure
-        Departures with their errors, of the whole sample.
+        Departures of the whole sample, with their errors.
     options : dict
-        What the report was asked for: tests, alpha, tolerance, slices, replicates.
+        Arguments of the report: tests, alpha, tolerance, slices, replicates.
     columns : tuple of str or None
-        Names of the columns, where they have any.
+        Names of the columns.
     sample : ndarray, shape (m, d)
-        Rows of the sample: all of them, or as many at random as `VALUES` numbers allow.
+        Rows of the sample: all of them, or a random part of at most `VALUES` numbers.
     digest : str
-        SHA-256 of all rows, as they came.
+        SHA-256 of all rows as float64.
     source : str
-        What messages call it.
+        Name of the file, for messages.
     """
 
     target: dict[str, Any]
@@ -63,7 +63,7 @@ class Baseline:
 
     @property
     def n(self) -> int:
-        """Rows of the sample that was described."""
+        """Rows of the whole sample."""
         return self.report.n
 
     @property
@@ -101,12 +101,12 @@ class Baseline:
         Parameters
         ----------
         path_or_text : path-like or str
-            A file, or the JSON text itself (told by its opening brace).
+            A file, or JSON text (which starts with a brace).
 
         Raises
         ------
         InputError
-            If it cannot be read, is of another schema, or was changed since it was written.
+            If it cannot be read, has another schema, or was changed after it was written.
         """
         text, name = _read(path_or_text)
         data = _loads(text, name)
@@ -121,11 +121,12 @@ class Baseline:
         try:
             return cls(source=name, **_parts(data))
         except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
-            said = (
+            reason = (
                 f"{type(error).__name__}: {error}" if not isinstance(error, InputError) else error
             )
             raise InputError(
-                f"baseline: {name} is incomplete or was changed ({str(said).rstrip('.')}); {CURE}."
+                f"baseline: {name} is incomplete or was changed ({str(reason).rstrip('.')}); "
+                f"{CURE}."
             ) from None
 
 
@@ -133,7 +134,7 @@ CURE = "write it with 'dmtest check FILE --write-baseline' or dmtest.write_basel
 
 
 def pack(sample: NDArray[np.floating[Any]]) -> dict[str, Any]:
-    """Put rows into JSON: little-endian numbers, compressed, in base64, with a checksum."""
+    """Encode rows for JSON: little-endian numbers, compressed, in base64, with a checksum."""
     dtype = "<f8" if sample.dtype == np.float64 else "<f4"
     raw = np.ascontiguousarray(sample, dtype=dtype).tobytes()
     return {
@@ -147,7 +148,7 @@ def pack(sample: NDArray[np.floating[Any]]) -> dict[str, Any]:
 
 
 def unpack(data: Mapping[str, Any]) -> NDArray[np.floating[Any]]:
-    """Read rows back; never more memory than their stated shape takes, and that is bounded."""
+    """Decode rows; memory is bounded by their stated shape, and that by `MOST_VALUES`."""
     rows, columns, dtype = data["rows"], data["columns"], data["dtype"]
     if dtype not in DTYPES:
         raise InputError(f"its sample is of type {str(dtype)[:20]!r}")

@@ -1,7 +1,7 @@
-"""Departures of a sample from its target, and the test that one is larger than another.
+"""Departures of a sample from its target, and a test that one is larger than another.
 
-A departure is larger where the sample is further from its target, and has its bias at this n
-removed, so that samples of different sizes can be compared.
+A departure grows with the distance from the target. Its bias at the sample's n is removed, so
+samples of different sizes can be compared.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dmtest.results.effect_table import EffectRow, Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.targets.canonical import Canonical
 
-# Errors that a one-sided 95% limit is away.
+# Distance of a one-sided 95% limit, in standard errors.
 LIMIT = 1.6449
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departure(Estimate):
-    """How far a sample is from its target in one respect: an estimate with its name.
+    """An estimate of one departure from the target, with its name.
 
     Attributes
     ----------
@@ -53,16 +53,16 @@ class Departure(Estimate):
 
 
 def excess_pvalue(now: Departure, then: Departure) -> float:
-    """Test that a later sample is no further from the target than an earlier one, one-sided.
+    """One-sided p-value for "the later sample is no further from the target than the earlier one".
 
-    The larger of two p-values:
+    It is the larger of two p-values:
 
-    - of the difference, with the errors of both (their squares are added), which is right on
-      average over pairs of samples;
-    - of the later estimate beside the upper 95% limit of the earlier one, with the later error
-      alone. A baseline is drawn once and kept; where it came out well by chance, the first
-      p-value rejects later samples of the same encoder again and again. This one does not, for
-      95% of the baselines.
+    - that of the difference, with the errors of both combined; its level holds on average over
+      pairs of samples;
+    - that of the later estimate less the upper 95% limit of the earlier one, with the later error
+      alone. A baseline is drawn once and used for many checks. If it is good by chance, the first
+      p-value rejects later samples of the same encoder too often; the second one holds its level
+      for 95% of baselines.
 
     Returns
     -------
@@ -81,13 +81,13 @@ def excess_pvalue(now: Departure, then: Departure) -> float:
         return 0.0
     assert joint.error is not None
     on_average = joint.tail(difference / joint.error)
-    beyond = difference - LIMIT * then.error
-    kept = now.tail(beyond / now.error) if now.error > 0.0 else float(beyond <= 0.0)
-    return max(on_average, kept)
+    excess = difference - LIMIT * then.error
+    for_this_baseline = now.tail(excess / now.error) if now.error > 0.0 else float(excess <= 0.0)
+    return max(on_average, for_this_baseline)
 
 
 def _difference(now: Departure, then: Departure) -> Departure:
-    """Put the error of the difference together from both."""
+    """Return the later departure with error, skewness and df of the difference of both."""
     assert now.error is not None
     assert then.error is not None
     error = float(np.hypot(now.error, then.error))
@@ -104,16 +104,16 @@ def _difference(now: Departure, then: Departure) -> Departure:
 def departures_of(
     canonical: Canonical, plan: Plan, noise: float | None = None, batch: int | None = None
 ) -> list[Departure]:
-    """Estimate every departure that the target has.
+    """Estimate all departures that checks compare.
 
     Parameters
     ----------
     canonical : Canonical
         Rows on normal scale, shape (n, d).
     plan : Plan
-        Its seed and slices give the directions: take those of the sample to be compared with.
+        Its seed and slices determine the directions; they have to be those of the baseline.
     noise, batch : float and int, optional
-        Of the smoothed divergence, likewise; see
+        Noise level and batch of the baseline's smoothed divergence; see
         :func:`dmtest.effects.profile.smoothed_estimates`.
 
     Returns
@@ -121,11 +121,11 @@ def departures_of(
     list of Departure
         Divergences in nats, the sliced distance in squared standard deviations.
     """
-    estimates = {} if canonical.fitted else _gaussian(canonical)
+    estimates = {} if canonical.fitted else _fitted_normal(canonical)
     estimates |= density_section(canonical, plan.seed)
     battery = run_battery(canonical, [], plan, describe_slices())
     estimates |= sliced_estimates(canonical, battery, plan.seed, shared=True)
-    # A sphere's row lengths are not of the data, and noise would take rows off it.
+    # On the sphere all rows have length 1, and noise would move them off it.
     if canonical.unit is None:
         length = dispersion(canonical.rows)
         assert length.value is not None
@@ -136,8 +136,8 @@ def departures_of(
     return [Departure.of(row, one) for row, one in estimates.items() if row.departure]
 
 
-def _gaussian(canonical: Canonical) -> Estimates:
-    """Estimate the parts of the fitted normal; infinite ones where the covariance is singular."""
+def _fitted_normal(canonical: Canonical) -> Estimates:
+    """Estimate the parts of the fitted normal; they are infinite for a singular covariance."""
     n, d = canonical.rows.shape
     estimates = gaussian_estimates(canonical, skewed=True)
     if estimates[table.KL_FITTED].value is None:

@@ -40,8 +40,8 @@ EFFECTS = {
 LIMITS = (*EFFECTS, "min_detectable_n")
 
 
-def asked_limits(given: Mapping[str, Any]) -> dict[str, float]:
-    """Return the given limits, validated."""
+def valid_limits(given: Mapping[str, Any]) -> dict[str, float]:
+    """Return the limits that are not None, validated, by name of the argument."""
     limits: dict[str, float] = {}
     for name, value in given.items():
         if value is None:
@@ -56,27 +56,27 @@ def asked_limits(given: Mapping[str, Any]) -> dict[str, float]:
 def limit_rows(
     limits: Mapping[str, float],
     sample: Sample,
-    goal: Target,
+    target: Target,
     now: Report,
     then: Report | None,
     *,
     seed: int,
 ) -> list[CheckRow]:
-    """Compare with every given limit, in the order of `LIMITS`.
+    """Compare estimates with every limit, in the order of `LIMITS`.
 
     Parameters
     ----------
     limits : dict of str to float
-        By name of the argument; see `EFFECTS` for their effects.
+        Limits by name of the argument; `EFFECTS` has their effects.
     sample : Sample
-        The rows that are checked, shape (n, d).
-    goal : Target
+        The rows to check, shape (n, d).
+    target : Target
     now : Report
-        Of these rows.
+        Report on these rows.
     then : Report or None
-        Of the baseline, whose estimates are shown beside.
+        Report of the baseline, whose estimates are shown beside.
     seed : int
-        Of the subsamples.
+        Seed of the subsamples.
 
     Returns
     -------
@@ -87,38 +87,38 @@ def limit_rows(
         if name not in limits:
             continue
         if name == "min_detectable_n":
-            rows.append(_detectable(int(limits[name]), sample, goal, now, seed))
+            rows.append(_detectable(int(limits[name]), sample, target, now, seed))
             continue
         effect_name = EFFECTS[name].effect.name
         effect = now.effects.get(effect_name)
         if effect is None:
             raise InputError(
-                f"{name}: target {goal.name!r} with n = {sample.n}, d = {sample.d} has no "
-                f"{effect_name!r}; choose a limit on one of {', '.join(_limited(now))}."
+                f"{name}: target {target.name!r} with n = {sample.n}, d = {sample.d} has no "
+                f"{effect_name!r}; choose a limit on one of {', '.join(_available(now))}."
             )
         rows.append(_row(name, limits[name], effect, then))
     return rows
 
 
-def _limited(now: Report) -> list[str]:
+def _available(now: Report) -> list[str]:
     return [name for name, limit in EFFECTS.items() if limit.effect.name in now.effects]
 
 
-def _detectable(rows: int, sample: Sample, goal: Target, now: Report, seed: int) -> CheckRow:
+def _detectable(rows: int, sample: Sample, target: Target, now: Report, seed: int) -> CheckRow:
     """Estimate the power at this many rows of the test with the smallest p-value."""
     if rows > sample.n // 2:
         raise InputError(
-            f"min_detectable_n: {rows} rows take a sample of at least {2 * rows}; this one has "
+            f"min_detectable_n: {rows} rows need a sample of at least {2 * rows}; this one has "
             f"{sample.n}."
         )
-    spec = None if goal.name == "sphere" else most_telling(now.outcomes, goal)
+    spec = None if target.name == "sphere" else most_telling(now.outcomes, target)
     if spec is None:
         raise InputError(
-            f"min_detectable_n: no test of target {goal.name!r} that was run can be given to "
+            f"min_detectable_n: no test of target {target.name!r} in this report can be run on "
             f"subsamples; leave the limit out."
         )
     power = detectability_of(
-        sample, goal, spec, alpha=now.alpha, sizes=(rows,), draws=DRAWS, replicates=999, seed=seed
+        sample, target, spec, alpha=now.alpha, sizes=(rows,), draws=DRAWS, replicates=999, seed=seed
     )
     return _detectable_row(rows, power.rates[0], spec.name, power.draws)
 

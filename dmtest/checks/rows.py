@@ -1,8 +1,8 @@
-"""The rows of a check against a baseline: a worse verdict, larger departures, other samples.
+"""Rows of a check against a baseline: the verdict, each departure, the two samples.
 
-Under "the same encoder, a fresh sample" they fail with a probability of at most alpha together:
-shares of it (`shares`) go to the differences of departures (Holm's method over them), to the
-verdict, and to the comparison of the samples.
+For a fresh sample of the same encoder, the probability that any of them fails is at most alpha.
+Shares of alpha (`shares`) go to the departures (Holm's method over them), to the verdict and to
+the comparison of the samples.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def baseline_rows(
     rows += effect_rows(departures, then.scores, share["effects"])
     if compare or rotation:
         level = share["comparison"]
-        found = compare_with(
+        comparison = compare_with(
             _rounded(sample, then),
             Reference(then.sample, rotation=rotation),
             tests=None,
@@ -87,7 +87,7 @@ def baseline_rows(
             rng=seed,
             progress=progress,
         )
-        rows.append(comparison_row(found))
+        rows.append(comparison_row(comparison))
     return rows
 
 
@@ -100,7 +100,7 @@ def _energy(sample: Sample, then: Baseline, level: float, seed: int) -> Outcome:
 
 
 def _replicates(level: float) -> int:
-    """Permutations that allow p-values well below a level."""
+    """Return enough permutations for p-values well below a level."""
     return max(999, math.ceil(10.0 / level) - 1)
 
 
@@ -112,7 +112,7 @@ def _rounded(sample: Sample, then: Baseline) -> Sample:
 
 
 def shares(alpha: float, compared: bool) -> dict[str, float]:
-    """Split the level of a check over its parts; without `compared` the comparison gets none."""
+    """Split the level of a check over its parts; `compared` if the samples are compared."""
     return {
         "effects": alpha * (0.6 if compared else 0.8),
         "verdict": alpha * 0.2,
@@ -124,8 +124,8 @@ def verdict_row(now: Report, then: Report, change: Outcome | None, level: float)
     """Fail if the verdict is worse *and* the samples differ by more than chance.
 
     A verdict can change by chance: a small departure is detected in some samples and not in
-    others. So a worse verdict counts only if a test of the two samples, which holds its level
-    for every encoder, rejects that they come from the same distribution.
+    others. So a worse verdict fails only if a two-sample test, whose level holds for every
+    encoder, rejects that the samples have the same distribution.
 
     Parameters
     ----------
@@ -165,22 +165,23 @@ def verdict_row(now: Report, then: Report, change: Outcome | None, level: float)
     return CheckRow(**facts, passed=passed, message=sentence, pvalue=change.pvalue, limit=level)
 
 
-def comparison_row(found: Report) -> CheckRow:
+def comparison_row(report: Report) -> CheckRow:
     """Fail if the samples have different distributions, for better or worse."""
-    passed = found.verdict == "compatible"
+    passed = report.verdict == "compatible"
     relation = "do not differ by more than chance" if passed else "have different distributions"
-    rotated = "" if found.target == "reference" else ", up to a rotation"
-    names = ", ".join(outcome.test for outcome in found.outcomes)
-    more = f" {found.diagnosis[0].message}" if found.diagnosis else ""
+    rotated = "" if report.target == "reference" else ", up to a rotation"
+    names = ", ".join(outcome.test for outcome in report.outcomes)
+    p = pvalue(report.pvalue)
+    diagnosis = f" {report.diagnosis[0].message}" if report.diagnosis else ""
     return CheckRow(
         name="comparison",
         kind="comparison",
         label="Two-sample tests",
         passed=passed,
-        message=f"The samples {relation}{rotated} ({names}: p = {pvalue(found.pvalue)}).{more}",
-        value=found.pvalue,
-        pvalue=found.pvalue,
-        limit=found.alpha,
+        message=f"The samples {relation}{rotated} ({names}: p = {p}).{diagnosis}",
+        value=report.pvalue,
+        pvalue=report.pvalue,
+        limit=report.alpha,
         unit="global p",
     )
 

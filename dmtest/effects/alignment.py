@@ -1,4 +1,4 @@
-"""Alignment and uniformity of pairs of embeddings: descriptive numbers, not tests."""
+"""Alignment and uniformity of positive pairs: descriptive numbers, without a test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
 from dmtest.targets.transforms import unit_rows
 
-# Rows whose pairs are looked at for a description.
+# Most rows whose pairs enter the uniformity.
 ROWS = 8192
 
 
@@ -26,7 +26,7 @@ def alignment(x: NDArray[Any], y: NDArray[Any], alpha: float = 2.0) -> float:
     Parameters
     ----------
     x, y : ndarray, shape (n, d)
-        Embeddings of the two views of each object.
+        Embeddings of the two views of each item.
     alpha : float
 
     Raises
@@ -48,7 +48,7 @@ def alignment(x: NDArray[Any], y: NDArray[Any], alpha: float = 2.0) -> float:
 def uniformity(x: NDArray[Any], t: float = 2.0) -> float:
     """Log of the mean of exp(-t |x_j - x_k|^2) over pairs j < k. Wang & Isola (2020).
 
-    Lower is more uniform; :func:`expected_uniformity` is what uniform rows have.
+    Lower is more uniform; uniform rows have :func:`expected_uniformity`.
     """
     from dmtest.kernels import pairs as kernels
 
@@ -62,13 +62,13 @@ def uniformity(x: NDArray[Any], t: float = 2.0) -> float:
 def expected_uniformity(d: int, t: float = 2.0) -> float:
     """Log of E exp(-t |U - U'|^2) for U, U' uniform on the unit sphere, d >= 2.
 
-    exp(-2t) 0F1(d/2; t^2), as the mean of exp(2t cos) is the confluent limit function.
+    This is log 0F1(d/2; t^2) - 2t: the mean of exp(2t cos) is the confluent limit function 0F1.
     """
     return float(np.log(hyp0f1(0.5 * d, t * t)) - 2.0 * t)
 
 
 def pair_estimates(x: NDArray[Any], y: NDArray[Any], seed: int) -> Estimates:
-    """Describe pairs f(X), f(X') by alignment and uniformity, of rows brought to length 1.
+    """Return alignment and uniformity of pairs f(X), f(X'), with rows scaled to length 1.
 
     Raises
     ------
@@ -77,19 +77,19 @@ def pair_estimates(x: NDArray[Any], y: NDArray[Any], seed: int) -> Estimates:
     """
     if x.shape != y.shape:
         raise InputError(
-            f"augmented: got shape {y.shape} for data of shape {x.shape}; give f(X') row by row "
-            f"beside f(X)."
+            f"augmented: got shape {y.shape} for data of shape {x.shape}; row i of it has to be "
+            f"f(X') of row i of the data."
         )
     if x.shape[1] < 2:
-        raise InputError("augmented: alignment and uniformity take at least two columns.")
+        raise InputError("augmented: alignment and uniformity need at least two columns.")
     zero = sum(int((~np.asarray(part).any(axis=1)).sum()) for part in (x, y))
     if zero:
         raise InputError(f"augmented: {zero} rows have length 0 and no direction; leave them out.")
-    near = alignment(unit_rows(np.asarray(x, np.float64)), unit_rows(np.asarray(y, np.float64)))
+    distance = alignment(unit_rows(np.asarray(x, np.float64)), unit_rows(np.asarray(y, np.float64)))
     rows, sample = x, ""
     if len(x) > ROWS:
         order = stream(seed, "alignment/rows").choice(len(x), ROWS, replace=False, shuffle=False)
         rows, sample = x[np.sort(order)], f", of {ROWS} rows drawn at random"
-    even = uniformity(unit_rows(np.asarray(rows, np.float64)))
+    potential = uniformity(unit_rows(np.asarray(rows, np.float64)))
     uniform = UNIFORMITY.filled(expected=expected_uniformity(x.shape[1]), sample=sample)
-    return {ALIGNMENT: Estimate(value=near), uniform: Estimate(value=even)}
+    return {ALIGNMENT: Estimate(value=distance), uniform: Estimate(value=potential)}

@@ -1,4 +1,4 @@
-"""How far a sample is from its target, asked for one by one: what reports put together."""
+"""The public functions that measure one departure: reports combine them."""
 
 from __future__ import annotations
 
@@ -37,35 +37,35 @@ def kl_profile(
     key: str | None = None,
     columns: Any = None,
 ) -> KLProfile:
-    """Bracket the divergence from the target after noise, over noise levels, in nats.
+    """Bound the divergence from the target after noise from both sides, over noise levels.
 
-    KL(f(X) + Z || target + Z) grows from 0 to KL(f(X) || target) as the noise goes down. Unlike
-    the latter it can be bounded from a sample on both sides, while the channel's capacity stays
-    below the logarithm of the batch: points beyond are marked as not informative. Slices and
-    principal subspaces, of fewer dimensions, are informative at lower noise.
+    As the noise goes to 0, KL(f(X) + Z || target + Z) grows from 0 to KL(f(X) || target). Unlike
+    that limit, it can be bounded from a sample on both sides as long as the capacity of the noisy
+    channel is below the logarithm of the batch; other points are marked as not informative.
+    Slices and principal subspaces have fewer dimensions, so they are informative at lower noise.
 
     Parameters
     ----------
     data : array_like, frame, tensor or path, shape (n, d)
     target : str or target object
-        Uniform targets take uniform noise, others normal noise; any-normal whitens first, and
-        the sphere is refused.
+        The noise is uniform for uniform targets and normal for others. Rows are whitened first
+        for any-normal. The sphere is not supported.
     noise : array_like, optional
-        Standard deviations (uniform: half widths) of the noise, on normal scale (in units of
-        the cube). By default a quarter, half, one and two times the level that the batch
-        resolves to 0.02 nats.
+        Noise levels: standard deviations on normal scale (uniform: half widths in units of the
+        cube). By default 1/4, 1/2, 1 and 2 times the level at which the batch resolves 0.02 nats.
     batch : int, optional
-        Rows of a batch: an eighth of the rows by default.
+        Rows of a batch; 1/8 of the rows by default.
     confidence : float
-        Of all points of a view together.
+        Joint confidence of the bounds of all points of a view.
     views : bool
-        Look at slices and subspaces too.
+        Whether to add slices and principal subspaces.
     rng, progress, key, columns
         As for :func:`dmtest.report`.
 
     Returns
     -------
     KLProfile
+        Divergences in nats.
 
     Examples
     --------
@@ -77,11 +77,11 @@ def kl_profile(
     """
     from dmtest.runtime.progress import reporter
 
-    goal, canonical, seed = _brought(data, target, rng, key, columns)
+    name, canonical, seed = _prepare(data, target, rng, key, columns)
     if canonical.unit is not None:
         raise InputError(
-            "target: noise takes rows off the sphere, so it has no smoothed divergence; choose "
-            "another target."
+            "target: noise moves rows off the sphere, so there is no divergence after noise; "
+            "choose another target."
         )
     levels = None
     if noise is not None:
@@ -92,7 +92,7 @@ def kl_profile(
     with reporter(progress) as step, single_threaded_blas():
         return profile_of(
             canonical,
-            goal,
+            name,
             noise=levels,
             batch=batch,
             confidence=confidence,
@@ -111,26 +111,28 @@ def kl_decomposition(
     key: str | None = None,
     columns: Any = None,
 ) -> dict[str, Effect]:
-    """Split KL(f(X) || N(0, I)) into mean, scale, correlation, margins' shape and dependence.
+    """Split KL(f(X) || N(0, I)) into mean, scale, correlation, shape of columns and dependence.
 
-    Nats, with bootstrap intervals and the finite-sample bias removed (reports take the delta
-    method for the parts of the fitted normal). The shape takes density estimates:
-    what n does not support in d has value None, and its note says which n would do.
+    The parts are in nats, with bootstrap intervals (reports use the delta method for the parts of
+    the fitted normal); the bias of a finite sample is removed. Shape and dependence come from
+    density estimates. A part that n rows in d columns cannot support has the value None, and its
+    note says how many rows would.
 
     Parameters
     ----------
     data, target, rng, key, columns
-        As for :func:`kl_profile`; on normal scale for uniform and product targets. any-normal
-        has no mean, scale or correlation part.
+        As for :func:`kl_profile`. Uniform and product targets are taken on normal scale.
+        any-normal has no parts for mean, scale and correlation.
     confidence : float
+        Confidence of each interval.
 
     Returns
     -------
     dict of str to Effect
-        ``"kl-fitted-normal"`` with its parts ``"kl-mean"``, ``"kl-scale"`` and
-        ``"kl-correlation"``, then ``"kl-margins"`` and ``"kl-dependence"``.
+        ``"kl-fitted-normal"`` and its parts ``"kl-mean"``, ``"kl-scale"`` and
+        ``"kl-correlation"``; then ``"kl-margins"`` and ``"kl-dependence"``.
     """
-    _, canonical, seed = _brought(data, target, rng, key, columns)
+    _, canonical, seed = _prepare(data, target, rng, key, columns)
     confidence = arguments.level("confidence", confidence, 0.95)
     with single_threaded_blas():
         return effects_of(decompose(canonical, seed), confidence)
@@ -146,23 +148,24 @@ def worst_directions(
     key: str | None = None,
     columns: Any = None,
 ) -> tuple[Direction, ...]:
-    """Find orthogonal directions along which the data depart most, and test them honestly.
+    """Find orthogonal directions of largest departure, and test them on rows not used to find them.
 
-    Half of the rows choose the directions, by ascent from many starts; the other half, which had
-    no part in it, gives the p-values (Anderson-Darling).
+    One half of the rows chooses the directions, by ascent from many starts. The other half gives
+    the p-values (Anderson-Darling), so the choice does not bias them.
 
     Parameters
     ----------
     data, target, rng, key, columns
         As for :func:`kl_profile`.
     count : int
-        Directions, at most d.
+        Number of directions; d if that is smaller.
     replicates : int
+        Null samples behind the p-values, where the package ships none.
 
     Returns
     -------
     tuple of Direction
-        In the order they were found; orthogonal after whitening, for any-normal.
+        In the order of the search. For any-normal they are orthogonal after whitening.
 
     Examples
     --------
@@ -173,12 +176,12 @@ def worst_directions(
     >>> worst.coordinates[0], worst.pvalue <= 0.001
     (3, True)
     """
-    _, canonical, seed = _brought(data, target, rng, key, columns)
+    _, canonical, seed = _prepare(data, target, rng, key, columns)
     count = arguments.whole("count", count, 1)
     replicates = arguments.check_replicates(replicates)
     if len(canonical.rows) < 40:
         raise InputError(
-            f"data: a search on one half of the rows takes 40 of them; got {len(canonical.rows)}."
+            f"data: a search on one half of the rows needs 40 rows; got {len(canonical.rows)}."
         )
     with single_threaded_blas():
         return tuple(directions_of(canonical, count, replicates, seed))
@@ -198,23 +201,26 @@ def detectability(
     key: str | None = None,
     columns: Any = None,
 ) -> Detectability:
-    """Say how many rows it takes a test to notice what is wrong with the data.
+    """Estimate how many rows a test needs to detect the departure of the data from the target.
 
-    Subsamples of the data are tested: the share that is rejected, and the mean p-value, against
-    their size; and the sizes at which half and nine in ten are.
+    Subsamples of several sizes are tested. The result has the power (the share that the test
+    rejects) and the mean p-value at each size, and the rows for 50% and 90% power.
 
     Parameters
     ----------
     data, target, rng, progress, key, columns
         As for :func:`kl_profile`.
     test : str
+        Name of a test of slices or of whole rows (:func:`dmtest.list_tests`).
     alpha : float
+        Level of the test.
     sizes : array_like of int, optional
         Rows of the subsamples, at most n / 2. By default n / 2 (at most 8,192) and its halves,
-        until next to none is rejected.
+        until at most the larger of 10% and 1.5 alpha are rejected.
     draws : int
-        Subsamples of every size.
+        Subsamples of each size.
     replicates : int
+        Null samples of each size.
 
     Returns
     -------
@@ -222,29 +228,29 @@ def detectability(
     """
     from dmtest.runtime.progress import reporter
 
-    goal = as_target(target)
-    (spec,) = as_tests([test], hypothesis(goal.name))
+    target = as_target(target)
+    (spec,) = as_tests([test], hypothesis(target.name))
     sample = as_sample(data, key=key, columns=columns)
-    canonical_with_warnings(goal, sample)
-    # A reference, whose tests are of pools, has no normal scale and was refused.
+    canonical_with_warnings(target, sample)
+    # The tests of a reference are of pools; it has no normal scale and was refused above.
     assert isinstance(spec, SliceTest | RowTest)
     seed = entropy_of(rng)
     alpha = arguments.level("alpha", alpha, 0.05)
-    chosen = None
+    rows = None
     if sizes is not None:
-        chosen = tuple(arguments.whole("sizes", m, 8) for m in np.atleast_1d(sizes).tolist())
-        if max(chosen) > sample.n // 2:
+        rows = tuple(arguments.whole("sizes", m, 8) for m in np.atleast_1d(sizes).tolist())
+        if max(rows) > sample.n // 2:
             raise InputError(
-                f"sizes: got {max(chosen)}, more than half of the {sample.n} rows; subsamples "
-                f"have to be at most that to be like fresh ones."
+                f"sizes: got {max(rows)}, more than half of the {sample.n} rows; larger "
+                f"subsamples overlap too much to stand for fresh samples."
             )
     with reporter(progress) as step, single_threaded_blas():
         return detectability_of(
             sample,
-            goal,
+            target,
             spec,
             alpha=alpha,
-            sizes=chosen,
+            sizes=rows,
             draws=arguments.whole("draws", draws, 10),
             replicates=arguments.check_replicates(replicates, alpha),
             seed=seed,
@@ -252,10 +258,10 @@ def detectability(
         )
 
 
-def _brought(
+def _prepare(
     data: Any, target: TargetLike, rng: RngLike, key: str | None, columns: Any
 ) -> tuple[str, Canonical, int]:
-    """Read, validate, bring to normal scale."""
-    goal = as_target(target)
+    """Read and validate: the name of the target, the rows on its normal scale, the seed."""
+    target = as_target(target)
     sample = as_sample(data, key=key, columns=columns)
-    return goal.name, canonical_with_warnings(goal, sample), entropy_of(rng)
+    return target.name, canonical_with_warnings(target, sample), entropy_of(rng)

@@ -1,4 +1,4 @@
-"""What each coordinate looks like on its own: moments, distance to normal, histogram."""
+"""Summaries of each column: moments, distance from the normal, histogram."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.slices.edf import kolmogorov_smirnov
 
-# Rows that coordinates are described from, evenly spaced: enough for KS distances of 0.01.
+# Most rows behind the summaries, evenly spaced: enough for KS distances of 0.01.
 ROWS = 20_000
 COLUMNS_IN_A_TASK = 16
 BINS = 60
@@ -22,11 +22,18 @@ BINS = 60
 
 @dataclass(frozen=True, slots=True)
 class Coordinates:
-    """Summaries of the coordinates, each an array of shape (d,).
+    """Summaries of the columns, each an array of shape (d,).
 
-    `values` are the rows that they were computed from, `m` of them; `ks` is the largest
-    distance of the cdf from N(0, 1), after standardising if `fitted`. Constant coordinates
-    have skewness and kurtosis 0.
+    Attributes
+    ----------
+    values : ndarray, shape (m, d)
+        The rows that they were computed from.
+    fitted : bool
+        Whether `ks` is the distance after standardising.
+    mean, sd, skewness, kurtosis : ndarray
+        Moments; kurtosis is the excess. Skewness and kurtosis of a constant column are 0.
+    ks : ndarray
+        Kolmogorov-Smirnov distance from N(0, 1); 1 for a constant column.
     """
 
     values: NDArray[Any]
@@ -39,12 +46,12 @@ class Coordinates:
 
     @property
     def m(self) -> int:
-        """Rows described."""
+        """Rows behind the summaries."""
         return len(self.values)
 
 
 def describe_coordinates(x: NDArray[Any], fitted: bool) -> Coordinates:
-    """Describe every coordinate from at most ROWS evenly spaced rows."""
+    """Summarise every column of x, shape (n, d), from at most ROWS evenly spaced rows."""
     step = -(-len(x) // ROWS)
     values = np.asarray(x[::step])
 
@@ -67,12 +74,12 @@ def describe_coordinates(x: NDArray[Any], fitted: bool) -> Coordinates:
 
 
 def column_name(names: Sequence[str] | None, j: int) -> str:
-    """Return the name of a column, or its position."""
+    """Return the name of column j, or "x" and its position."""
     return f"x{j}" if names is None else str(names[j])
 
 
 def histogram(values: NDArray[Any], low: float, high: float) -> tuple[Vector, Vector]:
-    """Edges and density of a histogram between `low` and `high`; the rest is in the end bins."""
+    """Edges and density of a histogram; values outside `low` to `high` go to the end bins."""
     bins = int(np.clip(np.sqrt(len(values)), 8, BINS))
     edges = np.linspace(low, high, bins + 1)
     counts, _ = np.histogram(np.clip(values, low, high), edges)

@@ -1,7 +1,7 @@
 """KL(P || N(0, I)) in parts: mean, scale, correlation, margins' shape, residual dependence.
 
-The identity of the population: |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2 + sum J_i
-+ D, with J_i the negentropy of coordinate i and D what is left of KL(P || N(m, S)).
+For the population, KL = |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2 + sum J_i + D,
+where J_i is the negentropy of column i and D the rest of KL(P || N(m, S)).
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns, mean_and_covariance, whiten_independent
 
-# Rows that densities are estimated from at most, replicates that their bias is taken from.
+# Most rows of a density estimate; replicates behind its bias: of one column, and jointly.
 ROWS, REPLICATES, JOINT_REPLICATES = 20_000, 40, 12
-# Columns and nats of bias above which the joint density is not estimated.
+# Most columns, and most nats of bias, of a joint density estimate; its neighbours.
 JOINT_COLUMNS, JOINT_BIAS, NEIGHBOURS = 12, 0.15, 5
 RESAMPLES = 400
-# Rows that tell how hopeless it is in more columns than that.
+# Rows that show how large the bias is in more columns than that.
 REFUSED_ROWS = 500
 LOG_NORMAL = 0.5 * np.log(2.0 * np.pi)
 
 
 def decompose(canonical: Canonical, seed: int) -> Estimates:
-    """Estimate the parts, in nats: those of the fitted normal, then the shape."""
+    """Estimate the parts in nats: those of the fitted normal, then the shape."""
     parts = {} if canonical.fitted else _resampled(canonical, seed)
     return parts | density_estimates(canonical, seed)
 
 
 def _resampled(canonical: Canonical, seed: int) -> Estimates:
-    """Estimate the fitted normal's parts, with limits by resampling rows (basic bootstrap).
+    """Estimate the parts of the fitted normal, with limits by resampling rows (basic bootstrap).
 
-    A resample's unbiased parts are compared with the parts of the sample's own moments, which
-    are the truth that it was drawn from.
+    An error is a resample's unbiased parts less the parts of the sample's own moments: these are
+    the truth for a resample.
     """
     estimates = gaussian_estimates(canonical)
     if estimates[table.KL_FITTED].value is None:
@@ -51,19 +51,19 @@ def _resampled(canonical: Canonical, seed: int) -> Estimates:
 
     def task(b: int) -> Vector | None:
         weights = stream(seed, "decomposition/rows", b).multinomial(n, np.full(n, 1.0 / n))
-        chosen = rows[np.repeat(np.arange(n), weights)]
-        mean, covariance = mean_and_covariance(chosen)
+        resample = rows[np.repeat(np.arange(n), weights)]
+        mean, covariance = mean_and_covariance(resample)
         if len(independent_columns(covariance, n)) < d:
-            return None  # few rows, many of them more than once
+            return None  # few distinct rows
         return unbiased_parts(mean, covariance, n)
 
-    drawn = [one for one in run_tasks(task, range(RESAMPLES)) if one is not None]
-    if len(drawn) < RESAMPLES // 2:
+    draws = [one for one in run_tasks(task, range(RESAMPLES)) if one is not None]
+    if len(draws) < RESAMPLES // 2:
         return estimates
-    errors = dict(zip(PARTS, (np.array(drawn) - truth).T, strict=True))
+    errors = dict(zip(PARTS, (np.array(draws) - truth).T, strict=True))
     return {
         row: _with_draws(
-            one.value, errors[row], f"{row.note}; interval from {len(drawn)} resamples of the rows"
+            one.value, errors[row], f"{row.note}; interval from {len(draws)} resamples of the rows"
         )
         for row, one in estimates.items()
     }
@@ -86,9 +86,9 @@ def _plain_parts(mean: Vector, covariance: Vector) -> Vector:
 def density_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> Estimates:
     """Estimate the margins' negentropies and the residual dependence, in nats.
 
-    Margins: entropies from spacings. Jointly: entropy from nearest neighbours. The bias that
-    normal samples of this shape have is removed. Errors join the bootstrap of rows'
-    contributions with the error that normal samples show.
+    Entropies of margins come from spacings, the joint one from nearest neighbours. The bias of
+    normal samples of this shape is removed. The error combines a bootstrap of the rows'
+    contributions with the standard deviation of the estimate for normal samples.
 
     Parameters
     ----------
@@ -96,74 +96,76 @@ def density_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> Esti
         Rows on normal scale, shape (n, d).
     seed : int
     rows : int
-        Rows that are used at most, evenly spaced.
+        Most rows to use; evenly spaced.
 
     Returns
     -------
     dict of EffectRow to Estimate
-        Value None, and the reason as a note, for what the rows do not support; the margins
-        alone where these are not estimable, or there is one column.
+        Nats. The value is None, with the reason as its note, where there are too few rows or no
+        density; the dependence is left out where the margins have none, or for one column.
     """
     n, d = canonical.rows.shape
-    used = np.asarray(canonical.rows[:: -(-n // rows)], dtype=np.float64)
-    m = len(used)
-    spread = used.std(axis=0)
+    sample = np.asarray(canonical.rows[:: -(-n // rows)], dtype=np.float64)
+    m = len(sample)
+    spread = sample.std(axis=0)
     if m < 50 or not (spread > 0.0).all():
         return {
-            table.KL_MARGINS: _missing("it takes 50 rows" if m < 50 else "a column is constant")
+            table.KL_MARGINS: _not_estimable(
+                "it takes 50 rows" if m < 50 else "a column is constant"
+            )
         }
-    margins = (used - used.mean(axis=0)) / spread
+    margins = (sample - sample.mean(axis=0)) / spread
     ties = min(len(np.unique(column)) for column in margins.T) < 0.5 * m
     if ties:
         return {
-            table.KL_MARGINS: _missing(
+            table.KL_MARGINS: _not_estimable(
                 "coordinates take few distinct values, so they have no density"
             )
         }
-    of_rows = _margin_ratios(margins)
+    ratios_of_rows = _margin_ratios(margins)
     bias, error = _margin_null(m, seed)
-    total = of_rows.sum(axis=1)
+    total = ratios_of_rows.sum(axis=1)
     value = float(total.mean()) - d * bias
     parts = {table.KL_MARGINS: _with_draws(value, _bootstrap(total, np.sqrt(d) * error, seed))}
     if d > 1:
-        parts[table.KL_DEPENDENCE] = _residual(used, total - d * bias, seed)
+        parts[table.KL_DEPENDENCE] = _residual(sample, total - d * bias, seed)
     return parts
 
 
-def _missing(why: str) -> Estimate:
+def _not_estimable(why: str) -> Estimate:
     return Estimate(value=None, note=f"not estimable: {why}")
 
 
 def _residual(rows: Vector, margins: Vector, seed: int) -> Estimate:
-    """Estimate the joint negentropy less the margins'."""
+    """Estimate the joint negentropy less that of the margins, in nats."""
     m, d = rows.shape
     at = min(m, max(REFUSED_ROWS, d + 2)) if d > JOINT_COLUMNS else m
     if m <= d:
-        return _missing(f"n = {m} rows are no more than the d = {d} columns")
+        return _not_estimable(f"n = {m} rows are no more than the d = {d} columns")
     bias, error = _joint_null(at, d, seed)
     if abs(bias) > JOINT_BIAS or d > JOINT_COLUMNS:
-        wanted = np.log10(at) + 0.5 * d * np.log10(max(abs(bias), JOINT_BIAS) / JOINT_BIAS)
-        wanted_text = f"10^{wanted:.0f}" if wanted > 6 else f"{10.0**wanted:,.0f}"
-        return _missing(
+        needed = np.log10(at) + 0.5 * d * np.log10(max(abs(bias), JOINT_BIAS) / JOINT_BIAS)
+        rows_needed = f"10^{needed:.0f}" if needed > 6 else f"{10.0**needed:,.0f}"
+        return _not_estimable(
             f"in d = {d} nearest neighbours of {at} rows are off by {bias:+.2g} "
-            f"nats for a normal; it would take about n = {wanted_text}"
+            f"nats for a normal; it would take about n = {rows_needed}"
         )
     mean, covariance = rows.mean(axis=0), np.atleast_2d(np.cov(rows.T, bias=True))
     if len(independent_columns(covariance, m)) < d:
-        return _missing("the covariance is singular, so there is no density")
+        return _not_estimable("the covariance is singular, so there is no density")
     whitened = np.asarray(whiten_independent(rows, mean, covariance)[0], dtype=np.float64)
     ratios, smoother = _joint_ratios(whitened), _joint_ratios(whitened, 3 * NEIGHBOURS)
     if ratios is None or smoother is None:
-        return _missing("repeated rows, so there is no density")
+        return _not_estimable("repeated rows, so there is no density")
     each = ratios - bias - margins
-    # How much the answer moves with the neighbourhood is bias that normal samples do not show.
+    # The change with the neighbourhood is a bias that normal samples do not have.
     coarse = float(smoother.mean()) - _joint_null(m, d, seed, 3 * NEIGHBOURS)[0]
-    moved = coarse - float((ratios - bias).mean())
-    return _with_draws(float(each.mean()), _bootstrap(each, float(np.hypot(error, moved)), seed))
+    drift = coarse - float((ratios - bias).mean())
+    return _with_draws(float(each.mean()), _bootstrap(each, float(np.hypot(error, drift)), seed))
 
 
 def _bootstrap(each: Vector, spread: float, seed: int) -> Vector:
-    """Errors of the mean of rows' contributions, resampled, with the estimator's own spread."""
+    """Resampled errors of the mean contribution of rows, plus normal noise of sd `spread`."""
     m = len(each)
     rng = stream(seed, "decomposition/contributions")
     centred = each - each.mean()
@@ -172,7 +174,7 @@ def _bootstrap(each: Vector, spread: float, seed: int) -> Vector:
 
 
 def _margin_ratios(z: Vector) -> Vector:
-    """Log of the density over the normal's, of every value of every column: (m, d)."""
+    """Log ratio of the estimated density to the normal one, at every value: shape (m, d)."""
     m = len(z)
     width = max(2, int(np.sqrt(m) / 2))
 
@@ -192,7 +194,7 @@ def _margin_ratios(z: Vector) -> Vector:
 
 @lru_cache(maxsize=64)
 def _margin_null(m: int, seed: int) -> tuple[float, float]:
-    """Mean and standard deviation of one margin's estimate for normal samples."""
+    """Mean and standard deviation of the estimate of one margin, for normal samples."""
     draws = stream(seed, f"decomposition/margins/{m}").standard_normal((m, REPLICATES))
     draws = (draws - draws.mean(axis=0)) / draws.std(axis=0)
     values = _margin_ratios(draws).mean(axis=0)
@@ -200,12 +202,12 @@ def _margin_null(m: int, seed: int) -> tuple[float, float]:
 
 
 def _joint_ratios(y: Vector, neighbours: int = NEIGHBOURS) -> Vector | None:
-    """Log of the nearest-neighbour density over the normal's, of every row."""
+    """Log ratio of the nearest-neighbour density to the normal one, at every row: shape (m,)."""
     from scipy.spatial import cKDTree
 
     m, d = y.shape
-    found = cKDTree(y).query(y, k=[neighbours + 1], workers=workers())[0]
-    distances = np.asarray(found)[:, 0]
+    tree = cKDTree(y)
+    distances = np.asarray(tree.query(y, k=[neighbours + 1], workers=workers())[0])[:, 0]
     if (distances == 0.0).any():
         return None
     ball = 0.5 * d * np.log(np.pi) - gammaln(0.5 * d + 1.0)

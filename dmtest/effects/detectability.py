@@ -1,4 +1,4 @@
-"""How many rows it takes to notice a departure: power of a test on subsamples of the data."""
+"""Power of a test on subsamples of the data: the rows that it needs to detect a departure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
 
-# Rows of the smallest subsample, of the largest by default; resamples behind an interval.
+# Rows of the smallest subsample and, by default, of the largest; resamples behind an interval.
 SMALLEST, LARGEST, RESAMPLES = 20, 8192, 400
 CONFIDENCE = 0.95
 
@@ -37,10 +37,11 @@ class Threshold:
     Attributes
     ----------
     power : float
+        Share of samples that the test rejects.
     n : float or None
-        None when no size that was tried reaches it.
+        Rows; None if the power is not reached, or is exceeded at every size that was tried.
     low, high : float or None
-        None where the sizes that were tried do not bound it.
+        Limits of `n`; None where the sizes that were tried do not bound it.
     """
 
     power: float
@@ -51,21 +52,23 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detectability:
-    """Power against subsample size.
+    """Power of a test against the rows of subsamples.
 
     Attributes
     ----------
     test, target : str
     alpha : float
+        Level of the test.
     sizes : tuple of int
         Rows of the subsamples, drawn without replacement; at most half of the data's.
     rates, low, high : tuple of float
         Share of subsamples that the test rejects, with Wilson's 95% interval.
     mean_pvalues : tuple of float
+        Mean p-value of the subsamples.
     draws : int
-        Subsamples of every size.
+        Subsamples of each size.
     thresholds : tuple of Threshold
-        For powers of 50% and 90%.
+        Rows for 50% and for 90% power.
     seed : int
     """
 
@@ -88,7 +91,7 @@ class Detectability:
 
 def detectability_of(
     sample: Sample,
-    goal: Target,
+    target: Target,
     spec: OneSampleTest,
     *,
     alpha: float,
@@ -99,26 +102,27 @@ def detectability_of(
     seed: int,
     progress: Progress | None = None,
 ) -> Detectability:
-    """Test subsamples of halving sizes until next to none of them is rejected.
+    """Test subsamples of n/2, n/4, ... rows until the test rejects few of them.
 
     Parameters
     ----------
     sample : Sample
-        Rows as they came, shape (n, d).
-    goal : Target
-        Brings every subsample to normal scale by itself.
+        Rows before any transform, shape (n, d).
+    target : Target
+        Each subsample is brought to its normal scale by itself.
     spec : SliceTest or RowTest
-        The test; one whose null depends on the subsample's covariance is refused.
+        The test. One whose null depends on the subsample's covariance raises `InputError`.
     alpha : float
         Level of the test.
     sizes : tuple of int, optional
-        Rows of the subsamples. By default halves of `top` until next to none is rejected.
+        Rows of the subsamples. By default `top` and its halves, until at most the larger of
+        10% and 1.5 alpha are rejected.
     top : int
         Rows of the largest subsample, where no `sizes` are given.
     draws : int
-        Subsamples of every size.
+        Subsamples of each size.
     replicates : int
-        Of the null at every size.
+        Replicates of the null of each size.
     seed : int
     progress : callable, optional
 
@@ -129,48 +133,48 @@ def detectability_of(
     if isinstance(spec, RowTest) and spec.coloured:
         raise InputError(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
-            f"cannot be had this way; choose another test."
+            f"cannot be estimated this way; choose another test."
         )
-    # A fitted covariance takes rows: as whole-row tests do, two for every column.
-    least = max(SMALLEST, 2 * sample.d) if goal.fitted else SMALLEST
+    # A fitted covariance needs two rows a column, as for tests of whole rows.
+    least = max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST
     ladder = sizes or _halving(sample.n, top, least)
-    found: dict[int, Vector] = {}
+    pvalues_of: dict[int, Vector] = {}
     for place, m in enumerate(sorted(ladder, reverse=True)):
-        pvalues = _pvalues(sample, goal, m, spec, draws, replicates, seed)
-        found[m] = pvalues
+        pvalues = _pvalues(sample, target, m, spec, draws=draws, replicates=replicates, seed=seed)
+        pvalues_of[m] = pvalues
         if progress is not None:
             progress("subsamples", place + 1, len(ladder))
-        # Smaller ones see less: the rest of the curve is the level.
+        # Smaller subsamples have less power: the rest of the curve is the level.
         if sizes is None and (pvalues <= alpha).mean() <= max(1.5 * alpha, 0.1):
             break
-    at = tuple(sorted(found))
-    rates = np.array([(found[m] <= alpha).mean() for m in at])
+    tried = tuple(sorted(pvalues_of))
+    rates = np.array([(pvalues_of[m] <= alpha).mean() for m in tried])
     low, high = _wilson(rates, draws)
     return Detectability(
         test=spec.name,
-        target=goal.name,
+        target=target.name,
         alpha=alpha,
-        sizes=at,
+        sizes=tried,
         rates=tuple(map(float, rates)),
         low=tuple(map(float, low)),
         high=tuple(map(float, high)),
-        mean_pvalues=tuple(float(found[m].mean()) for m in at),
+        mean_pvalues=tuple(float(pvalues_of[m].mean()) for m in tried),
         draws=draws,
-        thresholds=tuple(_threshold(p, at, rates, draws, seed) for p in (0.5, 0.9)),
+        thresholds=tuple(_threshold(p, tried, rates, draws, seed) for p in (0.5, 0.9)),
         seed=seed,
     )
 
 
-def detectability_effect(found: Detectability) -> Effect:
-    """Return the rows at which the test has a power of 50% as an effect."""
-    half = found.thresholds[0]
+def detectability_effect(power: Detectability) -> Effect:
+    """Return the rows at which the test has 50% power, as an effect."""
+    half = power.thresholds[0]
     row = DETECTABLE_ROWS.filled(
-        test=found.test, alpha=found.alpha, most=found.sizes[-1], draws=found.draws
+        test=power.test, alpha=power.alpha, most=power.sizes[-1], draws=power.draws
     )
     if half.n is not None:
         return row.within_limits(half.n, half.low, half.high, CONFIDENCE)
-    seen = found.rates[-1] >= 0.5
-    side = f"fewer than {found.sizes[0]}" if seen else f"more than {found.sizes[-1]}"
+    reached = power.rates[-1] >= 0.5
+    side = f"fewer than {power.sizes[0]}" if reached else f"more than {power.sizes[-1]}"
     return row.within_limits(None, note=f"{side} rows: {row.note}")
 
 
@@ -184,18 +188,20 @@ def _halving(n: int, most: int, least: int) -> tuple[int, ...]:
 
 def _pvalues(
     sample: Sample,
-    goal: Target,
+    target: Target,
     m: int,
     spec: OneSampleTest,
+    *,
     draws: int,
     replicates: int,
     seed: int,
 ) -> Vector:
+    """P-values of the test on `draws` subsamples of m rows: shape (draws,)."""
     values, null = [], None
     for i in range(draws):
         rng = stream(seed, f"detectability/{m}", i)
         rows = np.sort(rng.choice(sample.n, m, replace=False, shuffle=False))
-        canonical = goal.canonical(replace(sample, x=sample.x[rows]))
+        canonical = target.canonical(replace(sample, x=sample.x[rows]))
         if null is None:
             null = _null(canonical, m, spec, replicates, seed)
         values.append(_statistic(canonical, spec, rng))
@@ -208,19 +214,19 @@ def _pvalues(
 
 
 def _statistic(canonical: Canonical, spec: OneSampleTest, rng: np.random.Generator) -> float:
-    """Evaluate what varies of a test on one subsample."""
+    """Evaluate the statistic of a test on one subsample: the mean over slices, or of whole rows."""
     if isinstance(spec, SliceTest):
         d = canonical.rows.shape[1]
         directions = random_directions(slice_count(d), d, rng)
         functions = {spec.name: spec.statistic}
-        found = slice_statistics(canonical.rows, directions, canonical.parameters, functions)
-        return float(found.mean())
+        values = slice_statistics(canonical.rows, directions, canonical.parameters, functions)
+        return float(values.mean())
     rows, factor = rows_of(canonical, spec.space, spec.name)
     return evaluate_all(RowView(rows, factor), [spec.statistic], [{}])[0][1]
 
 
 def _null(canonical: Canonical, m: int, spec: OneSampleTest, replicates: int, seed: int) -> Vector:
-    """Null of what varies of a test on subsamples of m rows: shape (replicates,)."""
+    """Null of that statistic for subsamples of m rows: shape (replicates,)."""
     d = canonical.rows.shape[1]
     plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
     key = ShippedKey(canonical.parameters, d)
@@ -245,12 +251,12 @@ def _wilson(rates: Vector, draws: int) -> tuple[Vector, Vector]:
 def _threshold(
     power: float, sizes: tuple[int, ...], rates: Vector, draws: int, seed: int
 ) -> Threshold:
-    """Interpolate the isotonic fit in log n; the interval is a parametric bootstrap's."""
+    """Interpolate the isotonic fit in log n; a parametric bootstrap gives the interval."""
     logs = np.log(sizes)
     fit = np.asarray(isotonic_regression(rates).x)
     rng = stream(seed, f"detectability/bootstrap/{power}")
-    again = rng.binomial(draws, fit, size=(RESAMPLES, len(fit))) / draws
-    crossings = [_crossing(power, logs, np.asarray(isotonic_regression(r).x)) for r in again]
+    resamples = rng.binomial(draws, fit, size=(RESAMPLES, len(fit))) / draws
+    crossings = [_crossing(power, logs, np.asarray(isotonic_regression(r).x)) for r in resamples]
     tail = 0.5 * (1.0 - CONFIDENCE)
     low, high = np.quantile(crossings, [tail, 1.0 - tail], method="nearest")
     middle = _crossing(power, logs, fit)
@@ -262,7 +268,7 @@ def _threshold(
 
 
 def _crossing(power: float, logs: Vector, fit: Vector) -> float:
-    """Where the fit reaches a power: minus infinity below the sizes tried, infinity above."""
+    """Log n where the fit reaches a power: -inf if below all sizes tried, inf if above."""
     if fit[-1] < power:
         return np.inf
     if fit[0] >= power:

@@ -1,4 +1,4 @@
-"""The directions of largest departure: found on one half of the rows, tested on the other."""
+"""Directions of largest departure: searched on one half of the rows, tested on the other."""
 
 from __future__ import annotations
 
@@ -24,44 +24,45 @@ from dmtest.statistics.rows.directions import climb
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows
 
-# Rows that the search looks at, start points of each kind.
+# Most rows of the search, both halves together; starts of each kind.
 ROWS, STARTS = 50_000, 24
-# Coordinates and rows that a direction names, and columns with their weights in a figure.
+# Columns and rows that a direction lists; columns with their weights in a figure.
 NAMED, LOADINGS = 5, 6
-# Rows times squared columns of one product with the operator of fourth moments, the eigenvectors
-# that are looked at on both ends of its spectrum, and its Lanczos vectors.
+# Operator of fourth moments: most rows times squared columns of one product, eigenvectors used at
+# each end of its spectrum, and Lanczos vectors.
 PRODUCT, ENDS, LANCZOS = 400_000_000, 3, 60
-# Unknowns of a form for every row beyond which only a kurtosis of many times the normal's
-# would stand out: 1 + kurtosis / 2 has to be above 1 + sqrt(10).
-HOPELESS = 10
-# Points of 1% of A^2 (Stephens 1974), which bring both of its versions to one scale.
+# Most unknowns of a form per row. With more, 1 + kurtosis / 2 would have to be above
+# 1 + sqrt(10) to stand out: a kurtosis many times the normal's.
+MOST_UNKNOWNS = 10
+# 1% points of A^2 (Stephens 1974): they bring both versions to one scale.
 CRITICAL: dict[Parameters, float] = {"known": 3.857, "fitted": 1.035}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Direction:
-    """One direction along which the rows depart from the target, or from a reference.
+    """A direction along which the rows depart from the target or from a reference.
 
     Attributes
     ----------
     direction : tuple of float
-        Unit vector in the coordinates of the (canonical) rows.
+        Unit vector, shape (d,), in the coordinates of the rows on normal scale (with a
+        reference, of the data).
     statistic : float
-        Anderson-Darling statistic of the held-out half along it; of a specified target, that
-        of the more surprising of two versions, with parameters known and fitted. With a
-        reference, nm/(n+m) times the energy distance of the held-out halves, in pooled
-        standard deviations.
+        Anderson-Darling statistic of the held-out rows along it. For a specified target it is
+        computed with known and with fitted parameters; the version with the smaller p-value
+        counts. With a reference: nm/(n+m) times the energy distance of the held-out halves, in
+        pooled standard deviations.
     pvalue : float
-        Its p-value there: honest, for those rows had no part in the choice.
+        P-value on the held-out rows, which had no part in the choice of the direction.
     adjusted : float
-        The same, adjusted by Holm's method for the number of directions.
+        The p-value adjusted for the number of directions (Holm).
     mean, variance, skewness, kurtosis : float
-        Moments of the held-out half along it; kurtosis is the excess. With a reference, mean and
-        variance are in units of its own: 0 and 1 where they agree.
+        Moments of the held-out rows along it; kurtosis is the excess. With a reference, mean and
+        variance are relative to the reference's: 0 and 1 where they agree.
     coordinates, weights : tuple
-        The columns it loads on most, and its entries there.
+        Indices of the columns with the largest weights, and these weights.
     rows : tuple of int
-        The rows that stand out most along it, by index into the data.
+        Indices of the rows that stand out most along it.
     """
 
     direction: tuple[float, ...]
@@ -81,7 +82,7 @@ class Direction:
         return asdict(self)
 
     def loadings(self, names: Sequence[str] | None, canonical: Canonical | None = None) -> Loadings:
-        """Return the columns that it weighs most, with their weights (:func:`loadings`)."""
+        """Return the columns with the largest weights, and the weights (:func:`loadings`)."""
         return loadings(np.array(self.direction), names, canonical)
 
     def figure(
@@ -101,14 +102,14 @@ class Direction:
         )
 
     def sentence(self, weights: Loadings, reference: bool = False) -> str:
-        """Return the sentence about it: its largest weights, and moments of the held-out rows.
+        """Return a sentence with its largest weights and the moments of the held-out rows.
 
         Parameters
         ----------
         weights : tuple of (str, float)
             Names of columns and their weights.
         reference : bool
-            Whether it was compared with a reference.
+            Whether the rows are compared with a reference.
         """
         listed = ", ".join(f"{name} {weight:+.2f}" for name, weight in weights)
         along = (
@@ -129,17 +130,17 @@ class Direction:
 def loadings(
     direction: Vector, names: Sequence[str] | None, canonical: Canonical | None = None
 ) -> Loadings:
-    """Return the columns that a direction weighs most, with their weights.
+    """Return the columns with the largest weights of a direction, and the weights.
 
     Parameters
     ----------
     direction : ndarray, shape (d,)
         Unit vector.
     names : sequence of str, optional
-        Of the columns of the data.
+        Names of the columns of the data.
     canonical : Canonical, optional
-        The rows that it is a direction of; of whitened ones it is first taken back to the
-        standardised columns, and brought to unit length again.
+        The rows on normal scale. A direction of whitened rows is mapped back to the standardised
+        columns and scaled to length 1.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def loadings(
 def directions_of(
     canonical: Canonical, count: int, replicates: int, seed: int, rows: int = ROWS
 ) -> list[Direction]:
-    """Search one half of the rows, test on the other.
+    """Search one half of the rows for directions, test these on the other half.
 
     Parameters
     ----------
@@ -169,82 +170,82 @@ def directions_of(
     count : int
         Directions, at most d.
     replicates : int
-        Of the null of the Anderson-Darling statistic.
+        Replicates of the null of the Anderson-Darling statistic.
     seed : int
     rows : int
-        Rows that the search looks at, at most; one half of them.
+        The search uses at most half of this many rows.
 
     Returns
     -------
     list of Direction
-        In the order they were found.
+        In the order of the search.
 
     Notes
     -----
     Along u the departure is n sum_k (mean He_k(u.x))^2 / k! over the Hermite polynomials of
     degree 1 to 4 (3 and 4 where mean and covariance are fitted): location, scale, skewness and
-    kurtosis, each with variance about 1 under the target. What decides is where ascent starts:
-    see `_starts`.
+    kurtosis, each with variance about 1 under the target. The result depends on where the ascent
+    starts: see `_starts`.
     """
     n, d = canonical.rows.shape
     order = stream(seed, "directions/split").permutation(n)
     first, second = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
     train = np.asarray(canonical.rows[first[: rows // 2]], dtype=np.float64)
-    held = np.asarray(canonical.rows[second], dtype=np.float64)
+    held_out = np.asarray(canonical.rows[second], dtype=np.float64)
     back: Vector = np.eye(d)
     if canonical.fitted:
         mean, covariance = mean_and_covariance(train)
         back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
         train = (train - mean) @ back
     starts = _starts(train, stream(seed, "directions/starts"))
-    found: list[Vector] = []
+    directions: list[Vector] = []
     for _ in range(min(count, d)):
-        found.append(_search(train, canonical.fitted, found, starts))
-    original = unit_rows(np.stack(found) @ back.T)
-    lines = held @ original.T
-    pvalues, statistics = _tested(lines, canonical.fitted, replicates, seed)
+        directions.append(_search(train, canonical.fitted, directions, starts))
+    original = unit_rows(np.stack(directions) @ back.T)
+    slices = held_out @ original.T
+    pvalues, statistics = _test_slices(slices, canonical.fitted, replicates, seed)
     adjusted = holm(list(pvalues))
     return [
-        described(u, line, second, statistic=statistic, pvalue=p, adjusted=float(q))
-        for u, line, statistic, p, q in zip(
-            original, lines.T, statistics, pvalues, adjusted, strict=True
+        describe_direction(u, values, second, statistic=statistic, pvalue=p, adjusted=float(q))
+        for u, values, statistic, p, q in zip(
+            original, slices.T, statistics, pvalues, adjusted, strict=True
         )
     ]
 
 
 def _views(fitted: bool) -> tuple[Parameters, ...]:
-    """Of a specified target, look at the shape by itself too: location and scale hide it."""
+    """Return the versions of a test: for a specified target also the fitted one, of shape alone."""
     return ("fitted",) if fitted else ("known", "fitted")
 
 
-def _tested(
-    lines: Vector, fitted: bool, replicates: int, seed: int
+def _test_slices(
+    slices: Vector, fitted: bool, replicates: int, seed: int
 ) -> tuple[list[float], list[float]]:
-    """Anderson-Darling of every line by itself, as run_test would of one column.
+    """P-values and Anderson-Darling statistics of slices, each tested as a single column.
 
-    Both views of a specified target cost a factor of 2 (Bonferroni); the statistic is that of
+    Two versions for a specified target cost a factor of 2 (Bonferroni); the statistic is that of
     the smaller p-value.
     """
     plan = NullPlan(seed=seed, replicates=replicates)
     pvalues, statistics = [], []
-    for line in lines.T:
-        rows = np.ascontiguousarray(line)[:, None]
-        found = []
+    for column in slices.T:
+        rows = np.ascontiguousarray(column)[:, None]
+        versions = []
         for parameters in _views(fitted):
             values = _anderson_darling(rows, np.ones((1, 1)), parameters)[:, None]
             null = SliceNull.of(parameters, len(rows), 1, 1, None)
             key = ShippedKey(parameters, 1)
             (result,) = monte_carlo_slices(values, null, [ANDERSON_DARLING], plan, key)
-            found.append((result.pvalue, -float(values[0, 0])))
-        pvalue, negative = min(found)
-        pvalues.append(min(1.0, len(found) * pvalue))
+            versions.append((result.pvalue, -float(values[0, 0])))
+        pvalue, negative = min(versions)
+        pvalues.append(min(1.0, len(versions) * pvalue))
         statistics.append(-negative)
     return pvalues, statistics
 
 
-def described(
+def describe_direction(
     u: Vector,
-    line: Vector,
+    values: Vector,
     rows: NDArray[Any],
     *,
     statistic: float,
@@ -258,24 +259,23 @@ def described(
     ----------
     u : ndarray, shape (d,)
         Unit vector.
-    line : ndarray, shape (n,)
-        The held-out rows along it.
+    values : ndarray, shape (n,)
+        The slice of the held-out rows along it.
     rows : ndarray of int, shape (n,)
-        Their places in the data.
+        Indices of these rows in the data.
     statistic, pvalue, adjusted : float
         As in `Direction`.
     reference : ndarray, shape (m,), optional
-        Held-out rows of the reference along it, in whose mean and standard deviation those of
-        the data are given.
+        The slice of the reference's held-out rows: mean and variance become relative to its own.
     """
-    mean, variance = float(line.mean()), float(line.var())
-    z = (line - mean) / np.sqrt(variance or 1.0)
-    centre, scale, apart = 0.0, 1.0, z
+    mean, variance = float(values.mean()), float(values.var())
+    z = (values - mean) / np.sqrt(variance or 1.0)
+    centre, scale, distance = 0.0, 1.0, z
     if reference is not None:
         centre, scale = float(reference.mean()), float(reference.std()) or 1.0
-        apart = line - centre
+        distance = values - centre
     columns = np.argsort(-np.abs(u), kind="stable")[:NAMED]
-    far = np.argsort(-np.abs(apart), kind="stable")[:NAMED]
+    far = np.argsort(-np.abs(distance), kind="stable")[:NAMED]
     return Direction(
         direction=tuple(float(v) for v in u),
         statistic=statistic,
@@ -291,17 +291,17 @@ def described(
     )
 
 
-def _search(x: Vector, fitted: bool, taken: list[Vector], starts: Vector) -> Vector:
-    """Climb within the directions orthogonal to those taken."""
+def _search(x: Vector, fitted: bool, previous: list[Vector], starts: Vector) -> Vector:
+    """Return the best direction among those orthogonal to the previous ones."""
     basis: Vector = np.eye(x.shape[1])
-    if taken:
-        basis = np.linalg.svd(np.stack(taken))[2][len(taken) :]
+    if previous:
+        basis = np.linalg.svd(np.stack(previous))[2][len(previous) :]
     if len(basis) == 1:
         return np.asarray(basis[0])
     y = x @ basis.T
-    near = starts @ basis.T
-    # What is left of a start that was all but taken is noise.
-    near = unit_rows(near[np.square(near).sum(axis=1) > 0.1])
+    points = starts @ basis.T
+    # The rest of a start that is close to a previous direction is noise.
+    points = unit_rows(points[np.square(points).sum(axis=1) > 0.1])
 
     def objective(u: Vector) -> tuple[Vector, Vector]:
         return _departure(y, u, fitted)
@@ -310,9 +310,9 @@ def _search(x: Vector, fitted: bool, taken: list[Vector], starts: Vector) -> Vec
         parts = [_anderson_darling(y, u, one) / CRITICAL[one] for one in _views(fitted)]
         return np.asarray(np.max(parts, axis=0))
 
-    tops = climb(near, objective, unit_rows, 0.5, distance)[1]
-    # A far row has a large fourth moment along its own direction and moves few of the other
-    # rows: moments lead uphill, the distance between distributions decides.
+    tops = climb(points, objective, unit_rows, 0.5, distance)[1]
+    # A single far row has a large fourth moment along its own direction. So moments guide the
+    # ascent, and the distance between distributions, which one row hardly changes, decides.
     return np.asarray(tops[distance(tops).argmax()] @ basis)
 
 
@@ -322,12 +322,12 @@ def _anderson_darling(y: Vector, u: Vector, parameters: Parameters) -> Vector:
 
 
 def _starts(y: Vector, rng: np.random.Generator) -> Vector:
-    """Give unit vectors that point at departures, and random ones.
+    """Return unit vectors that point at likely departures, and random ones.
 
-    The eigenvectors of the covariance and of the quadratic forms that `_forms` finds; the mean,
-    the mean of y |y|^2, the farthest rows, coordinates. In many dimensions a single bad
-    direction is in reach of the forms alone: the objective is flat but within a few degrees
-    of it, and what a random start finds is the direction of some far row.
+    They are eigenvectors of the covariance and of the quadratic forms of `_forms`, the mean, the
+    mean of y |y|^2, the farthest rows, and columns. In many dimensions only the forms lead to a
+    single bad direction: the objective is flat except within a few degrees of it, and random
+    starts end at the direction of some far row.
     """
     d = y.shape[1]
     length = np.square(y).sum(axis=1)
@@ -352,19 +352,19 @@ def _starts(y: Vector, rng: np.random.Generator) -> Vector:
 def _forms(y: Vector, rng: np.random.Generator) -> list[Vector]:
     """Return the leading eigenvectors of the extreme quadratic forms of fourth moments.
 
-    Those are eigenvectors, among symmetric matrices, of K(A) = mean (y'Ay - tr A) (yy' - I) / 2:
-    the identity for normal rows, and 1 + kurtosis / 2 at A = uu' for a direction u that is
-    independent of the rest. It stands out as a spike of a sample covariance in d(d+1)/2
-    dimensions does (Baik, Ben Arous & Peche 2005; Cardoso 1989 for the operator).
+    The forms are eigenvectors, among symmetric matrices, of the operator (Cardoso 1989)
+    K(A) = mean (y'Ay - tr A) (yy' - I) / 2. For normal rows it is the identity; for a direction u
+    independent of the rest it has the eigenvalue 1 + kurtosis / 2 at A = uu'. This stands out
+    like a spike of a sample covariance in d(d+1)/2 dimensions (Baik, Ben Arous & Peche 2005).
     """
     d = y.shape[1]
     if d < 2:
         return []
     rows = y[: max(PRODUCT // d**2, 1)]
     upper = np.triu_indices(d)
-    if len(upper[0]) > HOPELESS * len(rows):
+    if len(upper[0]) > MOST_UNKNOWNS * len(rows):
         return []
-    # With this scale the inner product of two vectors is that of the matrices.
+    # With this scale the inner product of two vectors equals that of their matrices.
     scale = np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
 
     def matrix(vector: Vector) -> Vector:
@@ -404,14 +404,14 @@ def _forms(y: Vector, rng: np.random.Generator) -> list[Vector]:
                 tol=1e-2,
             )[1]
         except ArpackNoConvergence as stopped:
-            # Nothing stands out; those that did converge are starts like others.
+            # Nothing stands out; the vectors that did converge still serve as starts.
             extremes = stopped.eigenvectors
     order = np.arange(extremes.shape[1])
-    found = []
+    leading = []
     for j in [*order[:ENDS], *order[ENDS:][-ENDS:]]:
         values, vectors = np.linalg.eigh(matrix(extremes[:, j]))
-        found.append(vectors.T[np.argsort(-np.abs(values))[:3]])
-    return found
+        leading.append(vectors.T[np.argsort(-np.abs(values))[:3]])
+    return leading
 
 
 def _departure(y: Vector, u: Vector, fitted: bool) -> tuple[Vector, Vector]:

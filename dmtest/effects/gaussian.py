@@ -1,4 +1,4 @@
-"""Kullback-Leibler divergence of the fitted normal from N(0, I), in parts, in nats."""
+"""Kullback-Leibler divergence of the fitted normal from N(0, I) and its parts, in nats."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ PARTS = (table.KL_MEAN, table.KL_SCALE, table.KL_CORRELATION, table.KL_FITTED)
 def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimates:
     """Estimate KL(N(m, S) || N(0, I)) = |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2.
 
-    The finite-sample bias is removed, exactly under normality: |m|^2, the variances and the
-    log-determinant (E log det is a sum of digammas) are each replaced by their unbiased
-    estimates (:func:`unbiased_parts`). No part can be negative; an estimate that is below 0 is
-    shown as 0. Errors are by the delta method: the influence of a row on each part, averaged
-    over rows, joined with the chi-squared variance that is left when the part is 0.
+    For normal data the estimates are unbiased: |m|^2, the variances and the log-determinant
+    (E log det is a sum of digammas) are replaced by unbiased estimates (:func:`unbiased_parts`).
+    A part cannot be negative, its estimate can; reports show 0 then. The variance is that of the
+    influence function over rows (delta method), plus the chi-squared variance that is left where
+    the part is 0.
 
     Parameters
     ----------
     canonical : Canonical
         Rows on normal scale, shape (n, d), with their mean and 1/n covariance.
     skewed : bool
-        Whether estimates carry the skewness that the chi-squared part gives them: a check needs
-        it, the limits of a report do without.
+        Whether to compute the skewness of the chi-squared part. Checks need it; the limits of
+        a report do not use it.
 
     Returns
     -------
     dict of EffectRow to Estimate
-        The whole and its three parts, in nats; the whole alone, with value None, where the
-        covariance is singular.
+        The divergence and its three parts, in nats. Where the covariance is singular: the
+        divergence alone, with value None.
     """
     n, d = canonical.rows.shape
     mean, covariance = canonical.mean, canonical.covariance
@@ -72,7 +72,7 @@ def estimable_parts(mean: Vector, covariance: Vector, n: int) -> Vector | None:
 
 
 def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
-    """Mean, scale, correlation and whole, each unbiased for normal data: shape (4,)."""
+    """Parts from mean, scale and correlation, and their sum, unbiased for normal data: (4,)."""
     d = len(mean)
     variances = np.diagonal(covariance)
     i = np.arange(1, d + 1)
@@ -90,8 +90,8 @@ def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
 def _second_order(covariance: Vector, n: int) -> Vector:
     """Variance of each part where its influence vanishes: shape (4,).
 
-    There a part is half the squared length of the error of the mean, a quarter of that of
-    the variances' logarithms, or half that of the correlations.
+    There a part is half the squared length of the error of the mean, a quarter of that of the
+    log variances, or half that of the correlations.
     """
     d = len(covariance)
     sd = np.sqrt(np.diagonal(covariance))
@@ -105,9 +105,9 @@ def _second_order(covariance: Vector, n: int) -> Vector:
 def _third_order(covariance: Vector, n: int) -> Vector:
     """Third cumulant of each part where its influence vanishes: shape (4,).
 
-    There a part is half a sum of squares of independent normals of variances w / n, whose third
-    cumulant is sum w^3 / n^3: w are the eigenvalues of S for the mean, of the squared
-    correlations for the scale, and 1 for each pair of columns.
+    There a part is half a sum of squares of independent normals of variances w / n, with third
+    cumulant sum w^3 / n^3. The w are the eigenvalues of S for the mean, those of the matrix of
+    squared correlations for the scale, and 1 for each pair of columns.
     """
     d = len(covariance)
     sd = np.sqrt(np.diagonal(covariance))

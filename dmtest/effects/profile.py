@@ -1,17 +1,17 @@
 """The KL profile: a two-sided bracket of the smoothed divergence from the target, in nats.
 
-Rows and target are both sent through the same noise; the divergence of what comes out is never
-more than that of the rows (data processing), and unlike it can be bounded from a sample on
-both sides: the mixture of the noise density over a batch, with and without a row itself, is on
-average above and below the density of the noisy row (Poole et al. 2019). With log q the
-density of the noisy target,
+The same noise is added to rows and target. The divergence after noise is at most the one before
+it (data processing). Unlike that one, it can be bounded from a sample on both sides: on average,
+the log density of a noisy row lies between those of two mixtures of the noise density over a
+batch, without the row itself and with it (Poole et al. 2019). With q the density of the noisy
+target,
 
     mean log p_without(y) - log q(y)  <=  KL(f(X) + Z || target + Z)
                                       <=  mean log p_with(y) - log q(y)
 
-in expectation; p_without takes a share 1/K of q, which keeps it a bound. For the normal this is
-C + correction - I with I bracketed as in :func:`dmtest.information.channel_bracket`, less noise
-of mean 0.
+in expectation, where p_without includes a share 1/K of q and stays a bound. For the normal this
+is C + correction - I, with I bracketed as in :func:`dmtest.information.channel_bracket`, up to
+noise of mean 0.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 
-# Rows that a default profile is computed of at most, and rows of a default batch.
+# Most rows of a profile, and of a batch, by default.
 ROWS, BATCH = 1 << 18, 1 << 14
-# The same in a report without a tolerance, and in a check; rows of the smallest sample of a report.
+# Most rows in a check and in a report without a tolerance; fewest rows of a profile in a report.
 PROFILE_ROWS, FEWEST_PROFILE = 1 << 14, 128
-# Nats of bias that a batch is let have at the default noise: exp(2 C) / K for a normal.
+# Bias in nats that the default noise level accepts: exp(2 C) / K for a normal.
 BIAS = 0.02
 GRID = (0.25, 0.5, 1.0, 2.0)
 SLICES, SLICE_BATCH, SLICE_NOISE = 16, 1024, 0.5
@@ -53,24 +53,24 @@ class ProfilePoint:
     Attributes
     ----------
     noise : float
-        Standard deviation of normal, half width of uniform noise.
+        Noise level: standard deviation of normal, half width of uniform noise.
     d : int
-        Dimension of what is looked at.
+        Dimension of the sample, slice or subspace.
     lower, upper : float
-        Estimates that are below and above the divergence in expectation; cut off at 0.
+        Ends of the bracket: below and above the divergence in expectation; cut off at 0.
     low, high : float
-        Simultaneous confidence bounds over all points of the same view.
+        Confidence bounds, simultaneous over all points of the same view.
     information_lower, information_upper : float
-        The bracket of I(f(X); f(X) + Z) that goes with it.
+        The bracket of I(f(X); f(X) + Z) at this noise level.
     capacity : float
-        What the information cannot exceed.
+        Upper bound of that information.
     resolution : float
-        Width of the bracket: smaller differences cannot be seen at this batch size.
+        Width of the bracket: a batch of this size cannot resolve smaller differences.
     informative : bool
-        False where the capacity is near the logarithm of the batch or above: the bracket
-        then says more about the batch than about the data, and is no finding.
+        False if the capacity exceeds log(batch) - 1: the bracket then depends on the batch more
+        than on the data.
     label : str
-        Which slice or subspace.
+        The slice or subspace; empty for the whole sample.
     """
 
     noise: float
@@ -93,27 +93,29 @@ class ProfilePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KLProfile:
-    """The smoothed divergence over noise levels, slices and subspaces.
+    """The smoothed divergence over noise levels, of the sample, its slices and subspaces.
 
     Attributes
     ----------
     target : str
     noise : {"gaussian", "uniform"}
+        Kind of the noise.
     n, d : int
         Rows that were used, and columns.
     batch, batches : int
+        Rows of a batch, and the number of batches.
     confidence : float
-        Of each view's bounds together.
+        Joint confidence of the bounds of all points of a view.
     points : tuple of ProfilePoint
-        All dimensions, by noise level.
+        The sample in all its columns, by noise level.
     default : int
-        Index of the point at the default noise: the smallest, but at least 1 (uniform: 1/2),
-        that the batch resolves.
+        Index of the point at the default noise: the lowest level that the batch resolves, but
+        at least 1 (uniform: 1/2).
     slices : tuple of ProfilePoint
-        Random directions (uniform: coordinates), where d > 1.
+        Slices along random directions (uniform: along columns), where d > 1.
     subspaces : tuple of ProfilePoint
-        The 1, 2, 4, 8 principal directions whose variance is farthest from 1, found on one half
-        of the rows and looked at on the other (not for uniform targets).
+        Subspaces of the 1, 2, 4 and 8 principal directions whose variance is farthest from 1,
+        chosen on one half of the rows and evaluated on the other (not for uniform targets).
     seed : int
     """
 
@@ -152,24 +154,24 @@ def profile_of(
     seed: int,
     progress: Progress | None = None,
 ) -> KLProfile:
-    """Compute the profile of a sample.
+    """Compute the KL profile of a sample.
 
     Parameters
     ----------
     canonical : Canonical
         Rows on normal scale, shape (n, d), or in the cube.
     target : str
-        Its name, for the result.
+        Name of the target, for the result.
     noise : ndarray, shape (levels,), optional
         Standard deviations (uniform: half widths) of the noise; see `default_noise`.
     batch : int, optional
         Rows of a batch: an eighth of the rows by default.
     confidence : float
-        Of all points of a view together.
+        Joint confidence of the bounds of all points of a view.
     views : bool
-        Whether slices and subspaces are looked at, too.
+        Whether to add slices and subspaces.
     rows : int, optional
-        Rows that are used at most, drawn at random.
+        Most rows to use, drawn at random.
     seed : int
     progress : callable, optional
 
@@ -178,23 +180,23 @@ def profile_of(
     KLProfile
         In nats.
     """
-    used, kind = _noisy_rows(canonical, rows or ROWS, seed)
-    n, d = used.shape
+    sample, kind = _noisy_rows(canonical, rows or ROWS, seed)
+    n, d = sample.shape
     size = min(batch_size(batch, n), BATCH) if batch is None else batch_size(batch, n)
-    preferred = default_noise(kind, d, size)
+    default_level = default_noise(kind, d, size)
     if noise is None:
-        levels = np.array([f * preferred for f in GRID])
+        levels = np.array([f * default_level for f in GRID])
         default = GRID.index(1.0)
     else:
         levels = np.atleast_1d(np.asarray(noise, dtype=np.float64))
-        default = int(np.abs(np.log(levels / preferred)).argmin())
-    points = _points(used, kind, levels, size, confidence, seed, progress)
+        default = int(np.abs(np.log(levels / default_level)).argmin())
+    points = _points(sample, kind, levels, size, confidence, seed, progress=progress)
     slices: tuple[ProfilePoint, ...] = ()
     subspaces: tuple[ProfilePoint, ...] = ()
     if views and d > 1:
-        slices = _slices(used, kind, confidence, seed)
+        slices = _slices(sample, kind, confidence, seed)
         if kind == "gaussian" and n >= 4 * BATCHES * d:
-            subspaces = _subspaces(used, confidence, seed)
+            subspaces = _subspaces(sample, confidence, seed)
     return KLProfile(
         target=target,
         noise=kind,
@@ -212,9 +214,9 @@ def profile_of(
 
 
 def default_noise(kind: Noise, d: int, batch: int) -> float:
-    """Return the noise at which a batch resolves `BIAS` nats, but no less than 1 (uniform: 1/2).
+    """Return the noise level at which a batch resolves `BIAS` nats, at least 1 (uniform: 1/2).
 
-    For a normal sample the bracket's bias is exp(2 C) / K at most.
+    For a normal sample the bias of the bracket is at most exp(2 C) / K.
     """
     capacity = max(0.5 * np.log(max(BIAS * batch, 1.5)), 0.1)
     if kind == "gaussian":
@@ -223,7 +225,7 @@ def default_noise(kind: Noise, d: int, batch: int) -> float:
 
 
 def upper_bound(canonical: Canonical, noise: float, batch: int, alpha: float, seed: int) -> float:
-    """Return a one-sided confidence bound of the smoothed divergence, of level 1 - `alpha`.
+    """Return an upper confidence bound of the smoothed divergence, one-sided at 1 - `alpha`.
 
     Parameters
     ----------
@@ -258,13 +260,13 @@ def smoothed_estimates(
         Rows on normal scale, shape (n, d), or in the cube; at most PROFILE_ROWS are used.
     seed : int
     noise, batch : float and int, optional
-        Those of the estimate to be compared with. By default 1/16 of the rows, and the noise
-        that such a batch resolves.
+        Values of the estimate to compare with. By default a batch has 1/16 of the rows, and the
+        noise level is `default_noise` of it.
 
     Returns
     -------
     dict of EffectRow to Estimate
-        Value None where there are too few rows.
+        Nats; value None where there are too few rows.
     """
     rows, kind = _noisy_rows(canonical, PROFILE_ROWS, seed)
     n, d = rows.shape
@@ -304,7 +306,7 @@ def _smoothed_row(
 
 
 def _noisy_rows(canonical: Canonical, most: int, seed: int) -> tuple[NDArray[Any], Noise]:
-    """Return rows in random order, `most` of them, where noise is added, and its kind."""
+    """Return at most `most` rows in random order, and the kind of noise to add to them."""
     if canonical.cube is None:
         return shuffled(np.asarray(canonical.rows), seed)[:most], "gaussian"
     return shuffled(np.asarray(canonical.cube), seed)[:most], "uniform"
@@ -318,32 +320,34 @@ def brackets(
     seed: int,
     progress: Progress | None = None,
 ) -> tuple[Vector, Vector, Vector, Vector]:
-    """Lower and upper divergence, lower and upper information: each (levels, batches)."""
-    found = channel_densities(rows, kind, levels, batch, seed, progress)
-    used = rows[: found.noise.shape[0]]
-    target = np.stack([_noisy_target(used + s * found.noise, kind, float(s)) for s in levels])
-    together = found.mixture
-    # Any density bounds the entropy: with a share of the target's, no row that is far from all
-    # others (with uniform noise: out of their reach) makes the bound worthless.
+    """Brackets of divergence and information (lower, upper, lower, upper): (levels, batches)."""
+    densities = channel_densities(rows, kind, levels, batch, seed, progress)
+    centres = rows[: densities.noise.shape[0]]
+    target = np.stack(
+        [_noisy_target(centres + s * densities.noise, kind, float(s)) for s in levels]
+    )
+    including = densities.mixture
+    # Any density gives a bound of the entropy. A share of the target's density keeps it finite for
+    # rows far from all others (with uniform noise: outside their noise).
     share = 1.0 / batch
-    others = np.logaddexp(found.leave_one_out + np.log1p(-share), target + np.log(share))
+    others = np.logaddexp(densities.leave_one_out + np.log1p(-share), target + np.log(share))
     return (
         batch_means(others - target, batch),
-        batch_means(together - target, batch),
-        batch_means(found.conditional - together, batch),
-        batch_means(found.conditional - others, batch),
+        batch_means(including - target, batch),
+        batch_means(densities.conditional - including, batch),
+        batch_means(densities.conditional - others, batch),
     )
 
 
 def _noisy_target(y: Vector, kind: Noise, s: float) -> Vector:
-    """Log density of the target after the noise, at every row."""
+    """Log density of the target after noise of level s, at every row of y, shape (n, d)."""
     d = y.shape[1]
     if kind == "gaussian":
         variance = 1.0 + s * s
         return np.asarray(
             -0.5 * d * np.log(2.0 * np.pi * variance) - 0.5 * np.square(y).sum(axis=1) / variance
         )
-    # At a corner the overlap is as small as rounding: the row is inside all the same.
+    # Rounding may make the overlap 0 at a corner, although the row is inside.
     overlap = np.maximum(np.minimum(y + s, 1.0) - np.maximum(y - s, 0.0), 1e-300)
     return np.asarray(np.log(overlap / (2.0 * s)).sum(axis=1))
 
@@ -355,14 +359,16 @@ def _points(
     batch: int,
     confidence: float,
     seed: int,
+    *,
     progress: Progress | None = None,
     comparisons: int | None = None,
     label: str = "",
 ) -> tuple[ProfilePoint, ...]:
-    found = brackets(rows, kind, levels, batch, seed, progress)
+    """Points at the noise levels; bounds hold jointly for `comparisons` points of the view."""
+    pairs = brackets(rows, kind, levels, batch, seed, progress)
     sides = 2 * (comparisons or len(levels))
     points = []
-    for s, lower, upper, least, most in zip(levels, *found, strict=True):
+    for s, lower, upper, information_lower, information_upper in zip(levels, *pairs, strict=True):
         low = confidence_bounds(lower, confidence, sides)[0]
         high = confidence_bounds(upper, confidence, sides)[1]
         capacity = capacity_of(kind, rows.shape[1], float(s))
@@ -374,8 +380,8 @@ def _points(
                 upper=max(0.0, float(upper.mean())),
                 low=0.0 if low is None else max(0.0, low),
                 high=np.inf if high is None else max(0.0, high),
-                information_lower=float(least.mean()),
-                information_upper=float(most.mean()),
+                information_lower=float(information_lower.mean()),
+                information_upper=float(information_upper.mean()),
                 capacity=capacity,
                 resolution=float(upper.mean() - lower.mean()),
                 informative=bool(capacity <= np.log(batch) - 1.0),
@@ -388,29 +394,31 @@ def _points(
 def _slices(
     rows: NDArray[Any], kind: Noise, confidence: float, seed: int
 ) -> tuple[ProfilePoint, ...]:
-    """Single directions: in one dimension a bracket is narrow whatever d is."""
+    """Points of single slices: in one dimension a bracket is narrow, whatever d is."""
     d = rows.shape[1]
     if kind == "uniform":
-        chosen = np.arange(d) if d <= SLICES else stream(seed, "profile/axes").permutation(d)
-        lines = [(f"coordinate {j}", rows[:, [j]]) for j in sorted(chosen[:SLICES])]
+        axes = np.arange(d) if d <= SLICES else stream(seed, "profile/axes").permutation(d)
+        slices = [(f"coordinate {j}", rows[:, [j]]) for j in sorted(axes[:SLICES])]
         level = 0.5 * SLICE_NOISE
     else:
         directions = random_directions(SLICES, d, stream(seed, "profile/directions"))
-        lines = [
+        slices = [
             (f"direction {j}", np.asarray(rows @ u.astype(rows.dtype))[:, None])
             for j, u in enumerate(directions)
         ]
         level = SLICE_NOISE
     size = min(len(rows) // BATCHES, SLICE_BATCH)
     out: list[ProfilePoint] = []
-    for name, line in lines:
+    for name, values in slices:
         levels = np.array([level])
-        out += _points(line, kind, levels, size, confidence, seed, None, len(lines), name)
+        out += _points(
+            values, kind, levels, size, confidence, seed, comparisons=len(slices), label=name
+        )
     return tuple(out)
 
 
 def _subspaces(rows: NDArray[Any], confidence: float, seed: int) -> tuple[ProfilePoint, ...]:
-    """Principal directions of one half, on the other."""
+    """Points of subspaces: principal directions of one half of the rows, evaluated on the other."""
     half, d = len(rows) // 2, rows.shape[1]
     first = np.asarray(rows[:half], dtype=np.float64)
     values, vectors = np.linalg.eigh(first.T @ first / half)
@@ -423,5 +431,7 @@ def _subspaces(rows: NDArray[Any], confidence: float, seed: int) -> tuple[Profil
         part = rows[half:] @ basis[:, :r].astype(rows.dtype)
         levels = np.array([default_noise("gaussian", r, size)])
         label = f"{r} principal direction{'s' if r > 1 else ''}"
-        out += _points(part, "gaussian", levels, size, confidence, seed, None, len(sizes), label)
+        out += _points(
+            part, "gaussian", levels, size, confidence, seed, comparisons=len(sizes), label=label
+        )
     return tuple(out)

@@ -1,4 +1,4 @@
-"""Joint shape: the spread of row lengths and the effective number of directions."""
+"""Effects of the joint shape: dispersion of row lengths, effective rank of the covariance."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def shape_estimates(canonical: Canonical) -> Estimates:
 
 
 def effective_rank(covariance: Vector) -> float | None:
-    """(tr S)^2 / tr S^2: d when all directions carry the same variance; None for S = 0."""
+    """(tr S)^2 / tr S^2: d if all directions have the same variance; None for S = 0."""
     trace, square = float(np.trace(covariance)), float(np.square(covariance).sum())
     return trace**2 / square if square > 0.0 else None
 
 
 def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:
-    """Estimate Var |x|^2 over 2 d, the value under N(0, I), of rows scaled to unit variance.
+    """Estimate Var |x|^2 / (2 d) of rows scaled to mean variance 1.
 
-    1 under the target; above 1 for heavy tails common to all coordinates, below 1 for rows near
-    a sphere. The error is the delta method's.
+    It is 1 under N(0, I), above 1 for heavy tails that all columns share, and below 1 for rows
+    near a sphere. The error is by the delta method.
 
     Parameters
     ----------
     x : ndarray, shape (n, d)
         Rows on normal scale.
     most : int
-        Rows that are used at most, evenly spaced.
+        Most rows to use; evenly spaced.
     """
     step = -(-len(x) // most)
     rows = np.asarray(x[::step], dtype=np.float64)
@@ -52,10 +52,10 @@ def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:
     squares = np.square(rows).sum(axis=1) / (scale or 1.0)
     deviation = np.square(squares - d) / (2.0 * d)
     value = float(deviation.mean())
-    # The scale is estimated too. In few dimensions that makes the error smaller, but more so
-    # than a sample of a few hundred rows shows: the larger of the two covers.
-    shared = deviation - 2.0 * value * (squares / d - 1.0)
-    error = max(float(deviation.std(ddof=1)), float(shared.std(ddof=1))) / np.sqrt(m)
+    # Estimating the scale makes the error smaller, but in a few hundred rows by less than the
+    # formula says: the larger of the two errors covers.
+    with_scale = deviation - 2.0 * value * (squares / d - 1.0)
+    error = max(float(deviation.std(ddof=1)), float(with_scale.std(ddof=1))) / np.sqrt(m)
     return Estimate(value=value, error=float(error))
 
 

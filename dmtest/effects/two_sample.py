@@ -1,4 +1,4 @@
-"""How far apart two samples are, on scales that do not grow with n, with intervals."""
+"""Effects between two samples, with intervals, on scales that do not grow with n."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dmtest.runtime.typing import Vector
 from dmtest.statistics.pools.classifier import observed_scores
 from dmtest.targets.transforms import mean_and_covariance
 
-# Columns up to which covariances are compared, and permutations that remove a bias.
+# Most columns with a comparison of covariances; permutations behind the bias of a distance.
 MOST_COLUMNS, DEBIASING = 2048, 199
 
 
@@ -40,7 +40,7 @@ class Moments:
 
     @property
     def variances(self) -> Vector:
-        """Of the columns."""
+        """Variances of the columns: shape (d,)."""
         return np.asarray(np.diagonal(self.covariance))
 
 
@@ -53,16 +53,16 @@ def moments_of(x: NDArray[np.floating]) -> Moments:
 def contrast_effects(
     pool: Pool, details: Mapping[str, PermutationResult], ours: Moments, theirs: Moments
 ) -> dict[str, Effect]:
-    """Measure what the tests that were run look at, and means and covariances.
+    """Measure what each test that was run compares, and the means and covariances.
 
     Parameters
     ----------
     pool : Pool
-        The rows of both samples, n of the data and m of the reference.
-    details : dict of str to Permuted
+        Rows of both samples: n of the data and m of the reference.
+    details : dict of str to PermutationResult
         Permuted statistics by name of the test.
     ours, theirs : Moments
-        Of the data and of the reference.
+        Moments of the data and of the reference.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def contrast_effects(
     if "mmd" in details:
         estimates |= _pairwise(pool, details["mmd"], table.MEAN_DISCREPANCY)
     if "classifier" in details:
-        estimates[table.CLASSIFIER_ACCURACY] = _told_apart(pool)
+        estimates[table.CLASSIFIER_ACCURACY] = _classifier_accuracy(pool)
     estimates[table.MEAN_DIFFERENCE] = _means(ours, theirs)
     if pool.d <= MOST_COLUMNS:
         estimates[table.COVARIANCE_DIFFERENCE] = _covariances(pool, ours, theirs)
@@ -86,7 +86,7 @@ def contrast_effects(
 def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Effect]:
     """Measure what no rotation changes: row lengths, the spectrum, the length of the mean.
 
-    `pool` holds the rows themselves.
+    Parameters are those of `contrast_effects`; `pool` holds the rows themselves, not blocks.
     """
     from dmtest.kernels.transport import wasserstein_distances
 
@@ -95,13 +95,15 @@ def rotation_effects(pool: Pool, ours: Moments, theirs: Moments) -> dict[str, Ef
     values = slice_distances(
         lines, Labels(pool.n, pool.m, DEBIASING, pool.seed), wasserstein_distances
     )
-    low, high = (np.sqrt(np.maximum(np.linalg.eigvalsh(m.covariance), 0.0)) for m in (ours, theirs))
-    apart = float(np.linalg.norm(ours.mean) - np.linalg.norm(theirs.mean))
+    our_sds, their_sds = (
+        np.sqrt(np.maximum(np.linalg.eigvalsh(m.covariance), 0.0)) for m in (ours, theirs)
+    )
+    difference = float(np.linalg.norm(ours.mean) - np.linalg.norm(theirs.mean))
     return effects_of(
         {
             table.LENGTH_DIFFERENCE: _wasserstein(pool, values, lines, d=1),
-            table.SPECTRUM_DIFFERENCE: Estimate(value=float(np.square(low - high).sum())),
-            table.MEAN_LENGTHS: Estimate(value=apart),
+            table.SPECTRUM_DIFFERENCE: Estimate(value=float(np.square(our_sds - their_sds).sum())),
+            table.MEAN_LENGTHS: Estimate(value=difference),
         }
     )
 
@@ -114,21 +116,23 @@ def _sliced(pool: Pool, drawn: LabelledStatistic) -> Estimates:
 
 
 def _wasserstein(pool: Pool, values: Vector, lines: SortedSlices, *, d: int) -> Estimate:
-    """Estimate the mean square over lines of d-dimensional rows, (lines, 1 + permutations).
+    """Estimate the mean of W2^2 over slices of d-dimensional rows.
 
-    The mean under permutations is taken off. The error adds up what the estimate varies by: rows
-    (del Barrio & Loubes 2019: the influence function of W2^2 is the Kantorovich potential), the
-    choice of directions, and what is left where the potential vanishes.
+    `values` has a row a slice and a column a labelling, the true one first. The mean under
+    permutations, the bias, is subtracted. The variance is the sum of three parts: the sampling of
+    rows (del Barrio & Loubes 2019: the influence function of W2^2 is the Kantorovich potential),
+    the choice of directions, and the variance under permutations, which is left where the
+    potential vanishes.
     """
     means = values.mean(axis=0)
-    ours, theirs = _potentials(lines, pool.n, pool.m)
-    variance = float(ours.var(ddof=1)) / pool.n + float(theirs.var(ddof=1)) / pool.m
+    x_potential, y_potential = _potentials(lines, pool.n, pool.m)
+    variance = float(x_potential.var(ddof=1)) / pool.n + float(y_potential.var(ddof=1)) / pool.m
     variance += direction_variance(values[:, 0], d) + float(means[1:].var(ddof=1))
     return Estimate(value=float(means[0] - means[1:].mean()), error=float(np.sqrt(variance)))
 
 
 def _potentials(lines: SortedSlices, n: int, m: int) -> tuple[Vector, Vector]:
-    """Average over lines the Kantorovich potentials of the rows of either sample."""
+    """Kantorovich potentials of the rows of either sample, averaged over slices."""
     ours, theirs = np.zeros(n), np.zeros(m)
     for values, order in zip(lines.values, lines.order, strict=True):
         mine = order < n
@@ -139,7 +143,7 @@ def _potentials(lines: SortedSlices, n: int, m: int) -> tuple[Vector, Vector]:
 
 
 def _potential(x: Vector, y: Vector) -> Vector:
-    """Integrate 2 (x - T x), where T carries the quantiles of x to those of y."""
+    """Integral of 2 (x - T x) at every x, where T maps the quantiles of x to those of y."""
     at = ((np.arange(len(x)) + 0.5) / len(x) * len(y)).astype(np.intp)
     slope = 2.0 * (x - y[np.minimum(at, len(y) - 1)])
     steps = 0.5 * (slope[1:] + slope[:-1]) * np.diff(x)
@@ -147,10 +151,10 @@ def _potential(x: Vector, y: Vector) -> Vector:
 
 
 def _pairwise(pool: Pool, result: PermutationResult, row: EffectRow) -> Estimates:
-    """Estimate a squared distance, a mean over pairs; its bias is removed by permutation.
+    """Estimate a squared distance, a mean over pairs of rows; permutations remove its bias.
 
-    Its sampling error is that of the projections on single rows (Hoeffding), and where these
-    vanish that of the permuted statistic.
+    The variance is that of Hoeffding's projections on single rows, plus that of the permuted
+    statistic, which is left where the projections vanish.
     """
     values = result.drawn.badness[:, 0] / pool.scale
     estimate = float(values[0] - values[1:].mean())
@@ -165,44 +169,44 @@ def _pairwise(pool: Pool, result: PermutationResult, row: EffectRow) -> Estimate
     return {row.filled(kernel=kernel): Estimate(value=estimate, error=error)}
 
 
-def _told_apart(pool: Pool) -> Estimate:
-    """Estimate how many held-out rows a classifier gets right, both samples weighing the same."""
-    found, mine = observed_scores(pool)
+def _classifier_accuracy(pool: Pool) -> Estimate:
+    """Estimate the balanced accuracy of the classifier on held-out rows."""
+    scores, mine = observed_scores(pool)
     # A score of exactly 0 is a guess.
-    right = [float((np.sign(one) + 1.0).sum()) / 2.0 for one in (found[mine], -found[~mine])]
+    correct = [float((np.sign(one) + 1.0).sum()) / 2.0 for one in (scores[mine], -scores[~mine])]
     sizes = [int(mine.sum()), int((~mine).sum())]
-    value = 0.5 * sum(r / s for r, s in zip(right, sizes, strict=True))
-    # Agresti & Coull's (1998) two more of either kind keep the interval from closing at 0 and 1.
-    shares = [(r + 2.0) / (s + 4.0) for r, s in zip(right, sizes, strict=True)]
+    value = 0.5 * sum(r / s for r, s in zip(correct, sizes, strict=True))
+    # Two more successes and failures (Agresti & Coull 1998): no empty interval at 0 and 1.
+    shares = [(r + 2.0) / (s + 4.0) for r, s in zip(correct, sizes, strict=True)]
     variance = sum(p * (1.0 - p) / (s + 4.0) for p, s in zip(shares, sizes, strict=True)) / 4.0
     return Estimate(value=value, error=float(np.sqrt(variance)))
 
 
 def _means(ours: Moments, theirs: Moments) -> Estimate:
-    """Estimate the squared distance of the means, in mean squared pooled standard deviations."""
+    """Estimate the squared distance of the means, in units of the mean pooled variance."""
     noise = ours.covariance / ours.n + theirs.covariance / theirs.n
-    apart = ours.mean - theirs.mean
+    difference = ours.mean - theirs.mean
     pooled = ours.n * ours.variances + theirs.n * theirs.variances
     scale = float(np.sqrt(pooled.mean() / (ours.n + theirs.n))) or 1.0
-    squared = float(apart @ apart - np.trace(noise)) / scale**2
-    variance = 4.0 * float(apart @ noise @ apart) + 2.0 * float(np.square(noise).sum())
+    squared = float(difference @ difference - np.trace(noise)) / scale**2
+    variance = 4.0 * float(difference @ noise @ difference) + 2.0 * float(np.square(noise).sum())
     return Estimate(value=squared, error=float(np.sqrt(variance)) / scale**2)
 
 
 def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Estimate:
-    """Estimate the squared Frobenius distance of the covariances over that of the reference's.
+    """Estimate the squared Frobenius norm of the difference of covariances, over the reference's.
 
-    What sampling adds to the square is estimated from |c c' - S|^2 of centred rows c, and taken
-    off; the error is that of the projections c'Ac, A the difference, and of the part taken off.
+    The bias that sampling adds is estimated from |c c' - S|^2 of centred rows c and subtracted.
+    The error is that of the quadratic forms c'Ac, A the difference, and of the subtracted bias.
     """
-    apart = ours.covariance - theirs.covariance
+    difference = ours.covariance - theirs.covariance
     bias = variance = 0.0
     for x, moments in ((pool.x, ours), (pool.y, theirs)):
         quartic, form = 0.0, []
         for part in blocks(len(x), ROW_TILE):
             centred = np.asarray(x[part], dtype=np.float64) - moments.mean
             quartic += float(np.square(np.einsum("ij,ij->i", centred, centred)).sum())
-            form.append(np.einsum("ij,ij->i", centred @ apart, centred))
+            form.append(np.einsum("ij,ij->i", centred @ difference, centred))
         n = moments.n
         own = (quartic / n - float(np.square(moments.covariance).sum())) / n
         bias += own
@@ -210,5 +214,5 @@ def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Estimate:
     d = pool.d
     variance += 2.0 * bias**2 / (d * (d + 1) / 2.0)
     norm = float(np.square(theirs.covariance).sum()) or 1.0
-    squared = float(np.square(apart).sum() - bias) / norm
+    squared = float(np.square(difference).sum() - bias) / norm
     return Estimate(value=squared, error=float(np.sqrt(variance)) / norm)

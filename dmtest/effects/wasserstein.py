@@ -18,43 +18,43 @@ from dmtest.statistics.slices.wasserstein import NULL_ROWS, growth, squared_wass
 from dmtest.targets.canonical import Canonical
 
 NULL_REPLICATES = 199
-# Rows that the interval's variance is estimated from.
+# Most rows behind the variance of the estimate.
 VARIANCE_ROWS = 20_000
 
 
 def sliced_estimates(
     canonical: Canonical, battery: Battery, seed: int, *, shared: bool = False
 ) -> Estimates:
-    """Estimate the squared sliced distance, and return that of the worst slice.
+    """Estimate the squared sliced distance from the target, and that of the worst slice.
 
-    The squared distance is debiased by its mean under the null at this n. Its standard
-    error joins the sampling error of the rows (the influence function of W2^2 is the
-    Kantorovich potential: del Barrio & Loubes 2019), the choice of directions and the
-    null's own standard deviation, which is what is left when the potential vanishes.
-    Rows in the tails weigh in squared, which skews the estimate: limits are Hall's (1992)
-    transformed ones. Their coverage falls short where a single slice has heavy
-    tails (Student's t with 5 degrees of freedom: 0.82 to 0.87 instead of 0.95) and where
-    fewer slices than dimensions, say below 32, may miss a departure in few directions.
+    The mean under the null at this n, which is the bias, is subtracted. The variance is the sum
+    of three parts: the sampling of rows (the influence function of W2^2 is the Kantorovich
+    potential: del Barrio & Loubes 2019), the choice of directions, and the variance under the
+    null, which is left where the potential vanishes. The estimate is skewed, because rows in the
+    tails count by their squares: limits are Hall's (1992) transformed ones. Their coverage is too
+    low for a single slice with heavy tails (Student's t with 5 degrees of freedom: 0.82 to 0.87
+    instead of 0.95), and where fewer slices than dimensions, say below 32, may miss a departure
+    in few directions.
 
-    A single slice of several dimensions says nothing on how slices differ; the interval
-    is then that of this slice.
+    One slice of several dimensions does not show how slices differ: the interval is then one for
+    this slice.
 
     Parameters
     ----------
     canonical : Canonical
         Rows on normal scale, shape (n, d).
     battery : Battery
-        Of these rows, run with `describe_slices`.
+        Tests of these rows, run with `describe_slices`.
     seed : int
     shared : bool
-        Whether the estimate is compared with another one along the same directions: their
-        choice is then no error, and the skewness is that of the null.
+        Whether the estimate is compared with another one along the same directions. Their
+        choice is then no source of error, and the skewness is that of the null.
 
     Returns
     -------
     dict of EffectRow to Estimate
-        Of squares, in squared standard deviations of the target: mean over slices, with the
-        mean of the null taken off, and largest of a slice as it is, without an error.
+        Squared distances, in squared standard deviations of the target: the mean over slices,
+        and the largest one, which has no error and no bias correction.
     """
     assert battery.directions is not None
     assert battery.null is not None
@@ -87,7 +87,7 @@ def sliced_estimates(
 
 
 def _null(null: SliceNull, columns: int, seed: int) -> Vector:
-    """Mean and largest W2^2 over slices of null samples, brought to the data's n."""
+    """Mean and largest W2^2 over slices of null samples of the data's n: shape (replicates, 2)."""
     rows = min(null.n, NULL_ROWS)
     plan = NullPlan(seed=seed, replicates=NULL_REPLICATES, calibration="monte-carlo")
     key = ShippedKey(null.parameters, columns)
@@ -96,32 +96,32 @@ def _null(null: SliceNull, columns: int, seed: int) -> Vector:
 
 
 def _influence(canonical: Canonical, directions: Vector) -> tuple[float, float]:
-    """Variance and skewness over rows of the influence of a row on the mean W2^2."""
+    """Variance and skewness, over rows, of the influence function of the mean W2^2."""
     x = canonical.rows
     step = max(1, len(x) // VARIANCE_ROWS)
-    lines = project(np.ascontiguousarray(x[::step]), directions)
-    m = lines.shape[1]
+    slices = project(np.ascontiguousarray(x[::step]), directions)
+    m = slices.shape[1]
     target = ndtri((np.arange(m) + 0.5) / m)
     total = np.zeros(m)
-    for line in lines:
-        order = np.argsort(line, kind="stable")
-        z = line[order].astype(np.float64)
+    for values in slices:
+        order = np.argsort(values, kind="stable")
+        z = values[order].astype(np.float64)
         if canonical.fitted:
             z = (z - z.mean()) / z.std()
         inner = np.concatenate([[0.0], np.cumsum(0.5 * (target[1:] + target[:-1]) * np.diff(z))])
         weight = float(np.mean(z * target)) if canonical.fitted else 1.0
         total[order] += weight * z**2 - 2.0 * inner
-    total = (total - total.mean()) / len(lines)
+    total = (total - total.mean()) / len(slices)
     variance = float(total.var(ddof=1))
     return variance, float(np.mean(total**3)) / variance**1.5 if variance > 0.0 else 0.0
 
 
 def direction_variance(values: Vector, d: int) -> float:
-    """Variance, from the choice of random directions, of the mean of a function over them.
+    """Variance of a mean over random directions that is due to their choice.
 
-    Directions are orthonormal within blocks of d, so block means are independent. A few
-    of them are a poor estimate of their variance: it is joined, as if it had two degrees
-    of freedom, with a bound from the spread of single slices. Of the even functions on the
+    Directions are orthonormal within blocks of d, so means of blocks are independent. Few blocks
+    estimate the variance poorly: it is averaged with a bound from the variance of single slices,
+    which counts as two degrees of freedom. The bound uses that, among even functions on the
     sphere, harmonics of degree 4 correlate most between orthogonal directions: 3 / (d^2 - 1).
     """
     k = len(values)
@@ -139,7 +139,7 @@ def direction_variance(values: Vector, d: int) -> float:
 
 
 def describe_slices() -> dict[str, Any]:
-    """Statistics of slices that the report describes them with, beside the tests'."""
+    """Return the statistics of slices that a report needs besides those of the tests, by name."""
     return {
         SQUARED_WASSERSTEIN.name: squared_wasserstein,
         "skewness": lambda view: view.central[:, 2] / view.central[:, 1] ** 1.5,

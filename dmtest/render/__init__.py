@@ -1,4 +1,4 @@
-"""What a reader sees of a result: the page, figures, text, tables, citations.
+"""Rendering of results: the page, figures, text, tables, citations.
 
 Imports only `errors`, `results`.
 """

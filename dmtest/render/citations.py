@@ -1,4 +1,4 @@
-"""What a report rests on: references of its tests and methods, as text and as BibTeX."""
+"""References of the tests and methods of a report, as text and as BibTeX."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Entry:
     Attributes
     ----------
     label : str
-        How the catalogue of tests names it, such as ``"Mardia 1970"``.
+        Name in the catalogue of tests, such as ``"Mardia 1970"``.
     key : str
-        Its BibTeX key.
+        BibTeX key.
     bibtex : str
-        The entry.
+        BibTeX entry.
     text : str
         The reference in one line.
     """
@@ -46,15 +46,15 @@ class Entry:
 def library() -> dict[str, tuple[Entry, ...]]:
     """Return the references that come with the package, by label."""
     text = resources.files("dmtest.render").joinpath("references.bib").read_text("utf-8")
-    found: dict[str, tuple[Entry, ...]] = {}
+    entries: dict[str, tuple[Entry, ...]] = {}
     for label, source, key, inside in ENTRY.findall(text):
         entry = Entry(label, key, source, _line(dict(FIELD.findall(inside))))
-        found[label] = (*found.get(label, ()), entry)
-    return found
+        entries[label] = (*entries.get(label, ()), entry)
+    return entries
 
 
 def _line(fields: dict[str, str]) -> str:
-    """Write the fields of an entry as one line, without BibTeX's marks."""
+    """Return the fields of an entry as one line, without BibTeX's markup."""
     where = fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or ""
     if fields.get("series"):
         where += f", {fields['series']}"
@@ -78,7 +78,7 @@ def _line(fields: dict[str, str]) -> str:
 
 
 def software(report: Report) -> Entry:
-    """Return the reference of the package itself, in the version that made the report."""
+    """Return the reference of dmtest, in the version that wrote the report."""
     version = report.provenance.version
     year = (report.provenance.created or "")[:4]
     release = wording.clean("" if version is None else f", version {version}")
@@ -90,31 +90,31 @@ def software(report: Report) -> Entry:
 
 
 def _labels(report: Report) -> list[str]:
-    """Return the labels of what was used, in the order in which a methods section needs them."""
-    found = [PAPER] if report.figures.profile else []
+    """Return the labels of the methods used, in the order of a methods section."""
+    labels = [PAPER] if report.figures.profile else []
     for outcome in report.outcomes:
-        found += described(report, outcome.test)[1].split("; ")
+        labels += described(report, outcome.test)[1].split("; ")
     if any(outcome.replicates for outcome in report.outcomes):
-        found.append("Phipson & Smyth 2010")
+        labels.append("Phipson & Smyth 2010")
     if "min-p" in report.pvalue_method:
-        found.append("Westfall & Young 1993")
+        labels.append("Westfall & Young 1993")
     if report.outcomes:
-        found.append("Holm 1979")
+        labels.append("Holm 1979")
     if report.figures.slices and report.provenance.reference_rows is None:
-        found.append("Aldor-Noiman et al. 2013")
-    return [label for label in dict.fromkeys(found) if label]
+        labels.append("Aldor-Noiman et al. 2013")
+    return [label for label in dict.fromkeys(labels) if label]
 
 
 def described(report: Report, test: str) -> tuple[str, str]:
-    """Return what a test sees and its references, as far as the report says."""
+    """Return what a test detects, and its references; empty if the report does not say."""
     row = (report.provenance.described or {}).get(test, Description())
     return wording.clean(row.sees), wording.clean(row.reference)
 
 
 def cited(report: Report) -> list[Entry]:
-    """Return what to cite: the software, its paper, the tests and the methods used.
+    """Return the references to cite: software, its paper, tests and methods.
 
-    A reference that is not in the library is given as its label, without BibTeX.
+    A reference that is not in the library has its label as text, and no BibTeX.
     """
     entries = [software(report)]
     for label in _labels(report):
@@ -123,5 +123,5 @@ def cited(report: Report) -> list[Entry]:
 
 
 def bibtex(report: Report) -> str:
-    """Return the BibTeX entries of what to cite."""
+    """Return the BibTeX entries to cite."""
     return "\n\n".join(entry.bibtex for entry in cited(report) if entry.bibtex)

@@ -1,4 +1,4 @@
-"""A report as a data frame or a labelled data set: nothing here is computed anew."""
+"""A report as a data frame or as an xarray data set; nothing is computed."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ def frame(report: Report, backend: str) -> Any:
     Parameters
     ----------
     report : Report
-        What to put into it.
     backend : {"pandas", "polars"}
-        Whose data frame.
+        Library of the data frame.
 
     Raises
     ------
     InputError
-        When the backend is not one of these.
+        If the backend is not one of these.
     ImportError
-        When it is not installed.
+        If it is not installed.
     """
     if backend not in BACKENDS:
         raise InputError(f"backend: must be one of {', '.join(BACKENDS)}; got {backend!r}")
@@ -58,7 +57,7 @@ def frame(report: Report, backend: str) -> Any:
             f"Report.to_frame needs {backend}, which is not installed: run `pip install "
             f"{backend}`, or use Report.to_dict()['outcomes']"
         ) from None
-    # Parameters differ from test to test: a struct would give each those of all.
+    # Parameters differ between tests: a struct would have those of all tests in each row.
     columns["params"] = [repr(value) for value in columns["params"]]
     types = dict.fromkeys((*NUMBERS, "adjusted"), pl.Float64) | dict.fromkeys(COUNTS, pl.Int64)
     texts = dict.fromkeys(("test", *TEXTS, "params", "seed"), pl.String)
@@ -67,17 +66,12 @@ def frame(report: Report, backend: str) -> Any:
 
 
 def dataset(report: Report) -> xr.Dataset:
-    """Return outcomes, effects and the numbers behind the plots, each on its own dimension.
-
-    Parameters
-    ----------
-    report : Report
-        What to put into it.
+    """Return outcomes, effects and the numbers behind the figures, each on its own dimension.
 
     Raises
     ------
     ImportError
-        When xarray is not installed.
+        If xarray is not installed.
     """
     try:
         import xarray as xr
@@ -89,12 +83,12 @@ def dataset(report: Report) -> xr.Dataset:
     variables: dict[str, Any] = {}
     coordinates: dict[str, Any] = {}
     for part in (_tests, _effects, _slices, _spectrum, _profile, _power):
-        found, where = part(report)
-        variables |= found
-        coordinates |= where
+        of_part, axes = part(report)
+        variables |= of_part
+        coordinates |= axes
     plain = ("verdict", "pvalue", "pvalue_method", "alpha", "target", "n", "d")
-    about = {name: getattr(report, name) for name in plain} | {"seed": str(report.seed)}
-    return xr.Dataset(variables, coordinates, about)
+    attributes = {name: getattr(report, name) for name in plain} | {"seed": str(report.seed)}
+    return xr.Dataset(variables, coordinates, attributes)
 
 
 Part = tuple[dict[str, Any], dict[str, Any]]
@@ -102,23 +96,23 @@ Part = tuple[dict[str, Any], dict[str, Any]]
 
 def _tests(report: Report) -> Part:
     outcomes = report.outcomes
-    made: dict[str, Any] = {
+    variables: dict[str, Any] = {
         name: ("test", array([getattr(o, name) for o in outcomes])) for name in NUMBERS
     }
-    made["adjusted"] = ("test", array(report.adjusted))
-    made["method"] = ("test", np.array([o.method for o in outcomes], dtype=np.str_))
-    made["family"] = ("test", np.array([o.family for o in outcomes], dtype=np.str_))
-    return made, {"test": np.array([o.test for o in outcomes], dtype=np.str_)}
+    variables["adjusted"] = ("test", array(report.adjusted))
+    variables["method"] = ("test", np.array([o.method for o in outcomes], dtype=np.str_))
+    variables["family"] = ("test", np.array([o.family for o in outcomes], dtype=np.str_))
+    return variables, {"test": np.array([o.test for o in outcomes], dtype=np.str_)}
 
 
 def _effects(report: Report) -> Part:
     effects = list(report.effects.values())
-    made: dict[str, Any] = {
+    variables: dict[str, Any] = {
         f"effect_{name}": ("effect", array([getattr(e, name) for e in effects]))
         for name in ("value", "low", "high", "confidence")
     }
-    made["effect_unit"] = ("effect", np.array([e.unit for e in effects], dtype=np.str_))
-    return made, {"effect": np.array(list(report.effects), dtype=np.str_)}
+    variables["effect_unit"] = ("effect", np.array([e.unit for e in effects], dtype=np.str_))
+    return variables, {"effect": np.array(list(report.effects), dtype=np.str_)}
 
 
 def _slices(report: Report) -> Part:
@@ -131,47 +125,47 @@ def _slices(report: Report) -> Part:
         "low": [one.low for one in figures],
         "high": [one.high for one in figures],
     }
-    made = {
+    variables = {
         f"quantile_{name}": (("slice", "quantile"), np.array([array(one) for one in values]))
         for name, values in quantiles.items()
     }
-    return made, {"slice": [one.slice for one in figures]}
+    return variables, {"slice": [one.slice for one in figures]}
 
 
 def _spectrum(report: Report) -> Part:
     figure = report.figures.spectrum
     if figure is None:
         return {}, {}
-    made = {
+    variables = {
         "eigenvalue_observed": ("rank", array(figure.observed)),
         "eigenvalue_low": ("rank", array(figure.low)),
         "eigenvalue_high": ("rank", array(figure.high)),
         "eigenvalue_reference": ("rank", array(figure.reference)),
     }
-    return made, {"rank": np.arange(1, len(figure.observed) + 1)}
+    return variables, {"rank": np.arange(1, len(figure.observed) + 1)}
 
 
 def _profile(report: Report) -> Part:
     if report.figures.profile is None:
         return {}, {}
     points = report.figures.profile.points
-    made = {
+    variables = {
         "kl_low": ("noise", array([point.low for point in points])),
         "kl_lower": ("noise", array([point.lower for point in points])),
         "kl_upper": ("noise", array([point.upper for point in points])),
         "kl_high": ("noise", array([point.high for point in points])),
     }
-    return made, {"noise": array([point.noise for point in points])}
+    return variables, {"noise": array([point.noise for point in points])}
 
 
 def _power(report: Report) -> Part:
     figure = report.figures.detectability
     if figure is None:
         return {}, {}
-    made = {
+    variables = {
         "power": ("rows", array(figure.rates)),
         "power_low": ("rows", array(figure.low)),
         "power_high": ("rows", array(figure.high)),
         "mean_pvalue": ("rows", array(figure.mean_pvalues)),
     }
-    return made, {"rows": np.array(figure.sizes)}
+    return variables, {"rows": np.array(figure.sizes)}

@@ -1,4 +1,4 @@
-"""Rows of tables as text, for the page, the notebook and the terminal."""
+"""Rows of tables as text, for page, notebook and terminal."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ NAMES = {
     "reference_rows": "rows of the reference",
 }
 UNITS = {"standard deviations": "sd"}  # short forms for narrow columns
-NEUTRAL = {"times the normal's": 1.0}  # values under the target that are not 0
-BARELESS = frozenset({"rows"})  # units without a bar: 0 is no reference
-# Parts of the effect above them.
+NEUTRAL = {"times the normal's": 1.0}  # values under the target, if not 0
+BARELESS = frozenset({"rows"})  # units without a bar, since 0 is no reference
+# Effects that are parts of the effect above them.
 PARTS = frozenset(row.name for row in DIVERGENCE_PARTS if row.within)
 UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
 
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:
-    """One effect in words, and its interval as percentages of a common scale.
+    """One effect as text, with its interval on a common scale.
 
-    `zero`, `start`, `end` and `mark` are positions between 0 and 100 shared by
-    all effects of one unit; None without a bar. `part` marks a part of the effect
-    above.
+    `zero`, `start`, `end` and `mark` are positions from 0 to 100, on one scale for all effects of
+    a unit; None without a bar. `part` marks a part of the effect above.
     """
 
     label: str
@@ -55,7 +54,7 @@ class EffectRow:
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
-    """One test in words."""
+    """One test as text."""
 
     __test__ = False  # not for pytest to collect
 
@@ -78,7 +77,7 @@ class TestRow:
 
 @dataclass(frozen=True, slots=True)
 class DirectionRow:
-    """One worst direction, in words."""
+    """One worst direction as text."""
 
     weights: str
     variance: str
@@ -91,7 +90,7 @@ class DirectionRow:
 
 
 def direction_rows(report: Report) -> list[DirectionRow]:
-    """Return the worst directions: found on one half of the rows, tested on the other."""
+    """Return the worst directions: searched on one half of the rows, tested on the other."""
     return [
         DirectionRow(
             weights=", ".join(
@@ -111,14 +110,14 @@ def direction_rows(report: Report) -> list[DirectionRow]:
 
 
 def effect_rows(report: Report) -> list[EffectRow]:
-    """Return the effects in order, scaled within each unit."""
+    """Return the effects in order, with positions on the scale of their unit."""
     effects = list(report.effects.values())
     scales = {e.unit: _scale([o for o in effects if o.unit == e.unit]) for e in effects}
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
 def notes(report: Report) -> list[tuple[str, str]]:
-    """Return how the effects were computed, with labels of the same method together."""
+    """Return the labels of effects and the note on their method, one pair a note."""
     labels_of: dict[str, list[str]] = {}
     for row in effect_rows(report):
         if row.note:
@@ -127,9 +126,9 @@ def notes(report: Report) -> list[tuple[str, str]]:
 
 
 def _scale(effects: Sequence[Effect]) -> tuple[float, float] | None:
-    """Return the range from the value under the target to the farthest limit.
+    """Return the range of the effects of one unit, the value under the target included.
 
-    None for a single number without an interval: a bar would show nothing.
+    None for a single number without an interval: it needs no bar.
     """
     unit = effects[0].unit
     alone = len(effects) == 1 and effects[0].low is None and effects[0].high is None
@@ -162,7 +161,7 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         unit=wording.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
         interval=wording.interval(effect),
         confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
-        # The value says that already.
+        # The value column already says so.
         note=wording.clean(effect.note).removeprefix("not estimable: "),
         zero=place(NEUTRAL.get(effect.unit, 0.0)) or 0.0,
         start=start,
@@ -173,7 +172,7 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
 
 
 def test_rows(report: Report) -> list[TestRow]:
-    """Return the tests, those with the strongest evidence first."""
+    """Return the tests, the strongest evidence first."""
     pairs = list(zip(report.outcomes, report.adjusted, strict=True))
     pairs.sort(key=lambda pair: (_last(pair[1]), _last(pair[0].pvalue)))
     letters = {m: _letter(k) for k, m in enumerate(dict.fromkeys(o.method for o, _ in pairs))}
@@ -184,24 +183,24 @@ test_rows.__test__ = False  # type: ignore[attr-defined]
 
 
 def _letter(place: int) -> str:
-    """Return a, b, ..., z, a1, b1, ...: the key of a calibration."""
+    """Return the letter of a calibration: a, b, ..., z, a1, b1, ..."""
     return chr(97 + place % 26) + (str(place // 26) if place >= 26 else "")
 
 
 def calibrations(rows: Sequence[TestRow]) -> list[tuple[str, str]]:
-    """Return the key to the letters of the rows: how each was calibrated."""
+    """Return the letters of the rows and the calibrations that they stand for."""
     return list({row.letter: row.method for row in rows}.items())
 
 
 def _last(value: float) -> float:
-    """Sort key that puts NaN last."""
+    """Return a sort key: NaN comes last."""
     return math.inf if math.isnan(value) else value
 
 
 def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) -> TestRow:
     floored = wording.at_floor(outcome.pvalue, outcome.replicates)
     error = outcome.pvalue_error
-    shown = error is not None and math.isfinite(error) and error > 0 and not floored
+    has_error = error is not None and math.isfinite(error) and error > 0 and not floored
     corrected = wording.pvalue(adjusted)
     worst = outcome.worst_pvalue
     sees, reference = citations.described(report, outcome.test)
@@ -210,7 +209,7 @@ def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) ->
         statistic=wording.number(outcome.statistic, 4),
         reduction="" if outcome.reduction is None else wording.clean(outcome.reduction),
         pvalue=wording.pvalue(outcome.pvalue, outcome.replicates),
-        error=_error(error) if error is not None and shown else "",
+        error=_error(error) if error is not None and has_error else "",
         adjusted=f"≤ {adjusted:.2g}" if floored and adjusted < 1 else corrected,
         worst_slice="" if outcome.worst_slice is None else str(outcome.worst_slice),
         worst_pvalue="" if worst is None else wording.pvalue(worst, outcome.replicates),
@@ -231,12 +230,12 @@ def _param(value: Any) -> str:
 
 
 def _error(value: float) -> str:
-    """Return an error with one digit, in as few characters as possible: 0.02, 7e-4."""
+    """Return an error with one digit, in the shorter notation: 0.02, 7e-4."""
     return f"{value:.1g}" if value >= 0.00095 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def diagnosis(report: Report) -> list[str]:
-    """Return the diagnosis; without one, the number of tests that reject."""
+    """Return the diagnosis; without one, a sentence on the tests that reject."""
     if report.diagnosis:
         return [wording.clean(item.message) for item in report.diagnosis]
     many = len(report.outcomes)
@@ -251,7 +250,7 @@ def diagnosis(report: Report) -> list[str]:
 
 
 def warning_line(item: Finding) -> str:
-    """Return a finding as one line with its count, unless the message says it."""
+    """Return a finding as one line, with its count unless the message has it."""
     text = wording.clean(item.message)
     if item.count is None or str(item.count) in text.replace(",", ""):
         return text
@@ -259,8 +258,8 @@ def warning_line(item: Finding) -> str:
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """Return the facts of the run, as label and text."""
-    shown = {
+    """Return the facts of the run as labels and texts."""
+    texts = {
         "rows (n)": wording.count(report.n),
         "columns (d)": wording.count(report.d),
         "compared with" if wording.two_samples(report) else "target": report.target,
@@ -269,8 +268,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
     }
     for key, value in report.computed.items():
         if key not in UNLISTED and value is not None:
-            shown[NAMES.get(key, key)] = _fact(key, value)
-    return [(wording.clean(key), wording.clean(value)) for key, value in shown.items()]
+            texts[NAMES.get(key, key)] = _fact(key, value)
+    return [(wording.clean(key), wording.clean(value)) for key, value in texts.items()]
 
 
 def _fact(key: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Words and numbers that page, notebook, terminal and figures share."""
+"""Texts of verdicts and numbers, shared by page, notebook, terminal and figures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Outcome
     from dmtest.results.report import Report
 
-# Categories that could drive a terminal or reorder a line: controls, format
-# characters (bidirectional overrides among them), surrogates, line separators.
+# Unicode categories that could control a terminal or reorder a line: controls, format characters
+# (such as bidirectional overrides), surrogates, line separators.
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and emoji
 SMALLEST = 1e-16
@@ -32,11 +32,11 @@ class Verdict:
     Attributes
     ----------
     symbol : str
-        One character, so that colour is never the only sign.
+        One character, so that the verdict does not depend on colour alone.
     headline : str
         Two or three words.
     sentence : str
-        What it means for these data.
+        Meaning for these data.
     aside : str
         What it does not mean; may be empty.
     """
@@ -48,7 +48,7 @@ class Verdict:
 
 
 def clean(text: object) -> str:
-    """Return text that is safe to show: control and format characters are escaped."""
+    """Return text that is safe to show, with control and format characters escaped."""
     return "".join(
         c.encode("unicode_escape").decode()
         if c not in JOINERS and unicodedata.category(c) in UNSAFE
@@ -106,7 +106,7 @@ def equals(text: str) -> str:
 
 
 def evidence(report: Report) -> tuple[str, str]:
-    """Return the global p-value in words, and a note on its Monte Carlo floor or error."""
+    """Return the global p-value as text, and a note on its Monte Carlo floor or error."""
     replicates = fewest(report)
     if at_floor(report.pvalue, replicates):
         note = f"the smallest that {count(replicates or 0)} replicates can give"
@@ -115,7 +115,7 @@ def evidence(report: Report) -> tuple[str, str]:
     if floor is not None and math.isclose(report.pvalue, floor, rel_tol=1e-9):
         note = f"the smallest that {count(replicates or 0)} replicates can give"
         return equals(f"≤ {report.pvalue:.2g}"), note
-    # A Holm-type global p-value has its floor at the smallest adjusted one.
+    # The floor of a Holm-type global p-value is the smallest adjusted one.
     for raw, outcome in adjusted_floors(report):
         if math.isclose(report.pvalue, raw, rel_tol=1e-9):
             note = (
@@ -135,7 +135,7 @@ def scope(report: Report) -> str:
 
 
 def size(report: Report) -> str:
-    """Return rows times columns, of both samples where there are two."""
+    """Return rows times columns, for two samples with the rows of both."""
     other = report.provenance.reference_rows
     rows = count(report.n) + ("" if other is None else f" and {count(other)}")
     return f"{rows} {TIMES} {count(report.d)}"
@@ -148,7 +148,7 @@ def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:
 
 
 def fewest(report: Report) -> int | None:
-    """Return the replicates behind the global p-value, as far as the report says."""
+    """Return the replicates behind the global p-value; None if the report does not say."""
     if report.provenance.replicates:
         return report.provenance.replicates
     return max((o.replicates for o in report.outcomes if o.replicates), default=None)
@@ -166,7 +166,7 @@ def interval(effect: Effect) -> str:
 
 
 def method(text: str) -> str:
-    """Return how something was computed, as the beginning of a sentence."""
+    """Return the text of a method with a capital letter."""
     shown = clean(text).replace("monte carlo", "Monte Carlo")
     return shown[:1].upper() + shown[1:]
 
@@ -182,7 +182,7 @@ def target(name: str) -> str:
 
 
 def verdict(report: Report) -> Verdict:
-    """Return the verdict in words; *compatible* never becomes "is normal"."""
+    """Return the verdict in words; *compatible* is never worded as "is normal"."""
     return WORDS[report.verdict](report)
 
 

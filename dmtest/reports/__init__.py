@@ -1,4 +1,4 @@
-"""Put a report together: tests, effects, diagnosis, figures, verdict.
+"""Assembly of reports: tests, effects, diagnosis, figures, verdict.
 
 Imports only `errors`, `_version`, `arguments`, `runtime`, `results`, `data`, `targets`,
 `engines`, `catalogue`, `calibration`, `battery`, `effects`.

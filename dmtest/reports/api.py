@@ -1,4 +1,4 @@
-"""What users call to judge one sample."""
+"""The public function `report`: judge one sample."""
 
 from __future__ import annotations
 
@@ -40,54 +40,57 @@ def report(
     columns: Any = None,
     nonfinite: Nonfinite = "error",
 ) -> Report:
-    """Say whether a sample follows its target, with the evidence and the size of departures.
+    """Test whether a sample follows its target, and measure how far it departs.
 
     Parameters
     ----------
     data : array_like, frame, tensor or path
-        Shape (n, d), one row an observation; see :func:`dmtest.load` for files.
+        Shape (n, d), one observation per row; see :func:`dmtest.load` for files.
     target : str or target object
-        ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube), or
-        :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`, :class:`~dmtest.Product`;
-        ``"sphere"`` (the unit sphere), or :class:`~dmtest.Sphere`;
-        :class:`~dmtest.Reference` (another sample), which is :func:`compare`.
+        ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube) or ``"sphere"``
+        (the unit sphere); or an object: :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`,
+        :class:`~dmtest.Product`, :class:`~dmtest.Sphere`, or :class:`~dmtest.Reference` (another
+        sample, as in :func:`compare`).
     tests : str or iterable of str, optional
-        Names of tests (:func:`list_tests`) or ``"all"`` (but those for few rows only,
+        Names of tests (:func:`list_tests`), or ``"all"`` (except tests limited to few rows:
         `royston` and `henze-jimenez-gamero-meintanis`). Default: Anderson-Darling,
         D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices; Henze-Zirkler,
         Mardia's skewness and kurtosis and the generalised Shapiro-Wilk of whole rows; radius,
         covariance and energy where mean and covariance are specified (up to 256 columns, or
-        2,000 rows); and a search over directions, on one half of the rows for the other.
+        2,000 rows); and a search for the worst directions on one half of the rows, which are
+        tested on the other.
     alpha : float
         Level of the verdict.
     tolerance : float, optional
-        Nats that the data may be from the target: the divergence after noise at the level that
-        :func:`kl_profile` takes by default. With it the verdict is ``"equivalent"`` where a
-        confidence bound of level 1 - alpha is below it, whatever the p-value;
-        ``"inconclusive"`` where neither that holds nor a test rejects.
+        Divergence from the target, in nats, that is acceptable: the divergence after noise, at
+        the default noise level of :func:`kl_profile`. With a tolerance the verdict is
+        ``"equivalent"`` where a confidence bound of level 1 - alpha is below it, whatever the
+        p-value; and ``"inconclusive"`` where the bound is not below it and no test rejects.
     augmented : like `data`, optional
-        Embeddings f(X') of augmentations, row by row beside `data`: the report then describes
-        the pairs by alignment and uniformity. What they certify: :func:`information.pair_bounds`.
+        Embeddings f(X') of augmentations; row i is the positive pair of row i of `data`. The
+        report then has the alignment and uniformity of the pairs. For bounds of the mutual
+        information see :func:`information.pair_bounds`.
     slices : int, optional
-        Random directions, 64 by default (1 for d = 1).
+        Number of random directions; 64 by default (1 for d = 1).
     directions : array_like, shape (k, d), optional
-        Unit vectors to project on instead.
+        Unit vectors to use instead of random directions.
     replicates : int
-        Null samples behind the p-values where the package ships none (2,000, for the default
-        tests of 20 to 10,000 rows and up to 256 columns, and of more rows). They are kept on
-        disk: a second report with the same seed and shape does not simulate again.
+        Null samples behind the p-values where the package ships none. It ships 2,000 for the
+        default tests of at least 20 rows and up to 256 columns; beyond 10,000 rows it uses
+        those of 10,000. Simulated nulls are stored on disk: a second report with the same seed
+        and shape reuses them.
     budget : float, optional
-        Multiply-adds that a test over pairs of rows and its replicates may take, 2e12 (some
-        fifteen seconds on two cores) by default. A test that would take more is computed from
-        random frequencies or from a random subsample; its `method` says so.
+        Multiply-adds that a test over pairs of rows may cost with its replicates; 2e12 by
+        default (about fifteen seconds on two cores). A test that would cost more is computed
+        from random frequencies or from a random subsample; its `method` says so.
     rng : None, int or numpy Generator
-        None takes fresh entropy, so nothing is found on disk; pass an int to repeat a run.
+        Seed. None draws a new one, so nulls on disk cannot be reused; an int repeats a run.
     progress : bool or callable, optional
-        Show a progress bar on stderr; None shows one on a terminal when the run is long.
+        Whether to show a progress bar on stderr. None shows one on a terminal if the run is long.
     key, columns : optional
-        Which array of an archive, which columns of a table.
+        Array of an archive, and columns of a table, to read.
     nonfinite : {"error", "drop"}
-        What to do with rows that hold NaN or infinity.
+        Whether rows with NaN or infinity are an error or are dropped.
 
     Returns
     -------
@@ -96,26 +99,26 @@ def report(
     Raises
     ------
     InputError
-        If an argument or the data cannot be used; the message names the cure.
+        If an argument or the data cannot be used; the message says how to fix it.
 
     Notes
     -----
     Algorithm:
 
-    1. Validate the arguments and the sample: every value is finite, or its row is dropped on
-       request.
+    1. Validate the arguments and the sample. Rows with values that are not finite are an error,
+       or are dropped on request.
     2. Bring the sample to normal scale, on which the target is N(0, I): ``"normal"`` as it is,
        ``"any-normal"`` whitened, ``"uniform"`` by normal quantiles.
     3. Compute all tests, those of slices on shared random projections.
     4. Calibrate each test by its null: published, shipped, or simulated by the same computation.
-    5. Search directions of the largest departure on one half of the rows, and test them on the
-       other (default tests only).
+    5. Search for directions of largest departure on one half of the rows, and test them on the
+       other half (default tests only).
     6. Combine: min-p over the tests that share replicates, Bonferroni with the search (weights
        0.8 and 0.2) for the global p-value; Holm's method for the adjusted ones.
     7. Bound the divergence after noise from both sides; with `tolerance`, certify it.
-    8. Measure effects with their intervals; after a rejection also the rows that the test with
-       the smallest p-value needs.
-    9. After a rejection, diagnose: in sentences, what is wrong.
+    8. Measure effects with their intervals; after a rejection also the number of rows that the
+       test with the smallest p-value needs.
+    9. After a rejection, write the diagnosis: sentences that say what is wrong.
     10. Decide: ``"equivalent"`` where the tolerance is certified, else ``"mismatch"`` where the
         global p-value is at most alpha, else ``"compatible"`` (``"inconclusive"`` with a
         tolerance).
@@ -137,12 +140,12 @@ def report(
         tolerance = arguments.positive("tolerance", tolerance)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
-    goal = as_target(target)
-    if isinstance(goal, Reference):
+    target = as_target(target)
+    if isinstance(target, Reference):
         refuse_arguments(tolerance=tolerance, augmented=augmented, directions=directions)
         return compare_with(
             sample,
-            goal,
+            target,
             tests=tests,
             alpha=alpha,
             slices=slices,
@@ -153,7 +156,7 @@ def report(
         )
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
-            target=goal.name,
+            target=target.name,
             seed=entropy_of(rng),
             slices=slices,
             directions=directions,
@@ -163,7 +166,7 @@ def report(
         )
         return one_sample_report(
             sample,
-            goal,
+            target,
             plan,
             tests=names_of(tests),
             alpha=alpha,

@@ -1,4 +1,4 @@
-"""What users call to compare two samples."""
+"""The public function `compare`: judge whether two samples have the same distribution."""
 
 from __future__ import annotations
 
@@ -33,43 +33,44 @@ def compare(
     columns: Any = None,
     nonfinite: Literal["error", "drop"] = "error",
 ) -> Report:
-    """Say whether two samples have the same distribution, how far apart they are, and where.
+    """Test whether two samples have the same distribution, and measure how they differ.
 
     Parameters
     ----------
     data, reference : array_like, frame, tensor or path
-        Shapes (n, d) and (m, d), one row an observation; see :func:`dmtest.load` for files.
-        Rows have to be independent, within and between the samples: of embeddings of the same
-        images by two encoders compare those of two disjoint sets of images.
+        Shapes (n, d) and (m, d), one observation per row; see :func:`dmtest.load` for files.
+        Rows have to be independent, within and between the samples. To compare two encoders,
+        embed two disjoint sets of images.
     tests : str or iterable of str, optional
-        Of ``mmd``, ``energy``, ``sliced-wasserstein`` and ``classifier``; all by default.
+        Names among ``mmd``, ``energy``, ``sliced-wasserstein`` and ``classifier``; all by default.
     alpha : float
         Level of the verdict.
     rotation : bool
-        Compare up to an orthogonal map. The tests then see what no rotation changes of blocks
-        of eight rows: row lengths, singular values, the length of the mean. Nothing is aligned
-        and no axes are estimated, so that p-values stay exact; but what only shows along some
-        direction of one sample (a skewed direction, say) is out of sight.
+        Whether to compare up to an orthogonal map. The tests then use what no rotation changes
+        in blocks of eight rows: row lengths, singular values, the length of the mean. Nothing is
+        aligned and no axes are estimated, so p-values stay exact; but a difference that shows
+        only along a direction of one sample, such as skewness, is not detected.
     slices : int, optional
-        Random directions of ``sliced-wasserstein``, 64 by default (1 for d = 1).
+        Number of random directions of ``sliced-wasserstein``; 64 by default (1 for d = 1).
     replicates : int
-        Permutations of the labels that p-values come from.
+        Permutations of the labels behind the p-values.
     budget : float, optional
-        Multiply-adds that a test and its permutations may take, 4e11 (some fifteen seconds on
-        two cores) by default. A test over pairs of rows that would take more is computed in
-        its form from random frequencies or slices, which is linear in n; its `method` says so.
+        Multiply-adds that a test may cost with its permutations; 4e11 by default (about fifteen
+        seconds on two cores). A test over pairs of rows that would cost more is computed from
+        random frequencies or slices, in time linear in n; its `method` says so.
     rng : None, int or numpy Generator
-        None takes fresh entropy; pass an int to repeat a run.
+        Seed. None draws a new one; an int repeats a run.
     progress : bool or callable, optional
-        Show a progress bar on stderr; None shows one on a terminal when the run is long.
+        Whether to show a progress bar on stderr. None shows one on a terminal if the run is long.
     key, columns, nonfinite : optional
-        As for :func:`dmtest.report`, of both samples; `key` of those that are files. Pass
-        ``Reference(sample, key=...)`` as `reference` where they differ.
+        As for :func:`dmtest.report`, for both samples; `key` for those that are files. Where the
+        samples need different ones, pass ``Reference(sample, key=...)`` as `reference`.
 
     Returns
     -------
     Report
-        With ``target == "reference"``; verdicts are ``"mismatch"`` and ``"compatible"``.
+        Its target is ``"reference"``, or ``"reference(rotation)"`` with `rotation`; its verdict
+        is ``"mismatch"`` or ``"compatible"``.
 
     Raises
     ------
@@ -78,9 +79,9 @@ def compare(
 
     Notes
     -----
-    P-values are ``(1 + b) / (B + 1)`` over permutations of the labels of the pooled rows, the
-    same ones for all tests: valid at any n, whatever the distribution. The global one is min-p
-    over the tests (Westfall & Young 1993).
+    P-values are ``(1 + b) / (B + 1)`` over B permutations of the labels of the pooled rows, the
+    same permutations for all tests: they are valid at any n for any distribution. The global
+    p-value is min-p over the tests (Westfall & Young 1993).
 
     Examples
     --------
@@ -92,9 +93,9 @@ def compare(
     >>> dmtest.compare(x * [1, 1, 1, 2], y, rng=0).verdict
     'mismatch'
     """
-    goal = reference
+    other = reference
     if not isinstance(reference, Reference):
-        goal = Reference(
+        other = Reference(
             reference,
             rotation=rotation,
             key=key if is_file(reference) else None,
@@ -108,7 +109,7 @@ def compare(
     )
     return compare_with(
         sample,
-        goal,
+        other,
         tests=tests,
         alpha=alpha,
         slices=slices,
@@ -121,7 +122,7 @@ def compare(
 
 def compare_with(
     sample: Sample,
-    goal: Reference,
+    reference: Reference,
     *,
     tests: str | Iterable[str] | None,
     alpha: float,
@@ -131,12 +132,12 @@ def compare_with(
     rng: RngLike,
     progress: bool | Progress | None,
 ) -> Report:
-    """Compare a sample with a reference, both past the gate.
+    """Compare a validated sample with a validated reference.
 
     Parameters
     ----------
     sample : Sample
-    goal : Reference
+    reference : Reference
     tests, alpha, slices, replicates, budget, rng, progress
         As for :func:`compare`.
 
@@ -153,14 +154,14 @@ def compare_with(
     specs = pool_tests(names_of(tests))
     given = {
         "tests": None if tests is None else [spec.name for spec in specs],
-        "rotation": goal.rotation or None,
+        "rotation": reference.rotation or None,
         "slices": slices,
         "replicates": replicates if replicates != 999 else None,
         "budget": budget,
     }
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
-            target=goal.name,
+            target=reference.name,
             seed=entropy_of(rng),
             slices=slices,
             replicates=replicates,
@@ -168,5 +169,5 @@ def compare_with(
             progress=step,
         )
         return two_sample_report(
-            sample, goal, plan, specs=specs, alpha=alpha, arguments=given, started=started
+            sample, reference, plan, specs=specs, alpha=alpha, arguments=given, started=started
         )

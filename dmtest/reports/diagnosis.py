@@ -17,13 +17,13 @@ from dmtest.results.outcome import Effect, Finding
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 
-# Standard errors from its target beyond which a summary of d columns or k slices is mentioned.
+# Standard errors that a summary of d columns or k slices has to be off, to be mentioned.
 STRICT = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The facts behind the sentences, whatever the sample is compared with.
+    """The facts behind the sentences, for one sample and for two.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Evidence:
         return f"x{j}" if self.names is None else f"'{self.names[j]}'"
 
     def clear(self, row: EffectRow) -> bool:
-        """Whether an effect's interval leaves out 0."""
+        """Whether the interval of an effect is above 0."""
         effect = self.effects.get(row.name)
         return effect is not None and effect.low is not None and effect.low > 0.0
 
@@ -55,7 +55,7 @@ class Evidence:
         effect = self.effects.get(row.name)
         return 0.0 if effect is None or effect.value is None else effect.value
 
-    def confirmed(self) -> tuple[Direction | None, int]:
+    def worst_confirmed(self) -> tuple[Direction | None, int]:
         """Worst direction that held-out rows confirm, if any, and how many there are."""
         confirmed = [one for one in self.directions if one.adjusted <= self.alpha]
         return max(confirmed, key=lambda one: one.statistic, default=None), len(confirmed)
@@ -83,12 +83,12 @@ class SampleEvidence(Evidence):
 
     @property
     def same_length(self) -> bool:
-        """Whether all rows have one length, but for rounding."""
+        """Whether all rows have the same length, up to rounding."""
         return float(self.norms.std()) < 1e-3 * float(self.norms.mean())
 
 
 def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
-    """Return the sentences that the data support. Called after a mismatch only."""
+    """Return the sentences that the data support; called only after a mismatch."""
     findings = [
         *_support(evidence),
         *_sphere(evidence),
@@ -116,10 +116,10 @@ def _sphere(e: SampleEvidence) -> Iterator[Finding]:
     centre = float(e.norms.mean())
     if len(e.canonical.mean) > 1 and e.same_length:
         d = len(e.canonical.mean)
-        aim = "" if e.canonical.fitted else f" (about {np.sqrt(d):.3g} under N(0, I))"
+        expected = "" if e.canonical.fitted else f" (about {np.sqrt(d):.3g} under N(0, I))"
         text = (
-            f"All rows have the same length, {centre:.4g}{aim}: they lie on a sphere, as no normal "
-            f"sample does."
+            f"All rows have the same length, {centre:.4g}{expected}: they lie on a sphere, as no "
+            f"normal sample does."
         )
         yield Finding("constant-norm", text)
 
@@ -144,7 +144,7 @@ def _dead(e: SampleEvidence) -> Iterator[Finding]:
 
 
 def _moments(e: SampleEvidence) -> Iterator[Finding]:
-    """Mean, variances and correlations, where their share of KL is clear of 0."""
+    """Mean, variances and correlations, where the interval of their part of KL is above 0."""
     if e.canonical.fitted:
         return
     mean, variances = e.canonical.mean, np.diagonal(e.canonical.covariance)
@@ -199,7 +199,7 @@ def _large_variance(variances: Vector, n: int) -> bool:
 
 
 def _shape(e: SampleEvidence) -> Iterator[Finding]:
-    """Tails and skewness over slices, against their largest standard error under a normal."""
+    """Tails and skewness of slices, compared with their standard errors for a normal."""
     n = len(e.canonical.rows)
     tails = float(e.kurtosis.mean())
     if abs(tails) > STRICT * np.sqrt(24.0 / n):
@@ -216,7 +216,7 @@ def _shape(e: SampleEvidence) -> Iterator[Finding]:
 
 
 def _lengths(e: SampleEvidence) -> Iterator[Finding]:
-    """Row lengths that vary too much or too little: tails that all columns share."""
+    """Row lengths that vary too much or too little: a sign of tails that all columns share."""
     effect = e.effects.get(table.LENGTH_DISPERSION.name)
     if effect is None or effect.value is None or effect.high is None or not len(e.norms) > 1:
         return
@@ -237,7 +237,7 @@ def _margins(e: SampleEvidence) -> Iterator[Finding]:
     """Columns that depart on their own: Kolmogorov-Smirnov with a union bound."""
     c = e.coordinates
     d = len(c.ks)
-    # Dvoretzky-Kiefer-Wolfowitz-Massart at 1e-4 over all d; larger than needed when fitted.
+    # Dvoretzky-Kiefer-Wolfowitz-Massart at 1e-4 over all d columns; conservative if fitted.
     limit = float(np.sqrt(np.log(2.0 * d / 1e-4) / (2.0 * c.m)))
     bad = np.flatnonzero(c.ks > limit)
     if not len(bad):
@@ -258,7 +258,7 @@ def _margins(e: SampleEvidence) -> Iterator[Finding]:
 
 
 def _direction(e: SampleEvidence) -> Iterator[Finding]:
-    worst, count = e.confirmed()
+    worst, count = e.worst_confirmed()
     if worst is not None:
         weights = worst.loadings(e.names, e.canonical)[:3]
         yield Finding(WORST_DIRECTION.name, worst.sentence(weights), count)

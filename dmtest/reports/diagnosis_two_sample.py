@@ -43,8 +43,8 @@ class Contrast(Evidence):
 
 
 def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
-    """Return the sentences that the data support. Called after a mismatch only."""
-    found = [
+    """Return the sentences that the data support; called only after a mismatch."""
+    findings = [
         *_mean(c),
         *_variances(c),
         *_covariance(c),
@@ -52,8 +52,8 @@ def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
         *_direction(c),
         *_classifier(c),
     ]
-    if found:
-        return tuple(found)
+    if findings:
+        return tuple(findings)
     text = (
         "The joint distributions differ, but no single summary (means, variances, correlations, "
         "columns, directions) stands out."
@@ -64,9 +64,9 @@ def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
 def _mean(c: Contrast) -> Iterator[Finding]:
     if not c.clear(table.MEAN_DIFFERENCE):
         return
-    apart = c.ours.mean - c.theirs.mean
+    difference = c.ours.mean - c.theirs.mean
     spread = np.sqrt(np.where(c.theirs.variances > 0.0, c.theirs.variances, 1.0))
-    scaled = apart / spread
+    scaled = difference / spread
     top = np.argsort(-np.abs(scaled), kind="stable")[:3]
     listed = ", ".join(f"{c.name(int(j))} by {scaled[j]:+.2g}" for j in top)
     text = (
@@ -77,12 +77,15 @@ def _mean(c: Contrast) -> Iterator[Finding]:
 
 
 def _variances(c: Contrast) -> Iterator[Finding]:
-    """Columns whose log variances are too far apart, given their fourth moments."""
+    """Columns whose log variances differ by more than their fourth moments explain."""
     ours, theirs = c.ours.variances, c.theirs.variances
     alive = (ours > 0.0) & (theirs > 0.0)
     if not alive.any():
         return
-    noise = _kurtosis(c.pool.x, c.ours) / c.ours.n + _kurtosis(c.pool.y, c.theirs) / c.theirs.n
+    noise = (
+        _log_variance_noise(c.pool.x, c.ours) / c.ours.n
+        + _log_variance_noise(c.pool.y, c.theirs) / c.theirs.n
+    )
     ratio = np.where(alive, ours / np.where(alive, theirs, 1.0), 1.0)
     limit = float(ndtri(1.0 - 0.5 * ERROR / len(ours)))
     off = np.flatnonzero(alive & (np.abs(np.log(ratio)) > limit * np.sqrt(noise)))
@@ -96,8 +99,8 @@ def _variances(c: Contrast) -> Iterator[Finding]:
     yield Finding("variance", text, len(off))
 
 
-def _kurtosis(x: NDArray[Any], moments: Moments) -> Vector:
-    """Variance of a column's log variance, times n: kurtosis - 1."""
+def _log_variance_noise(x: NDArray[Any], moments: Moments) -> Vector:
+    """Variance of the log variance of each column, times n (kurtosis - 1): shape (d,)."""
     total = np.zeros(x.shape[1])
     for part in blocks(len(x), ROW_TILE):
         total += ((np.asarray(x[part], dtype=np.float64) - moments.mean) ** 4).sum(axis=0)
@@ -149,7 +152,7 @@ def _columns(c: Contrast) -> Iterator[Finding]:
 
 
 def _direction(c: Contrast) -> Iterator[Finding]:
-    worst, count = c.confirmed()
+    worst, count = c.worst_confirmed()
     if worst is None:
         return
     weights = np.array(worst.direction)
@@ -175,26 +178,26 @@ def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
     ]
     ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
     means = [float(np.linalg.norm(one.mean)) for one in (c.ours, c.theirs)]
-    found = []
+    findings = []
     if c.clear(table.LENGTH_DIFFERENCE):
         text = (
             f"Row lengths differ: their root mean square is {lengths[0]:.3g}, in the reference "
             f"{lengths[1]:.3g}; their distributions are "
             f"{c.value(table.LENGTH_DIFFERENCE):.2g} apart."
         )
-        found.append(Finding("lengths", text))
+        findings.append(Finding("lengths", text))
     if abs(np.log(ranks[0] / ranks[1])) > 0.05:
         text = (
             f"The effective rank of the covariance is {ranks[0]:.3g}, in the reference "
             f"{ranks[1]:.3g}: no rotation maps one spectrum to the other."
         )
-        found.append(Finding("spectrum", text))
+        findings.append(Finding("spectrum", text))
     noise = [float(np.trace(one.covariance)) / one.n for one in (c.ours, c.theirs)]
     if abs(means[0] ** 2 - noise[0] - means[1] ** 2 + noise[1]) > 4.0 * sum(noise):
         text = f"The mean has length {means[0]:.3g}, in the reference {means[1]:.3g}."
-        found.append(Finding("mean-length", text))
+        findings.append(Finding("mean-length", text))
     text = (
         "The Gram matrices of blocks of rows have different distributions, but neither row "
         "lengths, nor spectrum, nor the length of the mean stands out."
     )
-    return tuple(found) or (Finding("shape", text),)
+    return tuple(findings) or (Finding("shape", text),)

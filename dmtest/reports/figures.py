@@ -1,4 +1,4 @@
-"""The numbers behind the figures of one sample's report, and what those of two samples share."""
+"""The numbers behind the figures of a report on one sample, and parts shared with two samples."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target, Uniform
 
-# Quantiles of a slice, columns with a histogram.
+# Most quantiles of a slice; most columns with a histogram.
 POINTS, SHOWN = 161, 12
-# Columns up to which there is a spectrum, eigenvalues shown, and draws behind its band.
+# Most columns with a spectrum; most eigenvalues shown; draws behind their band.
 LARGEST_SPECTRUM, EIGENVALUES, SPECTRA = 1024, 512, 39
-# Samples behind the band of a slice.
-ENVELOPES = 999
+# Null samples behind the band of a slice.
+BANDS = 999
 
 
-# What the figures of one and of two samples share
+# Shared by the figures of one sample and of two
 
 
 def seven_digits(values: NDArray[Any]) -> Numbers:
-    """Return numbers with seven digits: they draw the same figure and halve the page."""
+    """Return numbers with seven digits: the figure is the same, the page half as large."""
     return numbers([float(f"{value:.7g}") for value in values])
 
 
 def chosen_slices(departures: Vector) -> Iterator[tuple[Literal["worst", "typical"], int, str]]:
     """Yield role, index and title of the slice that departs most, and of the median one."""
     order = np.argsort(departures, kind="stable")
-    many = len(order)
+    count = len(order)
     index = int(order[-1])
-    yield "worst", index, "The data" if many == 1 else f"Slice {index}, the worst of {many}"
-    if many > 1:
-        index = int(order[many // 2])
-        yield "typical", index, f"Slice {index}, a typical one of {many}"
+    yield "worst", index, "The data" if count == 1 else f"Slice {index}, the worst of {count}"
+    if count > 1:
+        index = int(order[count // 2])
+        yield "typical", index, f"Slice {index}, a typical one of {count}"
 
 
 def eigenvalue_spread(draws: Vector) -> tuple[float, Vector]:
-    """Return how many spreads wide a 95% band for all ordered eigenvalues is, and the spreads.
+    """Return the width and scale of a simultaneous 95% band for ordered eigenvalues.
 
     Parameters
     ----------
@@ -69,15 +69,16 @@ def eigenvalue_spread(draws: Vector) -> tuple[float, Vector]:
     Returns
     -------
     width : float
-        The union bound's quantile of Student's t, which allows for the few draws.
+        Half width in standard deviations: a quantile of Student's t, which allows for the few
+        draws, by a union bound.
     spread : ndarray, shape (d,)
-        Standard deviations.
+        Standard deviations of the eigenvalues.
     """
     count, d = draws.shape
     spread = draws.std(axis=0, ddof=1)
     reach = min(5, d // 4)
     padded = np.pad(spread, reach, mode="edge")
-    # Neighbours vary alike: smoothing keeps a chance small spread from narrowing the band.
+    # Neighbours have similar spreads: with smoothing no spread is too small by chance.
     smooth = np.array([padded[j : j + 2 * reach + 1].mean() for j in range(d)])
     return float(stdtrit(3 * (count - 1), 1.0 - 0.025 / d)), np.maximum(spread, smooth)
 
@@ -90,15 +91,15 @@ def slice_figures(
 ) -> tuple[SliceFigure, ...]:
     """Return Q-Q plots of the worst and of a typical slice, with simultaneous 95% bands."""
     assert battery.directions is not None
-    chosen = list(chosen_slices(battery.extras["squared-wasserstein"]))
-    lines = project(canonical.rows, battery.directions[[index for _, index, _ in chosen]])
-    view = SliceView(lines, canonical.parameters)
+    roles = list(chosen_slices(battery.extras["squared-wasserstein"]))
+    slices = project(canonical.rows, battery.directions[[index for _, index, _ in roles]])
+    view = SliceView(slices, canonical.parameters)
     positions = _positions(view.n)
     theoretical = ndtri((positions + 0.5) / view.n)
     low, high = _band(view.n, positions, seed)
     pvalues = _pvalues(view)
     figures = []
-    for i, (role, index, title) in enumerate(chosen):
+    for i, (role, index, title) in enumerate(roles):
         observed = (view.sorted[i, positions].astype(np.float64) - view.loc[i]) / view.scale[i]
         figures.append(
             SliceFigure(
@@ -117,22 +118,22 @@ def slice_figures(
 
 
 def _positions(n: int) -> NDArray[np.intp]:
-    """Return the order statistics to show: evenly spaced in normal scores, with the extremes."""
+    """Return the ranks to show, evenly spaced in normal scores, the extremes included."""
     edge = float(ndtri(0.5 / n))
-    wanted = ndtr(np.linspace(edge, -edge, min(POINTS, n))) * n - 0.5
-    return np.unique(np.clip(np.rint(wanted), 0, n - 1).astype(np.intp))
+    ranks = ndtr(np.linspace(edge, -edge, min(POINTS, n))) * n - 0.5
+    return np.unique(np.clip(np.rint(ranks), 0, n - 1).astype(np.intp))
 
 
 def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vector]:
-    """Return a simultaneous 95% band of the order statistics of N(0, 1), of equal local levels.
+    """Return a simultaneous 95% band of order statistics of N(0, 1) with equal local levels.
 
-    Each point's limits are its own exact quantiles (uniform order statistics are beta), at
-    the one local level that keeps 95% of samples inside everywhere (Aldor-Noiman et al.
-    2013). Samples are drawn jointly as cumulative gammas.
+    The limits of each point are exact quantiles (uniform order statistics are beta) at the local
+    level for which 95% of samples are inside at all points (Aldor-Noiman et al. 2013). Samples
+    are drawn jointly as cumulative gammas.
     """
     rng = stream(seed, "pictures/band")
     shapes = np.diff(np.concatenate([[-1], positions, [n]])).astype(np.float64)
-    draws = np.cumsum(rng.standard_gamma(shapes, size=(ENVELOPES, len(shapes))), axis=1)
+    draws = np.cumsum(rng.standard_gamma(shapes, size=(BANDS, len(shapes))), axis=1)
     below, above = positions + 1.0, n - positions.astype(np.float64)
     cdf = betainc(below, above, draws[:, :-1] / draws[:, -1:])
     level = float(np.quantile(np.minimum(cdf, 1.0 - cdf).min(axis=1), 0.05))
@@ -141,7 +142,7 @@ def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vecto
 
 
 def _pvalues(view: SliceView) -> list[float]:
-    """Return the published Anderson-Darling p-value of each slice on its own."""
+    """Return the published Anderson-Darling p-value of each single slice."""
     statistics = ANDERSON_DARLING.statistic(view)
     law = ANDERSON_DARLING.published[view.parameters]
     return [float(p) for p in np.atleast_1d(law(statistics, view.n))]
@@ -155,8 +156,8 @@ def coordinate_figures(
     Parameters
     ----------
     coordinates : Coordinates
-    cube : ndarray or None
-        The same rows on the unit interval, where the target is the uniform cube.
+    cube : ndarray, shape (m, d), or None
+        The same rows in the unit cube, for a uniform target.
     names : sequence of str, optional
     """
     figures = []
@@ -187,7 +188,7 @@ def coordinate_figures(
 
 
 def cube_rows(x: NDArray[Any], target: Target, count: int) -> NDArray[Any] | None:
-    """Return `count` rows on the unit interval, where the target is the uniform cube."""
+    """Return `count` rows in the unit cube, for a uniform target; None for others."""
     if not isinstance(target, Uniform):
         return None
     step = -(-len(x) // count)
@@ -195,9 +196,9 @@ def cube_rows(x: NDArray[Any], target: Target, count: int) -> NDArray[Any] | Non
 
 
 def spectrum_figure(canonical: Canonical, seed: int) -> SpectrumFigure | None:
-    """Return the eigenvalues of the covariance, and their range for N(0, I) at this n and d.
+    """Return the eigenvalues of the covariance, and their band for N(0, I) at this n and d.
 
-    Under any-normal every spectrum is allowed, so there is no range to show.
+    There is no band for any-normal, which allows every spectrum.
     """
     n = len(canonical.rows)
     d = len(canonical.mean)
@@ -217,9 +218,9 @@ def spectrum_figure(canonical: Canonical, seed: int) -> SpectrumFigure | None:
 
 
 def _spectrum_band(n: int, d: int, seed: int) -> tuple[Vector, Vector, Vector]:
-    """Return a band that holds all ordered eigenvalues of about 95% of samples of N(0, I).
+    """Return low, middle and high of a band of ordered eigenvalues for N(0, I).
 
-    The mean of a few draws is its middle.
+    It contains all eigenvalues of about 95% of samples; its middle is the mean of a few draws.
     """
     count = SPECTRA if d <= 128 else SPECTRA // 2
     draws = np.array([_null_spectrum(n, d, seed, i) for i in range(count)])
@@ -230,7 +231,7 @@ def _spectrum_band(n: int, d: int, seed: int) -> tuple[Vector, Vector, Vector]:
 
 
 def _null_spectrum(n: int, d: int, seed: int, index: int) -> Vector:
-    """Eigenvalues of the 1/n covariance of N(0, I), by Bartlett's decomposition."""
+    """Eigenvalues of the 1/n covariance of n rows of N(0, I), by Bartlett's decomposition."""
     rng = stream(seed, "pictures/spectrum", index)
     factor = np.tril(rng.standard_normal((d, d)), -1)
     factor[np.diag_indices(d)] = np.sqrt(rng.chisquare(n - 1 - np.arange(d)))

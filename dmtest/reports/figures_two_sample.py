@@ -31,24 +31,24 @@ from dmtest.results.figures import (
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.typing import Vector
 
-# Permutations behind the band of a slice, and bins of a histogram at most.
+# Most permutations behind the band of a slice; most bins of a histogram.
 BANDS, BINS = 499, 60
-# Rows times squared columns up to which a band of the spectrum is permuted.
+# Most rows times squared columns with a band of the spectrum.
 SPECTRUM_WORK = 500_000_000
 
 
 def column_distances(pool: Pool) -> Vector:
-    """Kolmogorov-Smirnov distance of the two samples in every column: shape (d,)."""
+    """Kolmogorov-Smirnov distance of the two samples in each column: shape (d,)."""
 
     def task(part: slice) -> Vector:
-        found = []
+        distances = []
         for j in range(part.start, part.stop):
             x, y = np.sort(pool.x[:, j]), np.sort(pool.y[:, j])
             grid = np.concatenate([x, y])
-            apart = np.searchsorted(x, grid, side="right") / pool.n
-            apart -= np.searchsorted(y, grid, side="right") / pool.m
-            found.append(float(np.abs(apart).max()))
-        return np.array(found)
+            difference = np.searchsorted(x, grid, side="right") / pool.n
+            difference -= np.searchsorted(y, grid, side="right") / pool.m
+            distances.append(float(np.abs(difference).max()))
+        return np.array(distances)
 
     return np.concatenate(list(run_tasks(task, blocks(pool.d, 16))))
 
@@ -56,7 +56,7 @@ def column_distances(pool: Pool) -> Vector:
 def column_figures(
     pool: Pool, distances: Vector, names: Sequence[str] | None
 ) -> tuple[CoordinateFigure, ...]:
-    """Return histograms of the columns that differ most, with the reference's."""
+    """Return histograms of the columns that differ most, in both samples."""
     figures = []
     for j in map(int, np.argsort(-distances, kind="stable")[:SHOWN]):
         x, y = (np.asarray(a[:, j], dtype=np.float64) for a in (pool.x, pool.y))
@@ -86,7 +86,7 @@ def column_figures(
 def pair_slice_figures(
     pool: Pool, drawn: LabelledStatistic, names: Sequence[str] | None, replicates: int
 ) -> tuple[SliceFigure, ...]:
-    """Return Q-Q plots of data against reference along the worst and a typical slice."""
+    """Return Q-Q plots of data against reference, of the worst and of a typical slice."""
     assert drawn.slices is not None
     assert drawn.distances is not None
     lines = drawn.slices
@@ -94,7 +94,7 @@ def pair_slice_figures(
     marks = Labels(pool.n, pool.m, min(replicates, BANDS), pool.seed)
     figures = []
     for role, k, title in chosen_slices(scaled[:, 0]):
-        reached = np.count_nonzero(scaled[k, 1:] >= scaled[k, 0] * (1.0 - 1e-11))
+        exceeding = np.count_nonzero(scaled[k, 1:] >= scaled[k, 0] * (1.0 - 1e-11))
         expected, observed, low, high = _quantiles(lines.values[k], lines.order[k], marks)
         figures.append(
             SliceFigure(
@@ -106,23 +106,23 @@ def pair_slice_figures(
                 low=seven_digits(low),
                 high=seven_digits(high),
                 loadings=loadings(lines.directions[k], names),
-                pvalue=(1.0 + reached) / scaled.shape[1],
+                pvalue=(1.0 + exceeding) / scaled.shape[1],
             )
         )
     return tuple(figures)
 
 
 def _quantiles(values: Vector, order: NDArray[np.int32], labels: Labels) -> tuple[Vector, ...]:
-    """Return quantiles of reference and data, in the reference's sds, and a simultaneous band.
+    """Return quantiles of reference and data, in sds of the reference, and a simultaneous band.
 
-    The band, 95%, is that of the difference under permutation, at the one local level which keeps
-    95% of the permutations inside everywhere.
+    The 95% band is that of the difference under permutation, at the local level for which 95% of
+    permutations are inside at all points.
     """
     fewer = min(labels.n, labels.m)
     at = (np.arange(min(POINTS, fewer)) + 0.5) / min(POINTS, fewer)
     ours = (at * labels.n).astype(np.intp)
     theirs = (at * labels.m).astype(np.intp)
-    apart = []
+    differences = []
     first: tuple[Vector, Vector] | None = None
     for batch in labels.batches():
         for marks in labels.marks(batch):
@@ -133,10 +133,10 @@ def _quantiles(values: Vector, order: NDArray[np.int32], labels: Labels) -> tupl
                 y = values[~mine]
                 middle, spread = float(y.mean()), float(y.std()) or 1.0
             else:
-                apart.append(pair[0] - pair[1])
+                differences.append(pair[0] - pair[1])
     assert first is not None
-    draws = np.sort(np.stack(apart), axis=0)
-    places = np.argsort(np.argsort(np.stack(apart), axis=0, kind="stable"), axis=0)
+    draws = np.sort(np.stack(differences), axis=0)
+    places = np.argsort(np.argsort(np.stack(differences), axis=0, kind="stable"), axis=0)
     count = len(draws)
     closest = np.minimum(places, count - 1 - places).min(axis=1)
     level = int(np.quantile(closest, 0.05, method="lower"))
@@ -146,7 +146,7 @@ def _quantiles(values: Vector, order: NDArray[np.int32], labels: Labels) -> tupl
 
 
 def pair_spectrum_figure(pool: Pool, ours: Moments, theirs: Moments) -> SpectrumFigure | None:
-    """Return eigenvalues of both covariances, and a permuted band around the reference's."""
+    """Return eigenvalues of both covariances, and a permutation band around the reference's."""
     d = pool.d
     if not 2 <= d <= LARGEST_SPECTRUM:
         return None
@@ -164,7 +164,7 @@ def pair_spectrum_figure(pool: Pool, ours: Moments, theirs: Moments) -> Spectrum
 
 
 def _spectrum_width(pool: Pool) -> Vector:
-    """Return half the width of the band of each eigenvalue, from permuted differences."""
+    """Return the half width of the band of each eigenvalue, from permuted differences."""
     rows = pool.rows(slice(0, pool.total))
     marks = Labels(pool.n, pool.m, SPECTRA, pool.seed).marks(slice(1, SPECTRA + 1))
 

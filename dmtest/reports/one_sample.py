@@ -42,7 +42,7 @@ def one_sample_report(
     augmented: Sample | None,
     started: float,
 ) -> Report:
-    """Report on one sample, all arguments past the gate.
+    """Report on one sample; all arguments are validated.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ def one_sample_report(
     plan : Plan
         Seed, slices, replicates and budget of the tests.
     tests : str, iterable of str or None
-        Names; None for the default battery and the search over directions.
+        Names; None for the default battery and the search for the worst directions.
     alpha : float
         Level of the verdict.
     tolerance : float or None
-        Nats to certify.
+        Divergence after noise to certify, in nats.
     augmented : Sample or None
-        Augmentations, row by row beside `sample`.
+        Augmentations: row i is the positive pair of row i of `sample`.
     started : float
         Time by ``time.perf_counter``.
     """
@@ -83,20 +83,24 @@ def one_sample_report(
 
     # 5. Bound the divergence after noise, and compare the bound with the tolerance.
     profile = sections.profile_section(canonical, name, tolerance, seed, progress)
-    certificate = sections.certificate_section(canonical, profile, name, tolerance, alpha, seed)
+    certificate = sections.certificate_section(
+        canonical, profile, name, tolerance=tolerance, alpha=alpha, seed=seed
+    )
 
-    # 6. After a rejection, find the rows that the most telling test needs.
+    # 6. After a rejection, estimate the rows that the test with the smallest p-value needs.
     power = None
     if rejected:
         power = sections.detectability_section(
-            sample, target, battery.outcomes, alpha, seed, progress
+            sample, target, battery.outcomes, alpha=alpha, seed=seed, progress=progress
         )
 
     # 7. Measure the effects.
     pairs = None if augmented is None else (sample, augmented)
-    effects = sections.effects_section(canonical, battery, profile, power, pairs, seed)
+    effects = sections.effects_section(
+        canonical, battery, profile=profile, power=power, pairs=pairs, seed=seed
+    )
 
-    # 8. Keep the numbers behind the figures.
+    # 8. Compute the numbers behind the figures.
     coordinates = describe_coordinates(sample.x if target.fitted else canonical.rows, target.fitted)
     names, cube = sample.names, cube_rows(sample.x, target, coordinates.m)
     figures = Figures(
@@ -125,7 +129,7 @@ def one_sample_report(
         )
         diagnosis = diagnose(evidence)
 
-    # 10. Decide, and keep the facts of the run.
+    # 10. Decide, and collect the facts of the run.
     facts = replace(
         sections.provenance_of(sample, combined.outcomes, hypothesis(name), started),
         slices=0 if battery.directions is None else len(battery.directions),

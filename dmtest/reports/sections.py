@@ -1,4 +1,4 @@
-"""What a report adds to the battery: directions, profile, certificate, power, effects, facts."""
+"""Parts of a report beside its tests: directions, profile, certificate, power, effects, facts."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ from dmtest.runtime.parallel import Progress
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
 
-# Rows that a report gives to the parts that take density estimates, and to the search.
+# Most rows of density estimates in a report, and of its search for directions.
 SHAPE_ROWS, SEARCH_ROWS = 4000, 20_000
 DIRECTIONS, FEWEST_SEARCH, ROWS_PER_COLUMN = 3, 200, 4
-# Subsamples of every size, and rows of the largest, in a report.
+# Subsamples of each size in a report, and rows of the largest.
 DRAWS, TOP = 50, 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a tolerance was compared with.
+    """A tolerance and the bound that it is compared with, in nats.
 
     Attributes
     ----------
     tolerance, high : float
-        Nats; `high` is the one-sided confidence bound of level 1 - alpha.
+        `high` is the one-sided confidence bound of level 1 - alpha.
     lower : float
-        Lower estimate of the smoothed divergence.
+        Lower end of the bracket of the smoothed divergence.
     n : int
         Rows that were used.
     """
@@ -65,13 +65,13 @@ class Certificate:
 
     @property
     def holds(self) -> bool:
-        """Whether the divergence is certified to be under the tolerance."""
+        """Whether the bound certifies a divergence of at most the tolerance."""
         return self.high <= self.tolerance
 
     def rows_needed(self) -> int | None:
-        """Guess the rows that would decide; None if the divergence is no smaller than that.
+        """Extrapolate the rows that would certify the tolerance; None if no number would.
 
-        The bound's excess goes down with the root of n.
+        The bound less `lower` is taken to shrink as 1 / sqrt(n).
         """
         room = self.tolerance - self.lower
         if self.holds or room <= 0.0 or not np.isfinite(self.high):
@@ -80,7 +80,7 @@ class Certificate:
 
 
 def directions_section(canonical: Canonical, replicates: int, seed: int) -> list[Direction]:
-    """Return the worst directions, where half of the rows can find any."""
+    """Return the worst directions; none where half of the rows are too few for a search."""
     n, d = canonical.rows.shape
     if d < 2 or n < max(FEWEST_SEARCH, ROWS_PER_COLUMN * d) or canonical.unit is not None:
         return []
@@ -94,7 +94,7 @@ def profile_section(
     seed: int,
     progress: Progress | None,
 ) -> KLProfile | None:
-    """Return the profile of the divergence after noise, where there are rows for it."""
+    """Return the profile of the divergence after noise; None for few rows or a sphere."""
     if len(canonical.rows) < FEWEST_PROFILE or canonical.unit is not None:
         return None
     rows = None if tolerance is not None else PROFILE_ROWS
@@ -105,23 +105,24 @@ def certificate_section(
     canonical: Canonical,
     profile: KLProfile | None,
     target: str,
+    *,
     tolerance: float | None,
     alpha: float,
     seed: int,
 ) -> Certificate | None:
-    """Return what the tolerance is compared with; None without a tolerance.
+    """Return the certificate of a tolerance; None without a tolerance.
 
     Raises
     ------
     InputError
-        If there is a tolerance and no profile to compare it with.
+        If there is a tolerance but no profile to compare it with.
     """
     if tolerance is None:
         return None
     if profile is None:
         raise InputError(
-            f"tolerance: nothing can be certified of n = {len(canonical.rows)} rows for target "
-            f"{target!r}; it takes 128 rows and a target other than the sphere."
+            f"tolerance: n = {len(canonical.rows)} rows cannot certify anything for target "
+            f"{target!r}; this needs 128 rows and a target other than the sphere."
         )
     return certify(canonical, profile, tolerance, alpha, seed)
 
@@ -129,10 +130,10 @@ def certificate_section(
 def certify(
     canonical: Canonical, profile: KLProfile, tolerance: float, alpha: float, seed: int
 ) -> Certificate:
-    """Bound the divergence at the default noise, one-sided."""
+    """Bound the divergence at the default noise from above, with confidence 1 - alpha."""
     point = profile.point
     high = upper_bound(canonical, point.noise, profile.batch, alpha, seed)
-    # Values that the target cannot give are at an infinite distance before any noise.
+    # Values outside the support are at an infinite divergence from the target.
     high = np.inf if canonical.outside else high
     return Certificate(tolerance, high, point.lower, profile.n)
 
@@ -141,11 +142,12 @@ def detectability_section(
     sample: Sample,
     target: Target,
     outcomes: Sequence[Outcome],
+    *,
     alpha: float,
     seed: int,
     progress: Progress | None,
 ) -> Detectability | None:
-    """Return the power of the test with the smallest p-value on subsamples."""
+    """Return the power on subsamples of the test with the smallest p-value; None without one."""
     if sample.n // 2 < 2 * max(20, sample.d) or target.name == "sphere":
         return None
     spec = most_telling(outcomes, target)
@@ -165,33 +167,34 @@ def detectability_section(
 
 
 def most_telling(outcomes: Sequence[Outcome], target: Target) -> OneSampleTest | None:
-    """Find the test with the smallest p-value among those that subsamples can be given to."""
+    """Return the test with the smallest p-value among those that can be run on subsamples."""
     usable: list[tuple[float, OneSampleTest]] = []
     for one in outcomes:
         spec = find(one.test, target.name) or find(one.test, "product")
-        if isinstance(spec, SliceTest) or (isinstance(spec, RowTest) and _subsampled(spec)):
+        if isinstance(spec, SliceTest) or (isinstance(spec, RowTest) and _runs_on_subsamples(spec)):
             usable.append((one.pvalue, spec))
     return min(usable, key=lambda pair: pair[0])[1] if usable else None
 
 
-def _subsampled(spec: RowTest) -> bool:
+def _runs_on_subsamples(spec: RowTest) -> bool:
     return not spec.coloured and not spec.exact and spec.most is None
 
 
 def effects_section(
     canonical: Canonical,
     battery: Battery,
+    *,
     profile: KLProfile | None,
     power: Detectability | None,
     pairs: tuple[Sample, Sample] | None,
     seed: int,
 ) -> dict[str, Effect]:
-    """Return all effects of one sample by name, in the order in which they are shown.
+    """Return all effects of one sample by name, in the order of the report.
 
     Parameters
     ----------
     canonical : Canonical
-        The sample on normal scale, (n, r).
+        The sample on normal scale, shape (n, d).
     battery : Battery
         Its tests, with the directions of the slices.
     profile : KLProfile or None
@@ -199,9 +202,9 @@ def effects_section(
     power : Detectability or None
         Power on subsamples.
     pairs : (Sample, Sample) or None
-        The sample, and augmentations row by row beside it.
+        The sample and its augmentations, positive pairs row by row.
     seed : int
-        Of the null that a distance is debiased with, and of density estimates.
+        Seed of the null behind the bias of a distance, and of density estimates.
     """
     estimates = {} if canonical.fitted else gaussian_estimates(canonical)
     estimates |= density_section(canonical, seed)
@@ -216,7 +219,7 @@ def effects_section(
 
 
 def density_section(canonical: Canonical, seed: int) -> Estimates:
-    """Estimate the parts of the divergence that take densities; rows on a sphere have none."""
+    """Estimate the parts of the divergence that need densities; rows on a sphere have none."""
     if canonical.unit is not None:
         return {}
     return density_estimates(canonical, seed, rows=SHAPE_ROWS)
@@ -225,7 +228,7 @@ def density_section(canonical: Canonical, seed: int) -> Estimates:
 def provenance_of(
     sample: Sample, outcomes: Sequence[Outcome], target: str, started: float
 ) -> Provenance:
-    """Return the facts that every run has; `started` is its time by ``time.perf_counter``."""
+    """Return the facts common to all runs; `started` is its time by ``time.perf_counter``."""
     described = describe((o.test for o in outcomes), target)
     return Provenance(
         source=sample.source,

@@ -36,7 +36,7 @@ def two_sample_report(
     arguments: Mapping[str, object],
     started: float,
 ) -> Report:
-    """Report on two samples, all arguments past the gate.
+    """Report on two samples; all arguments are validated.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def two_sample_report(
     alpha : float
         Level of the verdict.
     arguments : mapping
-        Arguments that differ from the defaults, by name; None for those that do not.
+        Arguments by name; None for those at their default.
     started : float
         Time by ``time.perf_counter``.
     """
@@ -60,7 +60,7 @@ def two_sample_report(
     adjusted = tuple(float(p) for p in holm([o.pvalue for o in result.outcomes]))
     rejected = result.pvalue <= alpha
 
-    # 2. Measure effects, and search for the directions of the largest difference.
+    # 2. Measure effects, and search for directions of largest difference.
     pool = Pool(sample.x, reference.sample.x, plan.seed)
     ours, theirs = moments_of(sample.x), moments_of(reference.sample.x)
     distances, directions = np.zeros(0), list[Direction]()
@@ -81,16 +81,16 @@ def two_sample_report(
         alpha=alpha,
     )
 
-    # 3. After a rejection, say what differs.
+    # 3. After a rejection, write the diagnosis.
     diagnosis: tuple[Finding, ...] = ()
     if rejected:
         diagnosis = (
             rotation_findings(contrast) if reference.rotation else contrast_findings(contrast)
         )
 
-    # 4. Keep the numbers behind the figures, and the facts of the run.
+    # 4. Compute the numbers behind the figures, and collect the facts of the run.
     figures = _figures(contrast, reference, result, plan.replicates)
-    call, command = _repeat(sample, reference, alpha, plan.seed, arguments)
+    call, command = _call_and_command(sample, reference, alpha, plan.seed, arguments)
     facts = replace(
         provenance_of(sample, result.outcomes, "reference", started),
         reference=reference.sample.source,
@@ -147,27 +147,27 @@ def _warnings(sample: Sample, other: Sample, result: Comparison) -> tuple[Findin
 
 
 def _shared_rows(sample: Sample, other: Sample) -> tuple[Finding, ...]:
-    """Return how many rows are in both samples: they are no evidence of one distribution."""
+    """Return a finding if rows are in both samples: they are no evidence of one distribution."""
     count = common_rows(sample, other)
     if not count:
         return ()
     if count == sample.n == other.n:
         text = (
-            "Data and reference hold the same rows: this compares a sample with itself, and "
-            "says nothing of the distribution it came from."
+            "Data and reference have the same rows: a comparison of a sample with itself says "
+            "nothing about its distribution."
         )
         return (Finding("same-rows", text, count),)
     text = (
-        f"{count} of {sample.n} rows of the data are rows of the reference too: the samples "
-        f"are not independent, which makes the tests blind to what these rows hide."
+        f"{count} of {sample.n} rows of the data are also rows of the reference: the samples "
+        f"are not independent, so the tests may miss a difference."
     )
     return (Finding("common-rows", text, count),)
 
 
-def _repeat(
+def _call_and_command(
     sample: Sample, reference: Reference, alpha: float, seed: int, arguments: Mapping[str, object]
 ) -> tuple[str, str]:
-    """Return the call that repeats the run, and the command where both samples are files."""
+    """Return the call that repeats the run, and the command; empty unless both are files."""
     sources = sample.source, reference.sample.source
     given = {name: value for name, value in arguments.items() if value is not None}
     parts = [

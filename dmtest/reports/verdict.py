@@ -1,4 +1,4 @@
-"""From p-values to the verdict of a report on one sample."""
+"""The global p-value and the verdict of a report on one sample."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from dmtest.reports.sections import Certificate
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical
 
-# Shares of the level: of the battery on all rows, and of the search over directions.
+# Weights of the battery on all rows, and of the search over directions.
 WEIGHTS = (0.8, 0.2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:
-    """All tests of a report together.
+    """The tests of a report, combined.
 
     Attributes
     ----------
     outcomes : tuple of Outcome
-        Those of the battery, and what the report adds.
+        Tests of the battery, the search over directions, and the test of the support.
     pvalue : float
         Global, family-wise p-value.
     method : str
-        How it was made.
+        Method behind the global p-value.
     floor : float or None
-        The smallest that it can be, given the replicates.
+        Smallest value that the replicates allow for it.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -49,11 +49,12 @@ def combine(
     battery : Battery
         Tests with their min-p.
     directions : sequence of Direction
-        Worst directions, tested on rows that had no part in choosing them; may be empty.
+        Worst directions, tested on rows that were not used to choose them; may be empty.
     canonical : Canonical
-        The sample on normal scale; knows values outside the support of the target.
+        The sample on normal scale, with the count of values outside the target's support.
     target : str
     seed : int
+        Seed of the run.
     """
     outcomes = tuple(battery.outcomes)
     pvalue, method, floor = battery.pvalue, battery.method, battery.floor
@@ -64,7 +65,7 @@ def combine(
         method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
             *WEIGHTS
         )
-        # The search has a floor of its own, which is smaller here.
+        # The floor of the search is smaller.
         floor = None if floor is None else floor / WEIGHTS[0]
     if canonical.outside:
         support = _support_outcome(canonical, target, seed)
@@ -73,7 +74,7 @@ def combine(
 
 
 def _search_outcome(directions: Sequence[Direction], canonical: Canonical, target: str) -> Outcome:
-    """Return the search as a test: its smallest p-value, adjusted for the directions."""
+    """Return the search as a test: its smallest p-value, adjusted for the number of directions."""
     best = min(directions, key=lambda one: one.adjusted)
     n, d = canonical.rows.shape
     return Outcome(
@@ -92,7 +93,7 @@ def _search_outcome(directions: Sequence[Direction], canonical: Canonical, targe
 
 
 def _support_outcome(canonical: Canonical, target: str, seed: int) -> Outcome:
-    """Return the exact test that values outside the support amount to."""
+    """Return the outcome of values outside the support: an exact test with p-value 0."""
     n, d = canonical.rows.shape
     return Outcome(
         test=SUPPORT.name,
@@ -108,7 +109,7 @@ def _support_outcome(canonical: Canonical, target: str, seed: int) -> Outcome:
 
 
 def verdict_of(rejected: bool, certificate: Certificate | None) -> str:
-    """Return the verdict: a tolerance that is certified decides, whatever the p-value."""
+    """Return the verdict; a certified tolerance decides it, whatever the p-value."""
     if certificate is not None and certificate.holds:
         return "equivalent"
     if rejected:

@@ -1,4 +1,4 @@
-"""The result of a check: named rows that pass or fail, and the ways to pass it on."""
+"""The result of a check: named rows that pass or fail, and its output formats."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """One thing that was checked.
+    """One row of a check.
 
     Attributes
     ----------
     name : str
         Stable name, such as ``"kl-scale"`` or ``"max-kl"``.
     kind : {"verdict", "effect", "limit", "comparison"}
+        The verdict, a departure, an absolute limit, or the two-sample comparison.
     label : str
-        The name for a reader.
+        Name for readers.
     passed : bool or None
-        None where it could not be compared; `message` says why.
+        None if it could not be compared; `message` says why.
     message : str
-        One sentence for a reader.
+        One sentence for readers.
     value, baseline : float or None
-        Now and then.
+        Values in the checked sample and in the baseline.
     difference, error : float or None
-        `value` less `baseline`, and the standard error of that.
+        `value` less `baseline`, and its standard error.
     pvalue : float or None
-        Of the test of the difference; with several effects, adjusted for all of them (Holm).
+        P-value of the difference; for departures adjusted for their number (Holm).
     limit : float or None
-        What `pvalue`, or the value itself where `kind` is ``"limit"``, was compared with.
+        Bound of `pvalue`; of `value` where `kind` is ``"limit"``.
     unit : str
+        Unit of `value`, such as ``"nats"``.
     """
 
     name: str
@@ -64,21 +66,21 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CheckResult:
-    """Whether an encoder is as good as its baseline, with what was compared.
+    """Whether an encoder is as good as its baseline, with all rows that were compared.
 
     Attributes
     ----------
     passed : bool
-        True when no row failed.
+        True if no row failed.
     alpha : float
-        Chance, at most, that a fresh sample of the same encoder fails (limits aside).
+        Largest probability that a fresh sample of the same encoder fails (limits aside).
     rows : tuple of CheckRow
     report : Report
-        Of the data that were checked.
+        Report on the checked data.
     baseline : dict or None
-        What is known of the baseline: source, n, verdict, version, created, rows of its sample.
+        Facts of the baseline: source, n, d, verdict, pvalue, version, created, sample_rows.
     warnings : tuple of Finding
-        What a reader has to know of the comparison.
+        Findings about the data and about the baseline.
     """
 
     passed: bool
@@ -115,16 +117,16 @@ class CheckResult:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return strict JSON, and write it to `path` when one is given."""
-        return _written(serial.dumps(self.to_dict()) + "\n", path)
+        return _write(serial.dumps(self.to_dict()) + "\n", path)
 
     def to_junit(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return JUnit XML, a test case for each row, and write it when `path` is given."""
+        """Return JUnit XML with one test case per row, and write it when `path` is given."""
         from dmtest.render.text import ci
 
-        return _written(ci.junit(self), path)
+        return _write(ci.junit(self), path)
 
     def annotations(self) -> list[str]:
-        """Return GitHub's workflow commands: an error for each failure, a warning for each note."""
+        """Return GitHub's workflow commands: an error per failure, a warning per finding."""
         from dmtest.render.text import ci
 
         return ci.commands(self)
@@ -144,16 +146,16 @@ class CheckResult:
         return terminal.text(self)
 
     def _repr_html_(self) -> str:
-        """Return the text for a notebook, in its own colours."""
+        """Return the text for a notebook, in the notebook's colours."""
         return f"<pre>{escape(str(self))}</pre>"
 
     def __repr__(self) -> str:
         """Return one line; the full text is ``str(result)``."""
-        said = "passed" if self.passed else f"failed: {', '.join(r.name for r in self.failures)}"
-        return f"<CheckResult {said}; {len(self.rows)} rows, alpha={self.alpha:g}>"
+        result = "passed" if self.passed else f"failed: {', '.join(r.name for r in self.failures)}"
+        return f"<CheckResult {result}; {len(self.rows)} rows, alpha={self.alpha:g}>"
 
 
-def _written(text: str, path: str | os.PathLike[str] | None) -> str:
+def _write(text: str, path: str | os.PathLike[str] | None) -> str:
     if path is not None:
         serial.write(path, text)
     return text

@@ -1,7 +1,7 @@
-"""The table of effects: a row for everything whose size a report or a check can state.
+"""The table of effects: one row for each effect of a report or a check.
 
 A new effect is one row here and one function in :mod:`dmtest.effects` that returns its estimate.
-Texts in braces are filled in by that function (:meth:`EffectRow.filled`).
+That function fills in the words in braces (:meth:`EffectRow.filled`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dmtest.results.outcome import Effect
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:
-    """An effect, whatever its value.
+    """The texts and the scale of an effect.
 
     Attributes
     ----------
@@ -25,15 +25,16 @@ class EffectRow:
     label, unit, note : str
         As in `Effect`.
     squared : bool
-        Whether estimates are of the square; a report shows the root.
+        Whether estimates are of the square; reports show the root.
     least, most : float
-        What a report cuts the value and its limits off at.
+        Range to which reports cut the value and its limits off.
     departure, departure_unit : str
-        Label and unit in a check; no label: checks do not compare it. No unit: that of a report.
+        Label and unit in checks. Without a label, checks do not compare it; without a unit, that
+        of reports is used.
     within : str
-        Name of the effect that this is a part of, in tables.
+        Name of the effect that this one is a part of.
     cause : str
-        What the part of the divergence comes from, in figures.
+        Source of this part of the divergence, in figures.
     """
 
     name: str
@@ -50,23 +51,23 @@ class EffectRow:
     cause: str = ""
 
     def filled(self, **words: Any) -> EffectRow:
-        """Fill in what the texts have in braces."""
+        """Return the row with the words in braces filled in."""
         texts = ("label", "unit", "note", "departure")
         return replace(self, **{name: getattr(self, name).format(**words) for name in texts})
 
-    def shown(self, value: float) -> float:
-        """Return an estimate or a limit as a report shows it: cut off, on the effect's scale."""
+    def on_scale(self, value: float) -> float:
+        """Return an estimate or a limit on the scale of reports: cut off, or the root."""
         if self.squared:
             return math.sqrt(max(value, 0.0))
         return min(self.most, max(self.least, value))
 
     def effect(self, estimate: Estimate, confidence: float = 0.95) -> Effect:
-        """Return an estimate as the effect of a report, with its limits where it has an error."""
-        value = None if estimate.value is None else self.shown(estimate.value)
+        """Return an estimate as an effect, with confidence limits if it has an error."""
+        value = None if estimate.value is None else self.on_scale(estimate.value)
         limits = estimate.limits(confidence)
         if limits is None:
             return self.within_limits(value, note=estimate.note)
-        low, high = map(self.shown, limits)
+        low, high = map(self.on_scale, limits)
         return self.within_limits(value, low, high, confidence, estimate.note)
 
     def within_limits(
@@ -77,7 +78,7 @@ class EffectRow:
         confidence: float | None = None,
         note: str = "",
     ) -> Effect:
-        """Return the effect of a value and limits that are on the effect's scale already."""
+        """Return the effect of a value and limits that are already on the scale of reports."""
         return Effect(
             name=self.name,
             label=self.label,
@@ -94,7 +95,7 @@ Estimates: TypeAlias = dict[EffectRow, Estimate]
 
 
 def effects_of(estimates: Estimates, confidence: float = 0.95) -> dict[str, Effect]:
-    """Return estimates as the effects of a report, by name."""
+    """Return estimates as effects, by name."""
     return {row.name: row.effect(one, confidence) for row, one in estimates.items()}
 
 

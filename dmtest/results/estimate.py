@@ -1,7 +1,7 @@
-"""An estimate of a departure as computed: bias removed, before it is cut off at 0.
+"""Estimates of effects: bias removed, before they are cut off at 0.
 
-A report shows it as an `Effect` (:meth:`dmtest.results.effect_table.EffectRow.effect`), a check
-compares it with a baseline's as a `Departure` (:mod:`dmtest.checks.departures`).
+Reports show an estimate as an `Effect` (:meth:`dmtest.results.effect_table.EffectRow.effect`),
+checks compare it with that of a baseline as a `Departure` (:mod:`dmtest.checks.departures`).
 """
 
 from __future__ import annotations
@@ -14,26 +14,25 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """An estimate with what is known about its error.
+    """An estimate and the distribution of its error.
 
     Attributes
     ----------
     value : float or None
-        May be negative where the quantity itself cannot be. None where it is not estimable
-        (`note` says why), infinite where the sample lies in fewer dimensions than it has.
+        May be negative although the quantity cannot. None if it is not estimable (`note` says
+        why); infinite if the sample lies in fewer dimensions than it has columns.
     error : float or None
-        Standard error; None for a number that only describes the sample.
+        Standard error; None for a description of the sample.
     skewness : float
         Skewness of the error's distribution.
     df : int or None
-        Degrees of freedom behind `error`, where they are few.
+        Degrees of freedom of `error`, if they are few.
     folded : bool
         Whether departures in both directions count, so that tails count twice.
     noise, batch : float and int, or None
         Noise level and rows of a batch that a divergence after noise was computed with.
     note : str
-        What a reader has to know about this estimate; by default the note of its row in the
-        table of effects.
+        Note for readers; by default that of its row in the table of effects.
     """
 
     value: float | None
@@ -48,9 +47,9 @@ class Estimate:
     def limits(self, confidence: float) -> tuple[float, float] | None:
         """Confidence limits, not cut off; None without a value or an error.
 
-        By Hall's transformation where the error is skewed (:func:`hall_quantile`).
+        Hall's transformation allows for a skewed error (:func:`hall_quantile`).
         """
-        from scipy.special import ndtri  # here: pages are rendered without scipy
+        from scipy.special import ndtri  # late: pages are rendered without scipy
 
         if self.value is None or self.error is None:
             return None
@@ -59,10 +58,10 @@ class Estimate:
         return self.value - below, self.value - above
 
     def tail(self, distance: float, below: bool = False) -> float:
-        """Probability that the estimate is off by more than this many standard errors.
+        """Probability that the error exceeds this many standard errors, upwards or `below`.
 
-        Upwards, or downwards with `below`; of a gamma distribution where the error is skewed
-        (Pearson's type III), of Student's t where `df` is known.
+        The law of the error is Student's t if `df` is given, a gamma distribution (Pearson's type
+        III) if it is skewed, and normal otherwise.
         """
         from scipy.special import gammainc, gammaincc, ndtr, stdtr
 
@@ -101,9 +100,9 @@ class ResampledEstimate(Estimate):
 
 
 def hall_quantile(z: float, skewness: float) -> float:
-    """Quantile of a studentised mean whose summands, over sqrt n, have this skewness.
+    """Quantile of a studentised mean of this skewness, from a normal quantile.
 
-    Hall's (1992) monotone cubic transformation to a normal score, inverted.
+    It is the inverse of Hall's (1992) monotone cubic transformation.
     """
     if abs(skewness) < 1e-6:
         return z

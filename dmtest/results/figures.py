@@ -1,4 +1,4 @@
-"""The numbers behind the figures of a report: frozen records that are stored as plain JSON.
+"""The numbers behind the figures of a report: frozen records, stored as plain JSON.
 
 Lists of numbers are tuples of floats; None stands for a number that is not finite (strict JSON
 has none), such as an open end of a band.
@@ -20,18 +20,18 @@ Loadings = tuple[tuple[str, float], ...]
 
 
 def numbers(values: ArrayLike) -> Numbers:
-    """Return numbers as a figure stores them: None for those that are not finite."""
+    """Return numbers for storage: None for those that are not finite."""
     return tuple(serial.plain(np.asarray(values, dtype=np.float64)))
 
 
 def array(values: Sequence[float | None]) -> NDArray[np.float64]:
-    """Return stored numbers as an array, NaN where there is None."""
+    """Return stored numbers as an array, with NaN for None."""
     return np.array(values, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceFigure:
-    """Quantiles of one slice against those expected, with a simultaneous 95% band.
+    """Observed and expected quantiles of one slice, with a simultaneous 95% band.
 
     Attributes
     ----------
@@ -41,13 +41,13 @@ class SliceFigure:
         Index of its direction.
     title : str
     theoretical, observed : tuple of float
-        Quantiles of the target (of the reference, for two samples) and of the data.
+        Quantiles of the target (for two samples, of the reference) and of the data.
     low, high : tuple of float or None
-        The band; None where it is open.
+        Limits of the band; None where it is open.
     loadings : tuple of (str, float)
-        The columns that the direction weighs most, with their weights.
+        Columns with the largest weights of the direction, and these weights.
     pvalue : float or None
-        Of this slice alone.
+        P-value of this slice alone.
     """
 
     role: str = "typical"
@@ -62,7 +62,7 @@ class SliceFigure:
 
     @property
     def outside(self) -> NDArray[np.bool_]:
-        """Which quantiles lie outside the band."""
+        """Whether each quantile lies outside the band."""
         observed = array(self.observed)
         # Comparisons with NaN, an open end, are false.
         return (observed < array(self.low)) | (observed > array(self.high))
@@ -75,15 +75,15 @@ class CoordinateFigure:
     Attributes
     ----------
     name : str
-        The column.
+        Name of the column.
     ks : float or None
         Kolmogorov-Smirnov distance from the target.
     edges, density : tuple of float
-        Edges of the bins, and heights.
+        Edges of the bins, and their heights.
     mean, sd : float or None
     reference : {"uniform", "sample"} or None
-        What the target's curve is: uniform on [0, 1], or the histogram of the reference sample;
-        None for N(0, 1).
+        Curve of the target: uniform on [0, 1], or the histogram of the reference sample; None
+        for N(0, 1).
     reference_density : tuple of float or None
         Heights of the reference sample's histogram, on the same bins.
     """
@@ -98,7 +98,7 @@ class CoordinateFigure:
     reference_density: Numbers | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object; ``"reference"`` is there only where it is not N(0, 1)."""
+        """Return the JSON object, without ``"reference"`` for N(0, 1)."""
         shown: dict[str, Any] = {"name": self.name, "ks": self.ks}
         if self.reference == "uniform":
             shown["reference"] = self.reference
@@ -119,7 +119,7 @@ class SpectrumFigure:
     low, high : tuple of float or None
         Simultaneous 95% limits; None where there is no band.
     reference : tuple of float or None
-        Means of the eigenvalues for N(0, I); the eigenvalues of the reference, for two samples.
+        Mean eigenvalues under N(0, I); for two samples, the eigenvalues of the reference.
     """
 
     observed: Numbers
@@ -130,17 +130,17 @@ class SpectrumFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectionFigure:
-    """A direction that was chosen on one half of the rows, described by the other.
+    """A direction chosen on one half of the rows, described by the other half.
 
     Attributes
     ----------
     loadings : tuple of (str, float)
-        The columns that the direction weighs most, with their weights.
+        Columns with the largest weights, and these weights.
     rows : tuple of int
-        Rows of the data that stand out most along it.
+        Indices of the rows that stand out most along it.
     statistic : float
     pvalue, adjusted : float
-        By itself, and adjusted by Holm's method for the number of directions.
+        P-value alone, and adjusted for the number of directions (Holm).
     mean, variance, skewness, kurtosis : float
         Moments along it; kurtosis is the excess.
     """
@@ -160,7 +160,7 @@ class DirectionFigure:
 class NoisePoint:
     """The divergence after noise at one noise level; fields as in :func:`dmtest.kl_profile`.
 
-    An end of the bracket or of the interval is None where it is infinite.
+    Infinite ends of the bracket or of the interval are None.
     """
 
     noise: float
@@ -234,9 +234,9 @@ class Figures:
     Attributes
     ----------
     samples : {1, 2, 0}
-        How many samples the report is on; 0 where the numbers were not kept.
+        Number of samples of the report; 0 if the numbers were not stored.
     slices : tuple of SliceFigure
-        The worst slice, and a typical one.
+        The worst slice and a typical one.
     coordinates : tuple of CoordinateFigure
         The columns farthest from the target, worst first.
     spectrum : SpectrumFigure or None
@@ -244,7 +244,7 @@ class Figures:
     profile : ProfileFigure or None
         One sample only.
     detectability : PowerFigure or None
-        One sample only, where a test rejects.
+        One sample only, after a rejection.
     """
 
     samples: Literal[0, 1, 2] = 1
@@ -256,7 +256,7 @@ class Figures:
     detectability: PowerFigure | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the object ``"pictures"`` of a report's JSON; empty where nothing was kept."""
+        """Return the object ``"pictures"`` of a report's JSON; empty if nothing was stored."""
         if self.samples == 0:
             return {}
         shown: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The records that a computation ends in: frozen, flat and self-describing."""
+"""Records of results: findings, effects, outcomes of tests, mean p-values."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something seen in the data that a reader of the result has to know.
+    """Something noticed in the data, in a sentence and with a count.
 
     Attributes
     ----------
     code : str
         Stable name, such as ``"duplicate-rows"``.
     message : str
-        One sentence for a reader.
+        One sentence for readers.
     count : int or None
-        How many rows, columns or cells it concerns.
+        Number of rows, columns or cells that it concerns.
     """
 
     code: str
@@ -31,16 +31,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """How large a departure is, on a scale that does not saturate with n.
+    """The size of a departure, on a scale that does not grow with n.
 
     Attributes
     ----------
     name : str
         Stable name, such as ``"sliced-wasserstein-2"``.
     label : str
-        The name for a reader.
+        Name for readers.
     value : float or None
-        The estimate; None when it is not estimable (`note` says why).
+        The estimate; None if it is not estimable (`note` says why).
     low, high : float or None
         Confidence limits at `confidence`.
     confidence : float or None
@@ -48,7 +48,7 @@ class Effect:
     unit : str
         ``"nats"``, ``"standard deviations"``, ...
     note : str
-        How it was computed, and what would be needed when it was not.
+        Method of the estimate, or what an estimate would need.
     """
 
     name: str
@@ -72,19 +72,19 @@ class Outcome:
     Attributes
     ----------
     test : str
-        Registered name.
+        Name of the test.
     statistic : float
-        Value of the statistic; over slices, the registered reduction.
+        Value of the statistic; for tests of slices, reduced over slices.
     pvalue : float
-        Calibrated p-value; over slices, the global one.
+        Calibrated p-value; for tests of slices, over all slices.
     target : str
-        The hypothesis.
+        Name of the target.
     n, d : int
         Rows and columns tested.
     family : str
         ``"slices"`` or ``"pairs"``.
     method : str
-        How the p-value was calibrated.
+        Calibration of the p-value.
     replicates : int or None
         Monte Carlo replicates behind the p-value.
     pvalue_error : float or None
@@ -92,15 +92,15 @@ class Outcome:
     params : dict
         Tuning parameters used.
     seed : int or None
-        Entropy of the random streams; pass it as ``rng=`` to repeat the run.
+        Seed; pass it as ``rng=`` to repeat the run.
     slices : int or None
-        Number of directions projected on (slice tests only).
+        Number of slices (tests of slices only).
     reduction : str or None
-        How the slices were reduced to `statistic`.
+        Reduction of the slices to `statistic`, such as the mean.
     worst_slice : int or None
         Index of the slice that departs most.
     worst_statistic : float or None
-        The statistic of that slice.
+        Statistic of that slice.
     worst_pvalue : float or None
         Family-wise p-value of the worst slice, calibrated like `pvalue`.
     """
@@ -139,27 +139,27 @@ class MeanPValue:
     Attributes
     ----------
     test : str
-        Registered name of the test that was averaged.
+        Name of the test.
     mean : float
-        The mean p-value: a score that tends to 1/2 under a perfect match, not
-        a p-value.
+        The mean p-value. It is no p-value itself, but a score that tends to 1/2 for a perfect
+        match.
     low, high : float
-        Its asymptotic confidence interval over the draws.
+        Asymptotic confidence limits of the mean, over the draws.
     confidence : float
-        Level of that interval.
+        Confidence of these limits.
     pvalue : float
         The valid p-value ``min(1, 2 * mean)`` (Rueschendorf 1982; Vovk & Wang
         2020).
     draws, subsample : int
-        How many draws, and how many rows in each.
+        Number of draws, and rows in each.
     target : str
-        The hypothesis.
+        Name of the target.
     n, d : int
         Rows and columns of the sample.
     method : str
-        How the p-values that were averaged were computed.
+        Calibration of the single p-values.
     seed : int or None
-        Entropy of the random streams.
+        Seed; pass it as ``rng=`` to repeat the run.
     """
 
     test: str

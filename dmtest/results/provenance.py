@@ -1,4 +1,4 @@
-"""The facts of a run: what was tested, with what, when and how to repeat it."""
+"""The facts of a run: its data, arguments, software and time, and the call that repeats it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TWO_SAMPLES = (
     *("slices", "replicates", "pvalue_error", "pvalue_floor"),
     *("version", "numpy", "seconds", "created", "arguments", "call", "command"),
 )
-# Keys that a run writes as null where it has none, and those that go with a tolerance.
+# Keys that are written as null if there is no value; keys that belong to a tolerance.
 NULLABLE = frozenset({"source", "reference", "pvalue_error", "pvalue_floor"})
 CERTIFIED = frozenset({"certified_under", "rows_needed"})
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a test detects, and its reference, as the catalogue has them."""
+    """What a test detects, and its reference, from the catalogue."""
 
     sees: str = ""
     reference: str = ""
@@ -34,38 +34,39 @@ class Description:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """The facts of a run. None stands for what is not known or does not apply.
+    """The facts of a run; None if unknown or not applicable.
 
     Attributes
     ----------
     source : str or None
-        File, or type of the object, that the sample came from.
+        File, or type of the object, of the sample.
     dtype : str or None
     reference, reference_rows : str and int, or None
         Source and rows of the reference, for two samples.
     tests : tuple of str or None
         Names of the tests that were run.
     slices, replicates : int or None
-        Directions, and the fewest replicates behind a p-value.
+        Number of slices, and the fewest replicates behind a p-value.
     pvalue_error, pvalue_floor : float or None
-        Monte Carlo standard error of the global p-value, and the smallest that it can be.
+        Monte Carlo standard error of the global p-value, and its smallest possible value.
     rows_in_pictures : int or None
-        Rows behind the figures of coordinates.
+        Rows behind the histograms of columns.
     version, numpy : str or None
-        Of dmtest and NumPy.
+        Versions of dmtest and NumPy.
     seconds : float or None
+        Duration of the run.
     created : str or None
         Time of the run, ISO 8601.
     tolerance : float or None
-        Nats that the verdict was to certify.
+        Divergence after noise to certify, in nats.
     certified_under : float or None
-        Upper confidence bound that was compared with the tolerance; None where it is infinite.
+        Upper confidence bound of that divergence, in nats; None if it is infinite.
     rows_needed : int or None
-        Guess of the rows that would certify the tolerance.
+        Extrapolated number of rows that would certify the tolerance.
     arguments : dict or None
-        What was asked for beside the defaults.
+        Arguments of the call; None for those at their default.
     described : dict of str to Description
-        By test.
+        Descriptions by name of the test.
     call, command : str or None
         Python call and shell command that repeat the run.
     more : dict
@@ -96,19 +97,19 @@ class Provenance:
     more: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make the free-form parts plain, so that what is read back equals the original."""
+        """Make the free-form fields plain JSON, so that what is read back equals the original."""
         for name in ("certified_under", "arguments", "more"):
             object.__setattr__(self, name, serial.plain(getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object ``"computed"`` of a report's JSON."""
         order = ONE_SAMPLE if self.reference_rows is None else TWO_SAMPLES
-        shown = {name: getattr(self, name) for name in order}
+        values = {name: getattr(self, name) for name in order}
         null = NULLABLE if self.version is not None else frozenset[str]()
         null |= CERTIFIED if self.tolerance is not None else frozenset[str]()
         return {
             name: serial.plain(value)
-            for name, value in shown.items()
+            for name, value in values.items()
             if value is not None or name in null
         } | self.more
 

@@ -1,4 +1,4 @@
-"""The Report: everything one run found out, and the ways to pass it on."""
+"""The Report: all results of one run, and its output formats."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report:
-    """The verdict on one sample, with the evidence for it.
+    """The verdict on a sample, with the evidence for it.
 
     Attributes
     ----------
@@ -46,35 +46,35 @@ class Report:
     pvalue : float
         Global, family-wise p-value over all tests.
     pvalue_method : str
-        How it was made.
+        Method behind the global p-value.
     alpha : float
         Level of the verdict.
     target : str
-        The hypothesis.
+        Name of the target.
     n, d : int
         Rows and columns tested.
     seed : int
-        Entropy of the random streams; pass it as ``rng=`` to repeat the run.
+        Seed; pass it as ``rng=`` to repeat the run.
     outcomes : tuple of Outcome
-        One per test.
+        One for each test.
     adjusted : tuple of float
         Holm-adjusted p-values, in the order of `outcomes`.
     effects : dict of str to Effect
-        How large the departures are, by `Effect.name`.
+        Sizes of the departures, by `Effect.name`.
     diagnosis : tuple of Finding
-        What is wrong, most important first.
+        Sentences that say what is wrong, most important first.
     warnings : tuple of Finding
-        What a reader has to know about the data.
+        Findings about the data.
     provenance : Provenance
         The facts of the run: source, slices, replicates, version, seconds, ...
     figures : Figures
-        The numbers behind the plots: slices, coordinates, spectrum, directions, profile and
+        The numbers behind the figures: slices, coordinates, spectrum, directions, profile and
         detectability.
 
     Notes
     -----
-    A report read back from its JSON equals the original: `Outcome.params` are stored as plain
-    JSON values, and `provenance` and `figures` with None for a number that is not finite.
+    A report read from its JSON equals the original: `Outcome.params` are plain JSON values, and
+    `provenance` and `figures` have None for a number that is not finite.
     """
 
     verdict: str
@@ -94,7 +94,7 @@ class Report:
     figures: Figures = NO_FIGURES
 
     def __post_init__(self) -> None:
-        """Check what the pages rely on and make the parameters of tests plain."""
+        """Check verdict and adjusted p-values, and make the parameters of tests plain JSON."""
         if self.verdict not in VERDICTS:
             raise InputError(f"verdict: must be one of {', '.join(VERDICTS)}; got {self.verdict!r}")
         if len(self.adjusted) != len(self.outcomes):
@@ -158,12 +158,12 @@ class Report:
         Parameters
         ----------
         path_or_text : path-like or str
-            A file, or the JSON text itself (told by its opening brace).
+            A file, or JSON text (which starts with a brace).
 
         Raises
         ------
         InputError
-            When the file cannot be read or does not hold a report of schema 1.
+            If the file cannot be read or has no report of schema 1.
         """
         text, name = serial.read(path_or_text)
         data = serial.loads(text, name)
@@ -220,17 +220,17 @@ class Report:
         Parameters
         ----------
         backend : {"pandas", "polars"}
-            Whose data frame; ImportError when it is not installed. polars' has the seed, which
-            may be larger than its integers, and the parameters as text.
+            Library of the data frame; ImportError if it is not installed. In polars, seeds (which
+            may exceed its integers) and parameters are text.
         """
         from dmtest.render import frames
 
         return frames.frame(self, backend)
 
     def to_xarray(self) -> xr.Dataset:
-        """Return outcomes, effects and the numbers behind the plots as an xarray data set.
+        """Return outcomes, effects and the numbers behind the figures as an xarray data set.
 
-        Its dimensions are ``test``, ``effect`` and, for what the report has, ``slice`` and
+        Its dimensions are ``test``, ``effect`` and, as far as the report has them, ``slice`` and
         ``quantile``, ``rank`` (of eigenvalues), ``noise`` and ``rows``. ImportError without xarray.
         """
         from dmtest.render import frames
@@ -239,7 +239,7 @@ class Report:
 
     @property
     def panels(self) -> tuple[str, ...]:
-        """Names of the panels that `plot` can draw of this report."""
+        """Names of the figures that `plot` can draw of this report."""
         from dmtest.render.figures import plots
 
         return plots.names(self)
@@ -247,28 +247,28 @@ class Report:
     def plot(
         self, panels: str | Sequence[str] | None = None, *, ax: Axes | None = None, **options: Any
     ) -> Figure:
-        """Draw the report, or some panels of it, with matplotlib.
+        """Draw all figures of the report, or some of them, with matplotlib.
 
         Parameters
         ----------
         panels : str or sequence of str, optional
-            Names from `panels`: one panel, or several beside each other. Without it, a page
-            of all.
+            Names from `Report.panels`: one figure, or several beside each other. By default an
+            overview of all.
         ax : matplotlib Axes, optional
-            Where to draw a single panel.
+            Where to draw a single figure.
         **options
-            Passed to the panels, for example ``which=1`` for the second slice.
+            Options of the figures, for example ``which=1`` for the second slice.
 
         Returns
         -------
         matplotlib Figure
-            Made without pyplot: no global state, nothing to close.
+            It does not use pyplot: there is no global state and nothing to close.
 
         Raises
         ------
         InputError
-            When there is no such panel or the report has no numbers for it; the message
-            names those that there are.
+            If there is no such figure or the report has no numbers for it; the message lists
+            the figures that it has.
         """
         from dmtest.render.figures import plots
 
@@ -277,7 +277,7 @@ class Report:
         return plots.draw(panels if panels is not None else (), self, ax, **options)
 
     def _repr_html_(self) -> str:
-        """Return the compact HTML that notebooks show."""
+        """Return the compact HTML for notebooks."""
         from dmtest.render.page import html
 
         return html.fragment(self)

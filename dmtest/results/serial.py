@@ -1,4 +1,4 @@
-"""Strict JSON in and out: no NaN, no infinity, readable diffs."""
+"""Reading and writing of strict JSON: no NaN, no infinity, readable diffs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def plain(value: Any, *, keep: bool = False) -> Any:
     Parameters
     ----------
     value : object
-        Anything; what JSON has no word for becomes its ``str``.
+        Any object; one without a JSON type becomes its ``str``.
     keep : bool
-        Keep numbers that are not finite; otherwise they become None.
+        Whether to keep numbers that are not finite; otherwise they become None.
     """
     if isinstance(value, np.generic | np.ndarray):
         return plain(value.tolist(), keep=keep)
@@ -51,7 +51,7 @@ def plain(value: Any, *, keep: bool = False) -> Any:
 
 
 def encode(value: Any) -> Any:
-    """Turn records into plain JSON values, numbers that are not finite into strings."""
+    """Turn records into plain JSON values, and numbers that are not finite into strings."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, np.generic | np.ndarray):
@@ -68,7 +68,7 @@ def encode(value: Any) -> Any:
 
 
 def number(value: Any) -> Any:
-    """Read back a number that `encode` may have spelled out; None stays None."""
+    """Return a number that `encode` may have written as a string; None stays None."""
     if isinstance(value, str) and value in NOT_FINITE:
         return NOT_FINITE[value]
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -77,12 +77,12 @@ def number(value: Any) -> Any:
 
 
 def record(kind: type[Record], data: Mapping[str, Any]) -> Record:
-    """Build a record from a JSON object, leaving out keys that it does not know.
+    """Build a record from a JSON object; unknown keys are ignored.
 
     Raises
     ------
     TypeError, ValueError
-        If a key is missing or a value is not of the type that the record has.
+        If a key is missing or a value has the wrong type.
     """
     if not isinstance(data, Mapping):
         raise TypeError(f"{kind.__name__} is {type(data).__name__}, not an object")
@@ -96,7 +96,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _read(hint: Any, value: Any, name: str) -> Any:
-    """Return a JSON value as the type of a record's field."""
+    """Return a JSON value as the type of a field of a record."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         (some,) = (one for one in inside if one is not NoneType)
@@ -118,7 +118,7 @@ def _read(hint: Any, value: Any, name: str) -> Any:
     if hint is float and value is not None:
         return number(value)
     if hint is Any:
-        # Tuning parameters of a test; a text that only looks like a number is none of them.
+        # Parameters of a test: only the three strings of `encode` are numbers.
         return NOT_FINITE.get(value, value) if isinstance(value, str) else value
     if hint is not object:
         expect(hint, value, name)
@@ -126,7 +126,7 @@ def _read(hint: Any, value: Any, name: str) -> Any:
 
 
 def expect(kind: type, value: Any, name: str) -> None:
-    """Refuse a value that is not of a type; a bool is no number."""
+    """Raise if a value is not of a type; a bool is no number."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}")
 
@@ -134,8 +134,7 @@ def expect(kind: type, value: Any, name: str) -> None:
 def dumps(value: Any, indent: str = "") -> str:
     """Return indented JSON with lists of numbers or words on one line.
 
-    One number per line would make the file ten times as long and its diffs
-    unreadable.
+    With one number per line, files would be ten times as long and diffs unreadable.
     """
     deeper = indent + "  "
     if isinstance(value, dict) and value:
@@ -147,7 +146,7 @@ def dumps(value: Any, indent: str = "") -> str:
 
 
 def loads(text: str, name: str) -> dict[str, Any]:
-    """Parse a JSON object strictly; `name` is what errors call it."""
+    """Parse a JSON object strictly; errors call it `name`."""
 
     def refuse(word: str) -> float:
         raise ValueError(f"{word} is not JSON")

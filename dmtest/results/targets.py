@@ -1,7 +1,7 @@
-"""The targets that have a name: one row each, with the words that readers get for it.
+"""The named targets, one row each, with their descriptions for readers.
 
-Results carry a target by its name, so its words are needed where results are shown; the classes
-are in :mod:`dmtest.targets.targets`.
+Results refer to a target by name and describe it to readers, without the classes in
+:mod:`dmtest.targets.targets`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedTarget:
-    """A target by its name.
+    """A named target.
 
     Attributes
     ----------
     name : str
-        As it is passed to ``target=`` and ``--target``, and as results carry it.
+        Name in ``target=``, ``--target`` and results.
     kind : str
-        Its class in :mod:`dmtest.targets.targets`, which can be made without arguments; empty
-        where no name alone makes it.
+        Its class in :mod:`dmtest.targets.targets`; empty if the class needs arguments.
     words : str
-        The hypothesis in words; empty where the name says all that can be said.
+        The target in words; empty if they depend on arguments.
     tested : str
-        What its tests test, for the list of tests.
+        The hypothesis of its tests, for the list of tests.
     normal_scale : bool
-        Whether samples are brought to N(0, I), so that all tests of slices apply.
+        Whether samples are brought to normal scale, so that all tests of slices apply.
     fitted : bool
         Whether parameters are fitted to the sample.
     """

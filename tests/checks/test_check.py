@@ -284,7 +284,7 @@ def test_detectable_n_is_a_power() -> None:
     shifted = dmtest.check(x + 0.5, min_detectable_n=200)
     assert [row.name for row in shifted.failures] == ["min-detectable-n"]
     assert shifted.rows[0].value == pytest.approx(1.0, abs=0.1)
-    with pytest.raises(dmtest.InputError, match=r"min_detectable_n: 400 rows take .* 800; .* 600"):
+    with pytest.raises(dmtest.InputError, match=r"min_detectable_n: 400 rows need .* 800; .* 600"):
         dmtest.check(x, min_detectable_n=400)
 
 

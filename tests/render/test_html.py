@@ -147,38 +147,38 @@ def test_policy_allows_only_our_script(build: Any, texts: dict[str, str]) -> Non
 
 
 def test_first_screen_order(texts: dict[str, str]) -> None:
-    said = Page(texts["mismatch"]).text.split("Words", 1)[1]
+    said = Page(texts["mismatch"]).text.split("Glossary", 1)[1]
     report = fake_report.mismatch()
     parts = [
         "Mismatch",
         "These data do not follow the standard normal N(0, I).",
-        "Averaged over directions the data are 0.412 standard deviations off (0.401 to 0.424,",
-        "notices 50% of the time with 70 rows, 90% of the time with 128 rows.",
+        "as root mean square over directions, is 0.412 standard deviations (0.401 to 0.424,",
+        "detects this departure 50% of the time with 70 rows, 90% of the time with 128 rows.",
         "p ≤ 0.001",
         "the smallest that 999 replicates can give",
         "alpha = 0.05",
         "4,000 rows \N{MULTIPLICATION SIGN} 48 columns; target normal",
-        "2 warnings about the data",
+        "2 findings about the data",
         "What is wrong",
         *(item.message for item in report.diagnosis),
         "How large it is",
         "Sliced Wasserstein-2 distance 0.412 sd 0.401 to 0.424",
-        "How far, and who would notice",
+        "Distance and power",
         "The largest part is that of the variances, 14.3 nats.",
         "Worst directions",
         "Worst slice (17)",
         "Typical slice (203)",
-        "Coordinates",
+        "Columns",
         "Covariance spectrum",
         "Tests",
-        "What it sees",
+        "What it detects",
         "henze-zirkler",
         "most joint shapes",
         "How the p-values were calibrated: a Lognormal approximation",
-        "Data warnings",
+        "Findings about the data",
         "exact copies of other rows. (37)",
         "What was computed",
-        "Repeat it",
+        "Reproduce this report",
         "rng=20241018",
         "dmtest report embeddings.npy --target normal --alpha 0.05 --seed 20241018",
         "For a methods section",
@@ -188,7 +188,7 @@ def test_first_screen_order(texts: dict[str, str]) -> None:
         "Communications in Statistics \N{EN DASH} Theory and Methods 19(10), 3595\N{EN DASH}3617.",
         "@misc{dmtest,",
         "@article{henze1990,",
-        "What the words mean",
+        "Glossary",
     ]
     places = [said.find(part) for part in parts]
     assert -1 not in places, parts[places.index(-1)]
@@ -393,7 +393,7 @@ def test_page_of_a_report_without_descriptions() -> None:
     provenance = replace(fake_report.PROVENANCE, described=None)
     said = Page(fake_report.mismatch(provenance=provenance).to_html()).text
     assert "henze-zirkler" in said
-    assert "What it sees" not in said
+    assert "What it detects" not in said
 
 
 def test_page_is_small_at_384_columns_and_64_slices() -> None:
@@ -409,7 +409,7 @@ def test_page_is_small_at_384_columns_and_64_slices() -> None:
     [
         ((0.1, 0.6), 61.0, "50% of the time with 61 rows."),
         ((0.98, 1.0), None, "98% of the time with only 32 rows."),
-        ((0.1, 0.3), None, "does not notice half of the time with 64 rows"),
+        ((0.1, 0.3), None, "detects this departure less than half of the time with 64 rows"),
     ],
 )
 def test_power_in_words(rates: tuple[float, float], half: float | None, said: str) -> None:

@@ -83,7 +83,7 @@ def test_the_profile_s_views() -> None:
     [
         ({"noise": [0.0]}, "noise: got .* positive"),
         ({"noise": [[1.0]]}, "noise: got"),
-        ({"target": "sphere"}, "target: noise takes rows off the sphere"),
+        ({"target": "sphere"}, "target: noise moves rows off the sphere"),
         ({"batch": 5000}, "batch: got 5000"),
         ({"confidence": 1.5}, "confidence: got 1.5"),
     ],
@@ -170,7 +170,7 @@ def test_rows_that_stand_out_are_named() -> None:
 
 
 def test_a_search_takes_rows() -> None:
-    with pytest.raises(InputError, match="takes 40 of them; got 30"):
+    with pytest.raises(InputError, match="needs 40 rows; got 30"):
         dmtest.worst_directions(normal(30, 2))
 
 
@@ -262,7 +262,7 @@ def test_values_outside_the_support_are_never_equivalent() -> None:
 def test_a_tolerance_takes_rows_and_a_number() -> None:
     with pytest.raises(InputError, match="tolerance: got -1"):
         dmtest.report(normal(200, 2), tolerance=-1.0)
-    with pytest.raises(InputError, match="tolerance: nothing can be certified of n = 50"):
+    with pytest.raises(InputError, match="tolerance: n = 50 rows cannot certify anything"):
         dmtest.report(normal(50, 2), tolerance=0.1, replicates=19)
 
 

@@ -579,8 +579,8 @@ def test_collapsed_coordinates_get_a_scale_of_their_own(width: float, scaled: bo
         ((), {}, "panels: got no name"),
         (["qq", "pie"], {}, "got 'pie'"),
         (["qq", "profile"], {"ax": object()}, "panels: got 2 names"),
-        ("qq", {"ax": Figure().add_subplot(), "which": 5}, "pictures of 2 slices"),
-        ("qq", {"which": 2}, "pictures of 2 slices"),
+        ("qq", {"ax": Figure().add_subplot(), "which": 5}, "figures of 2 slices"),
+        ("qq", {"which": 2}, "figures of 2 slices"),
         ("coordinates", {"which": -1}, "got -1"),
     ],
 )

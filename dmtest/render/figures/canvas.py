@@ -1,4 +1,4 @@
-"""The only module here that imports matplotlib at its top: load it late."""
+"""The canvas of figures. It alone imports matplotlib at its top: import this module late."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-# Any: matplotlib's stubs want the literal name of each parameter.
+# Any: matplotlib's stubs require the literal name of each parameter.
 SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dmtest",
@@ -19,10 +19,10 @@ SETTINGS: Any = {
 
 
 class ReportFigure(Figure):
-    """A Figure that notebooks show although pyplot has never been imported.
+    """A Figure that notebooks show although pyplot is not imported.
 
-    On matplotlib's white ground it is shown as a drawing in the colours of the notebook, light or
-    dark. A ground that a style has set is kept, and where no HTML is shown the figure is a PNG.
+    On matplotlib's white background it is shown as SVG in the colours of the notebook, light or
+    dark. A background from a style is kept; then, or where HTML is not shown, it is a PNG.
     """
 
     def _repr_html_(self) -> str | None:
@@ -38,37 +38,37 @@ class ReportFigure(Figure):
 
 
 def drawable(text: str) -> str:
-    """Return text without characters that the font lacks, which would each warn."""
+    """Return text with characters that the font lacks replaced: each would raise a warning."""
     known = get_font(findfont(FontProperties())).get_charmap()
     shown = (c if ord(c) in known or ord(c) < 128 else "\N{REPLACEMENT CHARACTER}" for c in text)
     return "".join("?" if ord(c) < 32 else c for c in shown)
 
 
 def svg(width: float, height: float, paint: Any) -> str:
-    """Return the SVG text of a figure painted under fixed settings.
+    """Return the SVG text of a new figure, under fixed settings.
 
     Parameters
     ----------
     width, height : float
         Size in inches.
     paint : callable
-        Draws on the Figure that it is given.
+        Function that draws on the Figure.
     """
     with rc_context():
         rcdefaults()  # a user's style must not change the page
         rcParams.update(SETTINGS)
         figure = Figure(figsize=(width, height))
         paint(figure)
-        return _saved(figure)
+        return _svg_text(figure)
 
 
-def painted(figure: Figure) -> str:
-    """Return the SVG text of a figure as it is, on no ground."""
+def svg_of(figure: Figure) -> str:
+    """Return the SVG text of a figure as it is, on a transparent background."""
     with rc_context(SETTINGS):
-        return _saved(figure)
+        return _svg_text(figure)
 
 
-def _saved(figure: Figure) -> str:
+def _svg_text(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return buffer.getvalue()

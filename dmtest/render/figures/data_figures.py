@@ -1,4 +1,4 @@
-"""Panels of the data: quantiles of slices, histograms of coordinates, the spectrum."""
+"""Figures of the data: quantiles of slices, histograms of columns, the spectrum."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def qq(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) ->
     ax : matplotlib Axes
         Where to draw.
     report : Report
-        Holds the slice in ``report.figures.slices``.
+        Has the slice in ``report.figures.slices``.
     which : int
-        Which of them.
+        Index of the slice there.
     palette : Palette
         Colours.
     """
@@ -55,8 +55,7 @@ def qq(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) ->
 def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) -> Axes:
     """Draw observed minus expected quantiles of one slice, with its 95% band.
 
-    The same numbers as `qq`, at a scale where the band of a large sample can
-    still be seen.
+    The numbers are those of `qq`, on a scale that makes the band of a large sample visible.
     """
     figure = _figure_at(report.figures.slices, "slices", which)
     x, y, low, high = _quantiles(figure)
@@ -78,7 +77,7 @@ def deviation(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LI
 def _figure_at(figures: Sequence[Stored], kind: str, which: int) -> Stored:
     if not 0 <= which < len(figures):
         raise InputError(
-            f"which: this report has pictures of {len(figures)} {kind}, counted from 0; got {which}"
+            f"which: this report has figures of {len(figures)} {kind}, counted from 0; got {which}"
         )
     return figures[which]
 
@@ -101,8 +100,7 @@ def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
 def _inner(low: NDArray[np.float64], high: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Return the band where it is narrow enough to set the scale of an axis.
 
-    At the extremes a simultaneous band opens widely; drawn in full, it would
-    flatten everything else.
+    At the extremes a simultaneous band is so wide that all else would look flat.
     """
     width = high - low
     finite = width[np.isfinite(width)]
@@ -115,26 +113,26 @@ def _inner(low: NDArray[np.float64], high: NDArray[np.float64]) -> list[NDArray[
 def _closed(
     low: NDArray[np.float64], high: NDArray[np.float64], ends: tuple[float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a band whose open ends reach the edge of the axis."""
+    """Return a band whose open ends reach the limits of the axis."""
     return np.where(np.isnan(low), ends[0], low), np.where(np.isnan(high), ends[1], high)
 
 
 def _sides(report: Report) -> tuple[str, str]:
-    """Return what quantiles are compared with, and what they are."""
+    """Return the names of the expected and of the observed quantiles."""
     return ("reference", "data") if wording.two_samples(report) else ("expected", "observed")
 
 
 def coordinates(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) -> Axes:
-    """Draw the histogram of one coordinate against the target's density.
+    """Draw the histogram of one column against the density of the target.
 
     Parameters
     ----------
     ax : matplotlib Axes
         Where to draw.
     report : Report
-        Holds the coordinate in ``report.figures.coordinates``.
+        Has the column in ``report.figures.coordinates``.
     which : int
-        Which of them, the worst first.
+        Index of the column there; the worst is first.
     palette : Palette
         Colours.
     """
@@ -155,7 +153,7 @@ def coordinates(ax: Axes, report: Report, which: int = 0, *, palette: Palette = 
 def _target_density(
     figure: CoordinateFigure,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a grid and the density of the target on it, wide enough for the data."""
+    """Return a grid wide enough for the data, and the density of the target on it."""
     edges = array(figure.edges)
     if figure.reference_density is not None:
         steps = np.repeat(array(figure.reference_density), 2)
@@ -171,10 +169,10 @@ def _target_density(
 def heights(
     figure: CoordinateFigure,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Return the heights of a histogram and of the target, and whether each has its own scale.
+    """Return heights of a histogram and of the target, and whether their scales differ.
 
-    Where one peak is far above the other (a coordinate that has collapsed), a
-    common scale would flatten one of them into the axis.
+    If one peak is far above the other (in a collapsed column), one of them would look flat on a
+    common scale.
     """
     density, target = np.nan_to_num(array(figure.density)), _target_density(figure)[1]
     peak, top = float(density.max(initial=0.0)), float(target.max())
@@ -204,9 +202,9 @@ def spectrum(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     ax.fill_between(rank, *_closed(low, high, (bottom, top)), color=palette.band, lw=0)
     ax.plot(rank, middle, color=palette.muted, linewidth=0.9)
     outside = (values < low) | (values > high)
-    shown = values >= bottom
-    dots(ax, rank[shown], values[shown], 2.6, palette.data)
-    dots(ax, rank[shown & outside], values[shown & outside], 2.6, palette.bad)
+    visible = values >= bottom
+    dots(ax, rank[visible], values[visible], 2.6, palette.data)
+    dots(ax, rank[visible & outside], values[visible & outside], 2.6, palette.bad)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     title(ax, "Covariance spectrum", palette)
     frame(ax, palette)
@@ -218,7 +216,7 @@ def _eigenvalue_range(
 ) -> tuple[bool, float, float]:
     """Return whether eigenvalues need a logarithmic axis, and its limits.
 
-    Eigenvalues that are zero up to rounding fall below the axis.
+    Eigenvalues that are 0 up to rounding are below the limits.
     """
     every = np.concatenate([values, low, high])
     every = every[np.isfinite(every)]

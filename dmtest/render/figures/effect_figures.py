@@ -1,4 +1,4 @@
-"""Panels of how large a departure is: effects, their decomposition, noise, power."""
+"""Figures of the size of a departure: effects, parts of the divergence, noise, power."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def effects(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
-    """Draw the effect sizes with their intervals, one scale for each unit."""
+    """Draw the effects with their intervals, on one scale for each unit."""
     from dmtest.render.figures.canvas import drawable
 
     rows = table_rows.effect_rows(report)
@@ -37,15 +37,15 @@ def effects(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
         bounds = f" [{row.interval}]" if row.interval else ""
         text = drawable(f"{row.value} {row.unit}{bounds}")
         ax.text(105, place, text, ha="left", color=palette.muted, **style)
-    # Labels and numbers stand left and right of the bars, inside the axes.
+    # Labels are left of the bars and numbers right of them, inside the axes.
     ax.set(xlim=(-160, 300), ylim=(max(len(rows), 1) - 0.4, -0.6))
     ax.axis("off")
-    title(ax, "Effect sizes (one scale for each unit)", palette)
+    title(ax, "Effects (one scale for each unit)", palette)
     return ax
 
 
 def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
-    """Draw the bracket of the divergence after noise, over noise levels, on logarithmic axes.
+    """Draw the bracket of the divergence after noise against the noise level, on log axes.
 
     Parameters
     ----------
@@ -71,10 +71,10 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     )
     ax.fill_between(x, np.fmax(lower, floor), upper, color=palette.fill, linewidth=0)
     ax.plot(x, upper, color=palette.data, linewidth=1.2)
-    shown = np.where(lower > floor, lower, np.nan)
-    ax.plot(x, shown, color=palette.data, linewidth=1.2)
-    blind = np.array([not point.informative for point in points])
-    ax.plot(x[blind], upper[blind], "x", color=palette.bad, markersize=5)
+    visible = np.where(lower > floor, lower, np.nan)
+    ax.plot(x, visible, color=palette.data, linewidth=1.2)
+    unresolved = np.array([not point.informative for point in points])
+    ax.plot(x[unresolved], upper[unresolved], "x", color=palette.bad, markersize=5)
     tolerance = report.provenance.tolerance
     if tolerance:
         ax.plot(x[[0, -1]], [tolerance, tolerance], "--", color=palette.bad, linewidth=1.0)
@@ -86,7 +86,7 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
 
 
 def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
-    """Draw the power of a test against the rows of subsamples, and the mean p-value.
+    """Draw the power of a test and its mean p-value against the rows of subsamples.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
     )
     span = (0.9 * x[0], 1.1 * x[-1])
     ax.set(xscale="log", xlim=span, ylim=(-0.03, 1.03), xlabel="rows")
-    ax.set(ylabel="share rejected, mean p")
+    ax.set(ylabel="power, mean p-value")
     ax.fill_between(x, low, high, color=palette.band, linewidth=0)
     ax.plot(x, rates, "o-", color=palette.data, linewidth=1.2, markersize=3)
     ax.plot(x, mean, "--", color=palette.muted, linewidth=1.0)
@@ -117,11 +117,11 @@ def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
 
 
 def parts(report: Report) -> list[tuple[str, Effect]]:
-    """Return the parts of the divergence that could be estimated, with a name for each."""
-    found = [(row.cause, report.effects.get(row.name)) for row in DIVERGENCE_PARTS]
+    """Return the parts of the divergence that could be estimated, with their names."""
+    candidates = [(row.cause, report.effects.get(row.name)) for row in DIVERGENCE_PARTS]
     return [
         (name, effect)
-        for name, effect in found
+        for name, effect in candidates
         if effect is not None and effect.value is not None and np.isfinite(effect.value)
     ]
 
@@ -136,8 +136,8 @@ def decomposition(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
     """
     from dmtest.render.figures.canvas import drawable
 
-    shown = parts(report)
-    for place, (name, effect) in enumerate(shown):
+    estimated = parts(report)
+    for place, (name, effect) in enumerate(estimated):
         value = float(effect.value or 0.0)
         ax.barh(place, value, height=0.5, color=palette.fill, zorder=2)
         ax.plot(value, place, "o", color=palette.data, markersize=4, zorder=4)
@@ -145,8 +145,8 @@ def decomposition(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
             ends = [effect.low, effect.high]
             ax.plot(ends, [place, place], color=palette.data, linewidth=1.6, zorder=3)
         ax.text(0.0, place - 0.42, drawable(name), fontsize=8.5, color=palette.ink, zorder=5)
-    ends = [v for _, e in shown for v in (e.value, e.high) if v is not None and np.isfinite(v)]
-    ax.set(ylim=(len(shown) - 0.5, -0.85), xlim=(0.0, 1.06 * max(ends, default=0.0) or 1.0))
+    ends = [v for _, e in estimated for v in (e.value, e.high) if v is not None and np.isfinite(v)]
+    ax.set(ylim=(len(estimated) - 0.5, -0.85), xlim=(0.0, 1.06 * max(ends, default=0.0) or 1.0))
     ax.set(xlabel="divergence (nats)")
     title(ax, "Where the divergence comes from", palette)
     frame(ax, palette)

@@ -1,4 +1,4 @@
-"""What all panels share: colours, frame, title, points."""
+"""Parts shared by all figures: colours, frame, title, points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The colours of a panel, by what they stand for."""
+    """The colours of a figure, by role."""
 
     ink: str = "#1c2430"
     muted: str = "#5a6472"
@@ -25,7 +25,7 @@ class Palette:
     bad: str = "#b3261e"
 
 
-READABLE = 4.5  # the contrast that WCAG 2.1 asks of small text
+READABLE = 4.5  # contrast that WCAG 2.1 requires of small text
 LIGHT = Palette()
 DARK = Palette(
     ink="#e7ebf0",
@@ -38,22 +38,24 @@ DARK = Palette(
 )
 
 
-def fitting(ax: Axes) -> Palette:
-    """Return the palette that can be read on the ground of a figure, where labels stand.
+def readable_palette(ax: Axes) -> Palette:
+    """Return the palette that is readable on the background of a figure.
 
-    A ground that can be seen through is whatever it is laid on; the colour that matplotlib's style
-    has for text then says what that is.
+    The background behind a transparent figure is unknown: it is taken to be the inverse of the
+    text colour in matplotlib's style.
     """
     from matplotlib import rcParams
     from matplotlib.colors import to_rgba
 
-    grounds = [to_rgba(one.get_facecolor()) for one in (ax.figure, ax.figure.figure)]
-    seen = [rgba[:3] for rgba in grounds if rgba[3] > 0.5]
-    ground = seen[0] if seen else tuple(1.0 - v for v in to_rgba(rcParams["text.color"])[:3])
-    best = max((LIGHT, DARK), key=lambda palette: contrast(palette.muted, ground))
-    if contrast(best.muted, ground) >= READABLE:
+    backgrounds = [to_rgba(one.get_facecolor()) for one in (ax.figure, ax.figure.figure)]
+    opaque = [rgba[:3] for rgba in backgrounds if rgba[3] > 0.5]
+    background = (
+        opaque[0] if opaque else tuple(1.0 - v for v in to_rgba(rcParams["text.color"])[:3])
+    )
+    best = max((LIGHT, DARK), key=lambda palette: contrast(palette.muted, background))
+    if contrast(best.muted, background) >= READABLE:
         return best
-    best = max((LIGHT, DARK), key=lambda palette: contrast(palette.ink, ground))
+    best = max((LIGHT, DARK), key=lambda palette: contrast(palette.ink, background))
     return replace(best, muted=best.ink)
 
 
@@ -68,7 +70,7 @@ def contrast(one: Any, other: Any) -> float:
 
 
 def frame(ax: Axes, palette: Palette) -> None:
-    """Leave only what carries numbers: a pale grid, no box, no tick marks."""
+    """Draw a pale grid, and remove the box and the tick marks."""
     for side in ("top", "right", "left", "bottom"):
         ax.spines[side].set_visible(False)
     ax.grid(visible=True, color=palette.grid, linewidth=0.6)
@@ -79,7 +81,7 @@ def frame(ax: Axes, palette: Palette) -> None:
 
 
 def title(ax: Axes, text: str, palette: Palette) -> None:
-    """Set a title at the left, as text that the font can draw."""
+    """Set a title at the left, without characters that the font lacks."""
     from dmtest.render.figures.canvas import drawable
 
     ax.set_title(drawable(text), loc="left", fontsize=9.5, color=palette.ink, parse_math=False)

@@ -1,7 +1,7 @@
-"""Plots of a report: single panels, several of them, and a page of all.
+"""Drawing of figures with matplotlib: one, several, and an overview of all.
 
-Every panel is ``panel(ax, report, ...)`` and returns its Axes. Nothing here
-touches pyplot, so there is no global state and no figure to close.
+Every figure is drawn by a function ``panel(ax, report, ...)`` that returns its Axes. pyplot is not
+used, so there is no global state and nothing to close.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dmtest.errors import InputError
 from dmtest.render import wording
 from dmtest.render.figures import data_figures, effect_figures
-from dmtest.render.figures.palette import fitting
+from dmtest.render.figures.palette import readable_palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,9 +34,9 @@ PANELS: dict[str, Callable[..., Axes]] = {
 
 
 def names(report: Report) -> tuple[str, ...]:
-    """Return the panels that the report has numbers for."""
+    """Return the names of the figures that the report has numbers for."""
     figures = report.figures
-    drawn = {
+    available = {
         "effects": bool(report.effects),
         "decomposition": len(effect_figures.parts(report)) > 1,
         "profile": figures.profile is not None,
@@ -46,11 +46,11 @@ def names(report: Report) -> tuple[str, ...]:
         "spectrum": figures.spectrum is not None,
         "coordinates": bool(figures.coordinates),
     }
-    return tuple(name for name in PANELS if drawn[name])
+    return tuple(name for name in PANELS if available[name])
 
 
 def _overview_panels(report: Report) -> list[tuple[str, dict[str, int]]]:
-    """Return the panels of the overview, as names and options."""
+    """Return the figures of the overview, as names and options."""
     many = {
         "qq": min(len(report.figures.slices), 2),
         "coordinates": min(len(report.figures.coordinates), 6),
@@ -67,70 +67,70 @@ def _overview_panels(report: Report) -> list[tuple[str, dict[str, int]]]:
 def draw(
     panels: str | Sequence[str], report: Report, ax: Axes | None = None, **options: Any
 ) -> Figure:
-    """Draw one panel, or several beside each other.
+    """Draw one figure, or several beside each other.
 
     Parameters
     ----------
     panels : str or sequence of str
         Keys of `PANELS`.
     report : Report
-        What to draw.
+        Report with the numbers.
     ax : matplotlib Axes, optional
-        Where to draw a single panel; by default, on a figure of its own.
+        Where to draw a single figure; a new one by default.
     **options
-        Passed to the panels. Without ``palette=``, colours are those that can be read on the
-        ground of the Axes: a dark style of matplotlib is honoured.
+        Options of the figures. Without ``palette=``, the colours are readable on the background
+        of the Axes, also in a dark style of matplotlib.
 
     Raises
     ------
     InputError
-        When there is no such panel, the report has no numbers for it, or several panels are
-        to go on one Axes.
+        If there is no such figure, if the report has no numbers for it, or if several are to be
+        drawn on one Axes.
     """
-    wanted = [panels] if isinstance(panels, str) else list(panels)
-    _check(wanted, report, ax)
-    axes = [ax] if ax is not None else _axes(wanted, report)
-    for panel, place in zip(wanted, axes, strict=True):
-        PANELS[panel](place, report, **{"palette": fitting(place), **options})
+    listed = [panels] if isinstance(panels, str) else list(panels)
+    _check(listed, report, ax)
+    axes = [ax] if ax is not None else _axes(listed, report)
+    for panel, place in zip(listed, axes, strict=True):
+        PANELS[panel](place, report, **{"palette": readable_palette(place), **options})
     return axes[0].figure.figure  # the root, when ax is in a subfigure
 
 
-def _check(wanted: Sequence[str], report: Report, ax: Axes | None) -> None:
-    """Refuse panels that there are not, with the names of those that there are."""
-    for panel in wanted:
+def _check(listed: Sequence[str], report: Report, ax: Axes | None) -> None:
+    """Raise for names that the report has no figure of; the message lists the others."""
+    for panel in listed:
         if panel not in PANELS:
             raise InputError(f"panels: must be among {', '.join(PANELS)}; got {panel!r}")
-    there = names(report)
-    for panel in wanted:
-        if panel not in there:
+    available = names(report)
+    for panel in listed:
+        if panel not in available:
             raise InputError(
                 f"panels: this report has no numbers for {panel!r}; it has them for "
-                f"{', '.join(there) or 'none'}"
+                f"{', '.join(available) or 'none'}"
             )
-    if not wanted or (ax is not None and len(wanted) > 1):
+    if not listed or (ax is not None and len(listed) > 1):
         raise InputError(
-            f"panels: got {len(wanted)} names; give one for an Axes, or leave ax out for several"
-            if wanted
-            else "panels: got no name; give at least one, or None for all of them"
+            f"panels: got {len(listed)} names; pass one with ax=, or leave ax out"
+            if listed
+            else "panels: got no name; pass at least one, or None for all of them"
         )
 
 
-def _axes(wanted: Sequence[str], report: Report) -> list[Axes]:
-    """Make a figure with a place for each panel."""
+def _axes(listed: Sequence[str], report: Report) -> list[Axes]:
+    """Create a figure with an Axes for each name."""
     from dmtest.render.figures.canvas import ReportFigure
 
-    across = min(len(wanted), 3)
-    down = math.ceil(len(wanted) / across)
-    wide = "effects" in wanted
+    across = min(len(listed), 3)
+    down = math.ceil(len(listed) / across)
+    wide = "effects" in listed
     size = (7.5 if wide and across == 1 else 4.8 if across == 1 else 3.6 * across, 3.4 * down)
     if wide:
         size = (max(size[0], 7.5 * across), max(size[1], 0.5 + 0.27 * len(report.effects)))
     figure = ReportFigure(figsize=size, layout="constrained")
-    return [figure.add_subplot(down, across, place + 1) for place in range(len(wanted))]
+    return [figure.add_subplot(down, across, place + 1) for place in range(len(listed))]
 
 
 def overview(report: Report) -> Figure:
-    """Draw a page of all panels that the report has numbers for."""
+    """Draw all figures that the report has numbers for, on one page."""
     from dmtest.render.figures.canvas import ReportFigure
 
     jobs = _overview_panels(report)
@@ -138,12 +138,12 @@ def overview(report: Report) -> Figure:
     tall = 0.45 + 0.27 * len(report.effects)
     heights = [tall, *([2.7 * rows] if jobs else [])]
     figure = ReportFigure(figsize=(10.5, 0.5 + sum(heights)), layout="constrained")
-    said = wording.verdict(report)
+    words = wording.verdict(report)
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     first = parts[0].add_subplot()
-    palette = fitting(first)
+    palette = readable_palette(first)
     figure.suptitle(
-        f"{said.headline}: {wording.evidence(report)[0]}, alpha = {report.alpha:g}, "
+        f"{words.headline}: {wording.evidence(report)[0]}, alpha = {report.alpha:g}, "
         f"n = {report.n:,}, d = {report.d:,}",
         x=0.01,
         ha="left",

@@ -72,12 +72,12 @@ TWO_SAMPLES = {
 def glossary(report: Report) -> list[tuple[str, str]]:
     """Return the terms that this report uses, with their meanings."""
     other = TWO_SAMPLES if wording.two_samples(report) else {}
-    shown = {
+    parts = {
         "profile": report.figures.profile,
         "slices": report.figures.slices,
         "outcomes": report.outcomes,
     }
-    return [(word, other.get(word, text)) for word, text, part in GLOSSARY if shown[part]]
+    return [(word, other.get(word, text)) for word, text, part in GLOSSARY if parts[part]]
 
 
 def power_sentence(figure: PowerFigure) -> str:

@@ -1,4 +1,4 @@
-"""The HTML page, one self-contained file, and the fragment that notebooks show."""
+"""The HTML page, one self-contained file, and the fragment for notebooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _environment() -> Environment:
-    """Return the templates, with everything escaped and control characters spelled out."""
+    """Return the templates; all texts are escaped, control characters included."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -32,19 +32,19 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """Clean every text that is not markup made here."""
+    """Return a value for the page; a text that is no markup is cleaned."""
     return wording.clean(value) if type(value) is str else value
 
 
 def _source(name: str) -> str:
-    """Return the text of a template that holds no expressions: style sheet, script."""
+    """Return the text of a template without expressions: a style sheet or a script."""
     loader = _environment().loader
     assert loader is not None
     return loader.get_source(_environment(), name)[0]
 
 
-def _shared(report: Report) -> dict[str, Any]:
-    """Return what the page and the fragment both say."""
+def _variables(report: Report) -> dict[str, Any]:
+    """Return the variables that page and fragment share."""
     pvalue, note = wording.evidence(report)
     effects, tests = table_rows.effect_rows(report), table_rows.test_rows(report)
     levels = {row.confidence for row in effects if row.interval}
@@ -69,18 +69,17 @@ def _shared(report: Report) -> dict[str, Any]:
 
 
 def page(report: Report) -> str:
-    """Return a page that needs nothing else: no script, no font, no request.
+    """Return the page: a self-contained file that requests nothing and works without scripts.
 
     Parameters
     ----------
     report : Report
-        What to show.
+        Report to show.
 
     Returns
     -------
     str
-        HTML with its style, its pictures (SVG) and a small script that only
-        makes the table of tests sortable.
+        HTML with style, figures (SVG) and a small script that makes the table of tests sortable.
     """
     from markupsafe import Markup
 
@@ -92,7 +91,7 @@ def page(report: Report) -> str:
         _environment()
         .get_template("page.html.j2")
         .render(
-            **_shared(report),
+            **_variables(report),
             style=Markup(_source("page.css.j2")),
             script=Markup(script),
             script_hash=f"'sha256-{digest}'",
@@ -126,8 +125,8 @@ def page(report: Report) -> str:
     )
 
 
-# How JupyterLab, VS Code, Colab and pages of Sphinx say that they are dark. The reader's system
-# does not count: a light notebook stays light on a dark desktop.
+# Selectors of a dark theme in JupyterLab, VS Code, Colab and Sphinx. The system's theme does not
+# count: a light notebook stays light on a dark desktop.
 DARK = (
     '[data-jp-theme-light="false"]',
     ".vscode-dark",
@@ -138,19 +137,13 @@ DARK = (
 
 
 def scoped(style: str, scope: str) -> str:
-    """Write a style sheet's SCOPE and DARK as selectors of one fragment."""
+    """Return a style sheet with SCOPE and DARK replaced by selectors of one fragment."""
     dark = f":is({', '.join(DARK)}) {scope}"
     return style.replace("DARK", dark).replace("SCOPE", scope)
 
 
 def fragment(report: Report) -> str:
-    """Return the compact HTML that a notebook shows, with its style scoped to it.
-
-    Parameters
-    ----------
-    report : Report
-        What to show.
-    """
+    """Return the compact HTML for notebooks, with a style that applies to it alone."""
     from markupsafe import Markup
 
     digest = hashlib.sha256(report.to_json().encode()).hexdigest()
@@ -160,7 +153,7 @@ def fragment(report: Report) -> str:
         _environment()
         .get_template("fragment.html.j2")
         .render(
-            **_shared(report),
+            **_variables(report),
             scope=scope,
             style=Markup(style),
             warnings=[table_rows.warning_line(item) for item in report.warnings],

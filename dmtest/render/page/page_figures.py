@@ -1,4 +1,4 @@
-"""The figures of the page: SVG drawings with a description and a caption."""
+"""The figures of the page: SVG drawings with descriptions and captions."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class PageFigure:
     title : str
         Heading.
     caption : str
-        What there is to see, in a sentence or two.
+        What the figure shows, in a sentence or two.
     drawings : tuple of Markup
         ``<svg>`` elements, each with its own label for screen readers.
     details : tuple of (str, str)
         Names and numbers under the caption.
     head, rows : tuple
-        The numbers that were drawn, as a table; empty when they are in the text.
+        The numbers of the figure as a table; empty if the text has them.
     """
 
     title: str
@@ -54,7 +54,7 @@ def _panel(
     """Draw one figure without its title, which the page sets as text."""
     width, height = options.pop("size", (3.9, 2.75))
     left, bottom = options.pop("margins", (0.62, 0.5))
-    # Fixed margins: matplotlib's layout engine would take as long as all the rest.
+    # Fixed margins: matplotlib's layout engine would take as long as everything else.
     box = (left / width, bottom / height, 1 - (left + 0.08) / width, 1 - (bottom + 0.08) / height)
 
     def paint(figure: Figure) -> None:
@@ -65,14 +65,14 @@ def _panel(
 
 
 def slices(report: Report) -> list[PageFigure]:
-    """Return a Q-Q plot and its deviations for each slice in the report."""
+    """Return a Q-Q plot and the deviations for each slice of the report."""
     return [_slice(report, which) for which in range(len(report.figures.slices))]
 
 
 def _slice(report: Report, which: int) -> PageFigure:
     figure = report.figures.slices[which]
     title, total, outside = figure.title, len(figure.observed), int(figure.outside.sum())
-    seen = (
+    summary = (
         f"All {total} quantiles lie inside the simultaneous 95% band."
         if not outside
         else f"{outside} of {total} quantiles lie outside the simultaneous 95% band."
@@ -80,19 +80,19 @@ def _slice(report: Report, which: int) -> PageFigure:
     ours, theirs = (
         ("data", "reference") if wording.two_samples(report) else ("observed", "expected")
     )
-    label = f"{title}: {ours} against {theirs} quantiles. {seen}"
-    minus = f"{title}: {ours} minus {theirs} quantiles. {seen}"
+    label = f"{title}: {ours} against {theirs} quantiles. {summary}"
+    minus = f"{title}: {ours} minus {theirs} quantiles. {summary}"
     details = []
     if figure.pvalue is not None:
-        alone = wording.equals(wording.pvalue(figure.pvalue))
-        chosen = ", not corrected for the choice of the slice" if figure.role == "worst" else ""
-        details.append(("This slice alone", alone + chosen))
+        text = wording.equals(wording.pvalue(figure.pvalue))
+        caveat = ", not corrected for the choice of the slice" if figure.role == "worst" else ""
+        details.append(("This slice alone", text + caveat))
     loadings = [f"{name}\N{NO-BREAK SPACE}{weight:+.2f}" for name, weight in figure.loadings]
     if loadings:
         details.append(("Largest weights", ", ".join(loadings)))
     return PageFigure(
         title,
-        seen,
+        summary,
         (
             _panel(data_figures.qq, report, f"q{which}", label, which=which),
             _panel(data_figures.deviation, report, f"v{which}", minus, which=which),
@@ -102,13 +102,13 @@ def _slice(report: Report, which: int) -> PageFigure:
 
 
 def _fixed(value: float) -> str:
-    """Return a number of order one with three decimals, so that a column of numbers lines up."""
+    """Return a number below 100 with three decimals, so that columns of numbers are aligned."""
     return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else wording.number(value)
 
 
 def coordinates(report: Report) -> list[PageFigure]:
-    """Return a histogram for each column in the report, worst first."""
-    found = []
+    """Return a histogram for each column of the report, the worst first."""
+    figures = []
     for which, figure in enumerate(report.figures.coordinates):
         numbers = ", ".join(
             f"{short} {_fixed(value)}"
@@ -121,12 +121,12 @@ def coordinates(report: Report) -> list[PageFigure]:
         label = f"Histogram of {figure.name} against the {other}: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
         drawing = _panel(data_figures.coordinates, report, f"c{which}", label, **options)
-        found.append(PageFigure(figure.name, numbers, (drawing,)))
-    return found
+        figures.append(PageFigure(figure.name, numbers, (drawing,)))
+    return figures
 
 
 def spectrum(report: Report) -> PageFigure | None:
-    """Return the covariance spectrum, or None when the report has none."""
+    """Return the covariance spectrum, or None if the report has none."""
     figure = report.figures.spectrum
     if figure is None:
         return None
@@ -135,46 +135,46 @@ def spectrum(report: Report) -> PageFigure | None:
     two = wording.two_samples(report)
     expected = "around the reference's (the line)" if two else "expected from N(0, I)"
     if np.isnan(low).all():
-        seen = f"{len(values)} eigenvalues" + (", the reference's as a line." if two else ".")
+        summary = f"{len(values)} eigenvalues" + (", the reference's as a line." if two else ".")
     elif above + below:
-        seen = (
+        summary = (
             f"Of {len(values)} eigenvalues, {above} lie above and {below} below the 95% band "
             f"{expected} at this n and d."
         )
     else:
-        seen = f"All {len(values)} eigenvalues lie inside the 95% band {expected}."
+        summary = f"All {len(values)} eigenvalues lie inside the 95% band {expected}."
     ends = f"Largest {wording.number(values[0])}, smallest {wording.number(values[-1])}."
-    label = f"Covariance spectrum. {seen} {ends}"
+    label = f"Covariance spectrum. {summary} {ends}"
     drawing = _panel(data_figures.spectrum, report, "s", label, size=(4.4, 2.9))
-    return PageFigure("Covariance spectrum", f"{seen} {ends}", (drawing,))
+    return PageFigure("Covariance spectrum", f"{summary} {ends}", (drawing,))
 
 
 def profile(report: Report) -> PageFigure | None:
-    """Return the divergence after noise, or None when the report has none."""
+    """Return the divergence after noise, or None if the report has none."""
     figure = report.figures.profile
     if figure is None:
         return None
     point = figure.point
     high = "unbounded" if point.high is None else f"{wording.number(point.high)} nats"
     level = f"{100 * figure.confidence:g}%"
-    seen = (
+    summary = (
         f"At noise {wording.number(point.noise)}, the default for "
         f"{wording.plural(figure.batch, 'row')} a batch, the divergence is between "
-        f"{wording.number(point.low)} and {high}, at {level} for all levels together."
+        f"{wording.number(point.low)} and {high} ({level} confidence, all levels together)."
     )
-    blind = sum(not one.informative for one in figure.points)
-    if blind:
-        seen += (
-            f" At {wording.plural(blind, 'level')} (crosses) the noise is too small for a batch to "
-            f"resolve; there the upper limit is not informative."
+    unresolved = sum(not one.informative for one in figure.points)
+    if unresolved:
+        summary += (
+            f" At {wording.plural(unresolved, 'level')} (crosses) the noise is too small for a "
+            f"batch to resolve; there the upper limit is not informative."
         )
     details = []
     if figure.slices:
         highest = max(figure.slices, key=lambda one: one.upper or 0.0)
-        lines = wording.plural(len(figure.slices), "single direction")
+        directions = wording.plural(len(figure.slices), "single direction")
         details.append(
             (
-                f"Over {lines}, noise {wording.number(highest.noise)}",
+                f"Over {directions}, noise {wording.number(highest.noise)}",
                 f"the largest is {highest.label} with {wording.number(highest.lower)} to "
                 f"{wording.number(highest.upper)} nats",
             )
@@ -182,11 +182,11 @@ def profile(report: Report) -> PageFigure | None:
     for one in figure.subspaces:
         text = f"{wording.number(one.lower)} to {wording.number(one.upper)} nats"
         details.append((f"{one.label}, noise {wording.number(one.noise)}".capitalize(), text))
-    label = f"Divergence from the target after noise, over noise levels. {seen}"
+    label = f"Divergence from the target after noise, over noise levels. {summary}"
     drawing = _panel(effect_figures.profile, report, "p", label, size=(4.4, 2.9))
     head = ("Noise", "Estimate", f"{level} limits", "Resolved by a batch")
     rows = tuple(map(_profile_row, figure.points))
-    return PageFigure("Divergence after noise", seen, (drawing,), tuple(details), head, rows)
+    return PageFigure("Divergence after noise", summary, (drawing,), tuple(details), head, rows)
 
 
 def _profile_row(point: NoisePoint) -> tuple[str, ...]:
@@ -199,44 +199,44 @@ def _profile_row(point: NoisePoint) -> tuple[str, ...]:
 
 
 def decomposition(report: Report) -> PageFigure | None:
-    """Return the parts of the divergence, or None when fewer than two could be estimated."""
+    """Return the parts of the divergence, or None if fewer than two could be estimated."""
     parts = effect_figures.parts(report)
     if len(parts) < 2:
         return None
     name, most = max(parts, key=lambda part: float(part[1].value or 0.0))
-    there = dict(parts)
+    estimated = dict(parts)
     missing = [
         row.cause
         for row in DIVERGENCE_PARTS
-        if row.name in report.effects and row.cause not in there
+        if row.name in report.effects and row.cause not in estimated
     ]
-    seen = (
+    summary = (
         f"The largest part is that of the {name}, {wording.number(most.value)} nats."
         if most.value
         else "No part is above zero after the bias of a finite sample is removed."
     )
     if missing:
-        seen += f" Not estimable: {', '.join(missing)}."
+        summary += f" Not estimable: {', '.join(missing)}."
     numbers = "; ".join(f"{part}: {wording.number(effect.value)} nats" for part, effect in parts)
-    label = f"Parts of the divergence with their intervals. {seen} {numbers}"
+    label = f"Parts of the divergence with their intervals. {summary} {numbers}"
     options = {"size": (4.4, 2.9), "margins": (0.12, 0.5)}
     drawing = _panel(effect_figures.decomposition, report, "k", label, **options)
-    return PageFigure("Where the divergence comes from", seen, (drawing,))
+    return PageFigure("Where the divergence comes from", summary, (drawing,))
 
 
 def detectability(report: Report) -> PageFigure | None:
-    """Return the power curve, or None when the report has none."""
+    """Return the power curve, or None if the report has none."""
     figure = report.figures.detectability
     if figure is None:
         return None
-    seen = explain.power_sentence(figure)
-    seen += " The dashed line is the mean p-value."
-    label = f"Power of {figure.test} against the number of rows. {seen}"
+    summary = explain.power_sentence(figure)
+    summary += " The dashed line is the mean p-value."
+    label = f"Power of {figure.test} against the number of rows. {summary}"
     drawing = _panel(effect_figures.detectability, report, "n", label, size=(4.4, 2.9))
-    head = ("Rows", "Share rejected", "95% limits", "Mean p-value")
+    head = ("Rows", "Power", "95% limits", "Mean p-value")
     columns = (figure.sizes, figure.rates, figure.low, figure.high, figure.mean_pvalues)
     rows = tuple(
         (wording.count(n), _fixed(rate), f"{_fixed(low)} to {_fixed(high)}", wording.number(mean))
         for n, rate, low, high, mean in zip(*columns, strict=True)
     )
-    return PageFigure("Power against the number of rows", seen, (drawing,), (), head, rows)
+    return PageFigure("Power against the number of rows", summary, (drawing,), (), head, rows)

@@ -1,4 +1,4 @@
-"""How to repeat a report, and how to describe it."""
+"""The call that repeats a report, and its description for a methods section."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
 
 
 def _target_object(name: str) -> str:
-    """Write the target object that a name stands for, with dots for what the name leaves out."""
+    """Return the target object of a name, with dots for arguments that are not in the name."""
     family, bracket, arguments = name.partition("(")
     return f"dmtest.{family.capitalize()}({arguments if bracket else '...)'}"
 
@@ -61,7 +61,7 @@ def _lines(report: Report, source: str, more: list[str]) -> list[str]:
 
 
 def command(report: Report) -> str:
-    """Return the shell command that repeats it; empty unless the source is a file."""
+    """Return the shell command that repeats the report; empty unless the source is a file."""
     if report.provenance.command is not None:
         return wording.clean(report.provenance.command)
     source = report.provenance.source or ""
@@ -74,7 +74,7 @@ def command(report: Report) -> str:
 
 
 def _tests(report: Report) -> str:
-    """Name the tests with their references, those of slices first."""
+    """Return the tests with their references, those of slices first."""
     groups: dict[str, list[str]] = {}
     for outcome in report.outcomes:
         reference = citations.described(report, outcome.test)[1]
@@ -82,14 +82,14 @@ def _tests(report: Report) -> str:
         over = f"Tests of slices, over {outcome.slices} directions" if outcome.slices else ""
         groups.setdefault(over, []).append(name)
     other = groups.pop("", [])
-    said = [f" {head}: {', '.join(names)}." for head, names in groups.items()]
+    sentences = [f" {head}: {', '.join(names)}." for head, names in groups.items()]
     if other:
-        said.append(f" Tests{' of whole rows' if groups else ''}: {', '.join(other)}.")
-    return "".join(said)
+        sentences.append(f" Tests{' of whole rows' if groups else ''}: {', '.join(other)}.")
+    return "".join(sentences)
 
 
 def method(report: Report) -> str:
-    """Return a paragraph for a methods section, with what was found."""
+    """Return a paragraph for a methods section, with the results."""
     version = report.provenance.version
     software = "dmtest" if version is None else f"dmtest {version}"
     ways = "; ".join(dict.fromkeys(wording.method(o.method) for o in report.outcomes))
@@ -97,13 +97,13 @@ def method(report: Report) -> str:
     rows = wording.plural(report.n, "observation") + (
         "" if other is None else f" and a reference sample of {wording.count(other)}"
     )
-    asked = (
+    hypothesis = (
         "have one distribution" + (", up to a rotation," if "rotation" in report.target else "")
         if wording.two_samples(report)
         else f"follow {wording.target(report.target)}"
     )
     text = (
-        f"Whether {rows} in {wording.plural(report.d, 'dimension')} {asked} was tested with "
+        f"Whether {rows} in {wording.plural(report.d, 'dimension')} {hypothesis} was tested with "
         f"{software} (seed {report.seed})."
         + _tests(report)
         + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
@@ -117,7 +117,7 @@ def method(report: Report) -> str:
 
 
 def _distance(report: Report) -> str:
-    """Say between which bounds the divergence after noise is."""
+    """Return the sentence with the bounds of the divergence after noise; empty without them."""
     effect = report.effects.get(SMOOTHED_KL.name)
     if effect is None or effect.low is None or effect.high is None or effect.confidence is None:
         return ""

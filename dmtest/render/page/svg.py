@@ -1,4 +1,4 @@
-"""matplotlib's SVG made fit for a page: inherits fonts and colours, small, no links."""
+"""SVG of matplotlib adapted to the page: small, with inherited fonts and colours, no links."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-# Colours no one would choose, one for each variable of the page's style sheet.
+# Placeholder colours, one for each variable of the page's style sheet.
 SENTINELS = Palette(
     ink="#010203",
     muted="#010204",
@@ -29,14 +29,14 @@ SENTINELS = Palette(
     bad="#010209",
 )
 
-# What a path inherits anyway, or what the page sets.
-DROPPED = re.compile(r"(font-family|stroke-linejoin|stroke-miterlimit)\s*:[^;]*;?\s*")
-# Before 3.9 matplotlib wrote the shorthand.
+# Properties that a path inherits or that the page sets.
+INHERITED = re.compile(r"(font-family|stroke-linejoin|stroke-miterlimit)\s*:[^;]*;?\s*")
+# Before 3.9, matplotlib wrote this shorthand.
 SHORTHAND = re.compile(r"font:\s*([\d.]+px)[^;]*")
 DECIMALS = re.compile(r"-?\d+\.\d{2,}")
-UNTURNED = re.compile(r"rotate\(-?0 [^)]*\)")
+NO_ROTATION = re.compile(r"rotate\(-?0 [^)]*\)")
 XLINK = "{http://www.w3.org/1999/xlink}href"
-# The colours of a drawing in a notebook: text is the notebook's, whatever its theme.
+# Colours of a figure in a notebook: text has the notebook's colour in every theme.
 DRAWING = """
 SCOPE svg { display: block; max-width: 100%; height: auto; overflow: visible; fill: currentColor;
   stroke-linejoin: round; font-family: inherit; }
@@ -46,7 +46,7 @@ SCOPE { --dm-ink: currentColor; --dm-muted: color-mix(in srgb, currentColor 75%,
 
 
 def variables(palette: Palette, prefix: str = "") -> dict[str, str]:
-    """Return {colour: variable of a style sheet} of a palette."""
+    """Return the style sheet variable of each colour of a palette."""
     return {getattr(palette, name): f"var(--{prefix}{name})" for name in Palette.__slots__}
 
 
@@ -58,33 +58,33 @@ def render(
     Parameters
     ----------
     paint : callable
-        Draws on the Figure that it is given, with the palette `SENTINELS`.
+        Function that draws on the Figure, with the palette `SENTINELS`.
     size : tuple of float
         Width and height in inches.
     name : str
-        Prefix of the ids inside: unique on the page.
+        Prefix of the ids inside; unique on the page.
     label : str
-        What a screen reader says instead of the picture.
+        Description for screen readers.
     """
     from dmtest.render.figures import canvas
 
     return _element(canvas.svg(*size, paint), _Writer(name, variables(SENTINELS)), label)
 
 
-def notebook(drawn: Figure) -> str:
+def notebook(figure: Figure) -> str:
     """Return a figure in the palette `LIGHT` as HTML that follows a notebook's theme.
 
     Parameters
     ----------
-    drawn : matplotlib Figure
-        What to show: text and lines of the palette, and black ones, get the notebook's colours.
+    figure : matplotlib Figure
+        Its lines and text in colours of the palette, or black, get the notebook's colours.
     """
     from dmtest.render.figures import canvas
     from dmtest.render.page import html
 
-    source = canvas.painted(drawn)
+    source = canvas.svg_of(figure)
     scope = f"dmtest-{hashlib.sha256(source.encode()).hexdigest()[:10]}"
-    titles = [ax.get_title(loc="left") for ax in drawn.axes]
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
     label = "; ".join(title for title in titles if title) or "figure"
     writer = _Writer(scope, variables(LIGHT, "dm-"))
     style = DRAWING + _themed("SCOPE", LIGHT) + _themed("DARK", DARK)
@@ -116,13 +116,13 @@ def _references(root: ET.Element) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes elements: the prefix of ids, and what colours become."""
+    """Writes elements, with a prefix for ids and a replacement for each colour."""
 
     name: str
     colours: Mapping[str, str]
 
     def markup(self, element: ET.Element, used: set[str]) -> str:
-        """Write one element and its children, without what the page does not need."""
+        """Return one element and its children, without the parts that the page does not need."""
         tag = element.tag.rsplit("}", 1)[-1]
         if tag in ("metadata", "style", "title"):
             return ""
@@ -138,8 +138,8 @@ class _Writer:
         return f"<{tag}{attributes}>{text}{inside}</{tag}>"
 
     def attributes(self, element: ET.Element, used: set[str]) -> list[tuple[str, str]]:
-        """Return the attributes that the page needs, with short numbers."""
-        found = []
+        """Return the attributes that the page needs, with rounded numbers."""
+        needed = []
         for key, value in element.attrib.items():
             if key == "id":
                 if value not in used:
@@ -151,16 +151,16 @@ class _Writer:
             elif key == "style":
                 value = self.style(value)
             elif key == "transform":
-                value = UNTURNED.sub("", value).strip()
+                value = NO_ROTATION.sub("", value).strip()
             if key in ("d", "x", "y", "width", "height", "transform"):
                 value = " ".join(DECIMALS.sub(_shorter, value).split())
             if value:
-                found.append((key, value))
-        return found
+                needed.append((key, value))
+        return needed
 
     def style(self, value: str) -> str:
-        """Return a style without what is inherited, in the page's colours."""
-        value = DROPPED.sub("", SHORTHAND.sub(r"font-size: \1", value))
+        """Return a style without inherited properties, in the page's colours."""
+        value = INHERITED.sub("", SHORTHAND.sub(r"font-size: \1", value))
         for colour, variable in self.colours.items():
             value = value.replace(colour, variable)
         return value.strip("; ")

@@ -19,37 +19,39 @@ MARKS = {True: ("pass", "green"), False: ("FAIL", "bold red"), None: ("-", "dim"
 
 
 def headline(result: CheckResult) -> str:
-    """Return one line: passed or failed, and the baseline or limits."""
+    """Return one line: passed or failed, against which baseline or limits."""
     report = result.report
     rows = f"{wording.size(report)} {wording.clean(report.provenance.source or 'data')}"
     if result.passed:
-        said = "Check passed"
+        outcome = "Check passed"
     else:
-        said = f"Check failed: {wording.plural(len(result.failures), 'row')} of {len(result.rows)}"
+        outcome = (
+            f"Check failed: {wording.plural(len(result.failures), 'row')} of {len(result.rows)}"
+        )
     against = "absolute limits"
     if result.baseline is not None:
         against = (
             f"the baseline {wording.clean(result.baseline['source'])} "
             f"({wording.count(result.baseline['n'])} rows, {result.baseline['verdict']})"
         )
-    return f"{said} ({rows} against {against}, alpha = {result.alpha:g})"
+    return f"{outcome} ({rows} against {against}, alpha = {result.alpha:g})"
 
 
 def sentences(result: CheckResult) -> list[tuple[str, str]]:
     """Return a mark and a sentence for each failure, row not compared, and finding."""
-    found = [("✕", wording.clean(row.message)) for row in result.failures]
-    found += [("-", wording.clean(row.message)) for row in result.rows if row.passed is None]
-    return found + [("!", wording.clean(one.message)) for one in result.warnings]
+    marked = [("✕", wording.clean(row.message)) for row in result.failures]
+    marked += [("-", wording.clean(row.message)) for row in result.rows if row.passed is None]
+    return marked + [("!", wording.clean(one.message)) for one in result.warnings]
 
 
 def parts(result: CheckResult, options: ConsoleOptions) -> Iterator[RenderableType]:
-    """Yield the parts of the check."""
+    """Yield the parts of the text: outcome, sentences, all rows."""
     ascii_only = options.ascii_only
     yield _text(headline(result), ascii_only, "bold green" if result.passed else "bold red")
-    said = sentences(result)
-    if said:
+    items = sentences(result)
+    if items:
         yield _text("", ascii_only)
-        yield _listed(said, ascii_only)
+        yield _listed(items, ascii_only)
     yield _text("", ascii_only)
     yield _table(result, ascii_only)
 
@@ -86,9 +88,9 @@ def _table(result: CheckResult, ascii_only: bool) -> Table:
     for row in result.rows:
         word, style = MARKS[row.passed]
         cells = (row.name, _value(row, row.value), _value(row, row.baseline), _unit(row))
-        shown = (*cells, "" if row.pvalue is None else wording.pvalue(row.pvalue), _bound(row))
+        texts = (*cells, "" if row.pvalue is None else wording.pvalue(row.pvalue), _bound(row))
         table.add_row(
-            *(_text(wording.clean(cell), ascii_only) for cell in shown),
+            *(_text(wording.clean(cell), ascii_only) for cell in texts),
             _text(word, ascii_only, style),
         )
     return table

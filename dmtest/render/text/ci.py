@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def junit(result: CheckResult) -> str:
-    """Return one test suite: failures with their sentences, rows not compared as skipped."""
+    """Return one test suite; failures have their sentence, rows not compared are skipped."""
     skipped = sum(row.passed is None for row in result.rows)
     counts = {"tests": len(result.rows), "failures": len(result.failures), "skipped": skipped}
     facts = {"name": "dmtest check", "errors": "0"} | {k: str(v) for k, v in counts.items()}
@@ -22,13 +22,13 @@ def junit(result: CheckResult) -> str:
     group = f"dmtest.{clean(result.report.provenance.source or 'check')}"
     for row in result.rows:
         case = ET.SubElement(suite, "testcase", {"classname": group, "name": row.name})
-        said = clean(row.message)
+        sentence = clean(row.message)
         if row.passed is False:
-            ET.SubElement(case, "failure", {"message": said}).text = _numbers(row)
+            ET.SubElement(case, "failure", {"message": sentence}).text = _numbers(row)
         elif row.passed is None:
-            ET.SubElement(case, "skipped", {"message": said})
+            ET.SubElement(case, "skipped", {"message": sentence})
         else:
-            ET.SubElement(case, "system-out").text = said
+            ET.SubElement(case, "system-out").text = sentence
     ET.indent(root)
     head = '<?xml version="1.0" encoding="utf-8"?>\n'
     return head + ET.tostring(root, encoding="unicode") + "\n"
@@ -49,7 +49,7 @@ def commands(result: CheckResult) -> list[str]:
 
 
 def _command(level: str, title: str, message: str) -> str:
-    """Return ``::error title=...::...``; what would end a property or a line is escaped."""
+    """Return ``::error title=...::...``, with characters escaped that would end a part of it."""
     text = clean(message).replace("%", "%25")
     head = clean(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={head}::{text}"

@@ -22,7 +22,7 @@ TONES = {
     "equivalent": "bold green",
     "inconclusive": "bold yellow",
 }
-# For output that cannot hold more than ASCII.
+# Replacements for output that is limited to ASCII.
 FOLDED = str.maketrans(
     {"≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", wording.TIMES: "x", "±": "+-", "·": "|"}
 )
@@ -34,9 +34,8 @@ def render(report: Report, console: Console | None = None) -> None:
     Parameters
     ----------
     report : Report
-        What to print.
     console : rich.console.Console, optional
-        Where; standard output by default.
+        Standard output by default.
     """
     from rich.console import Console
 
@@ -44,15 +43,7 @@ def render(report: Report, console: Console | None = None) -> None:
 
 
 def text(report: Report | CheckResult, width: int = 80) -> str:
-    """Return a report as plain text.
-
-    Parameters
-    ----------
-    report : Report
-        What to print.
-    width : int
-        Columns.
-    """
+    """Return a report or a check as plain text, `width` characters wide."""
     from rich.console import Console
 
     buffer = io.StringIO()
@@ -75,9 +66,8 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
     Parameters
     ----------
     report : Report
-        What to print.
     options : rich.console.ConsoleOptions
-        Tells whether the output can hold more than ASCII.
+        They say whether the output is limited to ASCII.
     """
     writer = _Writer(options.ascii_only)
     yield writer.verdict(report)
@@ -93,13 +83,13 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
         for item in report.warnings:
             yield writer.item("!", table_rows.warning_line(item))
     yield writer.line("")
-    yield writer.line(_computed(report), "dim")
+    yield writer.line(_facts_line(report), "dim")
 
 
 class _Writer:
-    """Builds the parts for one console: with its characters, never as markup.
+    """Builds the parts for one console, in its character set.
 
-    Names come from files, so nothing goes through Rich's markup or emoji codes.
+    Texts include names from files, so Rich's markup and emoji codes are never interpreted.
     """
 
     def __init__(self, ascii_only: bool) -> None:
@@ -129,11 +119,11 @@ class _Writer:
         from rich.console import Group
         from rich.panel import Panel
 
-        said = wording.verdict(report)
+        words = wording.verdict(report)
         pvalue, note = wording.evidence(report)
         target = wording.clean(report.target)
         lines = [
-            self.line(said.sentence, "bold"),
+            self.line(words.sentence, "bold"),
             self.line(f"{pvalue}{f' ({note})' if note else ''}"),
             self.line(
                 f"{wording.scope(report)}, alpha = {report.alpha:g} · "
@@ -141,19 +131,19 @@ class _Writer:
                 + ("two samples" if wording.two_samples(report) else f"target {target}")
             ),
         ]
-        if said.aside:
-            lines.insert(1, self.line(said.aside))
+        if words.aside:
+            lines.insert(1, self.line(words.aside))
         tone = TONES[report.verdict]
-        title = self.line(f"{said.symbol} {said.headline}", tone)
+        title = self.line(f"{words.symbol} {words.headline}", tone)
         return Panel(Group(*lines), title=title, title_align="left", border_style=tone)
 
     def diagnosis(self, report: Report) -> Iterator[RenderableType]:
         """Yield the diagnosis."""
-        found = table_rows.diagnosis(report)
+        sentences = table_rows.diagnosis(report)
         title = "What is wrong" if report.verdict == "mismatch" else "What was found"
         yield self.line(title, "bold")
-        for place, sentence in enumerate(found, 1):
-            yield self.item(f"{place}." if len(found) > 1 else "", sentence)
+        for place, sentence in enumerate(sentences, 1):
+            yield self.item(f"{place}." if len(sentences) > 1 else "", sentence)
 
     def effects(self, report: Report) -> Table:
         """Return the table of effect sizes."""
@@ -202,12 +192,12 @@ class _Writer:
         table.add_row(*(self.line(cell) for cell in cells), style=style)
 
 
-def _computed(report: Report) -> str:
+def _facts_line(report: Report) -> str:
     """Return the facts of the run in one line."""
-    found = dict(table_rows.facts(report))
-    shown = [f"dmtest {found['version']}"] if "version" in found else []
-    shown += [found[key] for key in ("source", "dtype") if key in found]
-    shown += [f"{found[key]} {key}" for key in ("slices", "replicates") if key in found]
-    shown += [f"seed {report.seed}"]
-    shown += [found["time"]] if "time" in found else []
-    return " · ".join(shown)
+    facts = dict(table_rows.facts(report))
+    parts = [f"dmtest {facts['version']}"] if "version" in facts else []
+    parts += [facts[key] for key in ("source", "dtype") if key in facts]
+    parts += [f"{facts[key]} {key}" for key in ("slices", "replicates") if key in facts]
+    parts += [f"seed {report.seed}"]
+    parts += [facts["time"]] if "time" in facts else []
+    return " · ".join(parts)

@@ -10,7 +10,7 @@ from dmtest.render.wording import number
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-# What the mean p-value of a perfect match is: Henze-Zirkler's from 100 rows is a little below 1/2.
+# Mean p-value of a perfect match; Henze-Zirkler's on 100 rows is slightly below 1/2.
 PERFECT = 0.5
 SCORES = (
     ("gnb-auc", "Gaussian naive Bayes, ROC AUC"),
@@ -21,60 +21,60 @@ SCORES = (
 )
 
 
-def training_table(made: Any) -> RenderableType:
+def training_table(fit: Any) -> RenderableType:
     """Return the result of :func:`dmtest.train.fit` for a terminal.
 
     Parameters
     ----------
-    made : dmtest.train.Fit
+    fit : dmtest.train.Fit
     """
     from rich import box
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    found, before = made.verification, made.baseline
+    after, before = fit.verification, fit.baseline
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("Held-out rows")
     for head in ("Trained", "Untrained", "Perfect"):
         table.add_column(head, justify="right")
-    for name, cells in (*_rows(found, before), *_downstream(made)):
+    for name, cells in (*_rows(after, before), *_downstream(fit)):
         table.add_row(Text(name), *(Text(cell) for cell in cells))
-    noise = made.noise
+    noise = fit.noise
     title = Text(
-        f"{made.source}: {found.n:,} held-out rows in d = {found.d}, target {noise.target}, "
-        f"{noise.name} = {noise.level:.3g}; trained {len(made.history['loss'])} epochs in "
-        f"{made.seconds:.1f} s, seed {made.seed}"
+        f"{fit.source}: {after.n:,} held-out rows in d = {after.d}, target {noise.target}, "
+        f"{noise.name} = {noise.level:.3g}; trained {len(fit.history['loss'])} epochs in "
+        f"{fit.seconds:.1f} s, seed {fit.seed}"
     )
-    return Group(title, Text(""), table, Text(""), *_closing(made))
+    return Group(title, Text(""), table, Text(""), *_closing(fit))
 
 
-def _rows(found: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
-    perfect = number(found.matched_information, 3) if math.isfinite(found.capacity) else "no limit"
+def _rows(after: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
+    perfect = number(after.matched_information, 3) if math.isfinite(after.capacity) else "no limit"
     rows = [
         (
             "I(f(X'); f(X)+Z), best lower bound, nats",
-            (_nats(found.information), _nats(before.information), perfect),
+            (_nats(after.information), _nats(before.information), perfect),
         ),
-        ("Invariance gap, nats", (_nats(found.invariance_gap), _nats(before.invariance_gap), "0")),
-        ("KL after noise, bracket, nats", (_pair(found), _pair(before), "0")),
-        ("KL before noise, estimate, nats", (_nats(found.kl), _nats(before.kl), "0")),
+        ("Invariance gap, nats", (_nats(after.invariance_gap), _nats(before.invariance_gap), "0")),
+        ("KL after noise, bracket, nats", (_pair(after), _pair(before), "0")),
+        ("KL before noise, estimate, nats", (_nats(after.kl), _nats(before.kl), "0")),
         (
             "Kolmogorov-Smirnov distance, worst column",
-            (*(number(max(one.kolmogorov), 2) for one in (found, before)), "0"),
+            (*(number(max(one.kolmogorov), 2) for one in (after, before)), "0"),
         ),
     ]
-    for name, score in found.mean_pvalues.items():
+    for name, score in after.mean_pvalues.items():
         other = before.mean_pvalues[name].mean
         cells = (f"{score.mean:.2f}", f"{other:.2f}", f"{PERFECT:.2f}")
         rows.append((f"Mean p, {name}", cells))
     return rows
 
 
-def _downstream(made: Any) -> list[tuple[str, tuple[str, ...]]]:
-    if made.downstream is None:
+def _downstream(fit: Any) -> list[tuple[str, tuple[str, ...]]]:
+    if fit.downstream is None:
         return []
-    after, before = made.downstream.values, made.baseline_downstream.values
+    after, before = fit.downstream.values, fit.baseline_downstream.values
     return [
         (label, (f"{after[name]:.3f}", f"{before[name]:.3f}", ""))
         for name, label in SCORES
@@ -82,24 +82,24 @@ def _downstream(made: Any) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def _closing(made: Any) -> list[Any]:
+def _closing(fit: Any) -> list[Any]:
     from rich.text import Text
 
-    found = made.verification
+    verification = fit.verification
     lines = []
-    if found.violations:
-        lines += [Text(f"! {sentence}", style="bold red") for sentence in found.violations]
-    elif found.inequalities:
+    if verification.violations:
+        lines += [Text(f"! {sentence}", style="bold red") for sentence in verification.violations]
+    elif verification.inequalities:
         lines.append(
             Text(
-                f"All {len(found.inequalities)} inequalities of the theory that could be checked "
-                "hold within their intervals."
+                f"All {len(verification.inequalities)} inequalities of the theory that could be "
+                f"checked hold within their intervals."
             )
         )
-    if made.report is not None:
-        p = f"p = {made.report.pvalue:.2g}"
-        lines.append(Text(f"Report on the held-out rows: {made.report.verdict} ({p})."))
-        lines += [Text(f"  {i}. {f.message}") for i, f in enumerate(made.report.diagnosis, start=1)]
+    if fit.report is not None:
+        p = f"p = {fit.report.pvalue:.2g}"
+        lines.append(Text(f"Report on the held-out rows: {fit.report.verdict} ({p})."))
+        lines += [Text(f"  {i}. {f.message}") for i, f in enumerate(fit.report.diagnosis, start=1)]
     return lines
 
 

@@ -218,10 +218,10 @@ class DistributionMatch(Metric):
         assert self.sample is not None
         length = dispersion(self.sample, most=m).value
         return {
-            table.SLICED_WASSERSTEIN.name: table.SLICED_WASSERSTEIN.shown(
+            table.SLICED_WASSERSTEIN.name: table.SLICED_WASSERSTEIN.on_scale(
                 float(squared.mean()) - null_mean(m)
             ),
-            table.WORST_SLICE.name: table.WORST_SLICE.shown(float(squared.max())),
+            table.WORST_SLICE.name: table.WORST_SLICE.on_scale(float(squared.max())),
             EPPS_PULLEY: float(distance.mean()),
             table.LENGTH_DISPERSION.name: math.nan if length is None else length,
         }
@@ -233,7 +233,9 @@ def _moment_effects(mean: Vector, covariance: Vector, n: int) -> dict[str, float
     values = {} if rank is None else {table.EFFECTIVE_RANK.name: rank}
     parts = estimable_parts(mean, covariance, n)
     if parts is not None:
-        values |= {row.name: row.shown(float(part)) for row, part in zip(PARTS, parts, strict=True)}
+        values |= {
+            row.name: row.on_scale(float(part)) for row, part in zip(PARTS, parts, strict=True)
+        }
         eigenvalues = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
         values[ISOTROPY] = math.exp(float(np.log(eigenvalues).mean())) / float(eigenvalues.mean())
     elif n > len(mean) + 1:
