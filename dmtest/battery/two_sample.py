@@ -65,7 +65,7 @@ def run_comparison(
     Raises
     ------
     InputError
-        If the columns of the samples do not match, or published p-values are asked for.
+        If the columns of the samples do not match, or `plan` demands published p-values.
     """
     if plan.calibration == "asymptotic":
         raise InputError(
