@@ -1,4 +1,4 @@
-"""What users call to run single tests: read, validate, bring to scale, compute, calibrate."""
+"""The public functions that run single tests: read, validate, transform, compute, calibrate."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def run_test(
     """Run one test.
 
     A slice test of data with d = 1 is the univariate test. With d > 1 the statistic is its
-    mean over the slices and the p-value that of the mean; ``worst_*`` are about the slice
-    that departs most. Target any-normal whitens first (Cholesky), so `directions` are
-    directions of the whitened data.
+    mean over the slices and the p-value that of the mean; ``worst_*`` describe the slice
+    that departs most. Target any-normal whitens first (Cholesky), so `directions` refer to
+    the whitened data.
 
     Parameters
     ----------
@@ -67,14 +67,14 @@ def run_test(
     params : mapping, optional
         Tuning parameters, such as ``{"window": 5}``.
     calibration : {"auto", "monte-carlo", "asymptotic"}
-        ``"auto"``: Monte Carlo, at a cap where n is large and the null has settled.
-        ``"monte-carlo"``: at n whatever it costs. ``"asymptotic"``: the published formula.
+        ``"auto"``: Monte Carlo, at a cap if n is large and the null has settled.
+        ``"monte-carlo"``: at n, whatever it costs. ``"asymptotic"``: the published formula.
     replicates : int
         Null samples of the Monte Carlo p-value.
     budget : float, optional
-        As for :func:`report`; with ``calibration="monte-carlo"`` nothing is saved.
+        As for :func:`report`; ignored for one sample with ``calibration="monte-carlo"``.
     precision : {"auto", "double"}
-        Of sums over pairs of rows. "auto" takes float32 tiles, added up in float64, where
+        Precision of sums over pairs of rows. "auto" uses float32 tiles, summed in float64, if
         n and d are large; their error is far below the null's standard deviation.
 
     Returns
@@ -129,12 +129,12 @@ def run_tests(
     """Run several tests in one fused computation.
 
     All slice tests share one projection, one sort and the same null replicates; a test's
-    p-value does not depend on which others are asked for.
+    p-value does not depend on the other tests.
 
     Parameters
     ----------
     tests : str or iterable of str
-        Registered names, or ``"all"`` (but those for few rows only).
+        Registered names, or ``"all"`` (except tests limited to few rows).
     target : optional
         Default: any-normal, the tests' own.
     params : mapping of test name to its parameters, optional
@@ -150,21 +150,21 @@ def run_tests(
     Warns
     -----
     DataWarning
-        If values were moved (outside the target's support, or at its edge) or columns that
-        others determine were left out. Reports hold the same as warnings with counts.
+        If values were moved (outside the target's support, or at its edge), or columns that
+        others determine were left out. Reports list the same as findings with counts.
     """
     from dmtest.runtime.progress import reporter
 
     names = names_of(tests)
-    goal = as_target(own_target(names) if target is None else target)
-    if isinstance(goal, Reference):
+    target = as_target(own_target(names) if target is None else target)
+    if isinstance(target, Reference):
         refuse_arguments(directions=directions)
-    tested = hypothesis(goal.name)
-    tuning = checked_params(as_tests(names, tested), params)
+    name = hypothesis(target.name)
+    tuning = checked_params(as_tests(names, name), params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
-            target=goal.name,
+            target=target.name,
             seed=entropy_of(rng),
             params=tuning,
             slices=slices,
@@ -175,10 +175,10 @@ def run_tests(
             precision=precision,
             progress=step,
         )
-        if isinstance(goal, Reference):
-            return list(run_comparison(sample, goal, pool_tests(names), plan).outcomes)
-        canonical = canonical_with_warnings(goal, sample)
-        specs = chosen_tests(names, tested, canonical, plan)
+        if isinstance(target, Reference):
+            return list(run_comparison(sample, target, pool_tests(names), plan).outcomes)
+        canonical = canonical_with_warnings(target, sample)
+        specs = chosen_tests(names, name, canonical, plan)
         return run_battery(canonical, specs, plan).outcomes
 
 
@@ -197,11 +197,11 @@ def mean_pvalue(
 ) -> MeanPValue:
     """Score a sample by the protocol of noise-injected Deep InfoMax (arXiv 2410.06993).
 
-    Draw a direction uniformly on the sphere and a small subsample, project, take the p-value
-    of a univariate normality test with fitted mean and variance; repeat, and average.
-    Henze-Zirkler is averaged over subsamples without projecting. Under a perfect match the
-    mean tends to 1/2. It is a score, not a p-value: a valid p-value is ``min(1, 2 mean)``,
-    given beside it.
+    The score is the mean over many draws of the p-value of a univariate normality test with
+    fitted mean and variance. Each draw projects a small subsample on a direction that is
+    uniform on the sphere; Henze-Zirkler is averaged over subsamples without projecting. Under
+    a perfect match the mean tends to 1/2. It is a score, not a p-value: the result also has a
+    valid p-value, ``min(1, 2 mean)``.
 
     Parameters
     ----------
@@ -210,12 +210,13 @@ def mean_pvalue(
         Any registered test; the paper uses D'Agostino-Pearson, Shapiro-Wilk and
         Henze-Zirkler.
     target : str or target object
-        Uniform and product targets are taken to normal scores first.
+        Uniform and product targets are transformed to normal scores first.
     subsample : int
         Rows of a draw.
     draws : int
+        Number of draws.
     confidence : float
-        Of the asymptotic interval over the draws.
+        Level of the asymptotic interval over the draws.
     rng, key, columns, nonfinite
         As for :func:`report`.
 
@@ -231,19 +232,19 @@ def mean_pvalue(
     >>> score.low < 0.5 < score.high
     True
     """
-    goal = as_target(target)
-    (spec,) = as_tests([test], hypothesis(goal.name))
+    target = as_target(target)
+    (spec,) = as_tests([test], hypothesis(target.name))
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
     from dmtest.battery.mean_pvalue import mean_pvalue_of
 
     with single_threaded_blas():
-        canonical = canonical_with_warnings(goal, sample)
-        # A reference, whose tests are of pools, has no normal scale and was refused.
+        canonical = canonical_with_warnings(target, sample)
+        # A reference has no normal scale and was refused, so the test is no pool test.
         assert isinstance(spec, SliceTest | RowTest)
         return mean_pvalue_of(
             canonical,
             spec,
-            target=goal.name,
+            target=target.name,
             subsample=subsample,
             draws=draws,
             confidence=confidence,

@@ -1,4 +1,4 @@
-"""The paper's protocol: the mean p-value over random directions and small subsamples."""
+"""Mean p-value over random directions and small subsamples (arXiv 2410.06993)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.arguments import level, whole
-from dmtest.calibration.budget import PAIR_BUDGET, affordable
+from dmtest.calibration.budget import PAIR_BUDGET, affordable_replicates
 from dmtest.calibration.multiplicity import mean_merge, rank_pvalues
 from dmtest.calibration.nulls import Null, NullPlan, RowNull, SliceNull, null_of, whiten_columns
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
@@ -45,8 +45,8 @@ def mean_pvalue_of(
     """Average the p-values of `draws` subsamples, each projected on a direction of its own.
 
     Every draw takes `subsample` rows without replacement, so under the null each p-value is
-    as good as its test; with n well above `subsample` this is the paper's bootstrap draw,
-    without its repeated rows. Pairs tests are averaged over subsamples, not projected.
+    as valid as its test; with n well above `subsample` this is the paper's bootstrap draw
+    without repeated rows. Pairs tests are averaged over subsamples, not projected.
     """
     rows = _checked_rows(canonical, spec)
     n, d = rows.shape
@@ -61,10 +61,10 @@ def mean_pvalue_of(
         )
 
     def task(part: slice) -> Vector:
-        chosen = [_draw(rows, subsample, seed, i) for i in range(part.start, part.stop)]
+        subsamples = [_draw(rows, subsample, seed, i) for i in range(part.start, part.stop)]
         if isinstance(spec, RowTest):
-            return np.array([_varying(draw, spec) for draw in chosen])
-        return _projected(chosen, spec, seed, part.start)
+            return np.array([_row_statistic(draw, spec) for draw in subsamples])
+        return _slice_statistics(subsamples, spec, seed, part.start)
 
     statistics = np.concatenate(list(run_tasks(task, blocks(draws, DRAWS_IN_A_TASK))))
     scores = _scores(statistics, spec, subsample, d, seed)
@@ -91,7 +91,7 @@ def mean_pvalue_of(
 
 
 class _Scores(NamedTuple):
-    """The p-values that are averaged, how they were made and from how many replicates."""
+    """P-values to average, their method and the number of replicates behind them."""
 
     pvalues: Vector
     method: str
@@ -99,7 +99,7 @@ class _Scores(NamedTuple):
 
 
 def _checked_rows(canonical: Canonical, spec: OneSampleTest) -> NDArray[Any]:
-    """Rows to draw from; where a covariance is fitted to each draw, of columns it can be."""
+    """Return the rows to draw from; for a test that fits covariances, of independent columns."""
     if spec.space == "cube":
         return np.asarray(np.clip(np.asarray(canonical.cube), 0.0, 1.0))
     if spec.space == "sphere":
@@ -116,15 +116,15 @@ def _draw(x: NDArray[Any], subsample: int, seed: int, index: int) -> NDArray[Any
     return np.asarray(x[np.sort(rng.choice(len(x), subsample, replace=False, shuffle=False))])
 
 
-def _projected(
-    chosen: Sequence[NDArray[Any]], spec: SliceTest, seed: int, first: int
+def _slice_statistics(
+    subsamples: Sequence[NDArray[Any]], spec: SliceTest, seed: int, first: int
 ) -> NDArray[np.float64]:
-    """Statistics of subsamples `first`, `first` + 1, ..., each on its own direction."""
-    lines = []
-    for i, draw in enumerate(chosen, first):
+    """Return statistics of subsamples `first`, `first` + 1, ..., each on its own direction."""
+    slices = []
+    for i, draw in enumerate(subsamples, first):
         rng = stream(seed, "protocol/directions", i)
-        lines.append(draw @ random_directions(1, draw.shape[1], rng)[0].astype(draw.dtype))
-    view = SliceView(np.stack(lines), "fitted")
+        slices.append(draw @ random_directions(1, draw.shape[1], rng)[0].astype(draw.dtype))
+    view = SliceView(np.stack(slices), "fitted")
     if not (view.central[:, 1] > 0.0).all():
         raise InputError(
             "data: a projected subsample is constant; raise subsample or leave constant "
@@ -133,8 +133,8 @@ def _projected(
     return np.asarray(spec.statistic(view))
 
 
-def _varying(rows: NDArray[Any], spec: RowTest) -> float:
-    """Statistic of a subsample, less the constant that its null does not move."""
+def _row_statistic(rows: NDArray[Any], spec: RowTest) -> float:
+    """Return the varying part of a statistic, or its p-value if the null depends on the draw."""
     if spec.space != "residuals":
         view = RowView(np.ascontiguousarray(rows, dtype=np.float64), threads=False)
         return float(evaluate(spec.statistic, view)[1])
@@ -148,7 +148,7 @@ def _varying(rows: NDArray[Any], spec: RowTest) -> float:
         ) from None
     view = RowView(np.ascontiguousarray(residuals.T), threads=False)
     if spec.coloured:
-        # The p-value of each draw: its null depends on the draw's own covariance.
+        # The null depends on the covariance of the draw.
         view.factor = cholesky(np.cov(columns, bias=True).reshape(view.d, view.d))
         statistic = evaluate(spec.statistic, view)[0]
         assert spec.published is not None  # coloured rows have one
@@ -157,26 +157,26 @@ def _varying(rows: NDArray[Any], spec: RowTest) -> float:
 
 
 def _scores(statistics: Vector, spec: OneSampleTest, subsample: int, d: int, seed: int) -> _Scores:
-    """Take published p-values where they are accurate, else Monte Carlo ones."""
+    """Return published p-values if they are accurate, else Monte Carlo ones."""
     if isinstance(spec, RowTest):
-        accurate = spec.mean_law
+        mean_law = spec.mean_law
         if spec.coloured:
             return _Scores(statistics, "asymptotic (published formula)")
-        if accurate is not None and subsample >= accurate.rows_per_column * d:
-            pvalues = accurate.law(statistics, subsample, d)
-            return _Scores(pvalues, f"asymptotic ({accurate.name})")
-        count = affordable(POOL, spec.operations(subsample, d), PAIR_BUDGET, FEWEST)
+        if mean_law is not None and subsample >= mean_law.rows_per_column * d:
+            pvalues = mean_law.law(statistics, subsample, d)
+            return _Scores(pvalues, f"asymptotic ({mean_law.name})")
+        count = affordable_replicates(POOL, spec.operations(subsample, d), PAIR_BUDGET, FEWEST)
         null = _null(RowNull(spec.space, subsample, d), spec, count, seed)
         if spec.tail == "two-sided":
-            both = np.minimum(rank_pvalues(statistics, null), rank_pvalues(-statistics, -null))
+            smaller = np.minimum(rank_pvalues(statistics, null), rank_pvalues(-statistics, -null))
             method = f"monte carlo, {len(null)} replicates"
-            return _Scores(np.minimum(1.0, 2.0 * both), method, len(null))
-        return _ranked(spec.sign * statistics, spec.sign * null)
+            return _Scores(np.minimum(1.0, 2.0 * smaller), method, len(null))
+        return _rank(spec.sign * statistics, spec.sign * null)
     law = spec.published.get("fitted")
     if law is not None and subsample <= spec.mean_rows:
         return _Scores(law(statistics, subsample), "asymptotic (published formula)")
     null = _null(SliceNull("fitted", subsample, 1, 1), spec, POOL, seed)
-    return _ranked(spec.sign * statistics, spec.sign * null)
+    return _rank(spec.sign * statistics, spec.sign * null)
 
 
 def _null(null: Null[T], spec: T, replicates: int, seed: int) -> Vector:
@@ -186,8 +186,8 @@ def _null(null: Null[T], spec: T, replicates: int, seed: int) -> Vector:
     return sample.values[:, 0]
 
 
-def _ranked(statistics: Vector, null: Vector) -> _Scores:
-    """Monte Carlo p-values of several statistics from one pool of replicates."""
+def _rank(statistics: Vector, null: Vector) -> _Scores:
+    """Return Monte Carlo p-values of several statistics from one pool of replicates."""
     return _Scores(
         rank_pvalues(statistics, null), f"monte carlo, {len(null)} replicates", len(null)
     )

@@ -36,15 +36,15 @@ class Battery:
     Attributes
     ----------
     outcomes : list of Outcome
-        In the order the tests were given.
+        In the order of the tests.
     pvalue, error, method
-        The global p-value over all of them, its Monte Carlo error and how it was made.
+        Global p-value over all tests, its Monte Carlo error and its method.
     directions : ndarray, shape (k, r), or None
     extras : dict of str to ndarray (k,)
         Further statistics of the slices.
     null : SliceNull or None
     floor : float or None
-        The smallest global p-value that the replicates can give.
+        Smallest global p-value that the replicates can give.
     """
 
     outcomes: list[Outcome]
@@ -60,10 +60,10 @@ class Battery:
 def chosen_tests(
     tests: str | Iterable[str] | None, target: str, canonical: Canonical, plan: Plan
 ) -> tuple[OneSampleTest, ...]:
-    """Resolve names; None stands for those of the default battery that suit n and d.
+    """Resolve names; None stands for the tests of the default battery that suit n and d.
 
-    Tests of whole rows are left out where their null is not shipped and n > 2,000; those of
-    whitened rows also take n >= 2 d.
+    Whole-row tests are left out if their null is not shipped and n > 2,000; those of whitened
+    rows also need n >= 2d.
 
     Parameters
     ----------
@@ -107,27 +107,27 @@ def run_battery(
     specs : sequence of SliceTest and RowTest
     plan : Plan
     extras : mapping of name to function of a SliceView, optional
-        Further statistics to evaluate on the same slices, uncalibrated.
+        Further statistics of the same slices, without p-values.
 
     Returns
     -------
     Battery
     """
-    sliced = [spec for spec in specs if isinstance(spec, SliceTest)]
+    slice_tests = [spec for spec in specs if isinstance(spec, SliceTest)]
     pvalues: dict[str, PValues] = {}
     facts: dict[str, dict[str, Any]] = {}
     directions = null = None
-    further: dict[str, Vector] = {}
-    if sliced or extras:
+    extra_values: dict[str, Vector] = {}
+    if slice_tests or extras:
         directions, null = _directions(canonical, plan)
-        values, further = _slice_values(canonical, directions, sliced, plan, extras or {})
-        results = _calibrate(values, null, sliced, canonical, plan)
-        for spec, result in zip(sliced, results, strict=True):
+        values, extra_values = _slice_values(canonical, directions, slice_tests, plan, extras or {})
+        results = _calibrate(values, null, slice_tests, canonical, plan)
+        for spec, result in zip(slice_tests, results, strict=True):
             pvalues[spec.name] = result
-        for j, spec in enumerate(sliced):
+        for j, spec in enumerate(slice_tests):
             facts[spec.name] = _slice_facts(values[:, j], spec)
-    others = [spec for spec in specs if isinstance(spec, RowTest)]
-    for name, (statistic, result) in run_rows(canonical, others, plan).items():
+    row_tests = [spec for spec in specs if isinstance(spec, RowTest)]
+    for name, (statistic, result) in run_rows(canonical, row_tests, plan).items():
         facts[name], pvalues[name] = {"statistic": statistic}, result
     outcomes = [_outcome(spec, pvalues[spec.name], facts, canonical, plan) for spec in specs]
     joint, method = _global(list(pvalues.values()))
@@ -137,7 +137,7 @@ def run_battery(
         error=joint.error,
         method=method,
         directions=directions,
-        extras=further,
+        extras=extra_values,
         null=null,
         floor=joint.floor,
     )
@@ -228,7 +228,7 @@ def _outcome(
 
 
 def _global(results: Sequence[PValues]) -> tuple[JointPValue, str]:
-    """Combine all p-values, and say how: tests whose null samples are the same share a group."""
+    """Combine p-values, in groups of tests with the same null samples; return the method too."""
     if not results:
         return JointPValue(1.0, 0, 0, None, None), "no test was run"
     groups: dict[tuple[int, bool, bool], list[tuple[Vector, Vector]]] = {}

@@ -1,4 +1,4 @@
-"""How tests are to be run: everything that is neither a sample nor the tests."""
+"""Options of a run: everything but the samples and the tests."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from dmtest.targets.canonical import Canonical
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(NullPlan):
-    """How tests of one or two samples are to be run; the only place that checks these options.
+    """Options of tests of one or two samples, checked here and nowhere else.
 
     Attributes
     ----------
     target : str
-        Name of the target, or of what samples are compared with.
+        Name of the target, or of the reference.
     slices : int, optional
         Random directions; None for the default.
     directions : array_like, shape (k, d), optional
-        Fixed directions instead of random ones, of one sample.
+        Fixed directions instead of random ones; for one sample only.
     precision : {"auto", "double"}
-        Of sums over pairs of rows of one sample.
+        Precision of sums over pairs of rows of one sample.
     seed, params, calibration, replicates, budget, progress
         See :class:`NullPlan`.
     """
@@ -43,7 +43,7 @@ class Plan(NullPlan):
         Raises
         ------
         InputError
-            If one of them cannot be used; the message names the cure.
+            If an option cannot be used; the message names the cure.
         """
         if self.calibration not in get_args(Calibration):
             raise InputError(
@@ -59,5 +59,5 @@ class Plan(NullPlan):
             object.__setattr__(self, "slices", whole("slices", self.slices, 1))
 
     def shipped_key(self, canonical: Canonical, columns: int) -> ShippedKey | None:
-        """Return where shipped nulls are looked up: nowhere where they are wanted at n itself."""
+        """Return the key of the shipped nulls, or None if nulls must be at n."""
         return ShippedKey(canonical.parameters, columns) if self.thrifty else None

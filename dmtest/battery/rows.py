@@ -1,4 +1,4 @@
-"""Tests of whole rows: give each its space, compute all of a space at once, calibrate."""
+"""Tests of whole rows: compute all tests of a space at once, and calibrate them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows, 
 def run_rows(
     canonical: Canonical, specs: Sequence[RowTest], plan: Plan
 ) -> dict[str, tuple[float, PValues]]:
-    """Return every test's statistic and its p-values, by name.
+    """Return every test's statistic and p-values, by name.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def run_rows(
 def _run_space(
     canonical: Canonical, space: Space, specs: Sequence[RowTest], plan: Plan
 ) -> dict[str, tuple[float, PValues]]:
-    """Run tests in one space: those of the same rows share one evaluation."""
+    """Run tests in one space; tests of the same rows share one evaluation."""
     rows, factor = rows_of(canonical, space, specs[0].name)
     n, d = rows.shape
     key = plan.shipped_key(canonical, d)
@@ -56,21 +56,23 @@ def _run_space(
         jobs.setdefault((workload.mode, workload.rows), []).append((spec, workload))
     results: dict[str, tuple[float, PValues]] = {}
     for (mode, count), members in jobs.items():
-        here, its = (rows, factor) if mode != "subsample" else _subsample(rows, count, space, plan)
-        view = RowView(here, its, precision=plan.precision, progress=plan.progress)
-        ready = [_ready(spec, mode, n, plan.params) for spec, _ in members]
-        values = evaluate_all(view, [s.statistic for s, _ in ready], [p for _, p in ready])
+        view_rows, view_factor = rows, factor
+        if mode == "subsample":
+            view_rows, view_factor = _subsample(rows, count, space, plan)
+        view = RowView(view_rows, view_factor, precision=plan.precision, progress=plan.progress)
+        forms = [_form(spec, mode, n, plan.params) for spec, _ in members]
+        values = evaluate_all(view, [s.statistic for s, _ in forms], [p for _, p in forms])
         null = RowNull(space, n, d, _colour(view))
-        pvalues = _pvalues(null, view, members, ready, values, plan, key)
+        pvalues = _pvalues(null, view, members, forms, values, plan, key)
         for (spec, _), (statistic, _), result in zip(members, values, pvalues, strict=True):
             results[spec.name] = statistic, result
     return results
 
 
-def _ready(
+def _form(
     spec: RowTest, mode: str, n: int, params: Mapping[str, Any]
 ) -> tuple[RowTest, dict[str, Any]]:
-    """Return the row to evaluate and its parameters: those of the linear form, if it is that."""
+    """Return the test to evaluate and its parameters: those of the linear form in that mode."""
     arguments = dict(params.get(spec.name, {}))
     if mode == "linear" and spec.features is not None:
         linear = replace(spec, name=f"{spec.name}/features", statistic=spec.features)
@@ -82,26 +84,26 @@ def _pvalues(
     null: RowNull,
     view: RowView,
     members: Sequence[tuple[RowTest, Workload]],
-    ready: Sequence[tuple[RowTest, dict[str, Any]]],
+    forms: Sequence[tuple[RowTest, dict[str, Any]]],
     values: Sequence[tuple[float, float]],
     plan: Plan,
     key: ShippedKey | None,
 ) -> list[PValues]:
-    """Calibrate statistics of one view: by their exact law where there is one, or by a null."""
+    """Calibrate the statistics of one view, by a published law or by Monte Carlo."""
     results: dict[int, PValues] = {}
     for j, (spec, _) in enumerate(members):
         exact = bool(spec.exact) and plan.calibration == "auto"
         if exact or plan.calibration == "asymptotic":
-            results[j] = _published(spec, values[j][0], view, plan)
+            results[j] = _published_pvalue(spec, values[j][0], view, plan)
     rest = [j for j in range(len(members)) if j not in results]
-    specs = [ready[j][0] for j in rest]
-    evaluated = replace(plan, params={ready[j][0].name: ready[j][1] for j in rest})
+    specs = [forms[j][0] for j in rest]
+    evaluated = replace(plan, params={forms[j][0].name: forms[j][1] for j in rest})
     nulls = null_of(null, specs, evaluated, key, [members[j][1] for j in rest])
     results |= zip(rest, monte_carlo_rows([values[j][1] for j in rest], specs, nulls), strict=True)
     return [results[j] for j in range(len(members))]
 
 
-def _published(spec: RowTest, statistic: float, view: RowView, plan: Plan) -> PValues:
+def _published_pvalue(spec: RowTest, statistic: float, view: RowView, plan: Plan) -> PValues:
     if spec.published is None:
         raise InputError(
             f"calibration: no asymptotic p-value is published for {spec.name}; use "
@@ -121,14 +123,14 @@ def rows_of(canonical: Canonical, space: Space, name: str) -> tuple[NDArray[Any]
     space : str
         Space of a test of rows.
     name : str
-        The test that asks, for the refusal.
+        Name of the test, for the error message.
 
     Returns
     -------
     rows : ndarray, shape (n, r)
-        Residuals are of independent columns, others of all (r = d).
+        Residuals have the independent columns only, other spaces all (r = d).
     factor : ndarray, shape (r, r), or None
-        Lower Cholesky factor of the covariance, of residuals only.
+        Lower Cholesky factor of the covariance of residuals; None in other spaces.
     """
     if space == "normal":
         return canonical.rows, None
@@ -168,5 +170,5 @@ def _subsample(
 
 
 def _colour(view: RowView) -> Vector | None:
-    """Return the factor of the correlations: what is coloured gets standardised."""
+    """Return the factor of the correlations, as tests of coloured rows standardise columns."""
     return None if view.factor is None else unit_rows(view.factor)

@@ -1,4 +1,4 @@
-"""Run two-sample tests: put both samples on one footing, permute, report outcomes."""
+"""Two-sample tests: pool the samples, permute their labels, return outcomes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Comparison:
     ----------
     outcomes : tuple of Outcome
     pvalue, error, method, replicates
-        The global p-value, its Monte Carlo error, how it was made and of how many permutations.
+        Global p-value, its Monte Carlo error, its method and the number of permutations.
     pool : Pool
-        What was tested: the rows, or features of blocks of them.
+        The pooled rows, or features of blocks of rows.
     details : dict of str to PermutationResult
     findings : tuple of Finding
     """
@@ -46,14 +46,14 @@ class Comparison:
 
 
 def run_comparison(
-    sample: Sample, goal: Reference, specs: Sequence[PoolTest], plan: Plan
+    sample: Sample, reference: Reference, specs: Sequence[PoolTest], plan: Plan
 ) -> Comparison:
     """Compare two samples by tests that share their permutations.
 
     Parameters
     ----------
     sample : Sample
-    goal : Reference
+    reference : Reference
         The sample to compare with.
     specs : sequence of PoolTest
     plan : Plan
@@ -65,15 +65,15 @@ def run_comparison(
     Raises
     ------
     InputError
-        If the columns of the samples do not match, or published p-values are asked for.
+        If the columns of the samples do not match, or `plan` demands published p-values.
     """
     if plan.calibration == "asymptotic":
         raise InputError(
             f"calibration: two samples are compared by permutation, which is exact; got "
             f"{plan.calibration!r}; leave it at 'auto'."
         )
-    findings = check_columns(sample, goal.sample)
-    pool, how = _pooled(sample, goal, plan.seed)
+    findings = check_columns(sample, reference.sample)
+    pool, note = _pool(sample, reference, plan.seed)
     details = permute(
         pool,
         specs,
@@ -85,12 +85,14 @@ def run_comparison(
     )
     joint = joint_permutation(list(details.values()))
     assert joint.error is not None
-    outcomes = tuple(_outcome(spec, details[spec.name], sample, goal, plan, how) for spec in specs)
+    outcomes = tuple(
+        _outcome(spec, details[spec.name], sample, reference, plan, note) for spec in specs
+    )
     return Comparison(
         outcomes=outcomes,
         pvalue=joint.pvalue,
         error=joint.error,
-        method=f"min-p over tests, permutation{how}",
+        method=f"min-p over tests, permutation{note}",
         replicates=joint.replicates,
         pool=pool,
         details=details,
@@ -99,17 +101,22 @@ def run_comparison(
 
 
 def _outcome(
-    spec: PoolTest, result: PermutationResult, sample: Sample, goal: Reference, plan: Plan, how: str
+    spec: PoolTest,
+    result: PermutationResult,
+    sample: Sample,
+    reference: Reference,
+    plan: Plan,
+    note: str,
 ) -> Outcome:
     return Outcome(
         test=spec.name,
         statistic=result.drawn.statistic,
         pvalue=result.pvalue,
-        target=goal.name,
+        target=reference.name,
         n=sample.n,
         d=sample.d,
         family=spec.family,
-        method=result.method + how,
+        method=result.method + note,
         replicates=result.replicates,
         pvalue_error=result.error,
         params=result.params,
@@ -119,10 +126,10 @@ def _outcome(
     )
 
 
-def _pooled(sample: Sample, goal: Reference, seed: int) -> tuple[Pool, str]:
-    """Return what is permuted: rows, or blocks of rows described up to a rotation."""
-    x, y = sample.x, goal.sample.x
-    if not goal.rotation:
+def _pool(sample: Sample, reference: Reference, seed: int) -> tuple[Pool, str]:
+    """Return the pool, of rows or of features of blocks of rows, and its note on the method."""
+    x, y = sample.x, reference.sample.x
+    if not reference.rotation:
         return Pool(x, y, seed), ""
     fewest = BLOCK * FEWEST_BLOCKS
     for name, rows in (("data", x), ("reference", y)):
@@ -131,18 +138,18 @@ def _pooled(sample: Sample, goal: Reference, seed: int) -> tuple[Pool, str]:
                 f"{name}: rotation=True compares blocks of {BLOCK} rows, at least "
                 f"{FEWEST_BLOCKS} a sample; got {len(rows)} rows; pass at least {fewest}."
             )
-    # One order for both: the same rows then make the same blocks.
+    # One order for both samples: equal samples then have equal blocks.
     features = [
         block_features(rows, stream(seed, "rotation/blocks").permutation(len(rows)))
         for rows in (x, y)
     ]
     pool = Pool(features[0], features[1], seed)
-    how = f"; of {pool.n} and {pool.m} blocks of {BLOCK} rows, described up to a rotation"
-    return pool, how
+    note = f"; of {pool.n} and {pool.m} blocks of {BLOCK} rows, described up to a rotation"
+    return pool, note
 
 
 def check_columns(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
-    """Refuse samples whose columns are not those of each other.
+    """Refuse samples whose columns do not match.
 
     Raises
     ------
@@ -151,8 +158,8 @@ def check_columns(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
     """
     if sample.d != reference.d:
         raise InputError(
-            f"reference: has {reference.d} columns and the data have {sample.d}; compare the "
-            f"same ones, with columns= where they have others beside them."
+            f"reference: has {reference.d} columns and the data have {sample.d}; select the "
+            f"same columns of both with columns=."
         )
     ours, theirs = sample.names, reference.names
     if ours is None or theirs is None or ours == theirs:
@@ -161,23 +168,24 @@ def check_columns(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
         first = next(j for j in range(sample.d) if ours[j] != theirs[j])
         raise InputError(
             f"reference: has the columns of the data in another order (column {first} is "
-            f"{theirs[first]!r} there and {ours[first]!r} here); put them in one, with columns=."
+            f"{theirs[first]!r} there and {ours[first]!r} here); select them in one order "
+            f"with columns=."
         )
-    apart = sum(a != b for a, b in zip(ours, theirs, strict=True))
-    text = f"{apart} of {sample.d} columns have other names in the reference; they were matched by"
-    return (Finding("column-names", f"{text} position.", apart),)
+    count = sum(a != b for a, b in zip(ours, theirs, strict=True))
+    text = f"{count} of {sample.d} columns have other names in the reference; they were matched by"
+    return (Finding("column-names", f"{text} position.", count),)
 
 
 def common_rows(sample: Sample, reference: Sample) -> int:
-    """Count the rows of the data that are, exactly, rows of the reference too."""
+    """Count the rows of the data that the reference has too, exactly."""
     kind = np.result_type(sample.x.dtype, reference.x.dtype)
     if sample.x.dtype != reference.x.dtype:
-        # A float32 copy of float64 rows is a copy: compare at the precision both have.
+        # A float32 copy of float64 rows is a copy: compare at the lower precision.
         kind = np.dtype(np.float32)
     weights = stream(0, "two-sample/keys").uniform(0.5, 1.0, sample.d)
 
     def keys(x: Any) -> Any:
-        # Summed column by column, so that equal rows have equal keys wherever they stand.
+        # Summed column by column, so that equal rows have equal keys at any position.
         total = np.zeros(len(x))
         for j, weight in enumerate(weights):
             total += weight * np.asarray(x[:, j], dtype=kind).astype(np.float64)
@@ -195,8 +203,8 @@ def common_rows(sample: Sample, reference: Sample) -> int:
     )
 
 
-def refuse_arguments(**given: Any) -> None:
-    """Refuse arguments that mean nothing where two samples are compared."""
-    for name, value in given.items():
+def refuse_arguments(**arguments: Any) -> None:
+    """Refuse arguments that do not apply to two samples."""
+    for name, value in arguments.items():
         if value is not None:
             raise InputError(f"{name}: does not apply to target Reference(...); leave it out.")

@@ -1,4 +1,4 @@
-"""What a test may cost: all rows or fewer, which form of the statistic, how many replicates."""
+"""The budget of a test: its rows, the form of its statistic, the number of its replicates."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Literal
 from dmtest.catalogue.spec import PoolTest, RowTest, SliceTest
 from dmtest.statistics.rows.features import FEATURES
 
-# Replicates below which no budget goes.
+# Fewest replicates, whatever the budget.
 FEWEST = 99
 # Multiply-adds of a test of rows and its replicates: about fifteen seconds on two cores.
 BUDGET = 2e12
-# Multiply-adds of a test of two samples and its relabellings: fifteen seconds too, for one that
-# `pool_workload` counts takes some five times as long as one that `row_workload` counts.
+# Multiply-adds of a test of two samples and its relabellings: fifteen seconds too, because one
+# in `pool_workload` takes about five times as long as one in `row_workload`.
 PERMUTATION_BUDGET = 4e11
-# Values sorted for the null of a slice test: beyond it calibration "auto" simulates fewer.
+# Values sorted for the null of a slice test; calibration "auto" drops replicates beyond.
 SLICE_BUDGET = 4_000_000_000
-# Pair products of the replicates that one mean p-value is computed with.
+# Pair products of all replicates of one mean p-value.
 PAIR_BUDGET = 2e10
 # Rows at which the null of the random-feature forms has settled (benchmarks/level).
 FEATURE_ROWS = 5000
@@ -27,13 +27,13 @@ WAVE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What one test is computed from, and what its null is.
+    """Rows and form of a test's statistic, and rows and number of its replicates.
 
     Attributes
     ----------
     mode : {"exact", "capped", "linear", "subsample"}
-        The statistic of all rows, its null at all rows or at a cap; its form that is linear in
-        n; the statistic of a random subsample.
+        The statistic of all rows, with its null at all rows or at a cap; its form linear in n;
+        the statistic of a random subsample.
     rows : int
         Rows that the statistic is computed from.
     null_rows : int
@@ -41,7 +41,7 @@ class Workload:
     replicates : int
         Replicates, or permutations of the labels.
     shipped : bool
-        The null is the one that the package ships.
+        Whether the null is the shipped one.
     """
 
     mode: Literal["exact", "capped", "linear", "subsample"]
@@ -51,7 +51,7 @@ class Workload:
     shipped: bool = False
 
     def note(self, n: int, form: str = f"{FEATURES} random frequencies") -> str:
-        """Return what the method of a p-value has to add about a sample of `n` rows.
+        """Return the clause that the method of a p-value adds for a sample of `n` rows.
 
         Parameters
         ----------
@@ -69,18 +69,23 @@ class Workload:
         return ""
 
 
-def affordable(wanted: int, work: float, budget: float, fewest: int = FEWEST) -> int:
-    """Return the replicates that `budget` pays for: at least `fewest`, at most `wanted`.
+def affordable_replicates(replicates: int, work: float, budget: float, fewest: int = FEWEST) -> int:
+    """Return the replicates that `budget` pays for: at least `fewest`, at most `replicates`.
 
     Parameters
     ----------
-    wanted : int
+    replicates : int
+        Replicates requested.
     work, budget : float
         Cost of one replicate and of all of them, in the same unit.
     fewest : int
+
+    Returns
+    -------
+    int
     """
-    paid = int(budget / max(work, 1.0))
-    return wanted if paid >= wanted else min(wanted, max(fewest, paid))
+    count = int(budget / max(work, 1.0))
+    return replicates if count >= replicates else min(replicates, max(fewest, count))
 
 
 def slice_workload(
@@ -94,19 +99,19 @@ def slice_workload(
     n, d, slices : int
         Rows, independent columns and slices of a sample from the null.
     replicates : int
-        As many as are asked for.
+        Replicates requested.
     thrifty : bool
-        Allow the test's cap, and fewer replicates than asked for.
+        Whether the test's cap and fewer replicates are allowed.
     """
     if not thrifty:
         return Workload("exact", n, n, replicates)
     rows = spec.rows(n, d)
-    count = affordable(replicates, rows * slices, SLICE_BUDGET)
+    count = affordable_replicates(replicates, rows * slices, SLICE_BUDGET)
     return Workload("exact" if rows == n else "capped", n, rows, count)
 
 
 def row_workload(spec: RowTest, n: int, d: int, replicates: int, budget: float | None) -> Workload:
-    """Choose what a test of whole rows is computed from where its null is simulated.
+    """Choose the rows and the form of a test of whole rows whose null is simulated.
 
     Parameters
     ----------
@@ -114,7 +119,7 @@ def row_workload(spec: RowTest, n: int, d: int, replicates: int, budget: float |
     n, d : int
         Rows and columns of the sample.
     replicates : int
-        As many as are asked for.
+        Replicates requested.
     budget : float or None
         Multiply-adds; None for all rows and all replicates, whatever they cost.
     """
@@ -122,16 +127,16 @@ def row_workload(spec: RowTest, n: int, d: int, replicates: int, budget: float |
         return Workload("exact", n, n, replicates)
     work = spec.operations(n, d)
     if work * (min(replicates, FEWEST) + 1) <= budget:
-        return Workload("exact", n, n, affordable(replicates, work, budget))
+        return Workload("exact", n, n, affordable_replicates(replicates, work, budget))
     if spec.features is not None:
         rows = min(n, max(FEATURE_ROWS, 10 * d))
         per_row = FEATURES * (d + WAVE)
-        count = affordable(replicates, rows * per_row, max(budget - n * per_row, 0.0))
+        count = affordable_replicates(replicates, rows * per_row, max(budget - n * per_row, 0.0))
         return Workload("linear", n, rows, count)
     rows = n
     while spec.operations(rows, d) * (min(replicates, FEWEST) + 1) > budget and rows > 2 * d + 8:
         rows = max(2 * d + 8, int(0.98 * rows))
-    count = affordable(replicates, spec.operations(rows, d), budget)
+    count = affordable_replicates(replicates, spec.operations(rows, d), budget)
     return Workload("subsample", rows, rows, count)
 
 
@@ -146,7 +151,7 @@ def pool_workload(
     n, d, slices : int
         Pooled rows, columns and slices.
     replicates : int
-        As many permutations as are asked for.
+        Permutations requested.
     budget : float or None
         Multiply-adds; None for PERMUTATION_BUDGET.
     """
@@ -154,8 +159,8 @@ def pool_workload(
     if spec.linear is not None:
         if 0.5 * float(n) ** 2 * (d + 16.0 + replicates) <= budget:
             return Workload("exact", n, n, replicates)
-        count = affordable(replicates, spec.linear.work(n, slices), budget)
+        count = affordable_replicates(replicates, spec.linear.work(n, slices), budget)
         return Workload("linear", n, n, count)
     if spec.work is None:
         return Workload("exact", n, n, replicates)
-    return Workload("exact", n, n, affordable(replicates, spec.work(n, slices), budget))
+    return Workload("exact", n, n, affordable_replicates(replicates, spec.work(n, slices), budget))

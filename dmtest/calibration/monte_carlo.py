@@ -1,4 +1,4 @@
-"""From statistics to p-values. Knows tests only as rows of the registry."""
+"""P-values of one sample's statistics, by Monte Carlo or by a published law."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dmtest.runtime.typing import Vector
 
 @dataclass(frozen=True, slots=True)
 class PValues:
-    """The p-values of one test: of its reduction and, over slices, of its worst slice.
+    """P-values of one test: of its statistic and, for slices, of the worst slice.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class PValues:
     badness : ndarray, shape (m,), or None
         Statistics of the data, larger is worse; None where the p-value is a published one.
     null : ndarray, shape (replicates, m), or None
-        The same of samples from the null, kept for joint calibration with other tests.
+        The same statistics under the null, for joint calibration with other tests.
     source : tuple or None
-        That of :attr:`NullSample.source`: tests that agree in it have the same null samples.
+        As :attr:`NullSample.source`: tests with equal sources share their null samples.
     """
 
     pvalue: float
@@ -59,11 +59,11 @@ def monte_carlo_slices(
     values : ndarray, shape (k, tests)
         Statistics of the data's slices.
     null : SliceNull
-        At the data's n; tests with a cap are calibrated at the cap above it.
+        The null at the data's n; a test with a smaller cap is calibrated at that.
     specs : sequence of SliceTest
     plan : NullPlan
     shipped : ShippedKey, optional
-        Where a shipped null is looked up; None where none will do.
+        Key of the shipped nulls; None if every null must be simulated.
 
     Returns
     -------
@@ -77,7 +77,8 @@ def monte_carlo_slices(
         bad = spec.sign * np.asarray(spec.at_rows(column, null.n, sample.rows, known))
         badness, draws = np.array([bad.mean(), bad.max()]), spec.sign * sample.values
         pvalue, worst = (
-            float(rank_pvalues(one, drawn)) for one, drawn in zip(badness, draws.T, strict=True)
+            float(rank_pvalues(value, null_values))
+            for value, null_values in zip(badness, draws.T, strict=True)
         )
         results.append(_pvalues(pvalue, sample, badness, draws, worst))
     return results
@@ -86,12 +87,12 @@ def monte_carlo_slices(
 def monte_carlo_rows(
     varying: Sequence[float], specs: Sequence[RowTest], nulls: Sequence[NullSample]
 ) -> list[PValues]:
-    """Calibrate tests of rows by Monte Carlo on the part of their statistics that varies.
+    """Calibrate tests of whole rows by Monte Carlo, with the varying part of their statistics.
 
     Parameters
     ----------
     varying : sequence of float
-        That part of the data's statistics.
+        Varying parts of the data's statistics.
     specs : sequence of RowTest
     nulls : sequence of NullSample
         The null of every test.
@@ -132,10 +133,14 @@ def asymptotic(values: Vector, spec: SliceTest, parameters: Parameters, n: int) 
     n : int
         Rows of the data.
 
+    Returns
+    -------
+    PValues
+
     Raises
     ------
     InputError
-        If none is published for this test, or not for this n.
+        If no law is published for this test, or none for this n.
     """
     law = spec.published.get(parameters)
     if law is None:

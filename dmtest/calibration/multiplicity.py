@@ -1,4 +1,4 @@
-"""Many p-values into one, or each adjusted for the others, with their level kept."""
+"""Combination and adjustment of p-values, with control of the level."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmtest.errors import InputError
 from dmtest.runtime.typing import Vector
 
 
-def _checked(pvalues: ArrayLike) -> Vector:
+def _as_pvalues(pvalues: ArrayLike) -> Vector:
     p = np.asarray(pvalues, dtype=np.float64).ravel()
     if not p.size or not ((p >= 0.0) & (p <= 1.0)).all():
         raise InputError("pvalues: give at least one number, all between 0 and 1.")
@@ -28,7 +28,7 @@ def bonferroni(pvalues: ArrayLike, weights: Sequence[float] | None = None) -> fl
     weights : sequence of float, optional
         Shares of the level, which sum to 1; equal ones by default.
     """
-    p = _checked(pvalues)
+    p = _as_pvalues(pvalues)
     if weights is not None:
         return float(min(1.0, *(p / np.asarray(weights))))
     return float(min(1.0, p.size * p.min()))
@@ -36,17 +36,17 @@ def bonferroni(pvalues: ArrayLike, weights: Sequence[float] | None = None) -> fl
 
 def holm(pvalues: ArrayLike) -> Vector:
     """Holm's (1979) adjusted p-values, in the order given: family-wise under any dependence."""
-    p = _checked(pvalues)
+    p = _as_pvalues(pvalues)
     order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    steps = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1.0, stepped)
+    adjusted[order] = np.minimum(1.0, steps)
     return adjusted
 
 
 def mean_merge(pvalues: ArrayLike) -> float:
     """``min(1, 2 mean p)``: valid under any dependence (Rueschendorf 1982; Vovk & Wang 2020)."""
-    return float(min(1.0, 2.0 * _checked(pvalues).mean()))
+    return float(min(1.0, 2.0 * _as_pvalues(pvalues).mean()))
 
 
 def rank_pvalues(observed: ArrayLike, null: Vector) -> Vector:
@@ -57,7 +57,7 @@ def rank_pvalues(observed: ArrayLike, null: Vector) -> Vector:
     observed : array_like
         Values of the statistic, each compared with all of `null`.
     null : ndarray, shape (B,)
-        Its values of B null samples.
+        Values of the statistic on B null samples.
 
     Returns
     -------
@@ -70,38 +70,38 @@ def rank_pvalues(observed: ArrayLike, null: Vector) -> Vector:
 def min_p(observed: Vector, null: Vector) -> tuple[float, Vector]:
     """Calibrate several statistics and their smallest p-value with the same null replicates.
 
-    Data and replicates are ranked together, so under the null all B + 1 are exchangeable
+    Data and replicates are ranks together, so under the null all B + 1 are exchangeable
     and the result is a p-value at any B, whatever the dependence between the statistics
-    (Westfall & Young 1993; Dwass 1957). Ties of the smallest p, frequent as it is a
-    rank, are broken by the mean log p, which keeps the test from being conservative.
+    (Westfall & Young 1993; Dwass 1957). Ties of the smallest p are frequent, because it is a
+    rank. The mean log p breaks them, so that the test is not conservative.
 
     Parameters
     ----------
     observed : ndarray, shape (m,)
         Statistics of the data, larger is worse.
     null : ndarray, shape (B, m)
-        The same of B null samples.
+        The same statistics of B null samples.
 
     Returns
     -------
     pvalue : float
-        Of the smallest p.
+        P-value of the smallest p.
     pvalues : ndarray, shape (m,)
         ``(1 + #{null >= observed}) / (B + 1)`` of every statistic.
     """
     joint = np.vstack([observed, null])
     total = len(joint)
-    ranked = np.empty_like(joint)
+    ranks = np.empty_like(joint)
     for j, column in enumerate(joint.T):
-        ranked[:, j] = (total - np.searchsorted(np.sort(column), column, side="left")) / total
-    smallest = ranked.min(axis=1)
-    spread = np.log(ranked).mean(axis=1)
+        ranks[:, j] = (total - np.searchsorted(np.sort(column), column, side="left")) / total
+    smallest = ranks.min(axis=1)
+    spread = np.log(ranks).mean(axis=1)
     as_bad = (smallest < smallest[0]) | ((smallest == smallest[0]) & (spread <= spread[0]))
-    return float(np.count_nonzero(as_bad) / total), ranked[0]
+    return float(np.count_nonzero(as_bad) / total), ranks[0]
 
 
 def monte_carlo_error(pvalue: float, replicates: int) -> float:
-    """Monte Carlo standard error of a p-value from so many replicates."""
+    """Monte Carlo standard error of a p-value from `replicates` replicates."""
     return float(np.sqrt(pvalue * (1.0 - pvalue) / replicates))
 
 
@@ -113,11 +113,11 @@ class JointPValue:
     ----------
     pvalue : float
     parts : int
-        P-values that Bonferroni's inequality combines: one a group, and published ones.
+        Number of p-values in Bonferroni's inequality: one a group, and the published ones.
     replicates : int
-        Null samples, or permutations, behind the group that has fewest; 0 without groups.
+        Null samples, or permutations, of the smallest group; 0 without groups.
     error, floor : float or None
-        Monte Carlo standard error, and the smallest value that so many replicates can give;
+        Monte Carlo standard error, and the smallest value that the replicates can give;
         None without groups.
     """
 
@@ -137,8 +137,8 @@ def joint_pvalue(
     ----------
     groups : sequence of groups of (badness, null)
         Statistics of a test's data, shape (m,), and of null samples, shape (B, m); larger is
-        worse. Replicate b is the same sample for all members of a group, so the smallest B of
-        them gives a joint sample of their statistics.
+        worse. Replicate b is the same sample for all members of a group, so their first
+        replicates, up to the smallest B, are joint replicates of their statistics.
     published : sequence of float
         P-values that have no replicates.
     """

@@ -4,9 +4,8 @@
 package, or simulated at all rows, at a cap, of a linear form or for a subsample.
 
 `SliceNull` and `RowNull` know how a sample from the null is drawn and what it depends on; they
-know no statistic. Replicate b is the same sample whatever tests are asked for, so a test's
-replicates can be kept, extended and shared, and tests calibrated together are jointly
-calibrated.
+know no statistic. Replicate b is the same sample whatever tests run, so a test's
+replicates can be stored, extended and shared, and tests of one run are calibrated jointly.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 
 Calibration: TypeAlias = Literal["auto", "monte-carlo", "asymptotic"]
-Lines: TypeAlias = NDArray[Any]
+Columns: TypeAlias = NDArray[Any]
 T = TypeVar("T", SliceTest, RowTest)
 T_contra = TypeVar("T_contra", SliceTest, RowTest, contravariant=True)
 
-# Raise it when a change alters any replicate: entries of older versions are then not found.
+# To be raised when a change alters any replicate: older cache entries are then ignored.
 REVISION = 2
 TASK_VALUES = 1 << 18
 
 
 class ShippedKey(NamedTuple):
-    """What a shipped null is looked up by, beside test and rows.
+    """Key of a shipped null, beside the test and the number of rows.
 
     Attributes
     ----------
@@ -59,7 +58,7 @@ class ShippedKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NullPlan:
-    """How the nulls of a run are wanted.
+    """Options of the nulls of a run.
 
     Attributes
     ----------
@@ -68,7 +67,7 @@ class NullPlan:
     params : mapping of test name to its tuning parameters
     calibration : {"auto", "monte-carlo", "asymptotic"}
         "auto" allows caps, linear forms, subsamples and fewer replicates where n is large; with
-        "monte-carlo" nulls are at n, whatever they cost.
+        "monte-carlo" nulls are simulated at n, whatever they cost.
     replicates : int
     budget : float or None
         Multiply-adds that a test and its replicates may take; None for the default.
@@ -85,7 +84,7 @@ class NullPlan:
 
     @property
     def thrifty(self) -> bool:
-        """Whether a null may be taken elsewhere than at n, and of fewer replicates."""
+        """Whether a null may have fewer rows than the data, and fewer replicates."""
         return self.calibration == "auto"
 
 
@@ -114,14 +113,14 @@ class NullSample:
 
     @property
     def method(self) -> str:
-        """How p-values from these replicates are made."""
+        """Method of p-values from these replicates, in words."""
         shipped = " (shipped)" if self.workload.shipped else ""
         note = self.workload.note(self.n)
         return f"monte carlo, {len(self.values)} replicates{shipped}{note}"
 
     @property
     def source(self) -> tuple[int, bool, bool]:
-        """Tests whose nulls agree in it have replicates of the same samples."""
+        """Key of the samples: nulls with equal keys have replicates of the same samples."""
         return self.rows, self.workload.mode == "subsample", self.workload.shipped
 
 
@@ -148,19 +147,19 @@ class Null(Protocol[T_contra]):
         ...
 
     def key(self) -> dict[str, Any]:
-        """Everything that a replicate depends on, beside the seed."""
+        """Return all that a replicate depends on, beside the seed."""
         ...
 
     def batch(self) -> int:
         """Replicates in one task."""
         ...
 
-    def draw(self, rng: np.random.Generator) -> Lines:
+    def draw(self, rng: np.random.Generator) -> Columns:
         """Draw one sample, column by column."""
         ...
 
     def evaluate(
-        self, specs: Sequence[T_contra], params: Mapping[str, Any], lines: Lines
+        self, specs: Sequence[T_contra], params: Mapping[str, Any], samples: Columns
     ) -> Vector:
         """Evaluate tests on samples: shape (samples, tests, width)."""
         ...
@@ -170,9 +169,9 @@ class Null(Protocol[T_contra]):
 class SliceNull:
     """Slices of n rows of N(0, I), whitened when the parameters are fitted.
 
-    Orthonormal directions of N(0, I) rows, whitened or not, give lines whose joint law is
+    Orthonormal directions of N(0, I) rows, whitened or not, give slices whose joint law is
     that of the first k columns (the whitened sample is Haar-distributed on the Stiefel
-    manifold), so at most min(d, k) columns are ever drawn.
+    manifold), so at most min(d, k) columns are drawn.
 
     Attributes
     ----------
@@ -180,7 +179,7 @@ class SliceNull:
     n, d, k : int
         Rows, columns and slices of a replicate.
     basis : ndarray, shape (k, d), optional
-        Fixed directions; None draws fresh ones for every replicate where k > d.
+        Fixed directions; None draws new ones for every replicate if k > d.
     """
 
     parameters: Parameters
@@ -195,7 +194,21 @@ class SliceNull:
     def of(
         cls, parameters: Parameters, n: int, d: int, k: int, directions: Vector | None
     ) -> SliceNull:
-        """Return the null of k random directions, or of `directions`, reduced to what matters."""
+        """Return the null of k random directions, or of fixed ones.
+
+        Parameters
+        ----------
+        parameters : {"known", "fitted"}
+        n, d, k : int
+            Rows, columns and slices of the sample.
+        directions : ndarray, shape (k, d), or None
+            Fixed unit vectors.
+
+        Returns
+        -------
+        SliceNull
+            With min(d, k) columns.
+        """
         if directions is None:
             return cls(parameters, n, min(d, k), k)
         if k <= d:
@@ -210,7 +223,7 @@ class SliceNull:
         return replace(self, n=rows)
 
     def key(self) -> dict[str, Any]:
-        """Everything that a replicate depends on, beside the seed."""
+        """Return all that a replicate depends on, beside the seed."""
         basis = None if self.basis is None else hashlib.sha256(self.basis.tobytes()).hexdigest()
         return {
             "null": "slices",
@@ -225,8 +238,8 @@ class SliceNull:
         """Replicates in one task."""
         return max(1, TASK_VALUES // (self.n * self.k))
 
-    def draw(self, rng: np.random.Generator) -> Lines:
-        """Draw the lines of one replicate: shape (k, n)."""
+    def draw(self, rng: np.random.Generator) -> Columns:
+        """Draw the slices of one replicate: shape (k, n)."""
         columns = rng.standard_normal((self.d, self.n), dtype=np.float32)
         if self.parameters == "fitted" and self.d > 1:
             columns = whiten_columns(columns)
@@ -237,11 +250,11 @@ class SliceNull:
         return columns
 
     def evaluate(
-        self, specs: Sequence[SliceTest], params: Mapping[str, Any], lines: Lines
+        self, specs: Sequence[SliceTest], params: Mapping[str, Any], samples: Columns
     ) -> Vector:
         """Evaluate tests on replicates (m, k, n): reduction and worst slice, (m, tests, 2)."""
-        view = SliceView(lines.reshape(-1, self.n), self.parameters)
-        out = np.empty((len(lines), len(specs), 2))
+        view = SliceView(samples.reshape(-1, self.n), self.parameters)
+        out = np.empty((len(samples), len(specs), 2))
         for j, spec in enumerate(specs):
             values = spec.statistic(view, **params.get(spec.name, {})).reshape(-1, self.k)
             out[:, j, 0] = values.mean(axis=1)
@@ -251,7 +264,7 @@ class SliceNull:
 
 @dataclass(frozen=True, slots=True)
 class RowNull:
-    """Rows of a space: of N(0, I), whitened, through Phi, or divided by their lengths.
+    """Rows of a space: N(0, I), whitened, mapped by Phi, or divided by their lengths.
 
     Attributes
     ----------
@@ -259,9 +272,9 @@ class RowNull:
     n, d : int
         Rows and columns of a replicate.
     factor : ndarray, shape (d, d), optional
-        What residuals are coloured with: given its mean and covariance, a normal sample is
-        the mean plus L times a whitened one, so a test calibrated on these is exact also
-        where its statistic depends on the covariance.
+        Cholesky factor L that colours residuals. Given its mean and covariance, a normal
+        sample is the mean plus L times a whitened one, so calibration is exact also for a
+        statistic that depends on the covariance.
     """
 
     space: Space
@@ -276,7 +289,7 @@ class RowNull:
         return replace(self, n=rows, factor=self.factor if coloured else None)
 
     def key(self) -> dict[str, Any]:
-        """Everything that a replicate depends on, beside the seed."""
+        """Return all that a replicate depends on, beside the seed."""
         factor = None if self.factor is None else hashlib.sha256(self.factor.tobytes()).hexdigest()
         key = {"null": self.space, "n": self.n, "d": self.d, "factor": factor}
         return key | {"lengths": "double"} if self.space == "sphere" else key
@@ -285,7 +298,7 @@ class RowNull:
         """Replicates in one task."""
         return max(1, TASK_VALUES // (self.n * max(self.n, self.d)))
 
-    def draw(self, rng: np.random.Generator) -> Lines:
+    def draw(self, rng: np.random.Generator) -> Columns:
         """Draw the columns of one replicate: shape (d, n)."""
         columns = rng.standard_normal((self.d, self.n), dtype=np.float32)
         if self.space == "residuals":
@@ -294,17 +307,19 @@ class RowNull:
             # Phi in float64: float32 would round its upper tail to 1.
             return np.asarray(np.clip(ndtr(columns.astype(np.float64)), 0.0, 1.0))
         if self.space == "sphere":
-            # Of two near rows 1 - cos^2 is their rounding, in float32.
+            # In float32, 1 - cos^2 of two near rows would be rounding.
             wide = columns.astype(np.float64)
             return np.asarray(wide / np.sqrt(np.square(wide).sum(axis=0)))
         return columns
 
-    def evaluate(self, specs: Sequence[RowTest], params: Mapping[str, Any], lines: Lines) -> Vector:
+    def evaluate(
+        self, specs: Sequence[RowTest], params: Mapping[str, Any], samples: Columns
+    ) -> Vector:
         """Evaluate tests on replicates (m, d, n): their varying part, (m, tests, 1)."""
-        out = np.empty((len(lines), len(specs), 1))
+        out = np.empty((len(samples), len(specs), 1))
         arguments = [params.get(spec.name, {}) for spec in specs]
         functions = [spec.statistic for spec in specs]
-        for i, columns in enumerate(lines):
+        for i, columns in enumerate(samples):
             rows = np.ascontiguousarray(columns.T, dtype=tile_dtype(self.n, self.d))
             view = RowView(rows, self.factor, threads=False)
             for j, (_, varying) in enumerate(evaluate_all(view, functions, arguments)):
@@ -315,13 +330,13 @@ class RowNull:
 def workload_of(
     null: Null[T], spec: T, plan: NullPlan, shipped: ShippedKey | None = None
 ) -> Workload:
-    """Decide where the null of a test comes from: nothing else does.
+    """Decide where the null of a test comes from.
 
-    The null is the shipped one where a key is given, nothing was asked for beside defaults, and
-    the package has it: at the data's n, or at MOST_ROWS if there are more rows (tests of rows
-    are then computed from a subsample). Otherwise it is simulated: with calibration "auto" at
-    the cap of a slice test, and within the budget of a test of rows, which may take its linear
-    form or a subsample.
+    The null is the shipped one if a key is given, the options are the defaults, and the package
+    has it: at the data's n, or at MOST_ROWS if there are more rows (a test of rows is then
+    computed from a subsample). Otherwise it is simulated: with calibration "auto" at the cap of
+    a slice test, and within the budget of a test of rows, which may use its linear form or a
+    subsample.
 
     Parameters
     ----------
@@ -330,7 +345,11 @@ def workload_of(
     spec : SliceTest or RowTest
     plan : NullPlan
     shipped : ShippedKey, optional
-        Where a shipped null is looked up; None where none will do.
+        Key of the shipped nulls; None if every null must be simulated.
+
+    Returns
+    -------
+    Workload
     """
     n, params = null.n, plan.params.get(spec.name, {})
     default = not params and plan.budget is None and plan.replicates <= RANKED
@@ -344,17 +363,17 @@ def workload_of(
     if isinstance(null, SliceNull) and isinstance(spec, SliceTest):
         return slice_workload(spec, n, null.d, null.k, plan.replicates, thrifty=plan.thrifty)
     assert isinstance(spec, RowTest)
-    # Its own refusal says why: a subsample that nobody asked for would hide it.
+    # Its own error gives the reason, which a silent subsample would hide.
     too_many = spec.most is not None and n > spec.most
     budget = (plan.budget or BUDGET) if plan.thrifty and not too_many else None
     # No linear form has a parameter at its limit.
     at_limit = any(params.get(name) in values for name, values in spec.limits.items())
-    within = replace(spec, features=None) if at_limit else spec
-    return row_workload(within, n, null.d, plan.replicates, budget)
+    row_test = replace(spec, features=None) if at_limit else spec
+    return row_workload(row_test, n, null.d, plan.replicates, budget)
 
 
 def _ships(null: Null[T], spec: T, rows: int, key: ShippedKey) -> bool:
-    """Whether the package ships this null: on the grid, with as many random slices as usual."""
+    """Whether the package ships this null: on the grid, with the default number of slices."""
     if isinstance(null, SliceNull) and (
         null.basis is not None or null.k != slice_count(key.columns)
     ):
@@ -369,7 +388,7 @@ def null_of(
     shipped: ShippedKey | None = None,
     workloads: Sequence[Workload] | None = None,
 ) -> list[NullSample]:
-    """Return the null of every test: shipped, or simulated and kept on disk.
+    """Return the null of every test: shipped, or simulated and cached on disk.
 
     Parameters
     ----------
@@ -377,12 +396,12 @@ def null_of(
         At the data's n. Its factor colours the replicates of those tests that depend on the
         covariance; others have replicates of their own, without it.
     specs : sequence of SliceTest or of RowTest, as `null` is
-        Tests of a linear form are given as that (`statistic` is what is evaluated).
+        A test in its linear form has that form as its `statistic`.
     plan : NullPlan
     shipped : ShippedKey, optional
-        Where a shipped null is looked up; None where none will do.
+        Key of the shipped nulls; None if every null must be simulated.
     workloads : sequence of Workload, optional
-        Of every test, where `workload_of` has been asked already.
+        Results of `workload_of` for every test, if they are known.
 
     Returns
     -------
@@ -394,7 +413,7 @@ def null_of(
     groups: dict[tuple[int, int, bool], list[int]] = {}
     for j, (spec, workload) in enumerate(zip(specs, workloads, strict=True)):
         if workload.shipped and shipped is not None:
-            # One by one, so that what is interpolated does not depend on the other tests.
+            # One by one, so that interpolated values do not depend on the other tests.
             rows, columns = workload.null_rows, shipped.columns
             values = shipped_replicates(shipped.parameters, rows, columns, [spec])
             assert values is not None
@@ -404,20 +423,20 @@ def null_of(
             key = (workload.null_rows, workload.replicates, coloured)
             groups.setdefault(key, []).append(j)
     for (rows, count, coloured), members in groups.items():
-        at, tests = null.at(rows, coloured), [specs[j] for j in members]
-        values = replicates_of(at, tests, plan.params, count, plan.seed, plan.progress)
+        null_at_rows, tests = null.at(rows, coloured), [specs[j] for j in members]
+        values = replicates_of(null_at_rows, tests, plan.params, count, plan.seed, plan.progress)
         for position, j in enumerate(members):
             samples[j] = NullSample(values[:, position], workloads[j], null.n)
     return [samples[j] for j in range(len(specs))]
 
 
-def slice_count(d: int, wanted: int | None = None) -> int:
+def slice_count(d: int, slices: int | None = None) -> int:
     """Return the number of random slices of data with `d` columns."""
-    return 1 if d == 1 else wanted or SLICES
+    return 1 if d == 1 else slices or SLICES
 
 
 def whiten_columns(columns: NDArray[Any]) -> NDArray[Any]:
-    """Whiten a sample entries as (d, n) with the Cholesky factor of its 1/n covariance."""
+    """Whiten a sample of shape (d, n) with the Cholesky factor of its 1/n covariance."""
     d, n = columns.shape
     centred = columns - columns.mean(axis=1, keepdims=True, dtype=np.float64).astype(columns.dtype)
     # Few rows make the covariance nearly singular: float32 products would not do.
@@ -435,7 +454,7 @@ def replicates_of(
     seed: int,
     progress: Progress | None = None,
 ) -> Vector:
-    """Return `count` null replicates of every test, from the cache where it has them.
+    """Return `count` null replicates of every test, from the cache as far as it has them.
 
     Parameters
     ----------
@@ -462,7 +481,7 @@ def replicates_of(
     if not missing:
         return out
     first = min(len(entries[j]) for j in missing)
-    todo = [specs[j] for j in missing]
+    remaining = [specs[j] for j in missing]
     # One stream for all nulls of n rows: the first columns of a replicate are the same for
     # every d and k, and Cholesky whitening keeps them so. Slice and pair statistics of
     # replicate b are then statistics of one sample, and can be calibrated jointly.
@@ -470,8 +489,8 @@ def replicates_of(
 
     def task(part: slice) -> Vector:
         members = range(first + part.start, first + part.stop)
-        lines = np.stack([null.draw(stream(seed, label, b)) for b in members])
-        return null.evaluate(todo, params, lines)
+        samples = np.stack([null.draw(stream(seed, label, b)) for b in members])
+        return null.evaluate(remaining, params, samples)
 
     done = first
     for values in run_tasks(task, blocks(count - first, null.batch())):

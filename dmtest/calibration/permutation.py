@@ -1,4 +1,4 @@
-"""Permutation p-values of two-sample tests. Knows tests only as rows of the registry."""
+"""Permutation p-values of two-sample tests."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from dmtest.engines.requests import results_of
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.typing import Vector
 
-# Statistics of two labellings that differ by less than this of the largest one are equal: where
-# data are discrete many are, and sums in another order must not tell them apart.
+# Statistics of two labellings that differ by less than this share of the largest one are equal:
+# discrete data have many ties, and sums in another order must not break them.
 ROUNDING = 1e-11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermutationResult:
-    """A statistic, its p-value and what it was computed from.
+    """A statistic of two samples and its permutation p-values.
 
     Attributes
     ----------
     drawn : LabelledStatistic
         The statistic under every labelling.
     pvalue, error : float
-        Its p-value, and that one's Monte Carlo standard error.
+        P-value of the statistic, and its Monte Carlo standard error.
     worst_pvalue : float or None
         P-value of the worst slice.
     replicates : int
         Permutations.
     method : str
-        How the p-value was made.
+        Method of the p-value, in words.
     params : dict
-        Tuning parameters, those chosen from the pool included.
+        Tuning parameters, with those that the pool determines.
     """
 
     drawn: LabelledStatistic
@@ -76,9 +76,9 @@ def permute(
 ) -> dict[str, PermutationResult]:
     """Evaluate and calibrate tests on the same permutations of the pooled rows' labels.
 
-    Under the hypothesis the observed labelling is as any other, given the pooled rows, so
-    ``(1 + b) / (B + 1)`` is a p-value at any n and B, whatever the statistic and whatever the
-    distribution (Hemerik & Goeman 2018).
+    Under the hypothesis all labellings of the pooled rows are equally likely, so
+    ``(1 + b) / (B + 1)`` is a p-value at any n and B, for any statistic and any distribution
+    (Hemerik & Goeman 2018).
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def permute(
     specs : sequence of PoolTest
     params : mapping of test name to its tuning parameters
     replicates : int
-        As many as are asked for; fewer where `budget` does not pay for them.
+        Permutations; fewer if `budget` does not pay for all.
     slices : int, optional
-        Random directions of tests on slices; None for the default.
+        Random directions of slice tests; None for the default.
     budget : float, optional
         Multiply-adds of a test; None for the default.
     progress : callable, optional
@@ -114,26 +114,26 @@ def permute(
             if "slices" in inspect.signature(statistic).parameters:
                 arguments["slices"] = k
             jobs.append(statistic(pool, labels.fewer(count), **arguments))
-        drawn = _evaluate(pool, labels.fewer(count), jobs, progress)
-        for (spec, workload), one in zip(members, drawn, strict=True):
+        statistics = _evaluate(pool, labels.fewer(count), jobs, progress)
+        for (spec, workload), one in zip(members, statistics, strict=True):
             method = f"permutation, {count} replicates{_note(spec, workload, pool)}"
-            asked = dict(spec.params) | dict(params.get(spec.name, {})) | one.params
-            results[spec.name] = _result(one, method, asked)
+            values = dict(spec.params) | dict(params.get(spec.name, {})) | one.params
+            results[spec.name] = _result(one, method, values)
     return {spec.name: results[spec.name] for spec in specs}
 
 
 def _note(spec: PoolTest, workload: Workload, pool: Pool) -> str:
-    """Return what the method has to add: the rows that were looked at, or the form."""
+    """Return the clause that the method adds: the rows used, or the form of the statistic."""
     if spec.subset is not None:
-        used = spec.subset(pool)
-        return f", of {used} of {pool.total} rows drawn at random" if used < pool.total else ""
-    return workload.note(pool.total, "" if spec.linear is None else spec.linear.drawn)
+        rows = spec.subset(pool)
+        return f", of {rows} of {pool.total} rows drawn at random" if rows < pool.total else ""
+    return workload.note(pool.total, "" if spec.linear is None else spec.linear.source)
 
 
 def _evaluate(
     pool: Pool, labels: Labels, jobs: Sequence[Any], progress: Progress | None
 ) -> list[LabelledStatistic]:
-    """Evaluate statistics, with one pass for all pairs, and all lines sorted once."""
+    """Evaluate statistics with one pass over all pairs and one sort of all slices."""
 
     def answer(requests: Sequence[Any]) -> dict[Any, Any]:
         pairs = [one for one in requests if isinstance(one, PairForm)]
@@ -149,7 +149,7 @@ def _evaluate(
 
 
 def _result(drawn: LabelledStatistic, method: str, params: dict[str, Any]) -> PermutationResult:
-    badness = _level(drawn)
+    badness = _round_off(drawn)
     pvalues = [float(rank_pvalues(column[0], column[1:])) for column in badness.T]
     count = len(badness) - 1
     return PermutationResult(
@@ -163,13 +163,13 @@ def _result(drawn: LabelledStatistic, method: str, params: dict[str, Any]) -> Pe
     )
 
 
-def _level(drawn: LabelledStatistic) -> Vector:
-    """Round away what the order of summation may add."""
+def _round_off(drawn: LabelledStatistic) -> Vector:
+    """Round statistics, so that the order of summation breaks no ties."""
     step = ROUNDING * np.abs(drawn.badness).max(axis=0) + drawn.rounding
     return np.asarray(np.round(drawn.badness / np.where(step > 0.0, step, 1.0)))
 
 
 def joint_permutation(results: Sequence[PermutationResult]) -> JointPValue:
     """Combine tests by min-p over their common permutations."""
-    badness = [_level(one.drawn) for one in results]
+    badness = [_round_off(one.drawn) for one in results]
     return joint_pvalue([[(values[0], values[1:]) for values in badness]])

@@ -1,4 +1,4 @@
-"""Which tests there are: one row a test, and the look-up over the rows.
+"""The tests: one row a test, and the look-up over the rows.
 
 Imports only `errors`, `runtime`, `results`, `engines`, `statistics`.
 """

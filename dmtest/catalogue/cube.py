@@ -1,4 +1,4 @@
-"""Tests for the uniform on the unit cube: statistics of the rows there."""
+"""Tests of the uniform on the unit cube: statistics of rows in the cube."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = (
         published=cube.axis_kolmogorov_smirnov_law,
         work=lambda n, d: 100.0 * n * d,
         cost="d n log n",
-        sees="one bad coordinate",
+        sees="one column that is not uniform",
         reference="Kolmogorov 1933",
     ),
     _ROW(
@@ -27,7 +27,7 @@ ROWS = (
         published=cube.axis_anderson_darling_law,
         work=lambda n, d: 150.0 * n * d,
         cost="d n log n",
-        sees="one bad coordinate, its ends above all",
+        sees="one column that is not uniform, most of all at its ends",
         reference="Anderson & Darling 1954",
     ),
     _ROW(

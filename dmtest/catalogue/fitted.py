@@ -1,4 +1,4 @@
-"""Tests for some normal: statistics of whitened rows."""
+"""Tests of a normal law with any mean and covariance: statistics of whitened rows."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ ROWS = (
         statistic=pairs.henze_zirkler,
         params={"beta": None},
         published=joint_laws.henze_zirkler,
-        # The mean of its p-values is then within .015 of 1/2; at 100 rows it is .47 for d = 8,
-        # .35 for d = 20 and .25 for d = 32.
+        # With 20 rows a column the mean of its p-values is within .015 of 1/2; at 100 rows it is
+        # .47 for d = 8, .35 for d = 20 and .25 for d = 32.
         mean_law=MeanLaw(
             joint_laws.lognormal_of_varying, "lognormal approximation", rows_per_column=20
         ),
@@ -54,7 +54,7 @@ ROWS = (
         published=joint_laws.bhep,
         features=features.bhep,
         cost="n^2 d",
-        sees="what bhep sees: the same statistic, with the lognormal p-value of MVN",
+        sees="the same as bhep, whose statistic it has, with the lognormal p-value of MVN",
         reference="Henze & Wagner 1997",
     ),
     _PAIRS(
@@ -106,7 +106,7 @@ ROWS = (
         statistic=weighted.henze_jimenez_gamero,
         params={"a": 5.0},
         cost="n^2 d",
-        sees="heavy tails, single far rows above all",
+        sees="heavy tails, most of all single far rows",
         reference="Henze & Jimenez-Gamero 2019",
     ),
     _PAIRS(
@@ -150,7 +150,7 @@ ROWS = (
         name="manzotti-quiroz-1",
         statistic=skewness.manzotti_quiroz_1,
         cost="n^2 d",
-        sees="uneven directions, whatever the lengths: few columns, clusters",
+        sees="uneven directions of rows at any length: few columns, clusters",
         reference="Manzotti & Quiroz 2001",
     ),
     _PAIRS(
@@ -168,7 +168,7 @@ ROWS = (
         most=generating.MOST,
         work=lambda n, d: 3.0 * float(n) ** 4,
         cost="n^4, at most 200 rows",
-        sees="skewness and heavy tails of few rows",
+        sees="skewness and heavy tails in small samples",
         reference="Henze, Jimenez-Gamero & Meintanis 2019",
     ),
     _SUMS(
@@ -179,7 +179,7 @@ ROWS = (
         most=5000,
         work=lambda n, d: 200.0 * n * d + 2.0 * n * d * d,
         cost="d n log n",
-        sees="columns that are not normal, as they come",
+        sees="columns that are not normal, without decorrelation",
         reference="Royston 1983, 1992",
     ),
     _SUMS(
@@ -197,7 +197,7 @@ ROWS = (
         tail="lower",
         work=lambda n, d: 200.0 * n * d + 2.0 * n * d * d,
         cost="d n log n + n d^2",
-        sees="columns that are not normal, after they are made uncorrelated",
+        sees="columns that are not normal after decorrelation",
         reference="Villasenor & Gonzalez-Estrada 2009",
     ),
     _SEARCH(
@@ -218,7 +218,7 @@ ROWS = (
         name="cox-small",
         statistic=directions.cox_small,
         cost="1000 n d",
-        sees="one direction on whose square others depend",
+        sees="dependence of the rows on the square of one direction",
         reference="Cox & Small 1978",
     ),
     _SEARCH(
@@ -227,7 +227,7 @@ ROWS = (
         params={"r": 2.0},
         work=lambda n, d: 2000.0 * n * (d + 60.0),
         cost="1000 n d",
-        sees="location-free shape in the worst direction",
+        sees="shape, not location, in the worst direction",
         reference="Pudelko 2005",
     ),
 )

@@ -1,4 +1,4 @@
-"""Which tests there are, and the rows that names stand for."""
+"""All tests, and the look-up of their rows by name."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ ROWS: tuple[Spec, ...] = (
     *sphere.ROWS,
     *two_sample.ROWS,
 )
-# A name may have a row for each of several hypotheses: the first is its own.
+# A name may have rows for several targets: the first row is its own.
 TESTS: dict[str, Spec] = {}
 for _row in ROWS:
     TESTS.setdefault(_row.name, _row)
 
-# Chosen by the power study (docs/power.md). On slices: shape, tails, location and scale, and
-# one number that a reader can picture.
+# The power study (docs/power.md) selects them. Slices: shape, tails, location and scale, and the
+# largest gap between cdfs, which is easy to picture.
 _SLICES = ("anderson-darling", "dagostino-pearson", "epps-pulley", "kolmogorov-smirnov")
-# Of whole rows: joint shape, skewness and kurtosis of all directions together, single columns.
+# Whole rows: joint shape, skewness and kurtosis of all directions together, single columns.
 _SHAPES = ("henze-zirkler", "mardia-skewness", "mardia-kurtosis", "generalised-shapiro-wilk")
-# What a fitted mean and covariance take away: lengths, covariance, location.
+# Departures that a fitted mean and covariance remove: lengths, covariance, location.
 _MOMENTS = ("radius", "covariance-ledoit-wolf", "energy")
-# A mean direction, axes, and two that see the rest.
+# A mean direction, axes, and two tests that detect the rest.
 _SPHERE = ("rayleigh", "bingham", "bakshaev", "gine-gn")
-# Four ways to look at two samples: pairs, slices, and a rule that does not see scales.
+# Pairs, slices, and a classifier, which does not depend on the scales of columns.
 _TWO_SAMPLE = ("mmd", "energy", "sliced-wasserstein", "classifier")
 
 
 def default_battery(target: str) -> tuple[str, ...]:
-    """Name the tests that a report runs where none are asked for."""
+    """Return the names of the tests that a report runs by default."""
     if target == "sphere":
         return _SPHERE
     if target == "reference":
         return _TWO_SAMPLE
     if target == "any-normal":
         return (*_SLICES, *_SHAPES)
-    # Of the cube, the rows themselves have tests of their own by these names.
+    # In the cube, energy is a test of the rows in the cube, not on normal scale.
     moments = _MOMENTS if target != "uniform" else ("radius", "covariance-ledoit-wolf")
     return (*_SLICES, *_SHAPES, *moments)
 
@@ -59,9 +59,9 @@ def find(name: str, target: str) -> Spec | None:
 
 
 def describe(names: Iterable[str], target: str) -> dict[str, dict[str, str]]:
-    """Return what the tests of these names see, and their references, for a report to keep."""
-    added = {row.name: row for row in unlisted.ROWS}
-    rows = {name: find(name, target) or added.get(name) for name in names}
+    """Return what the tests of these names detect, and their references, for a report."""
+    unlisted_rows = {row.name: row for row in unlisted.ROWS}
+    rows = {name: find(name, target) or unlisted_rows.get(name) for name in names}
     return {
         name: {"sees": row.sees, "reference": row.reference}
         for name, row in rows.items()
@@ -80,7 +80,7 @@ def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]
     if tests is None:
         names = list(default_battery(target))
     elif isinstance(tests, str):
-        # What only takes few rows is left to be asked for by name.
+        # Tests limited to few rows run by name only.
         every = [row.name for row in list_tests(target) if row.most is None]
         names = every if tests == "all" else [t.strip() for t in tests.split(",")]
     else:
@@ -128,12 +128,12 @@ def list_tests(target: str | None = None) -> list[Spec]:
 
 
 def hypothesis(name: str) -> str:
-    """Name the registry's hypothesis of a target: parameters in brackets are left out."""
+    """Return the catalogue's name of a target: without parameters in brackets."""
     return name.split("(")[0]
 
 
 def names_of(tests: str | Iterable[str] | None) -> str | list[str] | None:
-    """Return tests as they were asked for, an iterator as a list that can be read twice."""
+    """Return names as given; an iterator becomes a list, which can be read twice."""
     if tests is None or isinstance(tests, str):
         return tests
     if not isinstance(tests, Iterable):
@@ -144,7 +144,7 @@ def names_of(tests: str | Iterable[str] | None) -> str | list[str] | None:
 
 
 def own_target(names: str | Sequence[str] | None) -> str:
-    """Return the target of the first test that is asked for."""
+    """Return the own target of the first test."""
     names = names.split(",") if isinstance(names, str) else names
     first = str(names[0]).strip() if names else "all"
     return TESTS[first].targets[0] if first in TESTS else "any-normal"
@@ -155,15 +155,15 @@ def checked_params(
 ) -> dict[str, dict[str, Any]]:
     """Return tuning parameters as plain numbers, by test; None stands for a default."""
     known = {spec.name: spec for spec in specs}
-    chosen: dict[str, dict[str, Any]] = {}
+    tuning: dict[str, dict[str, Any]] = {}
     for name, values in _mapping("params", {} if params is None else params).items():
         if name not in known:
             raise InputError(f"params: {name!r} is not among the tests {', '.join(known)}.")
-        chosen[name] = {
+        tuning[name] = {
             parameter: _parameter(known[name], parameter, value)
             for parameter, value in _mapping(f"params[{name!r}]", values).items()
         }
-    return chosen
+    return tuning
 
 
 def _mapping(name: str, value: Any) -> Mapping[Any, Any]:

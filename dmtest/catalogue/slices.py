@@ -1,4 +1,4 @@
-"""Univariate tests of slices, of any target: a statistic for every direction."""
+"""Univariate tests of slices, for any target: a statistic for every direction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SORT = "k n (d + log n)"
 _ROYSTON = "Royston's formula is for the fitted statistic only"
 _SIMULATED = "only simulated percentage points exist"
 
-# Reports test single directions and slices with it, too.
+# Reports also test single directions and slices with it.
 ANDERSON_DARLING = SliceTest(
     name="anderson-darling",
     statistic=edf.anderson_darling,
@@ -20,7 +20,7 @@ ANDERSON_DARLING = SliceTest(
         "known": slice_laws.anderson_darling_known,
     },
     cost=_SORT,
-    sees="shape, location and scale of slices, tails weighted up",
+    sees="shape, location and scale of slices, with weight on the tails",
     reference="Anderson & Darling 1954; Stephens 1974",
 )
 
@@ -43,7 +43,7 @@ ROWS = (
         tail="lower",
         cap=None,
         cost=_SORT,
-        sees="most shapes of slices, tails above all",
+        sees="most shapes of slices, most of all in the tails",
         reference="Shapiro & Wilk 1965; Royston 1995",
     ),
     SliceTest(
@@ -67,7 +67,7 @@ ROWS = (
             "known": quadratic.cramer_von_mises_known,
         },
         cost=_SORT,
-        sees="the middle of slices",
+        sees="departures in the middle of slices",
         reference="Cramer 1928; von Mises 1931; Stephens 1974",
     ),
     SliceTest(
@@ -118,7 +118,7 @@ ROWS = (
         published={"fitted": quadratic.epps_pulley_fitted, "known": quadratic.epps_pulley_known},
         needs="values",
         cost="k n d",
-        sees="most shapes of slices, clusters and skewness above all",
+        sees="most shapes of slices, most of all clusters and skewness",
         reference="Epps & Pulley 1983; Baringhaus & Henze 1988",
     ),
     SliceTest(

@@ -1,6 +1,6 @@
-"""The rows of the catalogue: what dmtest knows about a test of slices, of rows, of two samples.
+"""The rows of the catalogue: records of tests of slices, of rows and of two samples.
 
-A test is one row. Whatever holds for one test only is a field of its row, so that no module
+A test is one row. A fact that holds for one test only is a field of its row, so that no module
 outside the catalogue has to know a test by its name.
 """
 
@@ -26,11 +26,11 @@ Space: TypeAlias = Literal["lines", "residuals", "normal", "cube", "sphere", "tw
 Needs: TypeAlias = Literal["moments", "values", "sorted", "rows"]
 Tail: TypeAlias = Literal["upper", "lower", "two-sided"]
 
-# Every target that is brought to normal scale, and those of them with nothing to fit.
+# All targets with a normal scale, and those of them that are fully specified.
 ALL = tuple(t.name for t in sorted(NAMED, key=lambda t: not t.fitted) if t.normal_scale)
 SPECIFIED = tuple(t.name for t in NAMED if t.normal_scale and not t.fitted)
-# Fewer rows than this for every independent line have not settled, whatever the cap.
-ROWS_PER_LINE = 10
+# A null needs so many rows for every independent slice to settle, whatever the cap.
+ROWS_PER_SLICE = 10
 
 
 class SliceStatistic(Protocol):
@@ -91,33 +91,33 @@ class CapScale(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What is known of every test, and shown by ``dmtest tests --json``.
+    """Facts of every test, which ``dmtest tests --json`` shows.
 
     Attributes
     ----------
     name : str
     family : {"slices", "pairs", "sums", "search"}
-        How it is computed: on projections; from sums over pairs of rows; from sums over
+        How it is computed: on slices; from sums over pairs of rows; from sums over
         rows; by a search over directions or frequencies.
     sees, reference, cost : str
-        For the documentation: what it detects well; the source; work in n, d and k.
+        What it detects well; its source; its work in terms of n, d and k.
     space : {"lines", "residuals", "normal", "cube", "sphere", "two-sample"}
-        What it is a statistic of: slices, whitened rows, rows on normal scale, rows in the
-        unit cube, rows of length 1, the pooled rows of two samples.
+        What the statistic is computed from: slices, whitened rows, rows on normal scale, rows in
+        the unit cube, rows of length 1, the pooled rows of two samples.
     needs : {"moments", "values", "sorted", "rows"}
-        What it is computed from.
+        The part of these that it needs.
     targets : tuple of str
-        Hypotheses it tests; the first is its own.
+        Targets it tests; the first is its own.
     reduction : str
         How the values of slices become one statistic; "none" for tests of whole rows.
     tail : {"upper", "lower", "two-sided"}
-        On which side the statistic is worse.
+        The side on which the statistic is worse.
     params : mapping
         Tuning parameters and their defaults.
     limits : mapping
-        Values of a parameter beside the positive numbers, such as ``{"a": (inf,)}``.
+        Values that a parameter may have beside positive ones, such as ``{"a": (inf,)}``.
     most : int or None
-        Rows that the statistic can be computed of at most: more are refused.
+        Largest number of rows; more are refused.
     """
 
     name: str
@@ -159,17 +159,17 @@ class SliceTest(Spec):
     ----------
     statistic : SliceStatistic
     cap : int or None
-        Rows above which the null is simulated at `cap` instead of n, because the size has
-        been measured to hold (``benchmarks/level``); None where it always is at n.
+        Rows beyond which the null is simulated at `cap` rows, where the measured size holds
+        (``benchmarks/level``); None if the null is always at n.
     to_cap : CapScale, optional
-        The values' equivalents at n = cap, where the statistic's scale moves with n.
+        Values at n rows as values at `cap` rows, for a statistic whose scale moves with n.
     published : mapping of "known", "fitted" to SliceLaw
-        P-values of a slice that is standardised so.
+        Published law of a slice with known or fitted parameters.
     unpublished : mapping of "known", "fitted" to str
-        The clause that says why there is no such law.
+        Clause that says why no law is published.
     mean_rows : float
-        Rows of a subsample up to which :func:`dmtest.mean_pvalue` takes the published law of
-        "fitted"; 0 where the mean of its p-values is not 1/2.
+        Rows of a subsample up to which :func:`dmtest.mean_pvalue` uses the published law of
+        "fitted"; 0 if the mean of its p-values is not 1/2.
     """
 
     family: Family = field(default="slices", init=False)
@@ -184,13 +184,13 @@ class SliceTest(Spec):
     mean_rows: float = math.inf
 
     def __post_init__(self) -> None:
-        """Refuse what no calibration handles."""
+        """Refuse a two-sided test, which no calibration handles."""
         if self.tail == "two-sided":
             raise ValueError(f"{self.name}: a worst slice has one side; register one row a side")
 
     def rows(self, n: int, d: int) -> int:
-        """Rows to simulate the null at, for n rows and at most d independent lines."""
-        return n if self.cap is None else min(n, max(self.cap, ROWS_PER_LINE * d))
+        """Rows to simulate the null at, for n rows and at most d independent slices."""
+        return n if self.cap is None else min(n, max(self.cap, ROWS_PER_SLICE * d))
 
     def at_rows(self, values: Vector, n: int, rows: int, known: bool) -> Vector:
         """Values at n rows as values at `rows` rows."""
@@ -203,15 +203,15 @@ class SliceTest(Spec):
 
 @dataclass(frozen=True, slots=True)
 class MeanLaw:
-    """A published law whose p-values average 1/2 on subsamples that are large enough.
+    """A published law whose p-values have mean 1/2 on large enough subsamples.
 
     Attributes
     ----------
     law : callable
-        ``(varying, n, d)`` to the p-values of the varying parts of statistics.
+        ``(varying, n, d)`` to p-values, from the varying parts of statistics.
     name : str
     rows_per_column : int
-        Rows of a subsample for every column from which on it is accurate.
+        Fewest rows of a subsample a column for which it is accurate.
     """
 
     law: Callable[[Vector, int, int], Vector]
@@ -235,13 +235,12 @@ class RowTest(Spec):
         The null depends on the covariance: replicates are whitened rows coloured with the
         sample's own, which is exact given its mean and covariance.
     null_mean : callable, optional
-        ``(n, d)`` to the exact mean of the statistic under the null, which the shipped nulls
-        then take instead of an interpolated one.
+        ``(n, d)`` to the exact mean of the statistic under the null, which shipped nulls use
+        instead of an interpolated one.
     mean_law : MeanLaw, optional
-        What :func:`dmtest.mean_pvalue` takes in place of Monte Carlo.
+        Law that :func:`dmtest.mean_pvalue` uses instead of Monte Carlo.
     work : callable, optional
-        ``(n, d)`` to the work of one evaluation, in multiply-adds; by default that of the
-        family.
+        ``(n, d)`` to the multiply-adds of one evaluation; by default those of the family.
     """
 
     needs: Needs = field(default="rows", init=False)
@@ -255,7 +254,7 @@ class RowTest(Spec):
     work: Callable[[int, int], float] | None = None
 
     def operations(self, n: int, d: int) -> float:
-        """Multiply-adds of one evaluation, roughly: what a budget is spent on."""
+        """Multiply-adds of one evaluation, roughly, which a budget limits."""
         if self.work is not None:
             return self.work(n, d)
         return float(n) ** 2 * (d + 16) if self.family == "pairs" else 16.0 * n * d
@@ -263,19 +262,19 @@ class RowTest(Spec):
 
 @dataclass(frozen=True, slots=True)
 class LinearForm:
-    """A statistic of two samples in time linear in n, for where all pairs cost too much.
+    """A statistic of two samples in time linear in n, used if all pairs exceed the budget.
 
     Attributes
     ----------
     statistic : PoolStatistic
-    drawn : str
+    source : str
         What it is computed from, such as ``"512 random frequencies"``.
     work : callable
         ``(pooled rows, slices)`` to the multiply-adds of one labelling.
     """
 
     statistic: PoolStatistic
-    drawn: str
+    source: str
     work: Callable[[float, int], float]
 
 
@@ -289,10 +288,10 @@ class PoolTest(Spec):
     linear : LinearForm, optional
         For a statistic of all pairs.
     work : callable, optional
-        ``(pooled rows, slices)`` to the multiply-adds of one labelling; None where a labelling
-        costs next to nothing beside what all of them share.
+        ``(pooled rows, slices)`` to the multiply-adds of one labelling; None if these are few
+        beside the work that all labellings share.
     subset : callable, optional
-        The pool to how many of its rows are looked at, where it may not be all of them.
+        The pool to the number of its rows that are used, if that may not be all.
     """
 
     space: Space = field(default="two-sample", init=False)

@@ -1,4 +1,4 @@
-"""Tests for N(0, I), fully specified: statistics of the rows as they are."""
+"""Tests of N(0, I), fully specified: statistics of rows on normal scale."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ROWS = (
         statistic=specified.covariance_lrt,
         published=specified.covariance_lrt_law,
         cost="n d^2",
-        sees="a covariance that is not I; n > d",
+        sees="a covariance that is not I, for n > d",
         reference="Anderson 2003, 10.8",
     ),
     _SUMS(
@@ -87,7 +87,7 @@ ROWS = (
         name="direction",
         statistic=specified.direction,
         cost="n d^2",
-        sees="directions that are too full: a mean, few axes, low effective rank",
+        sees="rows that crowd around a mean or a few axes; low effective rank",
         reference="Rayleigh 1919; Bingham 1974",
     ),
 )

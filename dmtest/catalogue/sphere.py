@@ -1,4 +1,4 @@
-"""Tests for the uniform on the sphere: statistics of rows of length 1."""
+"""Tests of the uniform on the sphere: statistics of rows of length 1."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ROWS = (
         published=sphere.bingham_law,
         work=lambda n, d: 4.0 * n * d * d,
         cost="n d^2",
-        sees="axes and planes that are too full or too empty; low effective rank",
+        sees="axes and planes with too many or too few rows; low effective rank",
         reference="Bingham 1974",
     ),
     _PAIRS(
         name="ajne",
         statistic=sphere.ajne,
-        sees="half-spheres that are too full; nothing symmetric about the origin",
+        sees="half-spheres with too many rows; nothing symmetric about the origin",
         reference="Ajne 1968; Prentice 1978",
     ),
     _PAIRS(
@@ -46,25 +46,25 @@ ROWS = (
     _PAIRS(
         name="gine-fn",
         statistic=sphere.gine_fn,
-        sees="every shape, a mean direction above all",
+        sees="every shape, most of all a mean direction",
         reference="Gine 1975",
     ),
     _PAIRS(
         name="bakshaev",
         statistic=sphere.bakshaev,
-        sees="every shape, a mean direction above all",
+        sees="every shape, most of all a mean direction",
         reference="Bakshaev 2010",
     ),
     _PAIRS(
         name="pcvm",
         statistic=sphere.pcvm,
-        sees="every shape, a mean direction above all",
+        sees="every shape, most of all a mean direction",
         reference="Garcia-Portugues, Navarro-Esteban & Cuesta-Albertos 2023",
     ),
     _PAIRS(
         name="pad",
         statistic=sphere.pad,
-        sees="every shape, clusters more than pcvm",
+        sees="every shape, clusters better than pcvm",
         reference="Garcia-Portugues, Navarro-Esteban & Cuesta-Albertos 2023",
     ),
     _PAIRS(
@@ -72,14 +72,14 @@ ROWS = (
         statistic=sphere.cai_fan_jiang,
         tail="lower",
         params={"regime": 3.0},
-        sees="near duplicates and opposites",
+        sees="rows near to each other or to their opposites",
         reference="Cai & Jiang 2012; Cai, Fan & Jiang 2013",
     ),
     _PAIRS(
         name="sobolev",
         statistic=sphere.sobolev,
         params={"degree": 3.0, "upto": None},
-        sees="one degree of harmonics, or several",
+        sees="the spherical harmonics of one degree or of several",
         reference="Gine 1975; Prentice 1978",
     ),
 )

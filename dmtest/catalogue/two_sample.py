@@ -6,11 +6,11 @@ from dmtest.catalogue.spec import LinearForm, PoolTest
 from dmtest.engines.labelled_slices import FREQUENCIES, SLICES
 from dmtest.statistics.pools import classifier, two_sample
 
-# What a labelling takes of one value on a line, in multiply-adds.
+# Multiply-adds of a labelling for one value of a slice.
 _STEP = 16.0
 
 
-def _lines(total: float, slices: int) -> float:
+def _sorted_work(total: float, slices: int) -> float:
     """Multiply-adds of one labelling of sorted slices."""
     return total * slices * _STEP
 
@@ -27,14 +27,14 @@ ROWS = (
             lambda total, slices: 2.0 * total * FREQUENCIES,
         ),
         cost="n^2 (d + B)",
-        sees="location, scale and most joint shapes, where most rows differ",
+        sees="location, scale and most joint shapes, if most rows differ",
         reference="Gretton et al. 2012",
     ),
     PoolTest(
         name="energy",
         family="pairs",
         statistic=two_sample.energy,
-        linear=LinearForm(two_sample.energy_of_lines, f"{SLICES} random slices", _lines),
+        linear=LinearForm(two_sample.energy_of_slices, f"{SLICES} random slices", _sorted_work),
         cost="n^2 (d + B)",
         sees="location, scale and heavy tails in any dimension",
         reference="Szekely & Rizzo 2004",
@@ -44,9 +44,9 @@ ROWS = (
         family="slices",
         statistic=two_sample.sliced_wasserstein,
         reduction="mean",
-        work=_lines,
+        work=_sorted_work,
         cost="k n (d + log n + B)",
-        sees="location, scale and tails; its worst slice: few directions",
+        sees="location, scale and tails; by its worst slice, departures in few directions",
         reference="Bonneel et al. 2015",
     ),
     PoolTest(

@@ -1,11 +1,11 @@
-"""Rows that cannot be asked for by name: what reports calibrate or add beside the tests."""
+"""Rows without a public name: statistics that reports calibrate or add to the tests."""
 
 from __future__ import annotations
 
 from dmtest.catalogue.spec import SliceTest, Spec
 from dmtest.statistics.slices import wasserstein
 
-# The null of an effect: its mean is the bias of the distance, its spread a part of the interval.
+# Its null serves an effect: the mean is the distance's bias, the spread a part of the interval.
 SQUARED_WASSERSTEIN = SliceTest(
     name="squared-wasserstein",
     statistic=wasserstein.squared_wasserstein,
@@ -13,17 +13,17 @@ SQUARED_WASSERSTEIN = SliceTest(
     sees="distance of slices from the target",
     reference="Bonneel et al. 2015",
 )
-# A search on one half of the rows, tested on the other.
+# A search on one half of the rows, with a test on the other.
 WORST_DIRECTION = Spec(
     name="worst-direction",
     family="search",
     space="lines",
     needs="rows",
     cost="1000 n d",
-    sees="one direction that is off, wherever it points",
+    sees="one direction that departs, wherever it points",
     reference="Anderson & Darling 1954",
 )
-# One value that the target never gives refutes it.
+# One value outside its support refutes a target.
 SUPPORT = Spec(
     name="support",
     family="sums",
@@ -31,7 +31,7 @@ SUPPORT = Spec(
     needs="values",
     targets=("uniform", "product"),
     cost="n d",
-    sees="values that the target never gives",
+    sees="values outside the target's support",
     reference="",
 )
 

@@ -1,6 +1,6 @@
 """Published null distributions of joint statistics: their p-values.
 
-A law of a row of the catalogue takes the statistic, the view of the sample and the test's
+A law that the catalogue refers to takes the statistic, the view of the sample and the test's
 parameters; an exact mean takes n and d.
 """
 
@@ -25,15 +25,15 @@ def lognormal(statistic: ArrayLike, n: int, d: int, beta: float | None = None) -
     b2 = 0.5 * ((2 * d + 1) * n / 4.0) ** (2.0 / (d + 4)) if beta is None else beta**2
     a, w = 1.0 + 2.0 * b2, (1.0 + b2) * (1.0 + 3.0 * b2)
     dd = d * (d + 2)
-    lost = a ** (-0.5 * d) * (1.0 + d * b2 / a + dd * b2**2 / (2.0 * a**2))
+    deficit = a ** (-0.5 * d) * (1.0 + d * b2 / a + dd * b2**2 / (2.0 * a**2))
     variance = (
         2.0 * (1.0 + 4.0 * b2) ** (-0.5 * d)
         + 2.0 * a**-d * (1.0 + 2.0 * d * b2**2 / a**2 + 3.0 * dd * b2**4 / (4.0 * a**4))
         - 4.0 * w ** (-0.5 * d) * (1.0 + 3.0 * d * b2**2 / (2.0 * w) + dd * b2**4 / (2.0 * w**2))
     )
     x = np.maximum(as_array(statistic), 1e-300)
-    spread = np.log1p(variance / (1.0 - lost) ** 2)
-    centre = np.log1p(-lost) - 0.5 * spread
+    spread = np.log1p(variance / (1.0 - deficit) ** 2)
+    centre = np.log1p(-deficit) - 0.5 * spread
     return as_array(ndtr((centre - np.log(x)) / np.sqrt(spread)))
 
 
@@ -43,19 +43,19 @@ def lognormal_of_varying(varying: ArrayLike, n: int, d: int) -> Vector:
 
 
 def henze_zirkler(statistic: float, view: RowView, beta: float | None = None) -> float:
-    """Give :func:`lognormal` at Henze and Zirkler's bandwidth, or at the one given."""
+    """P-value by :func:`lognormal`, at Henze and Zirkler's bandwidth by default."""
     return float(lognormal(statistic, view.n, view.d, beta))
 
 
 def bhep(statistic: float, view: RowView, beta: float = 1.0) -> float:
-    """Give :func:`lognormal` at a given bandwidth; Henze & Wagner (1997) for beta = 1."""
+    """P-value by :func:`lognormal` at bandwidth `beta`; Henze & Wagner (1997) for beta = 1."""
     return float(lognormal(statistic, view.n, view.d, beta))
 
 
 def mardia_skewness(statistic: float, view: RowView) -> float:
     """Mardia (1970): n/6 times the statistic is chi-squared with d(d+1)(d+2)/6 degrees.
 
-    Far too few rejections at small n. Equals MVN for n >= 20, which has a factor below.
+    Rejects far too rarely at small n. Equals MVN for n >= 20; below, MVN has another factor.
     """
     d = view.d
     return float(chdtrc(d * (d + 1.0) * (d + 2.0) / 6.0, view.n * statistic / 6.0))

@@ -3,7 +3,7 @@
 Each function takes the statistic (an array or a number, scaled as in
 ``dmtest.statistics``) and the number of rows n, and returns p-values of the statistic's
 shape. *fitted*: mean and variance are estimated from the sample; *known*: N(0, 1) is
-given. NaN gives NaN. An n outside the published range is an InputError.
+given. NaN maps to NaN. An n outside the published range raises InputError.
 
 "Size at .05" below is the measured rejection rate at p <= .05 of normal samples with
 n = 20, 50, 200 (100,000, 60,000 and 20,000 samples; standard errors .0007, .0009, .0015).
@@ -103,8 +103,8 @@ def _stephens(
 def anderson_darling_fitted(statistic: ArrayLike, n: int) -> Vector:
     """A^2 fitted, n >= 8: D'Agostino & Stephens (1986), as nortest's ad.test.
 
-    Formula for A^2 (1 + .75/n + 2.25/n^2); 3.7e-24, its smallest, from 10 on (statsmodels'
-    normal_ad goes on to 13, then gives 0). Size at .05: .050, .049, .050.
+    Formula for A^2 (1 + .75/n + 2.25/n^2); from 10 on its smallest value, 3.7e-24
+    (statsmodels' normal_ad goes on to 13, then returns 0). Size at .05: .050, .049, .050.
     """
     _check("anderson-darling", n, 8)
     z = as_array(statistic) * (1.0 + 0.75 / n + 2.25 / n**2)
@@ -120,7 +120,8 @@ def anderson_darling_fitted(statistic: ArrayLike, n: int) -> Vector:
 def cramer_von_mises_fitted(statistic: ArrayLike, n: int) -> Vector:
     """W^2 fitted, n >= 8: D'Agostino & Stephens (1986), as nortest's cvm.test.
 
-    Formula for W^2 (1 + .5/n); 7.37e-10, its smallest, from 1.1 on. Size at .05: .050, .050, .051.
+    Formula for W^2 (1 + .5/n); from 1.1 on its smallest value, 7.37e-10. Size at .05: .050,
+    .050, .051.
     """
     _check("cramer-von-mises", n, 8)
     rows = (
@@ -169,7 +170,7 @@ def anderson_darling_known(statistic: ArrayLike, n: float) -> Vector:
 
 
 def _anderson_darling_correction(x: Vector, n: float) -> Vector:
-    """Give what finite n adds to the limiting cdf x (Marsaglia & Marsaglia 2004)."""
+    """Correction of the limiting cdf x for finite n (Marsaglia & Marsaglia 2004)."""
     c = 0.01265 + 0.1757 / n
     left = np.clip(x / c, 0.0, 1.0)
     first = np.sqrt(left) * (1.0 - left) * (49.0 * left - 102.0)

@@ -1,4 +1,4 @@
-"""The classifier two-sample test: whether a rule learned on some rows tells others apart."""
+"""The classifier two-sample test: a rule learned on some rows labels the others."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dmtest.runtime.typing import Vector
 FOLDS = 5
 # Columns up to which products of all pairs, or squares, are features; most features.
 PRODUCTS, SQUARES, FEATURES = 16, 512, 2048
-# Rows and cells of features that are looked at, and labellings that are scored at a time.
+# Largest numbers of rows and of values of features, and labellings scored at a time.
 ROWS, CELLS, GROUP = 50_000, 40_000_000, 64
-# Standard deviations at which a column is cut off, so that no row outweighs all others.
+# Standard deviations at which a column is cut off, so that no single row dominates.
 FAR = 4.0
 
 
@@ -27,18 +27,18 @@ def classifier(pool: Pool, labels: Labels) -> LabelledStatistic:
 
     The classifier of Lopez-Paz & Oquab (2017) is trained anew for every permuted labelling, so
     that the test may use every row for both training and testing, and shares its permutations
-    with the others. What makes that affordable is a closed form: Fisher's discriminant with
-    the covariance of the pool, shrunk as by Ledoit & Wolf (2004), which no labelling changes.
+    with the other tests. A closed form makes that cheap: Fisher's discriminant with the
+    covariance of the pool, shrunk as by Ledoit & Wolf (2004), which no labelling changes.
     Features are standardised columns, cut off at 4 standard deviations, and their squares (all
-    products up to 16 columns where there are five rows for each), and the length of the row and
-    its square. The area (1/2 when nothing can be told) is the Mann-Whitney
-    statistic of held-out scores, averaged over five folds; it loses less power than the
-    accuracy (Kim et al. 2021), and needs no equal n.
+    products up to 16 columns with five rows for each), and the length of the row and its
+    square. The area (1/2 at chance) is the Mann-Whitney statistic of held-out scores, averaged
+    over five folds; it has more power than the accuracy (Kim et al. 2021), and the samples need
+    not have equal n.
     """
     index = chosen_rows(pool)
     fold = folds(pool, index)
-    white = whitened(features(pool, index))
-    found = np.empty(labels.replicates + 1)
+    white = whiten(features(pool, index))
+    values = np.empty(labels.replicates + 1)
     for batch in labels.batches():
         marks = labels.marks(batch)[:, index]
 
@@ -46,19 +46,19 @@ def classifier(pool: Pool, labels: Labels) -> LabelledStatistic:
             return areas(white, fold, marks[part].astype(np.float64))
 
         tasks = blocks(len(marks), GROUP)
-        for part, values in zip(tasks, run_tasks(group, tasks), strict=True):
-            found[batch.start + part.start : batch.start + part.stop] = values
-    return LabelledStatistic(float(found[0]), found[:, None])
+        for part, group_values in zip(tasks, run_tasks(group, tasks), strict=True):
+            values[batch.start + part.start : batch.start + part.stop] = group_values
+    return LabelledStatistic(float(values[0]), values[:, None])
 
 
 def chosen_rows(pool: Pool) -> NDArray[np.intp]:
-    """Positions of the rows that are looked at: all, or some drawn from the pool."""
+    """Return positions of the rows that are used: all, or some drawn from the pool."""
     width = feature_count(pool)
     return pool.subset(min(ROWS, max(CELLS // width, 1000)), "classifier")
 
 
 def folds(pool: Pool, index: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Deal rows to folds as by chance, whosever they are."""
+    """Assign rows to folds at random, whatever their labels."""
     order = pool.random_order("classifier/folds")
     place = np.empty(pool.total, np.intp)
     place[order] = np.arange(pool.total)
@@ -68,7 +68,7 @@ def folds(pool: Pool, index: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def feature_count(pool: Pool) -> int:
-    """Count the features of a row, but for the two of its length."""
+    """Return the number of features of a row, without the two of its length."""
     d = pool.d
     if d <= PRODUCTS and d * (d + 3) // 2 <= pool.total // 5:
         return d * (d + 3) // 2
@@ -76,11 +76,11 @@ def feature_count(pool: Pool) -> int:
 
 
 def features(pool: Pool, index: NDArray[np.intp]) -> Vector:
-    """Make the features of pooled rows: shape (rows, p + 2). None of it looks at labels."""
+    """Return features of pooled rows, which do not depend on labels: shape (rows, p + 2)."""
     d, p = pool.d, feature_count(pool)
     spread = np.sqrt(pool.variance)
     z = np.clip(pool.pick(index) / np.where(spread > 0.0, spread, 1.0), -FAR, FAR)
-    # The spread of lengths is what tails in many columns at once change most.
+    # Tails in many columns at once change the spread of lengths most.
     length = np.sqrt(np.square(z).sum(axis=1))
     length -= length.mean()
     length = np.clip(length / (float(length.std()) or 1.0), -FAR, FAR)
@@ -102,13 +102,13 @@ def shrinkage(rows: Vector, covariance: Vector) -> float:
     n, p = rows.shape
     target = float(np.trace(covariance)) / p
     norm = float(np.square(covariance).sum())
-    apart = norm - p * target**2
+    distance = norm - p * target**2
     noise = (float(np.square(np.einsum("ij,ij->i", rows, rows)).sum()) / n - norm) / n
-    return float(np.clip(noise / apart, 0.0, 1.0)) if apart > 0.0 else 1.0
+    return float(np.clip(noise / distance, 0.0, 1.0)) if distance > 0.0 else 1.0
 
 
-def whitened(rows: Vector) -> Vector:
-    """Centre features and whiten them with their shrunk covariance; constant ones are left out."""
+def whiten(rows: Vector) -> Vector:
+    """Centre features and whiten them with their shrunk covariance; leave out constant ones."""
     rows = rows - rows.mean(axis=0)
     spread = np.sqrt(np.square(rows).mean(axis=0))
     rows = rows[:, spread > 0.0] / spread[spread > 0.0]
@@ -119,55 +119,55 @@ def whitened(rows: Vector) -> Vector:
     weight = shrinkage(rows, covariance)
     shrunk = (1.0 - weight) * covariance + weight * np.eye(p)
     values, vectors = np.linalg.eigh(shrunk)
-    # Duplicate features without noise leave eigenvalues of rounding: they carry nothing.
-    kept = values > 1e-10 * values[-1]
-    return np.asarray(rows @ (vectors[:, kept] / np.sqrt(values[kept])))
+    # Eigenvalues that are rounding come from duplicate features.
+    stable = values > 1e-10 * values[-1]
+    return np.asarray(rows @ (vectors[:, stable] / np.sqrt(values[stable])))
 
 
 def scores(white: Vector, fold: NDArray[np.intp], marks: Vector) -> Vector:
-    """Score every row by the rule that the other folds' rows under each labelling give.
+    """Score every row by the rule that is learned on the other folds, under each labelling.
 
     Returns
     -------
     ndarray, shape (labellings, rows)
         Above 0: nearer to the mean of the data than to that of the reference.
     """
-    everything = white.sum(axis=0)
+    total = white.sum(axis=0)
     ours = marks @ white
     out = np.empty(marks.shape)
     for f in range(int(fold.max()) + 1):
-        held = fold == f
-        part = white[held]
-        n = marks.sum(axis=1) - marks[:, held].sum(axis=1)
-        m = (len(white) - int(held.sum())) - n
-        inside = ours - marks[:, held] @ part
-        outside = (everything - part.sum(axis=0)) - inside
+        held_out = fold == f
+        part = white[held_out]
+        n = marks.sum(axis=1) - marks[:, held_out].sum(axis=1)
+        m = (len(white) - int(held_out.sum())) - n
+        inside = ours - marks[:, held_out] @ part
+        outside = (total - part.sum(axis=0)) - inside
         inside /= np.maximum(n, 1.0)[:, None]
         outside /= np.maximum(m, 1.0)[:, None]
         rule = inside - outside
-        # A labelling that leaves one side empty has nothing to learn from.
+        # With one side empty there is no rule.
         rule[(n == 0.0) | (m == 0.0)] = 0.0
         middle = 0.5 * np.einsum("ij,ij->i", rule, inside + outside)
-        out[:, held] = rule @ part.T - middle[:, None]
+        out[:, held_out] = rule @ part.T - middle[:, None]
     return out
 
 
 def observed_scores(pool: Pool) -> tuple[Vector, NDArray[np.bool_]]:
-    """Return held-out scores of the rows looked at, and whether each is a row of the data."""
+    """Return held-out scores of the rows used, and whether each is a row of the data."""
     index = chosen_rows(pool)
     ours = index < pool.n
-    white = whitened(features(pool, index))
+    white = whiten(features(pool, index))
     return scores(white, folds(pool, index), ours[None].astype(np.float64))[0], ours
 
 
 def areas(white: Vector, fold: NDArray[np.intp], marks: Vector) -> Vector:
-    """Average over folds the area under the curve of held-out scores, for every labelling."""
-    found = scores(white, fold, marks)
+    """Return the mean over folds of the area under the ROC curve, for every labelling."""
+    values = scores(white, fold, marks)
     total = np.zeros(len(marks))
     count = int(fold.max()) + 1
     for f in range(count):
-        held = fold == f
-        total += area(found[:, held], marks[:, held])
+        held_out = fold == f
+        total += area(values[:, held_out], marks[:, held_out])
     return np.asarray(total / count)
 
 
@@ -176,13 +176,13 @@ def area(values: Vector, marks: Vector) -> Vector:
     ours = marks.sum(axis=1)
     theirs = marks.shape[1] - ours
     order = np.argsort(values, axis=1)
-    along = np.take_along_axis(values, order, axis=1)
-    if (np.diff(along, axis=1) == 0.0).any():
+    in_order = np.take_along_axis(values, order, axis=1)
+    if (np.diff(in_order, axis=1) == 0.0).any():
         from scipy.stats import rankdata
 
         sums = (rankdata(values, axis=1) * marks).sum(axis=1)
     else:
         sums = np.take_along_axis(marks, order, axis=1) @ np.arange(1.0, marks.shape[1] + 1.0)
     pairs = ours * theirs
-    won = sums - ours * (ours + 1.0) / 2.0
-    return np.where(pairs > 0.0, won / np.where(pairs > 0.0, pairs, 1.0), 0.5)
+    wins = sums - ours * (ours + 1.0) / 2.0
+    return np.where(pairs > 0.0, wins / np.where(pairs > 0.0, pairs, 1.0), 0.5)

@@ -1,4 +1,4 @@
-"""What rotations leave alone: features of blocks of rows that no orthogonal map changes."""
+"""Invariants of rotations: features of blocks of rows that no orthogonal map changes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ BLOCK, FEWEST_BLOCKS = 8, 8
 
 
 def block_features(x: NDArray[Any], order: NDArray[np.intp], size: int = BLOCK) -> Vector:
-    """Describe disjoint blocks of rows by what an orthogonal map of all rows leaves alone.
+    """Return features of disjoint blocks of rows that no orthogonal map of all rows changes.
 
-    Of every block: its row lengths in order, its singular values, and the length of its mean.
+    A block has its row lengths in order, its singular values, and the length of its mean.
     All are functions of the block's Gram matrix, so Q x has those of x for every orthogonal Q;
     blocks of independent rows are independent, and have the same distribution for x ~ P and
     for x ~ QP. Pooled and permuted like rows they give an exact test of "P up to a rotation",
-    with nothing aligned and no axes estimated. The lengths show the distribution of |x|, the
+    without alignment and without estimated axes. The lengths show the distribution of |x|, the
     singular values how variance is spread over directions, the mean a location that is not 0.
 
     Parameters
     ----------
     x : ndarray, shape (n, d)
     order : ndarray of int
-        In which rows are dealt to blocks; those of an unfinished block are left out.
+        Order in which rows fill the blocks; an unfinished block is left out.
     size : int
+        Rows of a block.
 
     Returns
     -------
@@ -37,16 +38,16 @@ def block_features(x: NDArray[Any], order: NDArray[np.intp], size: int = BLOCK) 
         Columns: `size` lengths, min(size, d) singular values, 1 length of the mean.
     """
     count = len(order) // size
-    dealt = order[: count * size].reshape(count, size)
+    members = order[: count * size].reshape(count, size)
 
     def tile(part: slice) -> Vector:
-        rows = np.asarray(x[dealt[part].ravel()], dtype=np.float64)
+        rows = np.asarray(x[members[part].ravel()], dtype=np.float64)
         rows = rows.reshape(-1, size, x.shape[1])
         lengths = np.sort(np.sqrt(np.einsum("bij,bij->bi", rows, rows)), axis=1)
         gram = rows @ rows.transpose(0, 2, 1)
         values = np.linalg.eigvalsh(gram)[:, -min(size, x.shape[1]) :]
         middle = np.sqrt(np.maximum(gram.sum(axis=(1, 2)), 0.0))
-        # Of equal weight: the sum of squares of each of the three is that of the rows, or n
+        # Equal weights: the sum of squares of each of the three is that of the rows, or n
         # times that of their mean.
         spread = np.sqrt(np.maximum(values, 0.0))
         return np.concatenate([lengths, spread, middle[:, None]], axis=1)

@@ -1,8 +1,8 @@
 """Two-sample statistics, each for the observed labelling of a pool and for all permuted ones.
 
-All are ``nm / (n + m)`` times a squared distance between the two empirical distributions (the
-classifier apart), so that their null does not move with n, and as R's energy scales its own.
-Whatever they draw at random is drawn without a look at the labels.
+All but the classifier are ``nm / (n + m)`` times a squared distance between the two empirical
+distributions, so that their null does not move with n, as in R's energy. Their random numbers
+do not depend on the labels.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 
-# Rounding of a sum whose terms cancel, in units of theirs.
+# Rounding of a sum whose terms cancel, in units of the terms.
 CANCELLED = 1e-13
-# Pooled rows of which the median distance is taken.
+# Pooled rows whose median distance is the bandwidth.
 MEDIAN_ROWS = 2000
 
 
-# A statistic asks for what it shares with others, and is handed it.
+# A statistic requests results that it shares with others, and receives them.
 Asks: TypeAlias = Generator[Any, Any, LabelledStatistic]
 
 
 def median_bandwidth(pool: Pool) -> float:
-    """Median distance between pooled rows: the usual bandwidth of the Gaussian kernel.
+    """Median distance between pooled rows: the usual bandwidth of the normal kernel.
 
-    Of at most 2,000 rows drawn from the pool, so that it cannot depend on labels and is the
-    same in every replicate. Where most rows are equal, the root mean squared distance.
+    It uses at most 2,000 rows drawn from the pool, so that it cannot depend on labels and is the
+    same in every replicate. If most rows are equal, it is the root mean squared distance.
     """
     from scipy.spatial.distance import pdist
 
@@ -53,7 +53,7 @@ def median_bandwidth(pool: Pool) -> float:
 
 
 def energy(pool: Pool, labels: Labels) -> Asks:
-    """nm/(n+m) (2 E|X-Y| - E|X-X'| - E|Y-Y'|), over all pairs.
+    """nm/(n+m) (2 E|X-Y| - E|X-X'| - E|Y-Y'|) over all pairs.
 
     Szekely & Rizzo (2004); equals R's energy::eqdist.e. In one dimension it is nm/(n+m) times
     twice the Cramer-von Mises type integral of (F - G)^2.
@@ -70,15 +70,15 @@ def mmd(pool: Pool, labels: Labels, bandwidth: float | None = None) -> Asks:
     median distance of pooled rows by default. Pairs j = k are constants that permutations do
     not move; the unbiased version has the same p-value when n = m.
     """
-    chosen = median_bandwidth(pool) if bandwidth is None else bandwidth
-    form: Form = yield PairForm(0.5 / chosen**2)
-    return _drawn(pool.scale * form.values, pool.scale, form, {"bandwidth": chosen})
+    h = median_bandwidth(pool) if bandwidth is None else bandwidth
+    form: Form = yield PairForm(0.5 / h**2)
+    return _drawn(pool.scale * form.values, pool.scale, form, {"bandwidth": h})
 
 
 def _drawn(
     values: Vector, size: float, form: Form | None = None, params: dict[str, Any] | None = None
 ) -> LabelledStatistic:
-    """Return one calibrated column; `size` is that of the terms that cancel in it."""
+    """Return one calibrated column; `size` is the size of the terms that cancel in it."""
     rounding = CANCELLED * size
     if form is not None:
         rounding += form.rounding * float(values[1:].std())
@@ -96,12 +96,12 @@ def mmd_of_frequencies(
 ) -> LabelledStatistic:
     """MMD from 512 random frequencies of the kernel's Fourier transform, linear in n.
 
-    Rahimi & Recht (2007): the squared distance between mean sines and cosines. A distance of
-    its own, whose permutation p-value is as valid; it estimates the kernel's.
+    Rahimi & Recht (2007): the squared distance between mean sines and cosines. It is a
+    distance too, with a valid permutation p-value, and estimates that of the kernel.
     """
     rng = stream(pool.seed, "two-sample/frequencies")
-    chosen = median_bandwidth(pool) if bandwidth is None else bandwidth
-    frequencies = rng.standard_normal((pool.d, FREQUENCIES)) / chosen
+    h = median_bandwidth(pool) if bandwidth is None else bandwidth
+    frequencies = rng.standard_normal((pool.d, FREQUENCIES)) / h
     values = np.empty(labels.replicates + 1)
     for batch in labels.batches():
         marks = labels.marks(batch)
@@ -115,14 +115,14 @@ def mmd_of_frequencies(
         for part in run_tasks(tile, blocks(pool.total, ROW_TILE)):
             sums += part
         values[batch] = np.square(sums).sum(axis=1) / FREQUENCIES
-    return _drawn(pool.scale * values, pool.scale, params={"bandwidth": chosen})
+    return _drawn(pool.scale * values, pool.scale, params={"bandwidth": h})
 
 
 def sliced_wasserstein(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
     """nm/(n+m) times the mean over slices of the squared Wasserstein-2 distance.
 
-    Bonneel et al. (2015). Calibrated with it: the largest over slices of the same distance in
-    units of the slice's pooled standard deviation, which sees a departure in few directions.
+    Bonneel et al. (2015). The second column is the largest distance of a slice in units of its
+    pooled standard deviation, which detects a departure in few directions.
     """
     from dmtest.kernels.transport import wasserstein_distances
 
@@ -142,11 +142,11 @@ def sliced_wasserstein(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks
     return LabelledStatistic(float(mean[0]), badness, facts, distances=values, slices=lines)
 
 
-def energy_of_lines(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
-    """Give the energy distance from slices: its mean on lines times E|z| / E|u.z|, linear in n.
+def energy_of_slices(pool: Pool, labels: Labels, slices: int = SLICES) -> Asks:
+    """Energy distance from slices, linear in n: its mean over slices times E|z| / E|u.z|.
 
     |z| is sqrt(pi) Gamma((d+1)/2) / Gamma(d/2) times the mean of |u.z| over directions u, so
-    the energy distance is that factor times its mean over all lines (Szekely & Rizzo 2013).
+    the energy distance is that factor times its mean over all slices (Szekely & Rizzo 2013).
     """
     from dmtest.kernels.transport import energy_distances
 

@@ -15,32 +15,32 @@ from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.laws.quadratic import as_array
 
-COLUMNS = 16  # sorted at a time
+COLUMNS = 16  # columns sorted at a time
 PAIRED = 2048  # rows that a block of rows is paired with at a time
-ROWS = 256
+ROWS = 256  # rows of a block
 
 
 def axis_kolmogorov_smirnov(view: RowView) -> Values:
-    """Largest over the axes of sqrt(n) D: a mean would hide one bad axis."""
+    """Largest sqrt(n) D of the columns: a mean would hide a single bad one."""
 
     def gap(u: Vector) -> Vector:
         n = len(u)
         i = np.arange(1, n + 1)[:, None] / n
         return np.asarray(np.maximum(i - u, u - i + 1.0 / n).max(axis=0))
 
-    value = float(np.sqrt(view.n) * _over_axes(view, gap).max())
+    value = float(np.sqrt(view.n) * _by_column(view, gap).max())
     return value, value
 
 
 def axis_kolmogorov_smirnov_law(statistic: float, view: RowView) -> float:
-    """1 - (1 - p)^d for the exact p-value of the worst axis: axes are independent."""
+    """1 - (1 - p)^d for the exact p-value of the worst column: columns are independent."""
     from scipy.stats import kstwo
 
-    return _family(float(kstwo.sf(statistic / np.sqrt(view.n), view.n)), view.d)
+    return _familywise(float(kstwo.sf(statistic / np.sqrt(view.n), view.n)), view.d)
 
 
 def axis_anderson_darling(view: RowView) -> Values:
-    """Largest over the axes of A^2."""
+    """Largest A^2 of the columns."""
     tiny = np.finfo(np.float64).tiny
 
     def quadratic(u: Vector) -> Vector:
@@ -50,22 +50,22 @@ def axis_anderson_darling(view: RowView) -> Values:
         above = np.log(np.maximum(1.0 - u[::-1], 0.5 * np.finfo(np.float64).eps))
         return np.asarray(-n - (weights * (below + above)).sum(axis=0))
 
-    value = float(_over_axes(view, quadratic).max())
+    value = float(_by_column(view, quadratic).max())
     return value, value
 
 
 def axis_anderson_darling_law(statistic: float, view: RowView) -> float:
-    """1 - (1 - p)^d for the p-value of the worst axis (Marsaglia & Marsaglia 2004)."""
+    """1 - (1 - p)^d for the p-value of the worst column (Marsaglia & Marsaglia 2004)."""
     from dmtest.statistics.laws.slice_laws import anderson_darling_known
 
-    return _family(float(as_array(anderson_darling_known(statistic, view.n))), view.d)
+    return _familywise(float(as_array(anderson_darling_known(statistic, view.n))), view.d)
 
 
-def _family(pvalue: float, axes: int) -> float:
-    return float(-np.expm1(axes * np.log1p(-min(pvalue, 1.0)))) if pvalue < 1.0 else 1.0
+def _familywise(pvalue: float, columns: int) -> float:
+    return float(-np.expm1(columns * np.log1p(-min(pvalue, 1.0)))) if pvalue < 1.0 else 1.0
 
 
-def _over_axes(view: RowView, function: Callable[[Vector], Vector]) -> Vector:
+def _by_column(view: RowView, function: Callable[[Vector], Vector]) -> Vector:
     def task(part: slice) -> Vector:
         return np.asarray(function(np.sort(view.rows[:, part], axis=0).astype(np.float64)))
 
@@ -109,9 +109,9 @@ def mmd_beta(d: int) -> float:
 
 
 def mmd(view: RowView, beta: float | None = None) -> Asks:
-    """Give n times the squared maximum mean discrepancy, kernel exp(-b^2 |x-y|^2 / 2), b^2 = 12/d.
+    """Squared maximum mean discrepancy times n, kernel exp(-b^2 |x-y|^2 / 2), b^2 = 12/d.
 
-    In closed form by products of error functions. Gretton et al. (2012).
+    The closed form has products of error functions. Gretton et al. (2012).
     """
     from dmtest.kernels import pairs as kernels
 
@@ -127,7 +127,7 @@ def mmd(view: RowView, beta: float | None = None) -> Asks:
 
 
 def energy(view: RowView) -> Asks:
-    """Give n (2 mean E|x - U| - E|U - U'| - mean |x_j - x_k|). Szekely & Rizzo (2005).
+    """Energy distance n (2 mean E|x - U| - E|U - U'| - mean |x_j - x_k|). Szekely & Rizzo (2005).
 
     |z| = pi^(-1/2) int (1 - exp(-s^2 z^2)) s^(-2) ds over s > 0 makes the means products of
     error functions inside one integral.
@@ -135,8 +135,8 @@ def energy(view: RowView) -> Asks:
     from dmtest.kernels import pairs as kernels
 
     n, d = view.n, view.d
-    apart = yield PairSum(kernels.mass, distance=True)
-    value = float(2.0 * mean_distances(view.rows).sum() - n * _unit_distance(d) - 2.0 * apart / n)
+    total = yield PairSum(kernels.mass, distance=True)
+    value = float(2.0 * mean_distances(view.rows).sum() - n * _unit_distance(d) - 2.0 * total / n)
     return value, value
 
 
@@ -144,7 +144,7 @@ def energy(view: RowView) -> Asks:
 def _nodes(d: int) -> tuple[Vector, Vector, float]:
     """Nodes s and weights for int f(s) s^(-2) ds from a short start to where f is 1."""
     start = 1e-5 / d
-    # Products of d factors below sqrt(pi)/s are nothing beyond the end.
+    # Products of d factors below sqrt(pi)/s are negligible beyond the end.
     end = np.log(np.sqrt(np.pi)) + 28.0 / (d + 1.0)
     low = np.log(start)
     x, w = np.polynomial.legendre.leggauss(64 if d > 4 else 320)

@@ -1,9 +1,9 @@
 """Largest values over directions, and over frequencies: start points, then ascent.
 
 Start points are random directions, the same for every sample, and the directions of the
-sample's farthest rows; the best of them climb by gradient steps that are kept only when
-they gain. A replicate is searched like the sample, so a maximum that is missed is missed in
-both.
+sample's farthest rows. The best of them climb by gradient steps that are accepted only if
+they gain. The search is the same for a replicate and for the sample, so the p-value is valid
+even if a search misses the maximum.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _moments(view: RowView, u: Matrix, slopes: bool) -> tuple[Matrix, ...]:
 def malkovich_afifi_skewness(view: RowView) -> Values:
     """Largest squared skewness over directions. Malkovich & Afifi (1973).
 
-    At least mnt's MASkew, which looks at a fixed set of directions.
+    At least mnt's MASkew, which uses a fixed set of directions.
     """
 
     def objective(u: Matrix) -> tuple[Matrix, Matrix]:
@@ -77,17 +77,17 @@ def cox_small(view: RowView) -> Values:
         third, fourth, a, cubes = _moments(view, u, True)
         above = np.square(a).sum(axis=1) - third**2
         below = np.maximum(fourth - 1.0 - third**2, 1e-12)
-        turn = np.zeros(u.shape)
+        cross = np.zeros(u.shape)
         for part in blocks(view.n, ROW_TILE):
             y = view.rows[part].astype(np.float64, copy=False)
-            turn += ((y @ u.T) * (y @ a.T)).T @ y
-        up = 4.0 * turn / view.n - 6.0 * third[:, None] * a
+            cross += ((y @ u.T) * (y @ a.T)).T @ y
+        up = 4.0 * cross / view.n - 6.0 * third[:, None] * a
         down = 4.0 * cubes - 6.0 * third[:, None] * a
         value = above / below
         return value, (up - value[:, None] * down) / below[:, None]
 
     if view.d == 1:
-        return 0.0, 0.0  # nothing is left beyond the one direction
+        return 0.0, 0.0  # there is no other direction
     value = _largest(view, lambda u: objective(u)[0], objective)
     return value, value
 
@@ -137,12 +137,12 @@ def _farthest(view: RowView) -> Matrix:
     """Return the directions of the farthest rows."""
     count = min(FARTHEST, view.n)
     order = np.argpartition(view.squared, view.n - count)[view.n - count :]
-    chosen = view.rows[np.sort(order)].astype(np.float64)
-    return unit_rows(chosen[np.square(chosen).sum(axis=1) > 1e-12])
+    rows = view.rows[np.sort(order)].astype(np.float64)
+    return unit_rows(rows[np.square(rows).sum(axis=1) > 1e-12])
 
 
 def _largest(view: RowView, screen: Callable[[Matrix], Matrix], objective: Objective) -> float:
-    """Search the sphere."""
+    """Return the largest value over the sphere."""
     if view.d == 1:
         return float(screen(np.ones((1, 1)))[0])
     rng = view.rng("directions")
@@ -157,9 +157,21 @@ def climb(
     step: float,
     screen: Callable[[Matrix], Matrix] | None = None,
 ) -> tuple[Matrix, Matrix]:
-    """Climb from the best starts; a step that gains grows, one that does not is taken back.
+    """Climb from the best starts; a step that gains grows the next, another is undone.
 
-    Return the values, largest first, and where they are.
+    Parameters
+    ----------
+    starts : ndarray, shape (s, d)
+    objective, project, screen : callable
+        Values and gradients at points; the projection on the domain; values alone, if cheaper.
+    step : float
+        Length of the first step.
+
+    Returns
+    -------
+    values : ndarray, shape (at most CLIMBERS,)
+        Largest first.
+    points : ndarray, shape (len(values), d)
     """
     values = objective(starts)[0] if screen is None else screen(starts)
     best = np.argsort(values)[::-1][:CLIMBERS]
@@ -170,13 +182,13 @@ def climb(
         if project is unit_rows:
             slopes = slopes - (slopes * points).sum(axis=1)[:, None] * points
         size = np.sqrt(np.square(slopes).sum(axis=1))[:, None]
-        moved = project(points + steps[:, None] * slopes / np.maximum(size, 1e-300))
-        new, new_slopes = objective(moved)
-        gained = new > values
-        points = np.where(gained[:, None], moved, points)
-        slopes = np.where(gained[:, None], new_slopes, slopes)
-        values = np.where(gained, new, values)
-        steps *= np.where(gained, 1.3, 0.4)
+        proposals = project(points + steps[:, None] * slopes / np.maximum(size, 1e-300))
+        new, new_slopes = objective(proposals)
+        better = new > values
+        points = np.where(better[:, None], proposals, points)
+        slopes = np.where(better[:, None], new_slopes, slopes)
+        values = np.where(better, new, values)
+        steps *= np.where(better, 1.3, 0.4)
         if steps.max() < 1e-7:
             break
     order = np.argsort(-values, kind="stable")

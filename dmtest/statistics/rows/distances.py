@@ -43,7 +43,7 @@ def mean_distance(squared: Vector, d: int) -> Vector:
 def interpolant(top: float, d: int) -> tuple[Vector, float]:
     """Chebyshev coefficients of E|y - Z| / sqrt(|y|^2 + d), for |y|^2 up to `top`, and a scale.
 
-    In the variable 2 log(1 + |y|^2 / d) / scale - 1.
+    The variable is 2 log(1 + |y|^2 / d) / scale - 1.
     """
     # Domains double, so that samples share interpolants.
     reach = int(np.ceil(np.log2(max(1.0, np.log1p(top / d)))))
@@ -63,7 +63,7 @@ def _interpolant(d: int, reach: int) -> Vector:
 
 
 def _mean_distance(x: float, d: int) -> float:
-    """Sqrt 2 E[Gamma((d+1)/2 + K) / Gamma(d/2 + K)] over K from Poisson(x)."""
+    """E|y - Z|, |y|^2 = 2x: sqrt 2 E[Gamma((d+1)/2 + K) / Gamma(d/2 + K)], K from Poisson(x)."""
     reach = 12.0 * np.sqrt(x) + 40.0
     k = np.arange(max(0.0, np.floor(x - reach)), np.ceil(x + reach))
     weight = (

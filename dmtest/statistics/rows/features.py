@@ -3,7 +3,7 @@
 A statistic n int |...|^2 w(t) dt whose weight is a normal density up to a factor is n times
 the mean of |...|^2 over frequencies drawn from it (Rahimi & Recht 2007). The frequencies
 are the same for the sample and for its replicates, so the p-value is calibrated whatever
-their number; more of them see more.
+their number; more of them detect more.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _sums(view: RowView, variance: float, rows: bool = False) -> _Sums:
 
 
 def bhep(view: RowView, beta: float = 1.0, *, n: int = 0) -> Values:
-    """Give n times the mean of |phi_n(t) - exp(-|t|^2/2)|^2 over t from N(0, beta^2 I)."""
+    """Mean of n |phi_n(t) - exp(-|t|^2/2)|^2 over t from N(0, beta^2 I)."""
     s = _sums(view, beta**2)
     gap = np.square(s.cos - np.exp(-0.5 * s.squared)) + np.square(s.sin)
     value = float(view.n * gap.mean())
@@ -66,12 +66,12 @@ def bhep(view: RowView, beta: float = 1.0, *, n: int = 0) -> Values:
 
 
 def henze_zirkler(view: RowView, beta: float | None = None, *, n: int) -> Values:
-    """Do it at the bandwidth for n rows, whatever the rows of a replicate."""
+    """:func:`bhep` at the bandwidth for n rows, whatever the rows of a replicate."""
     return bhep(view, henze_zirkler_beta(n, view.d) if beta is None else beta)
 
 
 def mmd(view: RowView, beta: float | None = None, *, n: int = 0) -> Values:
-    """Do it at the bandwidth of the discrepancy."""
+    """:func:`bhep` at the bandwidth :func:`mmd_beta`."""
     return bhep(view, mmd_beta(view.d) if beta is None else beta)
 
 
@@ -96,7 +96,7 @@ def doerr_ebner_henze_t(view: RowView, a: float = 1.0, *, n: int = 0) -> Values:
 def doerr_ebner_henze_u(view: RowView, a: float = 0.5, *, n: int = 0) -> Values:
     """n/d^2 times the mean of |Lap phi_n(t) - (|t|^2 - d) phi_n(t)|^2."""
     s = _sums(view, 0.5 / a)
-    wanted = s.squared - view.d
-    gap = np.square(s.normed_cos + wanted * s.cos) + np.square(s.normed_sin + wanted * s.sin)
+    factor = s.squared - view.d
+    gap = np.square(s.normed_cos + factor * s.cos) + np.square(s.normed_sin + factor * s.sin)
     value = float(view.n * gap.mean() / view.d**2)
     return value, value

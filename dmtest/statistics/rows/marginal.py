@@ -1,4 +1,4 @@
-"""Univariate statistics of the columns, joined: they depend on the coordinates of the sample."""
+"""Univariate statistics of the columns, combined: rotations change them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _symmetric(covariance: Vector) -> Vector:
 def doornik_hansen(view: RowView) -> Values:
     """Sum over columns of squared normal scores of skewness and kurtosis.
 
-    Of the standardised columns times the symmetric inverse root of their correlation
-    matrix: not invariant under rotation. Doornik & Hansen (2008). MVN's own centring is
-    wrong; with it repaired the values are equal.
+    The columns are standardised and multiplied by the symmetric inverse root of their
+    correlation matrix, so the statistic is not invariant under rotation. Doornik & Hansen (2008).
+    Equals MVN if its wrong centring is corrected.
     """
     n = view.n
     if n < 8:
@@ -48,7 +48,7 @@ def doornik_hansen(view: RowView) -> Values:
 
 
 def _kurtosis_score(b1: Vector, b2: Vector, n: float) -> Vector:
-    """Transform the kurtosis to N(0, 1) by a gamma law, given the skewness, of Shenton & Bowman."""
+    """Normal score of the kurtosis given the skewness, by Shenton & Bowman's gamma law."""
     delta = (n - 3.0) * (n + 1.0) * (n**2 + 15.0 * n - 4.0)
     common = (n + 5.0) * (n + 7.0) / delta
     a = (n - 2.0) * common * (n**2 + 27.0 * n - 70.0) / 6.0
@@ -61,11 +61,11 @@ def _kurtosis_score(b1: Vector, b2: Vector, n: float) -> Vector:
 
 
 def doornik_hansen_law(statistic: float, view: RowView) -> float:
-    """Chi-squared with 2d degrees of freedom, nearly so at small n."""
+    """Chi-squared with 2d degrees of freedom, approximately at small n."""
     return float(chdtrc(2.0 * view.d, statistic))
 
 
-def _as_lines(columns: NDArray[np.floating]) -> SliceView:
+def _as_slices(columns: NDArray[np.floating]) -> SliceView:
     return SliceView(np.ascontiguousarray(columns.T), "fitted")
 
 
@@ -76,7 +76,7 @@ def generalised_shapiro_wilk(view: RowView) -> Values:
     """
     factor = _factor(view)
     y = view.rows.astype(np.float64) @ (factor.T @ _symmetric(factor @ factor.T))
-    value = float(np.asarray(shapiro_wilk(_as_lines(y))).mean())
+    value = float(np.asarray(shapiro_wilk(_as_slices(y))).mean())
     return value, value
 
 
@@ -96,7 +96,7 @@ def royston(view: RowView) -> Values:
             f"generalised-shapiro-wilk."
         )
     factor = _factor(view)
-    w = np.asarray(shapiro_wilk(_as_lines(view.rows.astype(np.float64) @ factor.T)))
+    w = np.asarray(shapiro_wilk(_as_slices(view.rows.astype(np.float64) @ factor.T)))
     pvalues = np.maximum(np.asarray(slice_laws.shapiro_wilk(w, n)), np.finfo(np.float64).tiny)
     scores = np.square(ndtri(0.5 * pvalues))
     value = float(_equivalent(factor, n) * scores.mean())

@@ -1,8 +1,8 @@
 """Weighted distances between characteristic functions, and energy: sums over pairs of rows.
 
 Every statistic is given as its formula over all n^2 pairs, D_jk = |Y_j - Y_k|^2 and
-r_j^2 = |Y_j|^2. The n pairs j = k are constants: where they swamp what varies they are left
-out of the second value, which is calibrated on.
+r_j^2 = |Y_j|^2. The n pairs j = k are constants: the second value, which is
+calibrated, leaves them out if they are much larger than the part that varies.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def henze_zirkler_beta(n: int, d: int) -> float:
 def mmd_beta(d: int) -> float:
     """Bandwidth min(1, sqrt(5/d)): typical pairs then have exponents of at most 5.
 
-    With a fixed bandwidth exp(-beta^2 D / 2) is nothing between any two points of a high
-    dimension, and the statistic sees nothing.
+    With a fixed bandwidth exp(-beta^2 D / 2) is negligible between any two points in high
+    dimension, and the statistic detects nothing.
     """
     return float(min(1.0, np.sqrt(5.0 / d)))
 
@@ -34,14 +34,13 @@ def henze_zirkler(view: RowView, beta: float | None = None) -> Asks:
     Equals R's MVN (1/n covariance) and mnt, and pingouin. In high dimension the statistic is
     1 + 1e-9 and the published p-values are noise; the part that varies is calibrated here.
     """
-    chosen = henze_zirkler_beta(view.n, view.d) if beta is None else beta
-    return (yield from bhep(view, chosen))
+    return (yield from bhep(view, henze_zirkler_beta(view.n, view.d) if beta is None else beta))
 
 
 def bhep(view: RowView, beta: float = 1.0) -> Asks:
     """(1/n) sum exp(-b^2 D/2) - 2 (1+b^2)^(-d/2) sum exp(-b^2 r^2/(2(1+b^2))) + n (1+2b^2)^(-d/2).
 
-    n times the squared distance between the empirical characteristic function and
+    The squared distance, times n, between the empirical characteristic function and
     exp(-|t|^2/2), weighted with the density of N(0, b^2 I). Henze & Wagner (1997); equals
     mnt's BHEP, and for b = 1 MVN's Henze-Wagner.
     """
@@ -59,7 +58,7 @@ def bhep(view: RowView, beta: float = 1.0) -> Asks:
 
 
 def mmd(view: RowView, beta: float | None = None) -> Asks:
-    """Give n times the squared maximum mean discrepancy from N(0, I), kernel exp(-b^2 |x-y|^2 / 2).
+    """Squared maximum mean discrepancy from N(0, I) times n, kernel exp(-b^2 |x-y|^2 / 2).
 
     The formula of BHEP on the rows as they are; Gretton et al. (2012), in closed form.
     `beta` is :func:`mmd_beta` by default: 1 up to d = 5.
@@ -68,7 +67,7 @@ def mmd(view: RowView, beta: float | None = None) -> Asks:
 
 
 def energy_fitted(view: RowView) -> Asks:
-    """Give n times the energy distance of the residuals, scaled with the 1/(n-1) covariance.
+    """Energy distance of the residuals times n, scaled with the 1/(n-1) covariance.
 
     2 sum E|Y_j - Z| - n E|Z - Z'| - (1/n) sum |Y_j - Y_k|. Szekely & Rizzo (2005); equals
     energy's mvnorm.e (mnt's series fails in high dimension).
@@ -77,7 +76,7 @@ def energy_fitted(view: RowView) -> Asks:
 
 
 def energy_known(view: RowView) -> Asks:
-    """Give n times the energy distance from N(0, I): the same of the rows as they are."""
+    """Energy distance of the rows from N(0, I), times n: as :func:`energy_fitted`, unscaled."""
     return (yield from _energy(view, 1.0))
 
 
@@ -85,18 +84,18 @@ def _energy(view: RowView, scale: float) -> Asks:
     from dmtest.kernels import pairs as kernels
 
     n, d = view.n, view.d
-    apart = yield PairSum(kernels.mass, distance=True)
+    distances = yield PairSum(kernels.mass, distance=True)
     towards = mean_distance(scale**2 * view.squared, d).sum()
-    value = float(2.0 * towards - n * normal_distance(d) - 2.0 * scale * apart / n)
+    value = float(2.0 * towards - n * normal_distance(d) - 2.0 * scale * distances / n)
     return value, value
 
 
 def stein(view: RowView, length: float | None = None) -> Asks:
-    """Give n times the squared kernel Stein discrepancy from N(0, I).
+    """Squared kernel Stein discrepancy from N(0, I), times n.
 
     (1/n) sum of u_jk = g phi + 2 phi' (D - d) - 4 D phi'' for the inverse multiquadric
     phi(D) = (1 + D/l^2)^(-1/2), l = sqrt d by default. Liu, Lee & Jordan (2016); Gorham &
-    Mackey (2017). A V-statistic: pairs j = k, which see the lengths of the rows, included.
+    Mackey (2017). A V-statistic: it includes the pairs j = k, which depend on the lengths of rows.
     """
     from dmtest.kernels import pairs as kernels
 

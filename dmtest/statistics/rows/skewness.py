@@ -1,4 +1,4 @@
-"""Moments of scaled residuals: skewness and kurtosis of several coordinates at once."""
+"""Moments of scaled residuals: skewness and kurtosis of several columns at once."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def mori_rohatgi_szekely(view: RowView) -> Values:
 
 
 def manzotti_quiroz_1(view: RowView) -> Asks:
-    """Give n times the sum of squared means of the spherical harmonics of degree 1 to 4 of Y/|Y|.
+    """Sum of squared means of spherical harmonics of degree 1 to 4 of Y/|Y|, times n.
 
-    Orthonormal harmonics on the unit sphere; by the addition theorem a sum over pairs of
-    Gegenbauer polynomials of the cosine. Manzotti & Quiroz (2001); equals mnt's MQ1. The n
+    The harmonics are orthonormal on the unit sphere; the addition theorem makes it a sum over
+    pairs of Gegenbauer polynomials of the cosine. Manzotti & Quiroz (2001); equals mnt's MQ1. The n
     pairs j = k add the number of harmonics, which does not vary.
     """
     from dmtest.kernels import pairs as kernels
@@ -76,7 +76,7 @@ def manzotti_quiroz_1(view: RowView) -> Asks:
 
 
 def manzotti_quiroz_2(view: RowView) -> Values:
-    """Give n f' V^-1 f of the means f of |Y|^3 times harmonics of degree 1 and 2, |Y| and |Y|^3.
+    """Form n f' V^-1 f of the means f of |Y|^3 times harmonics of degree 1 and 2, |Y| and |Y|^3.
 
     The last two less their means under N(0, I); V is the covariance of the functions there.
     Manzotti & Quiroz (2001); equals mnt's MQ2.

@@ -1,4 +1,4 @@
-"""N(0, I), fully specified: mean, covariance, lengths and directions of rows."""
+"""Statistics for N(0, I): mean, covariance, lengths and directions of rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dmtest.runtime.parallel import ROW_TILE, blocks
 
 
 def mean(view: RowView) -> Values:
-    """Give n |mean|^2."""
+    """Squared length of the mean, times n: n |mean|^2."""
     value = float(view.n * (view.mean @ view.mean))
     return value, value
 
@@ -65,8 +65,8 @@ def covariance_nagao(view: RowView) -> Values:
 def covariance_ledoit_wolf(view: RowView) -> Values:
     """(n d/2) W, W = tr (S-I)^2 / d - (d/n) (tr S / d)^2 + d/n. Ledoit & Wolf (2002).
 
-    Also for more columns than rows. S is the 1/(n-1) covariance and n - 1 stands for n in
-    W, as the mean is fitted.
+    It allows more columns than rows. S is the 1/(n-1) covariance, and n - 1 replaces n in W,
+    because the mean is fitted.
     """
     m, d = view.n - 1.0, view.d
     unbiased = view.covariance * (view.n / m)
@@ -96,8 +96,8 @@ def direction(view: RowView) -> Values:
     """Rayleigh's and Bingham's statistics of x/|x|, each standardised by its limit, added up.
 
     (R - d)/sqrt(2d) + (B - q)/sqrt(2q), q = (d-1)(d+2)/2, for R = n d |mean u|^2 and B =
-    n d (d+2)/2 tr(T - I/d)^2 with T the mean of u u'. A plain sum would drown R, of d
-    degrees of freedom, in the q of B. In one dimension R alone.
+    n d (d+2)/2 tr(T - I/d)^2 with T the mean of u u'. Without standardisation R,
+    with d degrees of freedom, would vanish beside B, with q. In one dimension R alone.
     """
     n, d = view.n, view.d
     inverse = 1.0 / np.sqrt(np.maximum(view.squared, np.finfo(np.float64).tiny))

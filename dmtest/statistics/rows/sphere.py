@@ -1,7 +1,7 @@
 """Uniformity of rows of length 1: sums over pairs of functions of the angle between them.
 
-Conventions of R's sphunif. Sums run over pairs j < k; g = cos theta_jk. What is constant
-under the null is left out of the second value, which is calibrated on.
+The conventions are those of R's sphunif. Sums run over pairs j < k; g = cos theta_jk. The second
+value, which is calibrated, leaves out what is constant under the null.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NODES = 1024
 
 
 def rayleigh(view: RowView) -> Values:
-    """Give n d |mean|^2. Rayleigh (1919); Mardia & Jupp (2000)."""
+    """Rayleigh's n d |mean|^2. Rayleigh (1919); Mardia & Jupp (2000)."""
     mean = np.asarray(view.mean)
     value = float(view.n * view.d * (mean @ mean))
     return value, value
@@ -32,7 +32,7 @@ def rayleigh_law(statistic: float, view: RowView) -> float:
 
 
 def bingham(view: RowView) -> Values:
-    """Give n d (d+2)/2 (tr T^2 - 1/d) for the mean T of x x'. Bingham (1974)."""
+    """Bingham's n d (d+2)/2 (tr T^2 - 1/d) for the mean T of x x'. Bingham (1974)."""
     n, d = view.n, view.d
     scatter = view.covariance + np.outer(view.mean, view.mean)
     scatter = scatter - np.eye(d) / d
@@ -82,7 +82,7 @@ def _gine_gn(view: RowView, short: float) -> Values:
 
 
 def bakshaev(view: RowView) -> Asks:
-    """Give n E|U - U'| - (2/n) sum |x_j - x_k|: energy on the sphere. Bakshaev (2010)."""
+    """Energy on the sphere, n E|U - U'| - (2/n) sum |x_j - x_k|. Bakshaev (2010)."""
     from dmtest.kernels import sphere as kernels
 
     n, d = view.n, view.d
@@ -95,26 +95,26 @@ def bakshaev(view: RowView) -> Asks:
 
 
 def pcvm(view: RowView) -> Asks:
-    """Cramer-von Mises of projections, averaged over all directions.
+    """Cramer-von Mises statistic of slices, averaged over all directions.
 
     n int int (F_n,u - F)^2 dF du. Garcia-Portugues, Navarro-Esteban & Cuesta-Albertos (2023).
     """
     from dmtest.kernels import sphere as kernels
 
-    pairs = yield PairSum(kernels.interpolant, constants=_projected(view.d, False))
+    pairs = yield PairSum(kernels.interpolant, constants=_pair_function(view.d, False))
     value = float(1.0 / 6.0 + 2.0 * pairs / view.n)
     return value, value
 
 
 def pad(view: RowView) -> Asks:
-    """Anderson-Darling of projections, averaged over all directions; as :func:`pcvm`.
+    """Anderson-Darling statistic of slices, averaged over all directions; as :func:`pcvm`.
 
     For d = 3 the sum over all pairs of (1 - 2 log(1 + sin(theta/2))) / n, exactly; sphunif's
     quadrature is off by 1e-5 of the statistic there.
     """
     from dmtest.kernels import sphere as kernels
 
-    pairs = yield PairSum(kernels.interpolant, constants=_projected(view.d, True))
+    pairs = yield PairSum(kernels.interpolant, constants=_pair_function(view.d, True))
     value = float(1.0 + 2.0 * pairs / view.n)
     return value, value
 
@@ -124,7 +124,7 @@ def cai_fan_jiang(view: RowView, regime: float = 3.0) -> Asks:
 
     Cai & Jiang (2012); Cai, Fan & Jiang (2013). `regime` 1 and 2 (d grows more slowly than
     log n, or as fast) add 4 log n - log log n; 3 adds 4 d/(d-2) log n - log d, for d > 2.
-    Small values are of rows too near to each other or to their opposites.
+    A small value means rows too near to each other or to their opposites.
     """
     from dmtest.kernels import sphere as kernels
 
@@ -139,9 +139,9 @@ def cai_fan_jiang(view: RowView, regime: float = 3.0) -> Asks:
 
 
 def sobolev(view: RowView, degree: float = 3.0, upto: float | None = None) -> Asks:
-    """Give n times the squared means of the orthonormal harmonics of one degree, or of several.
+    """Sum of squared means of the orthonormal harmonics of one or several degrees, times n.
 
-    Degrees `degree` to `upto`, by default the first alone: degree 1 is Rayleigh's, 2 is
+    The degrees are `degree` to `upto`, by default `degree` alone: degree 1 is Rayleigh's, 2 is
     Bingham's statistic. Gine (1975); Prentice (1978).
     """
     from dmtest.kernels import sphere as kernels
@@ -160,22 +160,22 @@ def sobolev(view: RowView, degree: float = 3.0, upto: float | None = None) -> As
 
 
 def _harmonics(d: int, k: int) -> float:
-    """Count the spherical harmonics of degree k: (2k+d-2)/(k+d-2) times C(k+d-2, k)."""
+    """Number of spherical harmonics of degree k: (2k+d-2)/(k+d-2) times C(k+d-2, k)."""
     log = gammaln(k + d - 1) - gammaln(k + 1) - gammaln(d - 1) if d > 1 else 0.0
     return float(np.round((2.0 * k + d - 2.0) / (k + d - 2.0) * np.exp(log)))
 
 
 @lru_cache(maxsize=16)
-def _projected(d: int, weighted: bool) -> tuple[float, ...]:
-    """Tabulate h(theta) = int w (P(u.x <= t, u.y <= t) - F(t)^2) dF(t), w = 1 or 1/(F(1-F)).
+def _pair_function(d: int, weighted: bool) -> tuple[float, ...]:
+    """Values and slopes of h(theta) = int w (P(u.x <= t, u.y <= t) - F(t)^2) dF(t).
 
-    h(0) is 1/6 or 1, and h' = -(1/2pi) int w (1 - t^2 / cos^2(theta/2))^((d-2)/2) dF over
-    |t| < cos(theta/2): turning one half-space about the origin moves its edge by the lever
-    arm along it, and the mass there integrates to that power.
+    w = 1 or 1/(F(1-F)). h(0) is 1/6 or 1, and h' = -(1/2pi) int w (1 - t^2 /
+    cos^2(theta/2))^((d-2)/2) dF over |t| < cos(theta/2): if one half-space turns about the
+    origin, its edge moves by the lever arm along it, and the mass there integrates to that power.
     """
     v = np.linspace(0.0, 1.0, NODES)
     inner, weight = np.polynomial.legendre.leggauss(12)
-    # Gauss nodes between the table's nodes: h is the running integral of h' d theta.
+    # Gauss nodes between the nodes v: h is the running integral of h' d theta.
     step = v[1]
     between = v[:-1, None] + 0.5 * step * (inner + 1.0)
     slope = _slope(between.ravel(), d, weighted).reshape(between.shape)
@@ -187,7 +187,7 @@ def _projected(d: int, weighted: bool) -> tuple[float, ...]:
 
 
 def _slope(v: Vector, d: int, weighted: bool) -> Vector:
-    """Give dh/dv for theta = pi v^2, by double-exponential quadrature in t."""
+    """Derivative dh/dv for theta = pi v^2, by double-exponential quadrature in t."""
     half = 0.5 * np.pi * v**2
     c, s = np.cos(half)[:, None], np.sin(half)[:, None]
     # t = c sin(phi), phi in (0, pi/2); psi = pi/2 - phi is resolved near 0.

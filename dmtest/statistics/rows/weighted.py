@@ -1,8 +1,8 @@
-"""Weighted distances between transforms and what a normal's satisfy: sums over pairs.
+"""Weighted distances of empirical transforms from those of a normal: sums over pairs.
 
 D_jk = |Y_j - Y_k|^2, P_jk = |Y_j + Y_k|^2, r_j^2 = |Y_j|^2; sums over all n^2 pairs. The
-second value is calibrated on: rescaled by a factor of d alone where the scaling of the
-literature underflows or overflows in high dimension, and without constants.
+second value is calibrated: it has no constants, and another factor, of d alone, where the
+scaling of the literature underflows or overflows in high dimension.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ LARGEST = float(np.finfo(np.float64).max)
 def henze_jimenez_gamero(view: RowView, a: float = 5.0) -> Asks:
     """a^(-d/2)/n sum exp(P/(4a)) + n (a-1)^(-d/2) - 2 (a-1/2)^(-d/2) sum exp(r^2/(4a-2)).
 
-    From the moment generating function. Henze & Jimenez-Gamero (2019); equals mnt's HJG. Values
-    beyond 1.8e308, which rows with r^2 > 700 a give, are given as that.
+    It compares moment generating functions. Henze & Jimenez-Gamero (2019); equals mnt's HJG.
+    Overflow (rows with r^2 > 700 a) returns the largest float, 1.8e308.
     """
     from dmtest.kernels import pairs as kernels
 
-    _above("henze-jimenez-gamero", a, 1.0)
+    _check_above("henze-jimenez-gamero", a, 1.0)
     n, d = view.n, view.d
     pairs = yield PairSum(kernels.mass, far=0.25 / a)
     with np.errstate(over="ignore"):
@@ -44,26 +44,26 @@ def henze_jimenez_gamero(view: RowView, a: float = 5.0) -> Asks:
 def henze_visagie(view: RowView, a: float = 5.0) -> Asks:
     """16 a^2/n sum exp(P/(4a)) (g - P/(2a) + d/(2a) + P/(4a^2)).
 
-    From the gradient of the moment generating function. Henze & Visagie (2019); equals mnt's
+    It compares gradients of moment generating functions. Henze & Visagie (2019); equals mnt's
     HV. At a = inf its limit, twice Mardia's skewness plus Mori, Rohatgi & Szekely's.
     """
     from dmtest.kernels import pairs as kernels
 
     if np.isinf(a):
         return (yield from _skewness_limit(view))
-    _above("henze-visagie", a, 1.0)
+    _check_above("henze-visagie", a, 1.0)
     n, d = view.n, view.d
-    of_norms = 0.25 / a**2 - 0.5 / a
-    pairs = yield PairSum(kernels.visagie, far=0.25 / a, constants=(1.0, of_norms, 0.5 * d / a))
+    norm_factor = 0.25 / a**2 - 0.5 / a
+    pairs = yield PairSum(kernels.visagie, far=0.25 / a, constants=(1.0, norm_factor, 0.5 * d / a))
     r2 = view.squared
     with np.errstate(over="ignore"):
-        alone = (np.exp(r2 / a) * (r2 + 4.0 * of_norms * r2 + 0.5 * d / a)).sum()
+        alone = (np.exp(r2 / a) * (r2 + 4.0 * norm_factor * r2 + 0.5 * d / a)).sum()
     value = min(float(16.0 * a**2 / n * (2.0 * pairs + alone)), LARGEST)
     return value, value
 
 
 def ebner_henze_strieder(view: RowView, a: float = 1.0) -> Asks:
-    """From the gradient of the characteristic function, weight exp(-a |t|^2).
+    """Distance of gradients of characteristic functions, with weight exp(-a |t|^2).
 
     (pi/a)^(d/2)/n sum g exp(-D/(4a)) - 2 (2pi/(2a+1))^(d/2)/(2a+1) sum r^2 exp(-r^2/(4a+2))
     + n (pi/(a+1))^(d/2) d/(2(a+1)). Ebner, Henze & Strieder (2020); equals mnt's EHS. At
@@ -91,7 +91,7 @@ def ebner_henze_strieder(view: RowView, a: float = 1.0) -> Asks:
 
 
 def doerr_ebner_henze_t(view: RowView, a: float = 1.0) -> Asks:
-    """From the Laplacian of the characteristic function, compared with the normal's.
+    """Distance of the Laplacian of the characteristic function from the normal's.
 
     d^-2 (a/pi)^(d/2) [ (pi/a)^(d/2)/n sum r_j^2 r_k^2 exp(-D/(4a)) - 2 (2pi)^(d/2)
     (2a+1)^(-2-d/2) sum r^2 (r^2 + 2da(2a+1)) exp(-r^2/(2(1+2a))) + n pi^(d/2) (a+1)^(-2-d/2)
@@ -110,7 +110,7 @@ def doerr_ebner_henze_t(view: RowView, a: float = 1.0) -> Asks:
 
 
 def doerr_ebner_henze_u(view: RowView, a: float = 0.5) -> Asks:
-    """From the Laplacian of the characteristic function, compared with (|t|^2 - d) times it.
+    """Distance of the Laplacian of the characteristic function from (|t|^2 - d) times itself.
 
     d^-2/n sum [ r_j^2 r_k^2 - (r_j^2 + r_k^2)(D + 2da(2a-1))/(4a^2) + (16 d^2 a^3 (a-1)
     + 4d(d+2)a^2 + (8da^2 - (8+4d)a) D + D^2)/(16a^4) ] exp(-D/(4a)). Doerr, Ebner & Henze
@@ -129,12 +129,12 @@ def doerr_ebner_henze_u(view: RowView, a: float = 0.5) -> Asks:
 
 
 def _skewness_limit(view: RowView) -> Asks:
-    """Give twice Mardia's skewness plus Mori, Rohatgi & Szekely's: where a is infinite."""
+    """Limit for a = inf: twice Mardia's skewness plus Mori, Rohatgi & Szekely's."""
     skewness, _ = yield from mardia_skewness(view)
     value = 2.0 * skewness + mori_rohatgi_szekely(view)[0]
     return value, value
 
 
-def _above(test: str, a: float, low: float) -> None:
+def _check_above(test: str, a: float, low: float) -> None:
     if not a > low:
         raise InputError(f"params: a of {test} must be above {low:g}; got {a!r}.")

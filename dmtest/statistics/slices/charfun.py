@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from dmtest.engines.slices import SliceView
 
 
-# Beyond this spread of a standardised slice the sum by cells is the faster one.
+# Beyond this range of a standardised slice the sum by cells is faster.
 WIDE = 40.0
 
 
 def epps_pulley(view: SliceView) -> Vector:
-    """Return n times the integral of |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
+    """Integral of n |phi_n(t) - exp(-t^2/2)|^2 against the N(0, 1) density.
 
     Equals the closed form (BHEP with d = 1, beta = 1; Epps & Pulley 1983)::
 

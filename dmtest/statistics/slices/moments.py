@@ -19,7 +19,7 @@ def dagostino_pearson(view: SliceView) -> Vector:
     score of Anscombe & Glynn 1983), except that exactly symmetric data score 0 where scipy
     substitutes 1 for a zero. Known parameters: the same two normalising transformations
     applied to the mean of z^3 and of z^4, whose exact moments under N(0, 1) replace those
-    of the sample skewness and kurtosis; so shifts and scales are seen too.
+    of the sample skewness and kurtosis, which detects shifts and scales too.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def dagostino_pearson(view: SliceView) -> Vector:
 
 
 def jarque_bera(view: SliceView) -> Vector:
-    """Return n (S^2 / 6 + (K - 3)^2 / 24) of Jarque & Bera (1980), with 1/n moments.
+    """Statistic n (S^2 / 6 + (K - 3)^2 / 24) of Jarque & Bera (1980), with 1/n moments.
 
     Fitted: equals ``scipy.stats.jarque_bera``. Known parameters: S and K are the means of
     z^3 and z^4, whose null variances are 15/n and 96/n instead of 6/n and 24/n.
@@ -62,7 +62,7 @@ def raw_moments(central: Vector) -> tuple[Vector, Vector]:
 
 
 def skewness_score(skewness: Vector, n: int) -> Vector:
-    """Return the normal score of the sample skewness (D'Agostino 1970), n >= 8."""
+    """Normal score of the sample skewness (D'Agostino 1970), n >= 8."""
     y = skewness * np.sqrt((n + 1) * (n + 3) / (6.0 * (n - 2)))
     beta2 = (
         3.0
@@ -74,7 +74,7 @@ def skewness_score(skewness: Vector, n: int) -> Vector:
 
 
 def kurtosis_score(kurtosis: Vector, n: int) -> Vector:
-    """Return the normal score of the sample kurtosis (Anscombe & Glynn 1983), n >= 8."""
+    """Normal score of the sample kurtosis (Anscombe & Glynn 1983), n >= 8."""
     mean = 3.0 * (n - 1) / (n + 1)
     variance = 24.0 * n * (n - 2) * (n - 3) / ((n + 1.0) ** 2 * (n + 3) * (n + 5))
     skewness = (

@@ -28,7 +28,7 @@ def shapiro_wilk(view: SliceView) -> Vector:
     ndarray, shape (k,); 1 is perfect, smaller is worse.
     """
     weights = royston_weights(view.n)
-    return explained(view, np.sqrt(view.n - 1.0) * weights if view.known else weights)
+    return explained_share(view, np.sqrt(view.n - 1.0) * weights if view.known else weights)
 
 
 def shapiro_francia(view: SliceView) -> Vector:
@@ -41,10 +41,10 @@ def shapiro_francia(view: SliceView) -> Vector:
     -------
     ndarray, shape (k,); 1 is perfect, smaller is worse.
     """
-    return explained(view, blom_scores(view.n))
+    return explained_share(view, blom_scores(view.n))
 
 
-def explained(view: SliceView, weights: Vector) -> Vector:
+def explained_share(view: SliceView, weights: Vector) -> Vector:
     """Share of a slice's sum of squares that its Q-Q line explains."""
     product = view.weighted(weights)
     length = float(weights @ weights)

@@ -1,7 +1,7 @@
-"""How a statistic at n rows reads at n = cap, for nulls that are simulated at the cap.
+"""Statistics at n rows as statistics at n = cap, for nulls that are simulated at the cap.
 
-Stephens (1974) found multiples of D and V whose null distributions hardly move with n.
-The other capped statistics converge at rate 1/n and need no change.
+Stephens (1974) gives multiples of D and V whose nulls hardly depend on n. The other capped
+statistics converge at rate 1/n and need no change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def kolmogorov_scale(values: Vector, n: int, cap: int, known: bool) -> Vector:
 
 
 def kuiper_scale(values: Vector, n: int, cap: int, known: bool) -> Vector:
-    """V at n rows as V at `cap` rows, likewise."""
+    """V at n rows as V at `cap` rows, in the same way."""
     a, b = (0.155, 0.24) if known else (0.05, 0.82)
     return values * (_root(n, a, b) / _root(cap, a, b))
 

@@ -18,7 +18,7 @@ def vasicek(view: SliceView, window: int | None = None) -> NDArray[np.float64]:
 
     H is the mean of log( n/(2m) (y_(i+m) - y_(i-m)) ), as
     ``scipy.stats.differential_entropy(method="vasicek")``; s has the n - 1 divisor, as all
-    fitted slices do here (Vasicek: n). Under any normal K tends to sqrt(2 pi e) = 4.13, and
+    fitted slices do here (Vasicek: n). Under any normal K tends to sqrt(2 pi e) = 4.13; it
     is smaller under every other law of the same variance. Known parameters: s is replaced
     by exp((mean z^2 - 1)/2), which makes K = sqrt(2 pi e) exp(-KL) with the estimated
     divergence from N(0, 1) (Arizono & Ohta 1989). Tied values over a whole window give 0.

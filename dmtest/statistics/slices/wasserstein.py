@@ -10,10 +10,8 @@ from scipy.special import gammaln, log_ndtr, ndtri
 from dmtest.engines.slices import SliceView
 from dmtest.runtime.typing import Vector
 
-# Under the null n W2^2 has settled at this n, but for its mean, which grows as log log n.
+# Rows at which the null of n W2^2 has settled, except its mean, which grows as log log n.
 NULL_ROWS = 2000
-
-
 # That mean for N(0, 1), by quadrature over order statistics (twin: tests/effects/test_effects.py).
 MEANS = {
     2_000: 3.41468,
@@ -49,7 +47,7 @@ def squared_wasserstein(view: SliceView) -> Vector:
 
 
 def growth(n: int) -> float:
-    """How much larger the null mean of n W2^2 is than at NULL_ROWS rows; 0 at fewer."""
+    """Growth of the null mean of n W2^2 from NULL_ROWS rows to n; 0 at fewer."""
     places = [np.log(np.log(m)) for m in MEANS]
     means = list(MEANS.values())
     return float(np.interp(np.log(np.log(n)), places, means) - means[0])
@@ -57,10 +55,10 @@ def growth(n: int) -> float:
 
 @lru_cache(maxsize=64)
 def null_mean(n: int) -> float:
-    """Mean of W2^2 between n rows of N(0, 1) and N(0, 1): what sampling alone gives.
+    """Mean of W2^2 between n rows of N(0, 1) and N(0, 1), the effect of sampling alone.
 
     2 - 2 sum c_i E z_(i), with c_i the integral of Phi^-1 over the i-th cell: order statistics by
-    quadrature of sum c_i times their densities. From NULL_ROWS rows on by the table of means.
+    quadrature of sum c_i times their densities. From NULL_ROWS rows on by MEANS.
     """
     if n >= NULL_ROWS:
         return (MEANS[NULL_ROWS] + growth(n)) / n
