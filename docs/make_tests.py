@@ -20,7 +20,7 @@ def text() -> str:
     parts = [HEAD]
     for target in TARGETS:
         parts.append(f"\n## `{target}`: {TESTED[target]}\n\n")
-        parts.append("| test | family | cost | tail | parameters | good at | reference |\n")
+        parts.append("| test | family | cost | tail | parameters | detects | reference |\n")
         parts.append("|---|---|---|---|---|---|---|\n")
         for row in list_tests(target):
             params = ", ".join(f"{k}={v}" for k, v in row.params.items())

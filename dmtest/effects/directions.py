@@ -258,7 +258,7 @@ def describe_direction(
     Parameters
     ----------
     u : ndarray, shape (d,)
-        Unit vector.
+        Unit vector. The result has the sign that makes its largest weight positive.
     values : ndarray, shape (n,)
         The slice of the held-out rows along it.
     rows : ndarray of int, shape (n,)
@@ -268,6 +268,10 @@ def describe_direction(
     reference : ndarray, shape (m,), optional
         The slice of the reference's held-out rows: mean and variance become relative to its own.
     """
+    # LAPACK's choice of an eigenvector's sign depends on the processor: the largest weight is > 0.
+    sign = 1.0 if u[np.abs(u).argmax()] > 0.0 else -1.0
+    u, values = sign * u, sign * values
+    reference = None if reference is None else sign * reference
     mean, variance = float(values.mean()), float(values.var())
     z = (values - mean) / np.sqrt(variance or 1.0)
     centre, scale, distance = 0.0, 1.0, z

@@ -143,6 +143,7 @@ def test_a_planted_direction_is_found() -> None:
         x, direction = planted(8000, 32, seed)
         worst, second = dmtest.worst_directions(x, count=2, rng=seed)
         assert abs(np.array(worst.direction) @ direction) > 0.9
+        assert worst.weights[0] > 0.0
         assert worst.pvalue <= 0.001
         assert abs(np.array(worst.direction) @ np.array(second.direction)) < 1e-8
         assert worst.kurtosis < -1.0
