@@ -456,7 +456,7 @@ def test_the_command_line_s_exit_codes(files: Path, capsys: pytest.CaptureFixtur
         (["--write-baseline", "none/c.json"], "there is no folder"),
         (["--baseline", "b.json", "--min-detectable-n", "300"], "--min-detectable-n: 300 rows"),
         (["--baseline", "b.json", "--alpha", "2"], "--alpha: got 2.0"),
-        (["--max-kl", "1", "--compare"], "--compare: the samples"),
+        (["--max-kl", "1", "--compare"], "--compare: compares with the sample of a baseline"),
         (["--baseline", "b.json", "--target", "sphere"], "--target: the baseline b.json is for"),
     ],
 )
