@@ -230,10 +230,10 @@ def test_a_worse_verdict_counts_only_where_the_samples_differ(good: dmtest.Basel
 
     chance = verdict_row(bad, good.report, energy(0.4), level)
     assert chance.passed is True
-    assert "may by chance" in chance.message
+    assert "may be chance" in chance.message
     real = verdict_row(bad, good.report, energy(0.001), level)
     assert real.passed is False
-    assert "Variances are not 1" in real.message
+    assert "Variances differ from 1" in real.message
 
 
 def test_a_check_with_the_baseline_s_own_rows_says_so(good: dmtest.Baseline) -> None:
@@ -375,7 +375,7 @@ def test_data_that_do_not_belong_to_it_are_refused(good: dmtest.Baseline) -> Non
     named = dmtest.write_baseline(pd.DataFrame(x, columns=["a", "b", "c"]))
     with pytest.raises(dmtest.InputError, match="column 0 is 'b' and in the baseline"):
         dmtest.check(pd.DataFrame(x, columns=["b", "a", "c"]), named)
-    with pytest.raises(dmtest.InputError, match="give one"):
+    with pytest.raises(dmtest.InputError, match="pass one"):
         dmtest.check(x)
     with pytest.raises(dmtest.InputError, match="max_kl: got -1"):
         dmtest.check(x, good, max_kl=-1)
@@ -448,7 +448,7 @@ def test_the_command_line_s_exit_codes(files: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "--baseline: give one"),
+        ([], "--baseline: pass one"),
         (["--baseline", "no.json"], "does not exist"),
         (["--baseline", "b.json", "--tolerance", "0.1"], "--tolerance: it is the baseline's"),
         (["--baseline", "b.json", "--write-baseline", "c.json"], "not both"),
@@ -456,7 +456,7 @@ def test_the_command_line_s_exit_codes(files: Path, capsys: pytest.CaptureFixtur
         (["--write-baseline", "none/c.json"], "there is no folder"),
         (["--baseline", "b.json", "--min-detectable-n", "300"], "--min-detectable-n: 300 rows"),
         (["--baseline", "b.json", "--alpha", "2"], "--alpha: got 2.0"),
-        (["--max-kl", "1", "--compare"], "--compare: the samples"),
+        (["--max-kl", "1", "--compare"], "--compare: compares with the sample of a baseline"),
         (["--baseline", "b.json", "--target", "sphere"], "--target: the baseline b.json is for"),
     ],
 )

@@ -230,7 +230,9 @@ def test_a_screen_reader_is_told_what_there_is(show: Any) -> None:
     named = {(role, name) for role, name in tree}
     assert ("heading", "Mismatch") in named
     assert ("table", "Effect sizes and their intervals") in named
-    assert any(role == "table" and name.startswith("Tests, those with") for role, name in tree)
+    assert any(
+        role == "table" and name.startswith("Tests, strongest evidence") for role, name in tree
+    )
     assert ("button", "Adjusted p") in named
     for role in ("image", "table", "region", "link", "button", "navigation"):
         names = [name for kind, name in tree if kind == role]

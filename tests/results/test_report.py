@@ -567,7 +567,7 @@ def test_collapsed_coordinates_get_a_scale_of_their_own(width: float, scaled: bo
     edges = (0.0, width, 2 * width, 3 * width)
     figure = CoordinateFigure(name="c", edges=edges, density=(0.0, 1 / width, 0.0))
     report = fake_report.bare(figures=Figures(coordinates=(figure,)))
-    assert ("heights not on one scale" in report.to_html()) == scaled
+    assert ("heights on different scales" in report.to_html()) == scaled
     peak = max(data_figures.heights(figure)[0])
     assert peak == pytest.approx(0.3989 if scaled else 1 / width, rel=1e-3)
 
@@ -589,7 +589,7 @@ def test_panels_that_are_not_there(panel: str, options: dict[str, Any], said: st
         fake_report.mismatch().plot(panel, **options)
     with pytest.raises(InputError, match="no numbers for 'spectrum'; it has them for none"):
         fake_report.bare().plot("spectrum")
-    with pytest.raises(InputError, match="give at least one"):
+    with pytest.raises(InputError, match="pass at least one"):
         fake_report.mismatch().plot(which=1)
 
 
