@@ -13,7 +13,21 @@ FEWEST_REPLICATES = 19
 
 
 def whole(name: str, value: Any, least: int, why: str = "") -> int:
-    """Return a whole number of at least `least`; `why` ends the error message."""
+    """Return a whole number of at least `least`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the error message.
+    value : Any
+    least : int
+    why : str
+        End of the error message.
+
+    Returns
+    -------
+    int
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name}: got {value!r}; give a whole number of at least {least}{why}.")
     return int(value)

@@ -82,7 +82,20 @@ def add_normal_terms(
 def count_neighbours(
     x: Tile, v: Tile, others: Tile, skip: int, epsilons: Tile, counts: NDArray[np.int64]
 ) -> None:
-    """Count the rows j != i within epsilon of y_i = x_i + epsilon v_i in every coordinate."""
+    """Count the rows j != i within epsilon of y_i = x_i + epsilon v_i in every coordinate.
+
+    Parameters
+    ----------
+    x, v : ndarray, shape (rows, d)
+        Rows and their noise, uniform on [-1, 1]^d.
+    others : ndarray, shape (n, d)
+        The rows that are counted.
+    skip : int
+        Position of row 0 in `others`: a row is not counted as its own neighbour.
+    epsilons : ndarray, shape (levels,)
+    counts : ndarray of int, shape (rows, levels)
+        The counts are added to it.
+    """
     rows, d = x.shape
     for i in range(rows):
         for j in range(len(others)):

@@ -150,7 +150,16 @@ CELL = 8.0
 def epps_pulley_sums(
     rows: Block, loc: Vector, scale: Vector, low: Vector, high: Vector, skip: Flags, out: Vector
 ) -> None:
-    """Fill `out`, shape (k,), with :func:`epps_pulley_sum` of every row that is not skipped."""
+    """Fill `out` with :func:`epps_pulley_sum` of every row that is not skipped.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (k, n)
+    loc, scale, low, high : ndarray, shape (k,)
+        Location, scale and extremes of each row.
+    skip : ndarray of bool, shape (k,)
+    out : ndarray, shape (k,)
+    """
     for i in range(rows.shape[0]):
         if not skip[i]:
             out[i] = epps_pulley_sum(rows[i], loc[i], scale[i], low[i], high[i])

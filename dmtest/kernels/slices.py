@@ -55,6 +55,13 @@ def leading_units(block: Block, count: int, pivot: Vector, inverse: Vector) -> N
 
     The unit is the power of 2 above the standard deviation of the leading values. A pivot has the
     precision of the block, so its difference from a value nearby is exact.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, n)
+    count : int
+        Number of leading values.
+    pivot, inverse : ndarray, shape (k,)
     """
     k, n = block.shape
     size = min(n, count)
@@ -78,6 +85,12 @@ def brief_power_sums(block: Row, pivot: Vector, inverse: Vector, out: Vector) ->
     A run of BRIEF values is added in float32, the runs in float64: as fast as memory permits.
     If pivots and inverses are float32, and inverses powers of two, the error of a sum is below
     2e-6 of the sum of |z|^j. A z^4 outside the range of float32 voids this (inf if it is above).
+
+    Parameters
+    ----------
+    block : ndarray of float32, shape (k, n)
+    pivot, inverse : ndarray, shape (k,)
+    out : ndarray, shape (k, 4)
     """
     k, n = block.shape
     for row in range(k):
@@ -132,8 +145,14 @@ def bucket_sort(block: Block, loc: Vector, scale: Vector, out: Block, done: Flag
     """Fill `out` with the rows of `block` in ascending order where this takes linear time.
 
     A rough normal cdf of (y - loc) / scale puts each value into one of n buckets, which leaves
-    few neighbours to swap. `done`, shape (k,), marks the sorted rows. The others, with ties or a
-    spread that `scale` misses, need a general sort.
+    few neighbours to swap. Rows with ties, or a spread that `scale` misses, need a general sort.
+
+    Parameters
+    ----------
+    block, out : ndarray, shape (k, n)
+    loc, scale : ndarray, shape (k,)
+    done : ndarray of bool, shape (k,)
+        Set to whether a row was sorted.
     """
     k, n = block.shape
     keys = np.empty(n, np.int32)
@@ -191,10 +210,17 @@ def _sort_nearly_sorted(row: Row) -> None:
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def edf_sums(block: Block, loc: Vector, scale: Vector, logs: bool, out: Vector) -> None:
-    """Fill `out`, shape (k, 5), from sorted rows and the cdf u_i = Phi((y_(i) - loc) / scale).
+    """Fill `out` from sorted rows and the cdf u_i = Phi((y_(i) - loc) / scale).
 
     Columns: max(i/n - u_i), max(u_i - (i-1)/n), sum (u_i - (2i-1)/(2n))^2, sum (u_i - 1/2),
     and, if `logs`, sum [(2i-1) log u_i + (2(n-i)+1) log(1 - u_i)] / n.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, n)
+    loc, scale : ndarray, shape (k,)
+    logs : bool
+    out : ndarray, shape (k, 5)
     """
     k, n = block.shape
     step = 1.0 / n
@@ -263,7 +289,15 @@ def _gaps(cdf: Vector, first: float, step: float) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def weighted_sums(block: Block, loc: Vector, weights: Vector, out: Vector) -> None:
-    """Fill `out`, shape (k,), with sum_i weights_i (y_(i) - loc) of sorted rows."""
+    """Fill `out` with sum_i weights_i (y_(i) - loc) of sorted rows.
+
+    Parameters
+    ----------
+    block : ndarray, shape (k, n)
+    loc : ndarray, shape (k,)
+    weights : ndarray, shape (n,)
+    out : ndarray, shape (k,)
+    """
     k, n = block.shape
     for row in range(k):
         centre = loc[row]
