@@ -93,7 +93,7 @@ def count_neighbours(
     skip : int
         Position of row 0 in `others`: a row is not counted as its own neighbour.
     epsilons : ndarray, shape (levels,)
-    counts : ndarray of int, shape (rows, levels)
+    counts : ndarray of int, shape (levels, rows)
         The counts are added to it.
     """
     rows, d = x.shape
