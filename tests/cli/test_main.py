@@ -380,15 +380,15 @@ def test_tests_of_one_target_as_json(run: Run) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["report", "tests", "demo"])
-def test_help(run: Run, command: str) -> None:
+@pytest.mark.parametrize("name", ["report", "tests", "demo"])
+def test_help(run: Run, name: str) -> None:
     """Every command explains itself, with examples, within 80 columns."""
-    code, out, err = run(command, "--help")
+    code, out, err = run(name, "--help")
     assert (code, err) == (0, "")
-    assert out.startswith(f"Usage: dmtest {command} ")
+    assert out.startswith(f"Usage: dmtest {name} ")
     assert "\n  Examples:\n    dmtest " in out
     assert max(map(len, out.splitlines())) <= 80
-    assert run(command, "-h") == (0, out, "")
+    assert run(name, "-h") == (0, out, "")
 
 
 def test_help_of_the_whole(run: Run) -> None:
