@@ -105,8 +105,9 @@ def magnitude(report: Report) -> str:
         level = (
             "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"
         )
+        apart = "of the two samples" if wording.two_samples(report) else "from the target"
         sentences.append(
-            f"The distance from the target, as root mean square over directions, is "
+            f"The distance {apart}, as root mean square over directions, is "
             f"{wording.number(effect.value)} {wording.clean(effect.unit)} "
             f"({wording.interval(effect)}{level})."
         )
