@@ -21,7 +21,7 @@ from dmtest.catalogue.registry import pool_tests
 from dmtest.checks.baseline import Baseline
 from dmtest.checks.departures import Departure, excess_pvalue
 from dmtest.data.sample import Sample
-from dmtest.render.wording import number, pvalue
+from dmtest.render.wording import equals, number, pvalue
 from dmtest.reports.compare import compare_with
 from dmtest.results.check import CheckRow
 from dmtest.results.outcome import Outcome
@@ -152,13 +152,13 @@ def verdict_row(now: Report, then: Report, change: Outcome | None, level: float)
     sentence = f"The verdict changed from {then.verdict} to {now.verdict}"
     if passed:
         sentence += (
-            f", which may be chance: the samples do not differ (two-sample p = "
-            f"{pvalue(change.pvalue)}, above {number(level)})."
+            f", which may be chance: the samples do not differ (two-sample "
+            f"{equals(pvalue(change.pvalue))}, above {number(level)})."
         )
     else:
         sentence += (
             f" (global p {number(then.pvalue)} before, {number(now.pvalue)} now), and the samples "
-            f"differ (two-sample p = {pvalue(change.pvalue)})."
+            f"differ (two-sample {equals(pvalue(change.pvalue))})."
         )
         if now.diagnosis:
             sentence += f" {now.diagnosis[0].message}"
@@ -171,14 +171,14 @@ def comparison_row(report: Report) -> CheckRow:
     relation = "do not differ by more than chance" if passed else "have different distributions"
     rotated = "" if report.target == "reference" else ", up to a rotation"
     names = ", ".join(outcome.test for outcome in report.outcomes)
-    p = pvalue(report.pvalue)
+    p = equals(pvalue(report.pvalue))
     diagnosis = f" {report.diagnosis[0].message}" if report.diagnosis else ""
     return CheckRow(
         name="comparison",
         kind="comparison",
         label="Two-sample tests",
         passed=passed,
-        message=f"The samples {relation}{rotated} ({names}: p = {p}).{diagnosis}",
+        message=f"The samples {relation}{rotated} ({names}: {p}).{diagnosis}",
         value=report.pvalue,
         pvalue=report.pvalue,
         limit=report.alpha,
@@ -231,15 +231,13 @@ def _effect_row(
     difference = now.value - then.value
     error = float(np.hypot(now.error or 0.0, then.error or 0.0))
     finite = bool(np.isfinite(difference))
-    change = (
-        "is larger than in the baseline" if not passed else "is not larger than in the baseline"
-    )
+    change = "is not larger than in the baseline" if passed else "is larger than in the baseline"
     if not passed and not finite:
         change = f"is infinite ({now.note})"
-    spread = f", {difference:+.3g} ± {error:.2g}" if finite else ""
+    spread = f"difference {difference:+.3g} ± {error:.2g}, " if finite else ""
     sentence = (
-        f"{now.label} {change}: {number(max(0.0, now.value))} after "
-        f"{number(max(0.0, then.value))} {now.unit}{spread}, adjusted p = {pvalue(p)}."
+        f"{now.label} {change}: {number(max(0.0, now.value))} {now.unit}, before "
+        f"{number(max(0.0, then.value))} ({spread}adjusted {equals(pvalue(p))})."
     )
     return CheckRow(
         name=now.name,

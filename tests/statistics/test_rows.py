@@ -63,7 +63,7 @@ def test_maxima_beat_random_directions_in_high_dimension(function: Any) -> None:
 
 
 def test_few_rows_only_for_quadruples() -> None:
-    with pytest.raises(InputError, match=r"at most 200; got n = 201; take henze-jimenez-gamero"):
+    with pytest.raises(InputError, match=r"at most 200; got n = 201; use henze-jimenez-gamero"):
         dmtest.run_test(
             np.random.default_rng(0).standard_normal((201, 2)), "henze-jimenez-gamero-meintanis"
         )
