@@ -155,7 +155,7 @@ def test_other_suites_pay_nothing(
         def test_light():
             assert "dmtest.pytest_plugin" in sys.modules
             loaded = {name for name in sys.modules if name.partition(".")[0] == "dmtest"}
-            assert loaded == {"dmtest", "dmtest.pytest_plugin"}
+            assert loaded == {"dmtest", "dmtest._version", "dmtest.pytest_plugin"}
             heavy = {"numpy", "numba", "scipy", "sklearn", "pandas", "matplotlib", "rich", "torch"}
             assert not heavy & set(sys.modules)
         """
