@@ -12,8 +12,9 @@ To write the results of another checkout, run this file with that checkout on th
 
     cd OTHER && PYTHONPATH=OTHER python FOLDER/benchmarks/same_results.py write FILE.json
 
-A process that compiles a numba kernel gets other last bits from it than one that loads it from
-numba's cache (fast-math sums over pairs of rows), so a run that had to compile starts over.
+Last bits depend on how numba came by a kernel: compiled in the process, or loaded from a cache
+that one or several processes filled. So all calls are made twice, with a cache of their own: a
+first process fills it, a second one gives the results.
 
 Only public names are used, and nothing of `benchmarks`. Needs the extras `train` and `files`,
 pandas, polars and xarray. Both files have to come from one machine and one set of packages.
@@ -1042,11 +1043,20 @@ def outcome(call: Callable[[], Any], folder: str) -> Any:
     return encoded(made, folder)
 
 
-def write(path: Path, only: str | None, again: bool) -> None:
+def write() -> None:
     """Make all calls and store what came out."""
+    print(f"dmtest: {dmtest.__file__}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="same-results-numba-") as folder:
+        cache = os.environ | {"NUMBA_CACHE_DIR": folder, "PYTHONHASHSEED": "0"}
+        for run in ("first", "second"):
+            words = [sys.executable, *sys.orig_argv[1:], f"--process={run}"]
+            subprocess.run(words, env=cache, check=True)
+
+
+def store(path: Path, only: str | None, results_wanted: bool) -> None:
+    """Make all calls in this process; without results those of the command line are left out."""
     from numba.core import event
 
-    print(f"dmtest: {dmtest.__file__}", flush=True)
     target, started, home = path.resolve(), time.perf_counter(), Path.cwd()
     results: dict[str, Any] = {}
     with (
@@ -1054,11 +1064,7 @@ def write(path: Path, only: str | None, again: bool) -> None:
         event.install_recorder("numba:compile") as compiled,
     ):
         folder = Path(name).resolve()
-        os.environ |= {
-            "DMTEST_CACHE_DIR": str(folder / "cache"),
-            "DMTEST_THREADS": THREADS,
-            "PYTHONHASHSEED": "0",
-        }
+        os.environ |= {"DMTEST_CACHE_DIR": str(folder / "cache"), "DMTEST_THREADS": THREADS}
         os.environ.pop("GITHUB_ACTIONS", None)
         (folder / "work").mkdir()
         os.chdir(folder / "work")
@@ -1066,9 +1072,7 @@ def write(path: Path, only: str | None, again: bool) -> None:
         import torch
 
         torch.set_num_threads(1)
-        for group in GROUPS:
-            if group is commands and compiled.buffer and not again:
-                break
+        for group in GROUPS if results_wanted else GROUPS[:-1]:
             begun, count = time.perf_counter(), len(results)
             with threadpool_limits(1, user_api="blas"):
                 for title, call in group().items():
@@ -1077,14 +1081,15 @@ def write(path: Path, only: str | None, again: bool) -> None:
             seconds = time.perf_counter() - begun
             print(f"{group.__name__}: {len(results) - count} calls, {seconds:.0f} s", flush=True)
         os.chdir(home)
-    if compiled.buffer and not again:
-        print("kernels were compiled: from the start, with those of numba's cache", flush=True)
-        os.execv(sys.executable, [*sys.orig_argv, "--again"])
-    target.write_text(json.dumps(results, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
-    errors = Counter(one["raised"][1:] for one in results.values() if "raised" in one)
-    print(f"{len(results)} calls in {time.perf_counter() - started:.0f} s; raised: {dict(errors)}")
-    if compiled.buffer:
-        print("kernels were compiled again: numba's cache cannot be written, bits may differ")
+    count = len(compiled.buffer)
+    print(f"{len(results)} calls in {time.perf_counter() - started:.0f} s; {count} compilations")
+    if results_wanted:
+        text = json.dumps(results, indent=0, ensure_ascii=False) + "\n"
+        target.write_text(text, encoding="utf-8")
+        errors = Counter(one["raised"][1:] for one in results.values() if "raised" in one)
+        print(f"raised: {dict(errors)}")
+        if count:
+            print("kernels were compiled a second time: bits may differ from run to run")
 
 
 # Comparison ------------------------------------------------------------------------------------
@@ -1236,13 +1241,16 @@ def main() -> int:
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
     comparing.add_argument("--most", type=int, default=200, help="differences shown of each kind")
-    writing.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+    writing.add_argument("--process", choices=("first", "second"), help=argparse.SUPPRESS)
     for action in (writing, comparing):
         action.add_argument("--only", help="a regular expression: calls with such names alone")
     given = parser.parse_args()
     if given.action == "compare":
         return compare(given.before, given.after, given.only, given.most)
-    write(given.file, given.only, given.again)
+    if given.process is None:
+        write()
+    else:
+        store(given.file, given.only, given.process == "second")
     return 0
 
 
