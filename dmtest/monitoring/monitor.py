@@ -259,9 +259,9 @@ class Monitor:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return the monitor as strict JSON, to resume from; write it if a path is given."""
-        from dmtest.monitoring.saved import written
+        from dmtest.monitoring.saved import to_json
 
-        return written(self, path)
+        return to_json(self, path)
 
     @classmethod
     def from_json(
@@ -282,6 +282,6 @@ class Monitor:
         InputError
             If the file cannot be read, holds no monitor, or is incomplete.
         """
-        from dmtest.monitoring.saved import restored
+        from dmtest.monitoring.saved import from_json
 
-        return restored(cls, path_or_text, target)
+        return from_json(cls, path_or_text, target)

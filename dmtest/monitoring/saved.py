@@ -1,4 +1,4 @@
-"""Monitors in files: strict JSON, nothing that is run, checked when it is read."""
+"""Monitors as strict JSON, of which nothing is run and everything is validated."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 KIND, SCHEMA = "dmtest-monitor", 1
 
 
-def written(monitor: Monitor, path: str | os.PathLike[str] | None = None) -> str:
+def to_json(monitor: Monitor, path: str | os.PathLike[str] | None = None) -> str:
     """Return a monitor as JSON, and write it if a path is given."""
-    held = {
+    fields = {
         "kind": KIND,
         "schema": SCHEMA,
         "target": describe_target(monitor.target, monitor.probe),
@@ -44,16 +44,16 @@ def written(monitor: Monitor, path: str | os.PathLike[str] | None = None) -> str
         "gains": monitor.gains,
         "sums": None if monitor.bets is None else monitor.bets.sums.parts(),
     }
-    text = serial.dumps(serial.encode(held)) + "\n"
+    text = serial.dumps(serial.encode(fields)) + "\n"
     if path is not None:
         serial.write(path, text)
     return text
 
 
-def restored(
+def from_json(
     kind: type[Monitor], path_or_text: str | os.PathLike[str], target: TargetLike | None
 ) -> Monitor:
-    """Make the monitor again that `written` described."""
+    """Return the monitor of a JSON text that `to_json` wrote."""
     text, name = serial.read(path_or_text)
     try:
         data = json.loads(text)
@@ -64,9 +64,9 @@ def restored(
             f"path_or_text: {name} holds no monitor of schema {SCHEMA}; pass what Monitor.to_json "
             f"wrote."
         )
-    goal = _target(data, target, name)
+    target = _target(data, target, name)
     try:
-        monitor = kind(goal, data["d"], alpha=data["alpha"])
+        monitor = kind(target, data["d"], alpha=data["alpha"])
         _fill(monitor, data)
     except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
@@ -76,13 +76,13 @@ def restored(
     return monitor
 
 
-def _target(data: Mapping[str, Any], asked: TargetLike | None, name: str) -> Target:
+def _target(data: Mapping[str, Any], given: TargetLike | None, name: str) -> Target:
     stored = data.get("target")
     if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
         raise InputError(f"path_or_text: {name} names no target; pass what Monitor.to_json wrote.")
-    probe = None if asked is None else data.get("probe")
+    probe = None if given is None else data.get("probe")
     rows = None if probe is None else np.array(probe, dtype=np.float64)
-    return resolve_target(stored, asked, rows, f"the monitor {name}", rtol=1e-9, atol=1e-12)
+    return resolve_target(stored, given, rows, f"the monitor {name}", rtol=1e-9, atol=1e-12)
 
 
 def _fill(monitor: Monitor, data: Mapping[str, Any]) -> None:
@@ -114,9 +114,9 @@ def _fill(monitor: Monitor, data: Mapping[str, Any]) -> None:
 
 
 def _array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    found = np.array(values, dtype=np.float64)
-    if found.size == 0:
-        found = found.reshape(shape)
-    if found.shape != shape or not np.isfinite(found).all():
-        raise ValueError(f"an array of shape {found.shape} is not finite or not {shape}")
-    return found
+    array = np.array(values, dtype=np.float64)
+    if array.size == 0:
+        array = array.reshape(shape)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"an array of shape {array.shape} is not finite or not {shape}")
+    return array
