@@ -23,7 +23,7 @@ def write(
     file: str,
     path: str,
     baseline: str | None,
-    asked: Mapping[str, Any],
+    requested: Mapping[str, Any],
     data: Mapping[str, Any],
     quiet: bool,
 ) -> None:
@@ -32,37 +32,37 @@ def write(
 
     if baseline is not None:
         raise InputError("baseline: give either --baseline or --write-baseline, not both.")
-    given = _applicable(asked, WRITTEN, "a baseline is being written; leave it out")
+    given = _applicable(requested, WRITTEN, "a baseline is being written; leave it out")
     options = dict(data) | {"target": "normal" if data["target"] is None else data["target"]}
-    made = dmtest.write_baseline(file, path, **options, **given)
+    written = dmtest.write_baseline(file, path, **options, **given)
     if quiet:
         return
-    rows = f"all {made.n:,} rows"
-    if len(made.sample) < made.n:
-        rows = f"{len(made.sample):,} of its {made.n:,} rows, at random"
+    rows = f"all {written.n:,} rows"
+    if len(written.sample) < written.n:
+        rows = f"{len(written.sample):,} of its {written.n:,} rows, at random"
     size = os.path.getsize(path) / 1024.0
     put(
-        f"Baseline of {file} written to {path} ({size:,.0f} KiB): {made.report.verdict}, global "
-        f"p = {made.report.pvalue:.3g}, target {made.report.target}; it holds {rows}.\n"
+        f"Baseline of {file} written to {path} ({size:,.0f} KiB): {written.report.verdict}, global "
+        f"p = {written.report.pvalue:.3g}, target {written.report.target}; it holds {rows}.\n"
     )
 
 
 def run(
-    file: str, baseline: str | None, asked: Mapping[str, Any], data: Mapping[str, Any]
+    file: str, baseline: str | None, requested: Mapping[str, Any], data: Mapping[str, Any]
 ) -> CheckResult:
     """Check a file against a baseline, limits, or both."""
     import dmtest
 
     why = "it is the baseline's; give it with --write-baseline"
-    given = _applicable(asked, CHECKED, why)
+    given = _applicable(requested, CHECKED, why)
     return dmtest.check(file, baseline, **data, **given)
 
 
-def _applicable(asked: Mapping[str, Any], names: tuple[str, ...], why: str) -> dict[str, Any]:
-    for name, value in asked.items():
+def _applicable(requested: Mapping[str, Any], names: tuple[str, ...], why: str) -> dict[str, Any]:
+    for name, value in requested.items():
         if name not in names and value is not None and value is not False:
             raise InputError(f"--{name.replace('_', '-')}: {why}.")
-    return {k: v for k, v in asked.items() if k in names and v is not None and v is not False}
+    return {k: v for k, v in requested.items() if k in names and v is not None and v is not False}
 
 
 def deliver(

@@ -139,19 +139,19 @@ def check(
 
     _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
     boxed = low is not None or high is not None
-    goal = target or (options.UNIFORM if boxed else None)
+    law = target or (options.UNIFORM if boxed else None)
     data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
-    data |= {"target": None if goal is None else _target(goal, low, high), "rng": seed}
+    data |= {"target": None if law is None else _target(law, low, high), "rng": seed}
     data |= {"progress": False if quiet else None}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
     limits |= {"min_detectable_n": min_detectable_n}
-    asked: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
-    asked |= limits | {"compare": compare, "rotation": rotation}
+    requested: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
+    requested |= limits | {"compare": compare, "rotation": rotation}
     if write_baseline is not None:
-        write(file, write_baseline, baseline, asked, data, quiet)
+        write(file, write_baseline, baseline, requested, data, quiet)
         return FINE
-    result = run(file, baseline, asked, data)
+    result = run(file, baseline, requested, data)
     deliver(result, json, junit, github, quiet)
     return FINE if result.passed else MISMATCH
 
