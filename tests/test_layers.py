@@ -81,12 +81,7 @@ def test_arguments_load_errors_only() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert done.stdout.split() == [
-        "dmtest",
-        "dmtest._version",
-        "dmtest.arguments",
-        "dmtest.errors",
-    ]
+    assert done.stdout.split() == ["dmtest", "dmtest._version", "dmtest.arguments", "dmtest.errors"]
 
 
 def test_the_picture_is_current() -> None:

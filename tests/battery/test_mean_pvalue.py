@@ -64,10 +64,7 @@ def zirkler_pvalue(rows: np.ndarray) -> float:
 
 @pytest.mark.parametrize(
     ("test", "scipy_test"),
-    [
-        ("dagostino-pearson", stats.normaltest),
-        ("shapiro-wilk", stats.shapiro),
-    ],
+    [("dagostino-pearson", stats.normaltest), ("shapiro-wilk", stats.shapiro)],
 )
 @pytest.mark.parametrize("subsample", [20, 100])
 def test_the_mean_is_that_of_scipys_pvalues(test: str, scipy_test: Any, subsample: int) -> None:

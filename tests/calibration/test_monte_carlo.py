@@ -64,13 +64,7 @@ def test_monte_carlo_is_the_count_of_replicates_as_bad(
 ) -> None:
     lines = recorded(monkeypatch, SliceNull)
     outcome = dmtest.run_test(
-        X[:, :d],
-        test,
-        target,
-        slices=slices,
-        calibration="monte-carlo",
-        replicates=59,
-        rng=4,
+        X[:, :d], test, target, slices=slices, calibration="monte-carlo", replicates=59, rng=4
     )
     k = slices or 1
     rows = whitened(X[:, :d]) if target == "any-normal" else X[:, :d]

@@ -22,11 +22,7 @@ from dmtest.effects.coordinates import describe_coordinates, histogram
 from dmtest.effects.directions import loadings
 from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
 from dmtest.effects.shape import shape_estimates
-from dmtest.effects.wasserstein import (
-    describe_slices,
-    direction_variance,
-    sliced_estimates,
-)
+from dmtest.effects.wasserstein import describe_slices, direction_variance, sliced_estimates
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.reports import figures

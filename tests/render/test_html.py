@@ -20,12 +20,7 @@ from dmtest.results.provenance import Description
 from dmtest.results.report import Report
 from tests.support import fake_report
 
-BUILDERS = [
-    fake_report.mismatch,
-    fake_report.compatible,
-    fake_report.bare,
-    fake_report.odd,
-]
+BUILDERS = [fake_report.mismatch, fake_report.compatible, fake_report.bare, fake_report.odd]
 every = pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 

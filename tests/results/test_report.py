@@ -30,12 +30,7 @@ from dmtest.results.provenance import Provenance
 from dmtest.results.report import Report, schema
 from tests.support import fake_report
 
-BUILDERS = [
-    fake_report.mismatch,
-    fake_report.compatible,
-    fake_report.bare,
-    fake_report.odd,
-]
+BUILDERS = [fake_report.mismatch, fake_report.compatible, fake_report.bare, fake_report.odd]
 every = pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
 
 
@@ -349,9 +344,7 @@ def test_evidence_says_when_replicates_are_the_limit() -> None:
     )
     assert wording.evidence(fake_report.compatible()) == ("p = 0.318", "")
     holm = fake_report.mismatch(
-        pvalue=0.011,
-        adjusted=(0.011,) * 11,
-        outcomes=fake_report.outcomes([0.001] * 11, 4000, 48),
+        pvalue=0.011, adjusted=(0.011,) * 11, outcomes=fake_report.outcomes([0.001] * 11, 4000, 48)
     )
     said, note = wording.evidence(holm)
     assert said == "p ≤ 0.011"
