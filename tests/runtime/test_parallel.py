@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from dmtest.errors import InputError
 from dmtest.runtime.parallel import blocks, run_tasks, single_threaded_blas, workers
+from tests.support.refusals import refused
 
 REPORTS = """
 import json, sys
@@ -138,8 +138,7 @@ def test_threads_that_are_no_number_are_refused(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("DMTEST_THREADS", value)
-    with pytest.raises(InputError, match=r"DMTEST_THREADS: got '.+'; set it to a whole number"):
-        workers()
+    refused(r"DMTEST_THREADS: got '.+'; set it to a whole number", workers)
 
 
 def test_tasks_of_tasks_end() -> None:

@@ -20,6 +20,7 @@ from dmtest.results.report import Report
 from dmtest.results.targets import NAMED, NamedTarget
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import AnyNormal, Normal, Product, Uniform, as_target
+from tests.support.refusals import refused
 
 N = 20_000
 MEAN = np.array([3.0, -1.0, 100.0])
@@ -30,8 +31,7 @@ MARGINS = [stats.gamma(2.0), stats.t(3.0, 1.0, 2.0), stats.beta(0.5, 2.0)]
 @pytest.mark.parametrize("row", NAMED, ids=lambda row: row.name)
 def test_a_name_stands_for_the_class_of_its_row(row: NamedTarget) -> None:
     if not row.kind:
-        with pytest.raises(InputError, match="target"):
-            as_target(row.name)
+        refused("target", as_target, row.name)
         return
     made = as_target(row.name)
     assert type(made).__name__ == row.kind
@@ -180,8 +180,7 @@ def test_one_column_takes_numbers() -> None:
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_with_the_cure(target: Any, words: str) -> None:
-    with pytest.raises(InputError, match=re.escape(words)):
-        canonical(normal_rows(50), target)
+    refused(re.escape(words), canonical, normal_rows(50), target)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +198,7 @@ def test_shapes_that_do_not_fit_are_refused_with_the_cure(target: Any, words: st
     ],
 )
 def test_parameters_that_cannot_be_are_refused(make: Any, words: str) -> None:
-    with pytest.raises(InputError, match=re.escape(words)):
-        make()
+    refused(re.escape(words), make)
 
 
 # Uniform
@@ -365,8 +363,7 @@ def test_any_normal_needs_more_rows_than_columns(n: int, d: int) -> None:
 
 
 def test_any_normal_of_constants_is_refused() -> None:
-    with pytest.raises(InputError, match="every column is constant"):
-        report(np.full((20, 2), 0.1), "any-normal")
+    refused("every column is constant", report, np.full((20, 2), 0.1), "any-normal")
 
 
 def deficient(kind: str, dtype: type, n: int = 400) -> tuple[np.ndarray, int]:
@@ -444,19 +441,14 @@ def test_targets_have_names(target: Any, name: str) -> None:
 
 @pytest.mark.parametrize("target", ["gauss", "Normal", "", "uniform(0, 2)"])
 def test_unknown_names_are_refused(target: str) -> None:
-    with pytest.raises(
-        InputError, match=r"target: got .*'normal', 'any-normal', 'uniform'.*Product"
-    ):
-        as_target(target)
+    refused(r"target: got .*'normal', 'any-normal', 'uniform'.*Product", as_target, target)
 
 
 @pytest.mark.parametrize("target", [None, 5, stats.norm(), ["normal"]])
 def test_what_is_no_target_is_refused(target: Any) -> None:
-    with pytest.raises(InputError, match=r"target: got \w+; pass a name such as 'normal'"):
-        as_target(target)
+    refused(r"target: got \w+; pass a name such as 'normal'", as_target, target)
 
 
 @pytest.mark.parametrize("target", [Normal, Uniform, Product, AnyNormal])
 def test_a_class_is_refused_with_the_cure(target: type) -> None:
-    with pytest.raises(InputError, match=rf"pass {target.__name__}\(\.\.\.\)"):
-        as_target(target)
+    refused(rf"pass {target.__name__}\(\.\.\.\)", as_target, target)

@@ -13,7 +13,6 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from dmtest.data.sample import as_sample
-from dmtest.errors import InputError
 from dmtest.targets.targets import as_target
 from dmtest.targets.transforms import (
     independent_columns,
@@ -23,6 +22,7 @@ from dmtest.targets.transforms import (
     whiten,
     whiten_independent,
 )
+from tests.support.refusals import refused
 from tests.support.samples import mixing
 
 # Moments
@@ -204,8 +204,7 @@ def test_whiten_independent() -> None:
     assert 1 not in columns
     assert 4 in columns
     assert_allclose(rows.T @ rows / 400, np.eye(3), atol=1e-9)
-    with pytest.raises(InputError, match="constant"):
-        whiten_independent(np.ones((9, 2)), np.ones(2), np.zeros((2, 2)))
+    refused("constant", whiten_independent, np.ones((9, 2)), np.ones(2), np.zeros((2, 2)))
 
 
 # Normal scores

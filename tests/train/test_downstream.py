@@ -15,10 +15,10 @@ from sklearn.metrics import roc_auc_score, silhouette_score, top_k_accuracy_scor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
-from dmtest import InputError
 from dmtest.train.evaluate.classifiers import MEASURES, Task
 from dmtest.train.evaluate.dependence import neural_dependence
 from dmtest.train.evaluate.scoring import SCORES, downstream
+from tests.support.refusals import refused
 
 Data = tuple[Any, Any, Any, Any]
 
@@ -181,8 +181,7 @@ Y = np.array([0, 1, 0, 1, 0, 1])
 )
 def test_refusals(arguments: Any, options: Any, message: str) -> None:
     """What cannot be scored is named with its cure."""
-    with pytest.raises(InputError, match=message):
-        downstream(*arguments, **options)
+    refused(message, downstream, *arguments, **options)
 
 
 def normal(n: int, correlation: Any, seed: int = 0) -> Any:
@@ -238,5 +237,4 @@ def test_dependence_repeats_and_leaves_torch_alone() -> None:
 def test_dependence_refuses() -> None:
     """Too few rows or columns."""
     for shape in ((255, 2), (300, 1)):
-        with pytest.raises(InputError, match="at least 256 rows and 2 columns"):
-            neural_dependence(np.zeros(shape))
+        refused("at least 256 rows and 2 columns", neural_dependence, np.zeros(shape))

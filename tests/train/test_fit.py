@@ -17,8 +17,8 @@ from scipy import stats
 
 from dmtest import train
 from dmtest.cli import main as cli
-from dmtest.errors import InputError
 from dmtest.train.fitting.module import TrainingError, cosine
+from tests.support.refusals import refused
 
 QUICK: dict[str, Any] = {"sigma": 0.5, "epochs": 3, "batch": 256, "evaluate": False, "rng": 0}
 
@@ -95,8 +95,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
 
 
 def test_resume_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no checkpoint"):
-        train.fit(**QUICK, out=tmp_path, resume=True)
+    refused("no checkpoint", train.fit, **QUICK, out=tmp_path, resume=True)
 
 
 TWO = """
@@ -204,8 +203,7 @@ def test_the_cube_is_matched_on_normal_scale() -> None:
     ],
 )
 def test_what_is_refused(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        train.fit(**QUICK | options)
+    refused(words, train.fit, **QUICK | options)
 
 
 def test_cosine_rises_and_falls() -> None:
@@ -241,11 +239,9 @@ def test_an_encoder_that_would_run_code_is_refused(
 ) -> None:
     path = tmp_path / "encoder.pt"
     torch.save({"config": {}, "state": Hostile()}, path)
-    with pytest.raises(InputError, match="no encoder that dmtest wrote"):
-        train.load_encoder(path)
+    refused("no encoder that dmtest wrote", train.load_encoder, path)
     path.write_bytes(pickle.dumps(Hostile()))
-    with pytest.raises(InputError, match="no encoder that dmtest wrote"):
-        train.load_encoder(path)
+    refused("no encoder that dmtest wrote", train.load_encoder, path)
     assert "executed" not in capsys.readouterr().out
 
 

@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from dmtest import bounds, information
-from dmtest.errors import InputError
 from dmtest.train.model.augment import (
     AUGMENTATIONS,
     build_augmentation,
@@ -25,6 +24,7 @@ from dmtest.train.model.encoders import BACKBONES, build_encoder, recalibrate
 from dmtest.train.model.heads import BatchNorm, build_head
 from dmtest.train.model.noise import Noise, as_noise
 from dmtest.train.model.objectives import OBJECTIVES, build_objective
+from tests.support.refusals import refused
 
 CPU = torch.device("cpu")
 NORMAL, UNIFORM = Noise("normal", 0.4), Noise("uniform", 0.2)
@@ -95,8 +95,7 @@ def test_matched_information_of_the_uniform_target_is_below_capacity() -> None:
     ],
 )
 def test_noise_that_is_refused(target: str, given: dict[str, float], names: str) -> None:
-    with pytest.raises(InputError, match=names):
-        as_noise(target, 2, **given)
+    refused(names, as_noise, target, 2, **given)
 
 
 # Heads
@@ -143,8 +142,7 @@ def test_heads_have_their_support() -> None:
 
 @pytest.mark.parametrize(("name", "target"), [("normal", "uniform"), ("cube", "normal")])
 def test_heads_refuse_the_other_target(name: str, target: str) -> None:
-    with pytest.raises(InputError, match="does not go with target"):
-        build_head(name, target, 2)
+    refused("does not go with target", build_head, name, target, 2)
 
 
 # Encoders
@@ -191,8 +189,7 @@ def test_recalibration_makes_evaluation_equal_training() -> None:
     ],
 )
 def test_encoders_that_are_refused(name: str, shape: tuple[int, ...], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        build_encoder(name, shape, 2)
+    refused(words, build_encoder, name, shape, 2)
 
 
 # Critics
@@ -250,8 +247,7 @@ def test_learned_critic_scores_pairs_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     ("name", "noise"), [("dual", Noise("normal", 0.0)), ("calibrated", Noise("uniform", 0.0))]
 )
 def test_critics_that_need_noise(name: str, noise: Noise) -> None:
-    with pytest.raises(InputError, match="is 0; choose"):
-        build_critic(name, 2, noise)
+    refused("is 0; choose", build_critic, name, 2, noise)
 
 
 # Objectives
@@ -369,5 +365,4 @@ def test_strokes_grow_by_the_largest_neighbour(shape: tuple[int, ...]) -> None:
 def test_augmentations_that_are_refused(
     name: str, shape: tuple[int, ...], scale: float | None, words: str
 ) -> None:
-    with pytest.raises(InputError, match=words):
-        build_augmentation(name, shape, scale)
+    refused(words, build_augmentation, name, shape, scale)
