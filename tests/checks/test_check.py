@@ -295,8 +295,7 @@ def test_detectable_n_is_a_power() -> None:
 def test_a_baseline_survives_its_file(good: dmtest.Baseline, stored: Path) -> None:
     """Everything comes back, and the text is strict JSON."""
     back = dmtest.Baseline.from_json(stored)
-    assert back.report == good.report
-    assert back.scores == good.scores
+    assert (back.report, back.scores) == (good.report, good.scores)
     np.testing.assert_array_equal(back.sample, good.sample)
     assert back.to_json() == stored.read_text(encoding="utf-8")
     assert json.loads(back.to_json())["schema"] == 1
@@ -306,8 +305,7 @@ def test_large_samples_are_thinned_and_odd_ones_kept_in_double() -> None:
     """A million numbers are a quarter of them in the file; 1e200 has no float32."""
     x = np.random.default_rng(0).standard_normal((VALUES, 2))
     made = dmtest.write_baseline(x, tests="kolmogorov-smirnov")
-    assert made.sample.shape == (VALUES // 2, 2)
-    assert made.n == VALUES
+    assert (made.sample.shape, made.n) == ((VALUES // 2, 2), VALUES)
     assert len(made.to_json()) < 2_000_000
     huge = np.full((3, 2), 1e100)
     np.testing.assert_array_equal(unpack(pack(huge)), huge)

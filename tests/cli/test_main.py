@@ -184,8 +184,7 @@ def test_json_to_stdout_is_pure_and_valid(run: Run, files: Path) -> None:
     assert (code, err) == (1, "")
     jsonschema.validate(json.loads(out), schema())
     again = dmtest.Report.from_json(out)
-    assert again.verdict == "mismatch"
-    assert again.computed["source"] == "heavy.npy"
+    assert (again.verdict, again.computed["source"]) == ("mismatch", "heavy.npy")
     _, quiet, _ = run("report", "heavy.npy", "--json", "-", "--quiet", *FEW)
     assert timeless(quiet) == timeless(out)
 

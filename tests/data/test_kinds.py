@@ -91,8 +91,7 @@ def test_values_survive(tmp_path: Path, row: Format, suffix: str, upper: bool) -
     KINDS[row.name].save(path, {"embeddings": values})
     loaded = read(path)
     assert_array_equal(loaded.array.astype(np.float32), values)
-    assert loaded.source == str(path)
-    assert loaded.findings == ()
+    assert (loaded.source, loaded.findings) == (str(path), ())
     assert loaded.names == (("x", "y", "z") if row.columns.startswith("names") else None)
     assert_array_equal(load(str(path)), loaded.array)
     assert as_sample(path).x.shape == X.shape

@@ -252,8 +252,7 @@ def test_columns_of_a_vector(tmp_path: Path) -> None:
 def test_csv(tmp_path: Path, text: str, values: Any, names: Any) -> None:
     loaded = read(write(tmp_path / "a.csv", text))
     assert_array_equal(loaded.array, values)
-    assert loaded.array.dtype == np.float64
-    assert loaded.names == names
+    assert (loaded.array.dtype, loaded.names) == (np.float64, names)
 
 
 @pytest.mark.parametrize(
@@ -291,8 +290,7 @@ def test_csv_fault_far_down(tmp_path: Path) -> None:
 
 def test_csv_names_missing_and_repeated(tmp_path: Path) -> None:
     loaded = read(write(tmp_path / "a.csv", "x,,x\n1,2,3\n4,5,6\n"))
-    assert loaded.names == ("x", "column_1", "x_2")
-    assert codes(loaded) == ["column-names"]
+    assert (loaded.names, codes(loaded)) == (("x", "column_1", "x_2"), ["column-names"])
     assert loaded.findings[0].count == 2
     assert "column_1, x_2" in loaded.findings[0].message
 
@@ -352,8 +350,7 @@ def test_parquet_types(tmp_path: Path) -> None:
     )
     loaded = read(path)
     assert_array_equal(loaded.array, [[0.5, 1, 1, 2, np.nan], [np.nan] * 5])
-    assert loaded.array.dtype == np.float64
-    assert loaded.names == ("f", "i", "b", "d", "n")
+    assert (loaded.array.dtype, loaded.names) == (np.float64, ("f", "i", "b", "d", "n"))
     assert "float32" in loaded.dtype
     assert "int8" in loaded.dtype
 
@@ -388,8 +385,7 @@ def test_parquet_many_row_groups(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [EXACT, -EXACT, 2**60 + 1])
 def test_parquet_large_integers(tmp_path: Path, size: int) -> None:
     loaded = read(save(tmp_path / "a.parquet", a=[size, 1, None], b=[1.0, 2.0, 3.0]))
-    assert codes(loaded) == ["rounded-integers"]
-    assert loaded.findings[0].count == 1
+    assert (codes(loaded), loaded.findings[0].count) == (["rounded-integers"], 1)
     assert "'a'" in loaded.findings[0].message
 
 

@@ -67,8 +67,7 @@ def test_bounds_are_on_their_side_of_the_truth() -> None:
     assert upper.kind == "upper bound"
     assert upper.high is not None
     assert upper.high > truth
-    assert information.infonce(stack).batches == 20
-    assert information.jsd(stack).kind == "score"
+    assert (information.infonce(stack).batches, information.jsd(stack).kind) == (20, "score")
     assert "nats" not in repr(information.jsd(stack)).replace("not nats", "")
 
 

@@ -199,8 +199,7 @@ def test_other_targets() -> None:
         assert state.rejected
     monitor = dmtest.Monitor("uniform")
     state = monitor.update(np.concatenate([rng.random((50, 2)), [[0.5, 1.5]]]))
-    assert state.e_value == math.inf
-    assert state.pvalue == 0.0
+    assert (state.e_value, state.pvalue) == (math.inf, 0.0)
     assert state.leading == "1 row that the target cannot give"
     assert monitor.update(rng.random((50, 2))).rejected
     again = dmtest.Monitor.from_json(monitor.to_json())
@@ -234,8 +233,7 @@ def test_files_go_on_with_the_same_bits(d: int, tmp_path: Path) -> None:
     assert second.state == first.state
     for batch in batches[4:]:
         second.update(batch)
-    assert second.state == whole.state
-    assert second.to_json() == whole.to_json()
+    assert (second.state, second.to_json()) == (whole.state, whole.to_json())
     fresh = dmtest.Monitor.from_json(dmtest.Monitor("uniform", 2, alpha=0.1).to_json())
     assert (fresh.target.name, fresh.d, fresh.alpha, fresh.batches) == ("uniform", 2, 0.1, 0)
 
@@ -281,5 +279,4 @@ def test_refusals_name_argument_value_and_cure() -> None:
     }
     for message, call in refused.items():
         refused(message, call)
-    assert monitor.state == before
-    assert monitor.to_json() == text
+    assert (monitor.state, monitor.to_json()) == (before, text)

@@ -224,8 +224,7 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
     assert 0.0 <= made.pvalue <= 1.0
     assert np.isfinite(made.statistic)
     assert type(made.pvalue) is type(made.statistic) is float
-    assert made.seed == 0
-    assert made.params == dict(spec.params)
+    assert (made.seed, made.params) == (0, dict(spec.params))
     if calibration == "asymptotic" or (exact and calibration == "auto"):
         assert made.method.startswith("exact" if exact else "asymptotic")
         assert made.replicates is None
@@ -238,8 +237,7 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
         assert made.replicates == count
         assert made.pvalue_error is not None
     if spec.family == "slices":
-        assert made.slices == 4
-        assert made.reduction == "mean"
+        assert (made.slices, made.reduction) == (4, "mean")
         assert made.worst_slice in range(4)
         assert made.worst_statistic is not None
         sign = 1.0 if spec.tail == "upper" else -1.0
@@ -308,15 +306,13 @@ def test_params_reach_the_statistic_and_the_record() -> None:
     assert default.params == {"window": None}
     same = run(test="vasicek", params={"window": 8})  # floor(sqrt(60) + 1/2)
     other = run(test="vasicek", params={"window": 3})
-    assert same.statistic == default.statistic
-    assert same.pvalue == default.pvalue
+    assert (same.statistic, same.pvalue) == (default.statistic, default.pvalue)
     assert other.statistic != default.statistic
     assert other.params == {"window": 3}
     assert run(test="vasicek", params={"window": np.int64(3)}) == other
     assert run(test="vasicek", params={"window": None}) == default
     both = run_many(tests=["vasicek", "henze-zirkler"], params={"henze-zirkler": {"beta": 2}})
-    assert both[0] == default
-    assert both[1].params == {"beta": 2}
+    assert (both[0], both[1].params) == (default, {"beta": 2})
     assert both[1].statistic != run(test="henze-zirkler").statistic
 
 
@@ -383,8 +379,7 @@ def test_one_dimension_is_one_column() -> None:
         assert made.d == 1
         assert json.loads(made.to_json())
     outcome = run(y, slices=None)
-    assert (outcome.d, outcome.slices) == (1, 1)
-    assert outcome.statistic == outcome.worst_statistic
+    assert (outcome.d, outcome.slices, outcome.statistic) == (1, 1, outcome.worst_statistic)
     assert outcome.pvalue == outcome.worst_pvalue
     assert run(y, directions=[[1.0]], slices=None) == outcome
     flipped = run(y, directions=[-1.0], slices=None)
@@ -394,14 +389,12 @@ def test_one_dimension_is_one_column() -> None:
 def test_given_directions_are_used() -> None:
     along = run(X, directions=[[1.0, 0.0, 0.0]], slices=None, target="normal")
     alone = run(X[:, 0], slices=None, target="normal")
-    assert along.statistic == pytest.approx(alone.statistic, rel=1e-12)
-    assert along.slices == 1
+    assert (along.statistic, along.slices) == (pytest.approx(alone.statistic, rel=1e-12), 1)
     assert along.pvalue == alone.pvalue
     bad = X.copy()
     bad[:, 2] = np.sign(bad[:, 2])
     found = run(bad, directions=np.eye(3), slices=None, target="normal")
-    assert found.worst_slice == 2
-    assert found.worst_pvalue == 0.01
+    assert (found.worst_slice, found.worst_pvalue) == (2, 0.01)
 
 
 def test_column_names_show_in_the_diagnosis() -> None:
@@ -490,8 +483,7 @@ def test_progress_is_reported_to_a_function(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(dict.fromkeys(step[0] for step in steps)) == ["slices", "null replicates"]
     for what, total in (("slices", 4), ("null replicates", 99)):
         done = [step[1] for step in steps if step[0] == what]
-        assert done == sorted(done)
-        assert done[-1] == total
+        assert (done, done[-1]) == (sorted(done), total)
     run_many(np.repeat(X, 100, axis=0), "henze-zirkler", progress=lambda *step: steps.append(step))
     tiles = [step for step in steps if step[0] == "pairs of rows"]
     assert tiles[-1][1] == tiles[-1][2]

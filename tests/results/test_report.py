@@ -49,8 +49,7 @@ def test_json_is_strict_and_follows_the_schema(build: Any) -> None:
     data = strict(build().to_json())
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.Draft202012Validator(schema()).validate(data)
-    assert next(iter(data)) == "schema"
-    assert data["schema"] == 1
+    assert (next(iter(data)), data["schema"]) == ("schema", 1)
 
 
 def test_schema_names_every_field_and_refuses_a_wrong_verdict() -> None:
@@ -78,8 +77,7 @@ def test_round_trip_through_a_file(tmp_path: Any) -> None:
     path = tmp_path / "report.json"
     text = report.to_json(path)
     assert path.read_text(encoding="utf-8") == text
-    assert Report.from_json(path) == report
-    assert Report.from_json(str(path)) == report
+    assert (Report.from_json(path), Report.from_json(str(path))) == (report, report)
 
 
 def test_numbers_that_are_not_finite_survive() -> None:
@@ -115,8 +113,7 @@ def test_keys_keep_the_order_of_the_schema() -> None:
     one = ["slices", "coordinates", "spectrum", "directions", "profile", "detectability"]
     assert list(figures.to_dict()) == one
     two = dataclasses.replace(figures, samples=2).to_dict()
-    assert list(two) == one[:4]
-    assert list(two["spectrum"]) == ["observed", "reference", "low", "high"]
+    assert (list(two), list(two["spectrum"])) == (one[:4], ["observed", "reference", "low", "high"])
     assert dataclasses.replace(figures, samples=0).to_dict() == {}
     for reference, place in (("uniform", 2), ("sample", 4)):
         heights = (1.0,) if reference == "sample" else None
@@ -222,8 +219,7 @@ def test_frame_has_a_row_for_each_test() -> None:
     assert list(frame["test"]) == [o.test for o in report.outcomes]
     assert list(frame["adjusted"]) == list(report.adjusted)
     empty = fake_report.bare().to_frame()
-    assert len(empty) == 0
-    assert list(empty.columns) == list(frame.columns)
+    assert (len(empty), list(empty.columns)) == (0, list(frame.columns))
 
 
 @every
@@ -518,8 +514,7 @@ def test_notebooks_get_a_drawing_in_their_own_colours() -> None:
 
 
 def test_panels_are_those_that_can_be_drawn() -> None:
-    assert fake_report.mismatch().panels == tuple(plots.PANELS)
-    assert fake_report.bare().panels == ()
+    assert (fake_report.mismatch().panels, fake_report.bare().panels) == (tuple(plots.PANELS), ())
     assert "decomposition" not in fake_report.compatible().panels
 
 

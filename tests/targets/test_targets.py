@@ -34,8 +34,7 @@ def test_a_name_stands_for_the_class_of_its_row(row: NamedTarget) -> None:
         refused("target", as_target, row.name)
         return
     made = as_target(row.name)
-    assert type(made).__name__ == row.kind
-    assert (made.name, made.fitted) == (row.name, row.fitted)
+    assert (type(made).__name__, made.name, made.fitted) == (row.kind, row.name, row.fitted)
     assert TargetName(row.name) == row.name
     assert wording.target(row.name) == row.words
 
@@ -222,8 +221,7 @@ def test_values_at_the_bounds_are_counted_and_moved_inside(
     assert canonical(x, Uniform(*bounds)).findings == ()
     x[:30, 0], x[:12, 2] = low, high
     result = canonical(x, Uniform(*bounds))
-    assert result.outside == 0
-    assert codes(result.findings) == ["saturated"]
+    assert (result.outside, codes(result.findings)) == (0, ["saturated"])
     assert result.findings[0].count == 42
     assert f"ulp of {np.dtype(dtype).name}" in result.findings[0].message
     limit = special.ndtri(float(np.finfo(dtype).epsneg) / 2.0)
@@ -239,8 +237,7 @@ def test_a_saturated_sigmoid_is_counted_in_its_own_precision() -> None:
         ones = int(np.count_nonzero((u == 0.0) | (u == 1.0)))
         assert ones > 0
         made = report(u, "uniform")
-        assert finding(made.warnings, "saturated").count == ones
-        assert made.verdict == "mismatch"
+        assert (finding(made.warnings, "saturated").count, made.verdict) == (ones, "mismatch")
 
 
 def test_an_ulp_above_one_is_rounding_and_more_is_not() -> None:
@@ -258,18 +255,14 @@ def test_values_outside_are_a_mismatch_whatever_the_tests_say(target: Any) -> No
     assert report(u, target).verdict == "compatible"
     u[5, 0], u[5, 1], u[9, 2], u[11, 0] = -0.001, 1.5, 2.0, -3.0
     result = canonical(u, target)
-    assert result.outside == 3
-    assert finding(result.findings, "outside-support").count == 3
+    assert (result.outside, finding(result.findings, "outside-support").count) == (3, 3)
     assert np.isfinite(result.rows).all()
     made = report(u, target)
-    assert made.verdict == "mismatch"
-    assert made.pvalue == 0.0
-    assert made.outcomes[0].test == "support"
+    assert (made.verdict, made.pvalue, made.outcomes[0].test) == ("mismatch", 0.0, "support")
     assert made.outcomes[0].pvalue == made.adjusted[0] == 0.0
     assert made.outcomes[0].statistic == 3.0
     assert "probability 0" in made.pvalue_method
-    assert made.diagnosis[0].code == "outside-support"
-    assert made.diagnosis[0].count == 3
+    assert (made.diagnosis[0].code, made.diagnosis[0].count) == ("outside-support", 3)
     assert finding(made.warnings, "outside-support").message.startswith("3 rows have a value")
     assert [outcome.test for outcome in made.outcomes[1:-1]] == list(made.computed["tests"])
     assert made.outcomes[-1].test == "worst-direction"
@@ -308,8 +301,7 @@ def test_far_tails_are_finite_and_counted() -> None:
     x[:4, 0] = 1e-300, 1e-200, 1e4, 0.0
     result = canonical(x, Product(MARGINS[0]))
     assert np.isfinite(result.rows).all()
-    assert result.outside == 0
-    assert finding(result.findings, "saturated").count == 4
+    assert (result.outside, finding(result.findings, "saturated").count) == (0, 4)
     edge = -special.ndtri(np.finfo(float).tiny)
     assert_allclose(result.rows[:4, 0], [-edge, -edge, edge, -edge])
     assert report(x, Product(MARGINS[0])).verdict == "mismatch"
@@ -390,13 +382,11 @@ def test_columns_that_say_nothing_new_are_left_out_and_counted(kind: str, dtype:
     d = x.shape[1]
     assert finding(result.findings, "rank-deficient").count == count
     assert f"rank {d - count} of {d}" in finding(result.findings, "rank-deficient").message
-    assert result.rows.shape == (400, d - count)
-    assert len(result.columns) == d - count
+    assert (result.rows.shape, len(result.columns)) == ((400, d - count), d - count)
     rows = np.asarray(result.rows, dtype=np.float64)
     assert_allclose(np.cov(rows.T, bias=True), np.eye(d - count), atol=1e-4)
     made = report(x, "any-normal")
-    assert made.verdict == "compatible"
-    assert finding(made.warnings, "rank-deficient").count == count
+    assert (made.verdict, finding(made.warnings, "rank-deficient").count) == ("compatible", count)
     assert {outcome.d for outcome in made.outcomes} == {d - count}
     assert "henze-zirkler" in [outcome.test for outcome in made.outcomes]
 

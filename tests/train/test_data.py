@@ -331,8 +331,7 @@ def test_digits() -> None:
     train, test = load_images("digits"), load_images("digits", split="test")
     assert (len(train), len(test)) == (1297, 500)
     assert_allclose(np.bincount(test.labels) / np.bincount(train.labels), 500 / 1297, rtol=0.02)
-    assert (test.images.min(), test.images.max()) == (0.0, 1.0)
-    assert test.images.dtype == np.float32
+    assert (test.images.min(), test.images.max(), test.images.dtype) == (0.0, 1.0, np.float32)
     assert_array_equal(test.images, load_images("digits", split="test").images)
     whole = {row.tobytes() for row in load_images("digits", split="all").images}
     parts = [{row.tobytes() for row in part.images} for part in (train, test)]
@@ -354,8 +353,7 @@ def test_arrays(array: Any, shape: tuple[int, ...], kind: Any, tmp_path: Path) -
     np.save(tmp_path / "x.npy", array)
     for source in (array, tmp_path / "x.npy"):
         found = load_images(source, split="all", labels=list("abbaabbaab"))
-        assert found.images.shape == shape
-        assert found.images.dtype == kind
+        assert (found.images.shape, found.images.dtype) == (shape, kind)
         assert found.is_image == (len(shape) == 4)
         back = found.images.transpose(0, 2, 3, 1).reshape(array.shape) if array.ndim > 2 else None
         assert_array_equal(found.images if back is None else back, array.astype(kind))

@@ -260,8 +260,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert cli.main([*words, *more]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert (settings["matching"], settings["matching_weight"]) == ("sigreg", 5.0)
-    assert settings["matching_axes"] == 2.0
-    assert settings["augment_scale"] == 0.2
+    assert (settings["matching_axes"], settings["augment_scale"]) == (2.0, 0.2)
     assert cli.main([*words, "--matching", "sigregg"]) == 2
     assert "'sigreg'" in capsys.readouterr().err
     assert cli.main([*words, "--out", str(tmp_path / "a" / "b")]) == 2
