@@ -125,9 +125,7 @@ def test_a_key_chooses_and_a_wrong_one_lists_what_there_is(tmp_path: Path, row: 
     assert_array_equal(load(path, key="second", columns=[1]), OTHER[:, [1]])
     for key in ("third", None):
         sentence = refusal(path, key=key)
-        assert "key" in sentence
-        assert "first'" in sentence
-        assert "second'" in sentence
+        assert all(word in sentence for word in ("key", "first'", "second'")), sentence
     assert "'third'" in refusal(path, key="third")
 
 

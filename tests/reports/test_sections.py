@@ -106,8 +106,7 @@ def test_the_parts_of_a_scaled_laplace() -> None:
     # Negentropy of the Laplace distribution: log(2 pi e)/2 - 1 - log(2 / sqrt 2).
     truth = 2.0 * (0.5 * np.log(2.0 * np.pi * np.e) - 1.0 - 0.5 * np.log(2.0))
     margins = parts["kl-margins"]
-    assert margins.low is not None
-    assert margins.high is not None
+    assert None not in (margins.low, margins.high)
     assert margins.low <= truth <= margins.high
     assert margins.high - margins.low < 0.1
     assert parts["kl-dependence"].low == 0.0
@@ -121,8 +120,7 @@ def test_dependence_without_correlation_is_seen() -> None:
     truth = np.log(2.0) + 0.25 * np.log(0.25) + 0.75 * np.log(0.75)
     parts = dmtest.kl_decomposition(x, rng=0)
     correlation, dependence = parts["kl-correlation"], parts["kl-dependence"]
-    assert correlation.value is not None
-    assert dependence.value is not None
+    assert None not in (correlation.value, dependence.value)
     assert abs(correlation.value + dependence.value - truth) < 0.05
 
 
@@ -184,10 +182,7 @@ def test_power_grows_with_the_rows() -> None:
     assert found.rates[-1] == 1.0
     assert found.mean_pvalues[0] > found.mean_pvalues[-1]
     half, most = found.thresholds
-    assert half.n is not None
-    assert most.n is not None
-    assert half.low is not None
-    assert half.high is not None
+    assert None not in (half.n, most.n, half.low, half.high)
     assert half.low <= half.n <= half.high
     assert half.n < most.n
 
@@ -200,9 +195,7 @@ def test_the_target_s_own_rows_are_not_noticed() -> None:
 
 def test_thresholds_interpolate_in_the_logarithm() -> None:
     half = _threshold(0.5, (100, 400), np.array([0.25, 0.75]), 10_000, 0)
-    assert half.n is not None
-    assert half.low is not None
-    assert half.high is not None
+    assert None not in (half.n, half.low, half.high)
     assert_allclose(half.n, 200.0)
     assert 190.0 < half.low < 200.0 < half.high < 210.0
     below = _threshold(0.5, (100, 400), np.array([0.9, 1.0]), 10_000, 0)
@@ -278,10 +271,8 @@ def test_a_rotated_bad_direction_is_a_mismatch() -> None:
     assert report.pictures["detectability"]["sizes"]
     jsonschema.validate(json.loads(report.to_json()), schema())
     page = report.to_html()
-    assert "Worst directions" in page
-    assert "Power against the number of rows" in page
-    assert report.plot("profile") is not None
-    assert report.plot("detectability") is not None
+    assert all(word in page for word in ("Worst directions", "Power against the number of rows"))
+    assert None not in (report.plot("profile"), report.plot("detectability"))
 
 
 def test_pairs_are_described() -> None:
@@ -418,7 +409,6 @@ def test_bootstrap_intervals_cover() -> None:
     mean, held = np.array([0.3, 0.0, 0.0]), 0
     for seed in range(100):
         whole = dmtest.kl_decomposition(normal(400, 3, seed) + mean, rng=seed)["kl-fitted-normal"]
-        assert whole.low is not None
-        assert whole.high is not None
+        assert None not in (whole.low, whole.high)
         held += whole.low <= 0.045 <= whole.high
     assert held >= 87

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import subprocess
 import sys
 from typing import Any
 
@@ -29,6 +28,7 @@ from dmtest.results.outcome import Effect
 from dmtest.results.provenance import Provenance
 from dmtest.results.report import Report, schema
 from tests.support import fake_report
+from tests.support.processes import python
 from tests.support.refusals import refused
 
 BUILDERS = [fake_report.mismatch, fake_report.compatible, fake_report.bare, fake_report.odd]
@@ -380,8 +380,7 @@ def test_command_only_for_files(source: str | None, line: str) -> None:
 
 def test_compatible_is_never_called_normal() -> None:
     text = str(fake_report.compatible())
-    assert "No evidence against the target" in text
-    assert "not proof" in text
+    assert all(word in text for word in ("No evidence against the target", "not proof")), text
     for claim in ("is normal", "are normal", "is N(0", "follows N"):
         assert claim not in text
 
@@ -580,8 +579,5 @@ def test_panels_that_are_not_there(panel: str, options: dict[str, Any], said: st
 def test_same_json_from_another_process() -> None:
     code = "from tests.support import fake_report; print(fake_report.mismatch().to_json(), end='')"
     paths = os.pathsep.join(p or os.getcwd() for p in sys.path)
-    environment = os.environ | {"PYTHONPATH": paths, "PYTHONHASHSEED": "7"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, env=environment, text=True
-    )
+    done = python("-c", code, check=True, env={"PYTHONPATH": paths, "PYTHONHASHSEED": "7"})
     assert done.stdout == fake_report.mismatch().to_json()

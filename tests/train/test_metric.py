@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy.testing import assert_allclose
 
 from dmtest import train
 from dmtest.train.watch.metric import EFFECTS
+from tests.support.processes import python
 from tests.support.refusals import refused
 
 
@@ -125,8 +124,7 @@ def test_two_processes_merge_exactly(tmp_path: Path) -> None:
     """Values of two gloo processes are those of one that saw everything."""
     script = tmp_path / "merged.py"
     script.write_text(MERGED)
-    words = [sys.executable, str(script), str(tmp_path / "store"), str(tmp_path / "out")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = python(script, tmp_path / "store", tmp_path / "out")
     assert done.returncode == 0, done.stderr[-2000:]
     z = torch.randn(3000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = measured(z, rows=512)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from dmtest.engines.slices import SliceView
 from dmtest.statistics.slices.wasserstein import squared_wasserstein
 from dmtest.train.losses.charfun import epps_pulley_value
 from dmtest.train.losses.slices import SLICE_STATISTICS, Slices
+from tests.support.processes import python
 from tests.support.refusals import refused
 
 REGISTERED = sorted(set(SLICE_STATISTICS) - {"squared-wasserstein"})
@@ -250,7 +249,7 @@ def test_import_needs_no_torch() -> None:
         "except ImportError as error: print(error)\n"
         "print('numpy' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python("-c", code, check=True)
     expected = 'dmtest.train.epps_pulley needs torch: run `pip install "dmtest[train]"`'
     assert done.stdout.splitlines() == [expected, "False"]
     with pytest.raises(AttributeError, match="no attribute 'epps_pully'"):
@@ -264,7 +263,7 @@ def test_the_command_line_without_torch(tmp_path: Path) -> None:
         "from dmtest.cli.main import main\n"
         f"sys.exit(main(['train', '--data', 'digits', '--out', {str(tmp_path / 'run')!r}]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = python("-c", code)
     assert done.returncode == 2
     said = 'dmtest: error: dmtest.train.fit needs torch: run `pip install "dmtest[train]"`\n'
     assert done.stderr == said
