@@ -25,6 +25,7 @@ from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
 from tests.support import file_kinds
 from tests.support.file_kinds import KINDS, X
+from tests.support.refusals import refused
 
 ROOT = Path(__file__).parents[2]
 OTHER = X[::-1].copy()
@@ -61,9 +62,7 @@ def several(row: Format) -> dict[str, np.ndarray]:
 
 def refusal(path: Path | str, key: str | None = None, columns: Columns | None = None) -> str:
     """Return the sentence that refuses a file; check what all such sentences have in common."""
-    with pytest.raises(InputError) as caught:
-        as_sample(path, key=key, columns=columns)
-    sentence = str(caught.value)
+    sentence = refused("", as_sample, path, key=key, columns=columns)
     assert "\n" not in sentence
     assert len(sentence) < 600
     assert not sentence.endswith(".")

@@ -261,7 +261,8 @@ def test_refusals_name_argument_value_and_cure() -> None:
     before = monitor.state
     broken = json.loads(text)
     broken["capital"]["columns"] = [[1.0]]
-    refused: dict[str, Any] = {
+    changed = json.dumps(broken)
+    cases: dict[str, Any] = {
         "target: a monitor bets against a fully specified law, and 'any-normal'": (
             lambda: dmtest.Monitor("any-normal")
         ),
@@ -272,11 +273,9 @@ def test_refusals_name_argument_value_and_cure() -> None:
         "data: has 5 rows of 3 values": lambda: monitor.update(x[:5]),
         "not finite": lambda: monitor.update(np.where(x > 2.0, np.nan, x)),
         "JSON text holds no monitor of schema 1": lambda: dmtest.Monitor.from_json('{"kind": 1}'),
-        "JSON text is incomplete or was changed": lambda: dmtest.Monitor.from_json(
-            json.dumps(broken)
-        ),
+        "JSON text is incomplete or was changed": lambda: dmtest.Monitor.from_json(changed),
         "cannot be read": lambda: dmtest.Monitor.from_json("no/such/file.json"),
     }
-    for message, call in refused.items():
+    for message, call in cases.items():
         refused(message, call)
     assert (monitor.state, monitor.to_json()) == (before, text)

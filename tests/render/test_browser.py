@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import browser, fake_report
 
-BUILDERS = [fake_report.mismatch, fake_report.compatible, fake_report.bare, fake_report.odd]
+BUILDERS = fake_report.BUILDERS
 every = pytest.mark.parametrize("build", [b.__name__ for b in BUILDERS])
 # The smallest contrast of all texts with what is behind them, and the text that has it.
 CONTRAST = """(() => {

@@ -19,8 +19,8 @@ from dmtest.results.figures import PowerPoint
 from dmtest.results.provenance import Description
 from dmtest.results.report import Report
 from tests.support import fake_report
+from tests.support.fake_report import BUILDERS
 
-BUILDERS = [fake_report.mismatch, fake_report.compatible, fake_report.bare, fake_report.odd]
 every = pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -256,15 +256,8 @@ def test_contrast_is_aa(texts: dict[str, str], dark: bool, verdict: str) -> None
     for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", rules):
         if ":root" in selector or f".{verdict}" in selector:
             colours |= dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", body))
-    for ink, paper in [
-        ("ink", "paper"),
-        ("muted", "paper"),
-        ("link", "paper"),
-        ("ink", "sheet"),
-        ("ink", "wash"),
-        ("tone", "wash"),
-        ("link", "wash"),
-    ]:
+    pairs = "ink/paper muted/paper link/paper ink/sheet ink/wash tone/wash link/wash"
+    for ink, paper in (pair.split("/") for pair in pairs.split()):
         assert contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper)
     for ink in ("data", "bad"):
         assert contrast(colours[ink], colours["paper"]) >= 3, ink

@@ -24,25 +24,22 @@ from tests.support.refusals import refused
 
 X = np.random.default_rng(11).standard_normal((60, 3))
 ALL = tuple(TESTS)
+SMALL: dict[str, Any] = {"replicates": 99, "rng": 0, "slices": 4}
 
 
 def report(data: Any = X, *args: Any, **options: Any) -> Report:
     """Make a small report."""
-    return dmtest.report(data, *args, **({"replicates": 99, "rng": 0, "slices": 4} | options))
+    return dmtest.report(data, *args, **(SMALL | options))
 
 
 def run(data: Any = X, test: Any = "watson", *args: Any, **options: Any) -> Outcome:
     """Run one small test."""
-    return dmtest.run_test(
-        data, test, *args, **({"replicates": 99, "rng": 0, "slices": 4} | options)
-    )
+    return dmtest.run_test(data, test, *args, **(SMALL | options))
 
 
 def run_many(data: Any = X, tests: Any = "watson", *args: Any, **options: Any) -> list[Outcome]:
     """Run several small tests."""
-    return dmtest.run_tests(
-        data, tests, *args, **({"replicates": 99, "rng": 0, "slices": 4} | options)
-    )
+    return dmtest.run_tests(data, tests, *args, **(SMALL | options))
 
 
 def content(made: Report) -> dict[str, Any]:

@@ -131,12 +131,8 @@ def test_report_against_a_reference_is_compare() -> None:
         k: v for k, v in other.computed.items() if k not in drop
     }
     assert (one.outcomes, one.effects) == (other.outcomes, other.effects)
-    assert set(one.effects) == {
-        "energy-distance",
-        "mmd",
-        "mean-difference",
-        "covariance-difference",
-    }
+    names = "energy-distance mmd mean-difference covariance-difference"
+    assert set(one.effects) == set(names.split())
 
 
 def test_one_distribution_is_compatible() -> None:

@@ -25,6 +25,7 @@ from dmtest.catalogue.registry import TESTS
 from dmtest.errors import DataWarning
 from dmtest.results.outcome import Outcome
 from dmtest.runtime import cache
+from tests.support.file_kinds import Payload
 
 pytestmark = pytest.mark.usefixtures("folder")
 X = np.random.default_rng(0).standard_normal((40, 3))
@@ -215,16 +216,6 @@ def test_damage_is_computed_again(folder: Path, kind: str) -> None:
     assert only(folder).read_bytes() == content
 
 
-class Payload:
-    """Write a file when unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (open, (str(self.path), "w"))
-
-
 @pytest.mark.parametrize("seal", [False, True])
 @pytest.mark.parametrize("bare", [False, True])
 def test_pickles_are_never_executed(folder: Path, tmp_path: Path, bare: bool, seal: bool) -> None:
@@ -235,7 +226,7 @@ def test_pickles_are_never_executed(folder: Path, tmp_path: Path, bare: bool, se
     only(folder).write_bytes(sealed(content) if seal else content)
     assert_array_equal(draw(), good)
     assert not marker.exists()
-    pickle.loads(pickle.dumps(Payload(marker))).close()
+    pickle.loads(pickle.dumps(Payload(marker)))
     assert marker.exists()  # the payload works
 
 

@@ -10,7 +10,8 @@ import pytest
 from dmtest.errors import InputError
 
 
-def refused(said: str, function: Callable[..., object], /, *args: Any, **options: Any) -> None:
-    """Check that a call raises InputError with a message that matches `said`."""
-    with pytest.raises(InputError, match=said):
+def refused(said: str, function: Callable[..., object], /, *args: Any, **options: Any) -> str:
+    """Check that a call raises InputError whose message matches `said`; return the message."""
+    with pytest.raises(InputError, match=said) as caught:
         function(*args, **options)
+    return str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,35 +66,30 @@ def codes(found: Any) -> list[str]:
     return [item.code for item in found]
 
 
+LOW, HIGH = np.array([-1.0, 5.0, 0.0]), np.array([1.0, 6.0, 1e-3])
+VARIANCES = np.array([4.0, 1.0, 0.09])
+# name: target, and what draws from it
+NULLS: dict[str, tuple[Any, Callable[[np.random.Generator], Any]]] = {
+    "normal": ("normal", lambda rng: rng.standard_normal((N, 3))),
+    "normal(mean, cov)": (Normal(MEAN, COV), lambda rng: rng.multivariate_normal(MEAN, COV, N)),
+    "normal(mean, variances)": (
+        Normal(MEAN, VARIANCES),
+        lambda rng: rng.normal(MEAN, np.sqrt(VARIANCES), (N, 3)),
+    ),
+    "normal(variance)": (Normal(cov=4.0), lambda rng: 2.0 * rng.standard_normal((N, 3))),
+    "uniform": ("uniform", lambda rng: rng.uniform(size=(N, 3))),
+    "uniform(low, high)": (Uniform(LOW, HIGH), lambda rng: rng.uniform(LOW, HIGH, (N, 3))),
+    "product": (
+        Product(MARGINS),
+        lambda rng: np.column_stack([margin.rvs(N, random_state=rng) for margin in MARGINS]),
+    ),
+}
+
+
 def null_data(name: str, seed: int = 0) -> tuple[np.ndarray, Any]:
     """Draw from a target, and give the target."""
-    rng = np.random.default_rng(seed)
-    if name == "normal":
-        return rng.standard_normal((N, 3)), "normal"
-    if name == "normal(mean, cov)":
-        return rng.multivariate_normal(MEAN, COV, N), Normal(MEAN, COV)
-    if name == "normal(mean, variances)":
-        return rng.normal(MEAN, np.sqrt([4.0, 1.0, 0.09]), (N, 3)), Normal(MEAN, [4.0, 1.0, 0.09])
-    if name == "normal(variance)":
-        return 2.0 * rng.standard_normal((N, 3)), Normal(cov=4.0)
-    if name == "uniform":
-        return rng.uniform(size=(N, 3)), "uniform"
-    if name == "uniform(low, high)":
-        low, high = np.array([-1.0, 5.0, 0.0]), np.array([1.0, 6.0, 1e-3])
-        return rng.uniform(low, high, (N, 3)), Uniform(low, high)
-    columns = [margin.rvs(N, random_state=rng) for margin in MARGINS]
-    return np.column_stack(columns), Product(MARGINS)
-
-
-NULLS = (
-    "normal",
-    "normal(mean, cov)",
-    "normal(mean, variances)",
-    "normal(variance)",
-    "uniform",
-    "uniform(low, high)",
-    "product",
-)
+    target, draw = NULLS[name]
+    return draw(np.random.default_rng(seed)), target
 
 
 # Under the null
@@ -129,7 +125,7 @@ def test_reports_are_compatible_under_the_null(name: str) -> None:
     assert made.target.split("(")[0] == name.split("(")[0]
 
 
-@pytest.mark.parametrize("name", NULLS[1:])
+@pytest.mark.parametrize("name", list(NULLS)[1:])
 def test_reports_see_the_wrong_parameters(name: str) -> None:
     data, target = null_data(name, seed=1)
     made = report(data[:2000] * 0.9, target)

@@ -134,24 +134,14 @@ def test_reset_empties_and_few_rows_are_nan() -> None:
 
 
 def test_refusals() -> None:
-    metric = DistributionMatch(3)
-    refused = {
-        r"z: got \(4, 2\); pass a tensor of shape \(n, 3\)": lambda: metric.update(
-            torch.ones(4, 2)
-        ),
-        "z: 1 of 4 rows are not finite": lambda: metric.update(
-            torch.tensor([[1.0, 2.0, torch.nan]] + [[0.0] * 3] * 3)
-        ),
-        "target: got 'sphere'; choose 'normal' or 'uniform'": lambda: DistributionMatch(
-            3, "sphere"
-        ),
-        "effects: got 'kl'; choose among kl-fitted-normal": lambda: DistributionMatch(
-            3, effects=["kl"]
-        ),
-        "rows: got 3; give a whole number of at least 8": lambda: DistributionMatch(3, rows=3),
-    }
-    for message, call in refused.items():
-        refused(message, call)
+    update, missing = DistributionMatch(3).update, [[1.0, 2.0, torch.nan]] + [[0.0] * 3] * 3
+    refused(r"z: got \(4, 2\); pass a tensor of shape \(n, 3\)", update, torch.ones(4, 2))
+    refused("z: 1 of 4 rows are not finite", update, torch.tensor(missing))
+    words = "target: got 'sphere'; choose 'normal' or 'uniform'"
+    refused(words, DistributionMatch, 3, "sphere")
+    words = "effects: got 'kl'; choose among kl-fitted-normal"
+    refused(words, DistributionMatch, 3, effects=["kl"])
+    refused("rows: got 3; give a whole number of at least 8", DistributionMatch, 3, rows=3)
 
 
 PROCESSES = """

@@ -12,12 +12,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from dmtest import bounds, information
-from dmtest.train.model.augment import (
-    AUGMENTATIONS,
-    build_augmentation,
-    largest_beside,
-    resized_crop,
-)
+from dmtest.train.model import augment as augments
+from dmtest.train.model.augment import AUGMENTATIONS, build_augmentation
 from dmtest.train.model.critics import CRITICS, build_critic
 from dmtest.train.model.draws import Draws
 from dmtest.train.model.encoders import BACKBONES, build_encoder, recalibrate
@@ -340,9 +336,9 @@ def test_augmentations_keep_shape_and_some_rows(name: str, channels: int) -> Non
 
 def test_a_crop_of_everything_is_the_image() -> None:
     x = torch.rand(4, 1, 9, 9)
-    same = resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=False)
+    same = augments.resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=False)
     assert_allclose(same, x, atol=1e-5)
-    turned = resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=True)
+    turned = augments.resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=True)
     for one, image in zip(turned, x, strict=True):
         assert any(torch.allclose(one, other, atol=1e-5) for other in (image, image.flip(-1)))
 
@@ -351,7 +347,7 @@ def test_a_crop_of_everything_is_the_image() -> None:
 def test_strokes_grow_by_the_largest_neighbour(shape: tuple[int, ...]) -> None:
     """The numbers of max pooling with a stride of one, edges included."""
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(largest_beside(x), torch.nn.functional.max_pool2d(x, 3, 1, 1))
+    assert torch.equal(augments.largest_beside(x), torch.nn.functional.max_pool2d(x, 3, 1, 1))
 
 
 @pytest.mark.parametrize(

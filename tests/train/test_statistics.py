@@ -221,7 +221,7 @@ def test_own_statistics_of_slices() -> None:
 
 def test_refusals_name_argument_value_and_cure() -> None:
     z = torch.randn(20, 4)
-    refused = {
+    cases = {
         "z: got ndarray; pass a torch tensor": lambda: train.watson(np.zeros((20, 4))),
         r"z: got shape \(20, 4, 1\); pass \(n, d\)": lambda: train.watson(z[..., None]),
         "z: got 7 rows; pass at least 8": lambda: train.watson(z[:7]),
@@ -237,7 +237,7 @@ def test_refusals_name_argument_value_and_cure() -> None:
         ),
         "z: the covariance of these 20 rows is singular": lambda: train.bhep(torch.ones(20, 2)),
     }
-    for message, call in refused.items():
+    for message, call in cases.items():
         refused(message, call)
 
 
