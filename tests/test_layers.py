@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.processes import python
 
 ROOT = Path(__file__).parents[1]
 HOUSE = runpy.run_path(str(ROOT / "docs" / "make_architecture.py"))
@@ -78,15 +78,8 @@ def test_no_submodule_shadows_a_public_name(package: str) -> None:
 
 def test_arguments_load_errors_only() -> None:
     code = "import sys, dmtest.arguments; print(*sorted(m for m in sys.modules if 'dmtest' in m))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.split() == [
-        "dmtest",
-        "dmtest._version",
-        "dmtest.arguments",
-        "dmtest.errors",
-    ]
+    done = python("-c", code, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["dmtest", "dmtest._version", "dmtest.arguments", "dmtest.errors"]
 
 
 def test_the_picture_is_current() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tarfile
 import tomllib
 import zipfile
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import dmtest
+from tests.support.processes import python
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -43,7 +42,7 @@ def test_it_loads_only_what_computes(statement: str) -> None:
     """In a fresh interpreter nothing that draws, prints or reads tables, and not scipy.stats."""
     modules = (*HEAVY, *(["scipy.stats"] if "train" not in statement else []))
     code = f"import sys\n{statement}\nprint(*({set(modules)!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python("-c", code, check=True)
     assert set(done.stdout.split()) <= set(LIGHT[statement])
 
 
@@ -83,7 +82,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.importorskip(tool)
     folder = tmp_path_factory.mktemp("dist")
     arguments = ["--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run([sys.executable, "-m", "build", *arguments], check=True, capture_output=True)
+    python("-m", "build", *arguments, check=True)
     return folder
 
 
@@ -144,9 +143,7 @@ def test_a_clone_is_light() -> None:
 
 def test_the_index_would_take_both(built: Path) -> None:
     """``twine check --strict``: the metadata is valid and the README renders."""
-    files = [str(path) for path in built.iterdir()]
-    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = python("-m", "twine", "check", "--strict", *built.iterdir())
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("PASSED") == 2
 
@@ -155,15 +152,12 @@ def test_the_wheel_runs_alone(built: Path, tmp_path: Path) -> None:
     """Installed somewhere, run from elsewhere: nothing is taken from this tree."""
     (wheel,) = built.glob("*.whl")
     place = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place)]
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
-    env = os.environ | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
+    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--target", place]
+    python(*pip, wheel, check=True)
+    env = {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def run(*arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
-        )
+        done = python(*arguments, cwd=tmp_path, env=env, check=True)
         assert done.stderr == ""
         return done.stdout
 

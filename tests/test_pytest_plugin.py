@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 import dmtest
+from tests.support.processes import python
 
 pytest_plugins = ["pytester"]
 
@@ -170,7 +170,7 @@ def test_in_an_outside_project(tmp_path: Path) -> None:
     for tool in ("build", "hatchling"):
         pytest.importorskip(tool)
     arguments = ["--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
-    subprocess.run([sys.executable, "-m", "build", *arguments], check=True, capture_output=True)
+    python("-m", "build", *arguments, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         metadata = [name for name in archive.namelist() if ".dist-info/" in name]
@@ -182,15 +182,8 @@ def test_in_an_outside_project(tmp_path: Path) -> None:
     (outside / "pytest.ini").write_text("[pytest]\naddopts = --strict-config -W error\n")
 
     def run(*more: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *more],
-            cwd=outside,
-            env=os.environ | {"PYTHONPATH": path, "SEED": "1"} | env,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
+        env = {"PYTHONPATH": path, "SEED": "1"} | env
+        return python("-m", "pytest", "-q", *more, cwd=outside, env=env)
 
     said = run()
     assert said.returncode == 1

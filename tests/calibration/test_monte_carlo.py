@@ -64,13 +64,7 @@ def test_monte_carlo_is_the_count_of_replicates_as_bad(
 ) -> None:
     lines = recorded(monkeypatch, SliceNull)
     outcome = dmtest.run_test(
-        X[:, :d],
-        test,
-        target,
-        slices=slices,
-        calibration="monte-carlo",
-        replicates=59,
-        rng=4,
+        X[:, :d], test, target, slices=slices, calibration="monte-carlo", replicates=59, rng=4
     )
     k = slices or 1
     rows = whitened(X[:, :d]) if target == "any-normal" else X[:, :d]
@@ -92,8 +86,7 @@ def test_monte_carlo_is_the_count_of_replicates_as_bad(
     assert outcome.pvalue == pytest.approx((1 + as_bad) / 60, rel=1e-12)
     as_bad = np.count_nonzero(null.max(axis=1) >= observed.max())
     assert outcome.worst_pvalue == pytest.approx((1 + as_bad) / 60, rel=1e-12)
-    assert outcome.method == "monte carlo, 59 replicates"
-    assert outcome.replicates == 59
+    assert (outcome.method, outcome.replicates) == ("monte carlo, 59 replicates", 59)
 
 
 @pytest.mark.parametrize("target", ["normal", "any-normal"])
@@ -139,8 +132,7 @@ def test_one_replicate_among_others_gets_a_uniform_pvalue(
         ranks[run] = [
             [round(o.pvalue * cells), round((o.worst_pvalue or 0) * cells)] for o in outcomes
         ]
-    assert ranks.min() == 1
-    assert ranks.max() == cells
+    assert (ranks.min(), ranks.max()) == (1, cells)
     for j, name in enumerate(names):
         for kind in range(2):
             counts = np.bincount(ranks[:, j, kind] - 1, minlength=cells)
@@ -199,8 +191,7 @@ def test_asymptotic_over_slices_is_bonferroni(test: str, target: str) -> None:
     outcome = dmtest.run_test(x, test, target, directions=np.eye(3), calibration="asymptotic")
     pvalues = [PUBLISHED[test, target](line).pvalue for line in lines]
     assert outcome.pvalue == pytest.approx(min(1.0, 3 * min(pvalues)), rel=1e-6, abs=1e-9)
-    assert outcome.worst_pvalue == outcome.pvalue
-    assert outcome.worst_slice == int(np.argmin(pvalues))
+    assert (outcome.worst_pvalue, outcome.worst_slice) == (outcome.pvalue, int(np.argmin(pvalues)))
     assert outcome.method.endswith("Bonferroni over 3 slices")
 
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from statsmodels.stats.multitest import multipletests
 
 from dmtest.calibration.multiplicity import bonferroni, holm, mean_merge, min_p
-from dmtest.errors import InputError
+from tests.support.refusals import refused
 
 # Few digits, so that ties come up.
 PVALUES = st.lists(st.integers(0, 40).map(lambda k: k / 40), min_size=1, max_size=12)
@@ -41,8 +41,7 @@ def test_mean_merge_is_twice_the_mean(pvalues: list[float], merged: float) -> No
 @pytest.mark.parametrize("function", [bonferroni, holm, mean_merge])
 @pytest.mark.parametrize("pvalues", [[], [0.5, np.nan], [1.1], [-0.1, 0.5]])
 def test_what_is_no_pvalue_is_refused(function: Callable[[Any], Any], pvalues: Any) -> None:
-    with pytest.raises(InputError, match=r"pvalues: give at least one number, all between 0 and 1"):
-        function(pvalues)
+    refused(r"pvalues: give at least one number, all between 0 and 1", function, pvalues)
 
 
 def min_p_by_definition(observed: np.ndarray, null: np.ndarray) -> tuple[float, np.ndarray]:

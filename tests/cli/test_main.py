@@ -23,6 +23,7 @@ from dmtest.catalogue.registry import ROWS, TESTS
 from dmtest.cli import console
 from dmtest.cli import main as cli
 from dmtest.results.report import schema
+from tests.support.processes import python
 
 FEW = ("--replicates", "99", "--slices", "8")
 Run = Callable[..., tuple[int, str, str]]
@@ -64,15 +65,7 @@ def run(files: Path, command: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def process(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "dmtest", *arguments],
-        cwd=cwd,
-        env=os.environ | env,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+    return python("-m", "dmtest", *arguments, cwd=cwd, env=env)
 
 
 def timeless(text: str) -> dict[str, Any]:
@@ -87,16 +80,14 @@ def test_compatible_data_exit_with_0(run: Run) -> None:
     """No evidence: exit code 0, and the report says that this is no proof."""
     code, out, err = run("report", "normal.npy", *FEW)
     assert (code, err) == (0, "")
-    assert "No evidence against the target" in out
-    assert "not proof" in out
+    assert all(word in out for word in ("No evidence against the target", "not proof")), out
 
 
 def test_mismatch_exits_with_1(run: Run) -> None:
     """A mismatch: exit code 1, and the report on standard output."""
     code, out, err = run("report", "heavy.npy", *FEW)
     assert (code, err) == (1, "")
-    assert "Mismatch" in out
-    assert "What is wrong" in out
+    assert all(word in out for word in ("Mismatch", "What is wrong")), out
 
 
 BAD = [
@@ -184,8 +175,7 @@ def test_json_to_stdout_is_pure_and_valid(run: Run, files: Path) -> None:
     assert (code, err) == (1, "")
     jsonschema.validate(json.loads(out), schema())
     again = dmtest.Report.from_json(out)
-    assert again.verdict == "mismatch"
-    assert again.computed["source"] == "heavy.npy"
+    assert (again.verdict, again.computed["source"]) == ("mismatch", "heavy.npy")
     _, quiet, _ = run("report", "heavy.npy", "--json", "-", "--quiet", *FEW)
     assert timeless(quiet) == timeless(out)
 
@@ -276,8 +266,7 @@ def test_a_closed_pipe_is_no_error(files: Path, line: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
+        assert None not in (child.stdout, child.stderr)
         child.stdout.close()
         assert child.stderr.read() == b""
     assert child.returncode == (1 if "heavy" in line else 0)
@@ -413,7 +402,5 @@ def test_a_report_loads_only_what_it_uses(files: Path) -> None:
         "heavy = {'matplotlib', 'pandas', 'polars', 'pyarrow', 'scipy.stats', 'sklearn', "
         "'torch', 'jinja2', 'h5py'}; print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=files, capture_output=True, text=True, check=True
-    )
+    done = python("-c", code, cwd=files, check=True)
     assert done.stdout == "[]\n"

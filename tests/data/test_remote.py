@@ -103,8 +103,7 @@ def test_the_command_in_a_report_keeps_no_secret(
     for suffix in (".json", ".html"):
         text = out.with_suffix(suffix).read_text()
         assert "https://host/x.npy" in text
-        assert "password" not in text
-        assert "5ec2e7" not in text
+        assert not any(word in text for word in ("password", "5ec2e7")), text
 
 
 def test_chained_urls(memory: Any, tmp_path: Path) -> None:

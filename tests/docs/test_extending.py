@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,9 @@ from dmtest.data.readers import columns, formats
 from dmtest.effects import shape
 from dmtest.engines.slices import SliceView
 from tests.catalogue import test_invariance, test_references
+from tests.support.processes import python
 from tests.support.references import PATH, references_of, univariate
+from tests.support.refusals import refused
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 
@@ -117,9 +117,7 @@ print(json.dumps({
 def test_a_target_needs_its_class_and_its_row() -> None:
     known = table("laplace.csv")
     given = [*blocks("Add a target"), [[float(row["x"])] for row in known]]
-    done = subprocess.run(
-        [sys.executable, "-c", TARGET], input=json.dumps(given), capture_output=True, text=True
-    )
+    done = python("-c", TARGET, input=json.dumps(given))
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert_allclose(result["scores"], [float(row["score"]) for row in known], rtol=1e-8)
@@ -141,8 +139,7 @@ def test_a_reader_needs_its_function_and_its_row(
     assert_array_equal(dmtest.load(PATH / "files" / "x.jsonl", columns=[2, 0]), x[:, [2, 0]])
     ragged = tmp_path / "ragged.jsonl"
     ragged.write_text("[1, 2]\n[3]\n")
-    with pytest.raises(dmtest.InputError, match="lines have"):
-        dmtest.load(ragged)
+    refused("lines have", dmtest.load, ragged)
 
 
 def test_an_effect_needs_its_function_and_its_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import typer
 
 import dmtest
 from dmtest.cli import main as cli
+from tests.support.processes import python
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -42,20 +43,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(source: Path, builder: str) -> Path:
     """Build with warnings as errors."""
-    command = [
-        "-m",
-        "sphinx",
-        "-W",
-        "--keep-going",
-        "-q",
-        "-b",
-        builder,
-        "docs",
-        f"build/{builder}",
-    ]
-    done = subprocess.run(
-        [sys.executable, *command], cwd=source, capture_output=True, text=True, check=False
-    )
+    command = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", builder, "docs"]
+    done = python(*command, f"build/{builder}", cwd=source)
     assert (done.returncode, done.stderr) == (0, "")
     return source / "build" / builder
 

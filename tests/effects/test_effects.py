@@ -22,11 +22,7 @@ from dmtest.effects.coordinates import describe_coordinates, histogram
 from dmtest.effects.directions import loadings
 from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
 from dmtest.effects.shape import shape_estimates
-from dmtest.effects.wasserstein import (
-    describe_slices,
-    direction_variance,
-    sliced_estimates,
-)
+from dmtest.effects.wasserstein import describe_slices, direction_variance, sliced_estimates
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.reports import figures
@@ -419,8 +415,7 @@ def test_coordinates(fitted: bool) -> None:
         assert_allclose(found.skewness[j], stats.skew(y))
         assert_allclose(found.kurtosis[j], stats.kurtosis(y))
         assert_allclose(found.ks[j], stats.kstest(z, "norm").statistic)
-    assert (found.skewness[2], found.kurtosis[2], found.ks[2]) == (0.0, 0.0, 1.0)
-    assert found.m == 300
+    assert (found.skewness[2], found.kurtosis[2], found.ks[2], found.m) == (0.0, 0.0, 1.0, 300)
     assert describe_coordinates(np.zeros((50_001, 1)) + x[0, 0], fitted).m == 16_667
 
 
@@ -438,8 +433,7 @@ def test_histogram() -> None:
 def test_band_is_simultaneous(n: int) -> None:
     """95 % of normal samples lie inside everywhere that is shown, the extremes included."""
     positions = figures._positions(n)
-    assert positions[0] == 0
-    assert positions[-1] == n - 1
+    assert (positions[0], positions[-1]) == (0, n - 1)
     assert np.all(np.diff(positions) > 0)
     low, high = figures._band(n, positions, 3)
     x = np.sort(np.random.default_rng(9).standard_normal((1000, n)), axis=1)[:, positions]

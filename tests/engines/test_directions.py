@@ -13,6 +13,7 @@ from dmtest.engines.directions import as_directions, random_directions
 from dmtest.engines.slices import project
 from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
+from tests.support.refusals import refused
 
 
 @settings(max_examples=60)
@@ -112,8 +113,7 @@ def test_as_directions_normalises() -> None:
 )
 def test_as_directions_refuses(directions: object, message: str) -> None:
     """Another shape, no unit length, no number; the message names the cure."""
-    with pytest.raises(InputError, match=f"directions.*{message}"):
-        as_directions(directions, 2)
+    refused(f"directions.*{message}", as_directions, directions, 2)
 
 
 def test_slices_and_directions_exclude_each_other() -> None:

@@ -15,12 +15,7 @@ import pytest
 
 from tests.support import browser, fake_report
 
-BUILDERS = [
-    fake_report.mismatch,
-    fake_report.compatible,
-    fake_report.bare,
-    fake_report.odd,
-]
+BUILDERS = fake_report.BUILDERS
 every = pytest.mark.parametrize("build", [b.__name__ for b in BUILDERS])
 # The smallest contrast of all texts with what is behind them, and the text that has it.
 CONTRAST = """(() => {
@@ -106,8 +101,7 @@ def test_loads_quietly_and_asks_for_nothing(
     show: Any, pages: dict[str, str], build: str, script: bool
 ) -> None:
     page = show(build, script=script)
-    assert page.complaints() == []
-    assert page.requests() == [pages[build]]
+    assert (page.complaints(), page.requests()) == ([], [pages[build]])
     assert page.evaluate("document.querySelectorAll('script').length") == 1
 
 
@@ -301,8 +295,7 @@ def test_notebooks_show_it_in_their_theme(
     page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     ratio, text, _ = page.evaluate(CONTRAST)
     assert ratio >= 4.5, text
-    assert page.complaints() == []
-    assert page.requests() == [path.as_uri()]
+    assert (page.complaints(), page.requests()) == ([], [path.as_uri()])
 
 
 def test_a_fragment_styles_nothing_but_itself(
@@ -323,5 +316,4 @@ def test_a_fragment_styles_nothing_but_itself(
     held = json.dumps(fragments["mismatch"])
     page.evaluate(f"document.querySelector('#here').innerHTML = {held}; 1")
     chip = "getComputedStyle(document.querySelector('#here .chip')).backgroundColor"
-    assert page.evaluate(chip) == "rgb(163, 33, 26)"
-    assert page.evaluate(state) == before
+    assert (page.evaluate(chip), page.evaluate(state)) == ("rgb(163, 33, 26)", before)

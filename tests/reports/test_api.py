@@ -20,28 +20,26 @@ from dmtest.catalogue.spec import SliceTest
 from dmtest.errors import InputError
 from dmtest.results.outcome import Outcome
 from dmtest.results.report import Report
+from tests.support.refusals import refused
 
 X = np.random.default_rng(11).standard_normal((60, 3))
 ALL = tuple(TESTS)
+SMALL: dict[str, Any] = {"replicates": 99, "rng": 0, "slices": 4}
 
 
 def report(data: Any = X, *args: Any, **options: Any) -> Report:
     """Make a small report."""
-    return dmtest.report(data, *args, **({"replicates": 99, "rng": 0, "slices": 4} | options))
+    return dmtest.report(data, *args, **(SMALL | options))
 
 
 def run(data: Any = X, test: Any = "watson", *args: Any, **options: Any) -> Outcome:
     """Run one small test."""
-    return dmtest.run_test(
-        data, test, *args, **({"replicates": 99, "rng": 0, "slices": 4} | options)
-    )
+    return dmtest.run_test(data, test, *args, **(SMALL | options))
 
 
 def run_many(data: Any = X, tests: Any = "watson", *args: Any, **options: Any) -> list[Outcome]:
     """Run several small tests."""
-    return dmtest.run_tests(
-        data, tests, *args, **({"replicates": 99, "rng": 0, "slices": 4} | options)
-    )
+    return dmtest.run_tests(data, tests, *args, **(SMALL | options))
 
 
 def content(made: Report) -> dict[str, Any]:
@@ -96,15 +94,13 @@ DATA: list[tuple[Any, str]] = [
 def test_arguments_are_refused_with_the_cure(
     function: Any, options: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(InputError, match=re.escape(words)):
-        function(X, **options)
+    refused(re.escape(words), function, X, **options)
 
 
 @pytest.mark.parametrize("function", [report, run, run_many, dmtest.mean_pvalue])
 @pytest.mark.parametrize(("data", "words"), DATA)
 def test_data_are_refused_with_the_cure(function: Any, data: Any, words: str) -> None:
-    with pytest.raises(InputError, match=re.escape(words)):
-        function(data)
+    refused(re.escape(words), function, data)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +118,7 @@ def test_data_are_refused_with_the_cure(function: Any, data: Any, words: str) ->
     ],
 )
 def test_levels_are_refused_with_the_cure(alpha: Any, words: str) -> None:
-    with pytest.raises(InputError, match=re.escape(words)):
-        report(alpha=alpha)
+    refused(re.escape(words), report, alpha=alpha)
 
 
 def test_the_replicates_that_are_asked_for_are_enough() -> None:
@@ -146,14 +141,12 @@ NAMES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("tests", "words"), NAMES)
 def test_tests_are_refused_with_the_cure(tests: Any, words: str) -> None:
     for function in (run_many, lambda x, tests: report(x, tests=tests)):
-        with pytest.raises(InputError, match=re.escape(words)):
-            function(X, tests)
+        refused(re.escape(words), function, X, tests)
 
 
 def test_one_test_is_one_name() -> None:
     for wrong in ("all", "watson,kuiper", ["watson"], None):
-        with pytest.raises(InputError, match=r"tests: got .* known are"):
-            run(test=wrong)
+        refused(r"tests: got .* known are", run, test=wrong)
 
 
 @pytest.mark.parametrize(
@@ -174,20 +167,17 @@ def test_one_test_is_one_name() -> None:
     ],
 )
 def test_params_are_refused_with_the_cure(test: str, params: Any, words: str) -> None:
-    with pytest.raises(InputError, match=re.escape(words)):
-        run(test=test, params=params)
+    refused(re.escape(words), run, test=test, params=params)
 
 
 def test_params_are_by_test_name() -> None:
     with pytest.raises(InputError, match=r"params: 'watson' is not among the tests vasicek"):
         run_many(tests=["vasicek"], params={"watson": {}})
-    with pytest.raises(InputError, match=r"params: got 3; pass a dict"):
-        run_many(tests=["vasicek"], params=3)
+    refused(r"params: got 3; pass a dict", run_many, tests=["vasicek"], params=3)
 
 
 def test_targets_that_a_test_is_not_for_are_refused() -> None:
-    with pytest.raises(InputError, match=r"target: got 'torus'.*tests are listed for any-normal"):
-        dmtest.list_tests("torus")
+    refused(r"target: got 'torus'.*tests are listed for any-normal", dmtest.list_tests, "torus")
     with pytest.raises(InputError, match=r"any-normal.*n = 10, d = 12; add rows"):
         run(np.random.default_rng(0).standard_normal((10, 12)))
     with pytest.raises(InputError, match=r"henze-zirkler fits a covariance.*add rows or leave"):
@@ -217,15 +207,13 @@ def test_tests_are_listed_by_target() -> None:
 def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> None:
     spec = find(test, target)
     if spec is None:
-        with pytest.raises(InputError, match="does not test target"):
-            run(X, test, target, calibration=calibration)
+        refused("does not test target", run, X, test, target, calibration=calibration)
         return
     known, exact = spec.published is not None, not isinstance(spec, SliceTest) and spec.exact
     if isinstance(spec, SliceTest):
         known = ("known" if target == "normal" else "fitted") in spec.published
     if calibration == "asymptotic" and not known:
-        with pytest.raises(InputError, match="use calibration='monte-carlo'"):
-            run(X, test, target, calibration=calibration)
+        refused("use calibration='monte-carlo'", run, X, test, target, calibration=calibration)
         return
     made = run(X, test, target, calibration=calibration)
     assert (made.test, made.target, made.n, made.d) == (test, target, 60, 3)
@@ -233,8 +221,7 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
     assert 0.0 <= made.pvalue <= 1.0
     assert np.isfinite(made.statistic)
     assert type(made.pvalue) is type(made.statistic) is float
-    assert made.seed == 0
-    assert made.params == dict(spec.params)
+    assert (made.seed, made.params) == (0, dict(spec.params))
     if calibration == "asymptotic" or (exact and calibration == "auto"):
         assert made.method.startswith("exact" if exact else "asymptotic")
         assert made.replicates is None
@@ -247,8 +234,7 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
         assert made.replicates == count
         assert made.pvalue_error is not None
     if spec.family == "slices":
-        assert made.slices == 4
-        assert made.reduction == "mean"
+        assert (made.slices, made.reduction) == (4, "mean")
         assert made.worst_slice in range(4)
         assert made.worst_statistic is not None
         sign = 1.0 if spec.tail == "upper" else -1.0
@@ -317,15 +303,13 @@ def test_params_reach_the_statistic_and_the_record() -> None:
     assert default.params == {"window": None}
     same = run(test="vasicek", params={"window": 8})  # floor(sqrt(60) + 1/2)
     other = run(test="vasicek", params={"window": 3})
-    assert same.statistic == default.statistic
-    assert same.pvalue == default.pvalue
+    assert (same.statistic, same.pvalue) == (default.statistic, default.pvalue)
     assert other.statistic != default.statistic
     assert other.params == {"window": 3}
     assert run(test="vasicek", params={"window": np.int64(3)}) == other
     assert run(test="vasicek", params={"window": None}) == default
     both = run_many(tests=["vasicek", "henze-zirkler"], params={"henze-zirkler": {"beta": 2}})
-    assert both[0] == default
-    assert both[1].params == {"beta": 2}
+    assert (both[0], both[1].params) == (default, {"beta": 2})
     assert both[1].statistic != run(test="henze-zirkler").statistic
 
 
@@ -392,8 +376,7 @@ def test_one_dimension_is_one_column() -> None:
         assert made.d == 1
         assert json.loads(made.to_json())
     outcome = run(y, slices=None)
-    assert (outcome.d, outcome.slices) == (1, 1)
-    assert outcome.statistic == outcome.worst_statistic
+    assert (outcome.d, outcome.slices, outcome.statistic) == (1, 1, outcome.worst_statistic)
     assert outcome.pvalue == outcome.worst_pvalue
     assert run(y, directions=[[1.0]], slices=None) == outcome
     flipped = run(y, directions=[-1.0], slices=None)
@@ -403,14 +386,12 @@ def test_one_dimension_is_one_column() -> None:
 def test_given_directions_are_used() -> None:
     along = run(X, directions=[[1.0, 0.0, 0.0]], slices=None, target="normal")
     alone = run(X[:, 0], slices=None, target="normal")
-    assert along.statistic == pytest.approx(alone.statistic, rel=1e-12)
-    assert along.slices == 1
+    assert (along.statistic, along.slices) == (pytest.approx(alone.statistic, rel=1e-12), 1)
     assert along.pvalue == alone.pvalue
     bad = X.copy()
     bad[:, 2] = np.sign(bad[:, 2])
     found = run(bad, directions=np.eye(3), slices=None, target="normal")
-    assert found.worst_slice == 2
-    assert found.worst_pvalue == 0.01
+    assert (found.worst_slice, found.worst_pvalue) == (2, 0.01)
 
 
 def test_column_names_show_in_the_diagnosis() -> None:
@@ -499,8 +480,7 @@ def test_progress_is_reported_to_a_function(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(dict.fromkeys(step[0] for step in steps)) == ["slices", "null replicates"]
     for what, total in (("slices", 4), ("null replicates", 99)):
         done = [step[1] for step in steps if step[0] == what]
-        assert done == sorted(done)
-        assert done[-1] == total
+        assert (done, done[-1]) == (sorted(done), total)
     run_many(np.repeat(X, 100, axis=0), "henze-zirkler", progress=lambda *step: steps.append(step))
     tiles = [step for step in steps if step[0] == "pairs of rows"]
     assert tiles[-1][1] == tiles[-1][2]

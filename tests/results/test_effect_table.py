@@ -83,8 +83,7 @@ def test_a_report_cuts_off_what_cannot_be(row: EffectRow, value: float, shown: f
     """Squares are shown as roots; a signed difference keeps its sign."""
     effect = effects_of({row: Estimate(value=value, error=0.01)})[row.name]
     assert effect.value == shown
-    assert effect.low is not None
-    assert effect.high is not None
+    assert None not in (effect.low, effect.high)
     assert effect.low <= shown <= effect.high or math.isclose(effect.high, shown)
 
 

@@ -25,6 +25,7 @@ from dmtest.catalogue.registry import TESTS
 from dmtest.errors import DataWarning
 from dmtest.results.outcome import Outcome
 from dmtest.runtime import cache
+from tests.support.file_kinds import Payload
 
 pytestmark = pytest.mark.usefixtures("folder")
 X = np.random.default_rng(0).standard_normal((40, 3))
@@ -125,8 +126,7 @@ def test_an_entry_comes_back_as_it_was() -> None:
     values[0, 0], values[1, 1] = np.inf, -0.0
     cache.write("a.npy", values)
     assert_array_equal(cache.read("a.npy", 2), values)
-    assert cache.read("b.npy", 2).shape == (0, 2)
-    assert cache.read("a.npy", 3).shape == (0, 3)
+    assert (cache.read("b.npy", 2).shape, cache.read("a.npy", 3).shape) == ((0, 2), (0, 3))
 
 
 def test_an_entry_is_an_npy_file(folder: Path) -> None:
@@ -216,16 +216,6 @@ def test_damage_is_computed_again(folder: Path, kind: str) -> None:
     assert only(folder).read_bytes() == content
 
 
-class Payload:
-    """Write a file when unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (open, (str(self.path), "w"))
-
-
 @pytest.mark.parametrize("seal", [False, True])
 @pytest.mark.parametrize("bare", [False, True])
 def test_pickles_are_never_executed(folder: Path, tmp_path: Path, bare: bool, seal: bool) -> None:
@@ -236,7 +226,7 @@ def test_pickles_are_never_executed(folder: Path, tmp_path: Path, bare: bool, se
     only(folder).write_bytes(sealed(content) if seal else content)
     assert_array_equal(draw(), good)
     assert not marker.exists()
-    pickle.loads(pickle.dumps(Payload(marker))).close()
+    pickle.loads(pickle.dumps(Payload(marker)))
     assert marker.exists()  # the payload works
 
 

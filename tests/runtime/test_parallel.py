@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 
@@ -14,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from dmtest.errors import InputError
 from dmtest.runtime.parallel import blocks, run_tasks, single_threaded_blas, workers
+from tests.support.processes import python
+from tests.support.refusals import refused
 
 REPORTS = """
 import json, sys
@@ -33,11 +32,9 @@ for data, target in ((x, "normal"), (x * 3 + 1, "any-normal"), (u, "uniform")):
 
 def reports(threads: str, blas: str) -> list[str]:
     """Make reports in a process of its own, without the cache."""
-    env = os.environ | {"DMTEST_CACHE_DIR": "off", "DMTEST_THREADS": threads}
+    env = {"DMTEST_CACHE_DIR": "off", "DMTEST_THREADS": threads}
     env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), blas)
-    done = subprocess.run(
-        [sys.executable, "-c", REPORTS], env=env, capture_output=True, text=True, check=False
-    )
+    done = python("-c", REPORTS, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -138,8 +135,7 @@ def test_threads_that_are_no_number_are_refused(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("DMTEST_THREADS", value)
-    with pytest.raises(InputError, match=r"DMTEST_THREADS: got '.+'; set it to a whole number"):
-        workers()
+    refused(r"DMTEST_THREADS: got '.+'; set it to a whole number", workers)
 
 
 def test_tasks_of_tasks_end() -> None:
@@ -149,8 +145,5 @@ def test_tasks_of_tasks_end() -> None:
         "inner = lambda i: sum(run_tasks(lambda j: i * j, range(4)))\n"
         "print(list(run_tasks(inner, range(6))))"
     )
-    env = os.environ | {"DMTEST_THREADS": "2"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
-    )
+    done = python("-c", code, env={"DMTEST_THREADS": "2"}, timeout=60)
     assert done.stdout.strip() == str([6 * i for i in range(6)]), done.stderr

@@ -18,6 +18,7 @@ from dmtest.errors import InputError
 from dmtest.statistics.slices import moments, regression, scales
 from dmtest.targets.transforms import mean_and_covariance, whiten
 from tests.support import twins
+from tests.support.refusals import refused
 from tests.support.samples import mixing
 
 pytestmark = pytest.mark.usefixtures("no_cache")
@@ -92,8 +93,7 @@ def test_vasicek_window(window: int, parameters: str) -> None:
 @pytest.mark.parametrize("window", [0, -1, 20, 100])
 def test_vasicek_refuses(window: int) -> None:
     """A window must leave room on both sides."""
-    with pytest.raises(InputError, match="window"):
-        evaluate("vasicek", NORMAL[:2, :40], "known", window=window)
+    refused("window", evaluate, "vasicek", NORMAL[:2, :40], "known", window=window)
 
 
 def test_vasicek_ties_give_zero() -> None:

@@ -11,19 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
-from dmtest.results.figures import (
-    CoordinateFigure,
-    DirectionFigure,
-    Figures,
-    Loadings,
-    NoisePoint,
-    PowerFigure,
-    PowerPoint,
-    ProfileFigure,
-    SliceFigure,
-    SpectrumFigure,
-    numbers,
-)
+from dmtest.results import figures as shapes
+from dmtest.results.figures import Loadings, SliceFigure, numbers
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Description, Provenance
 from dmtest.results.report import Report
@@ -58,11 +47,11 @@ def slice_figure(line: NDArray[Any], role: str, index: int, loadings: Loadings) 
     )
 
 
-def coordinate_figure(name: str, column: NDArray[Any]) -> CoordinateFigure:
+def coordinate_figure(name: str, column: NDArray[Any]) -> shapes.CoordinateFigure:
     """Histogram of one column, with its Kolmogorov-Smirnov distance."""
     u = ndtr(np.sort(column))
     density, edges = np.histogram(column, bins=40, density=True)
-    return CoordinateFigure(
+    return shapes.CoordinateFigure(
         name=name,
         edges=numbers(edges),
         density=numbers(density),
@@ -80,22 +69,22 @@ def spectrum_band(n: int, d: int) -> NDArray[Any]:
     return np.sort(null, axis=0)[:, ::-1]
 
 
-def spectrum_figure(x: NDArray[Any]) -> SpectrumFigure:
+def spectrum_figure(x: NDArray[Any]) -> shapes.SpectrumFigure:
     """Eigenvalues with a simulated band."""
     low, middle, high = map(numbers, spectrum_band(*x.shape)[[0, 9, 18]])
     observed = numbers(np.linalg.eigvalsh(np.cov(x.T))[::-1])
-    return SpectrumFigure(observed=observed, low=low, high=high, reference=middle)
+    return shapes.SpectrumFigure(observed=observed, low=low, high=high, reference=middle)
 
 
-def point(noise: float, *ends: float | None, label: str = "") -> NoisePoint:
+def point(noise: float, *ends: float | None, label: str = "") -> shapes.NoisePoint:
     """One noise level: low, lower, upper, high; open ends are those a batch does not resolve."""
     names = ("low", "lower", "upper", "high")
     bounds: dict[str, Any] = dict(zip(names, ends, strict=True))
-    return NoisePoint(noise=noise, informative=None not in ends, label=label, **bounds)
+    return shapes.NoisePoint(noise=noise, informative=None not in ends, label=label, **bounds)
 
 
 # A bracket at four noise levels, the smallest beyond what a batch resolves.
-PROFILE = ProfileFigure(
+PROFILE = shapes.ProfileFigure(
     noise="gaussian",
     batch=500,
     batches=8,
@@ -110,7 +99,7 @@ PROFILE = ProfileFigure(
     slices=(point(0.5, 0.0, 0.01, 0.05, 0.06, label="direction 3"),),
     subspaces=(point(1.0, 0.2, 0.3, 0.4, 0.5, label="1 principal direction"),),
 )
-POWER = PowerFigure(
+POWER = shapes.PowerFigure(
     test="anderson-darling",
     alpha=0.05,
     sizes=(32, 64, 128, 256),
@@ -120,20 +109,20 @@ POWER = PowerFigure(
     mean_pvalues=(0.41, 0.2, 0.03, 0.001),
     draws=50,
     thresholds=(
-        PowerPoint(power=0.5, n=70.2, low=58.0, high=88.0),
-        PowerPoint(power=0.9, n=128.0, low=110.0, high=None),
+        shapes.PowerPoint(power=0.5, n=70.2, low=58.0, high=88.0),
+        shapes.PowerPoint(power=0.9, n=128.0, low=110.0, high=None),
     ),
 )
 
 
-def figures(x: NDArray[Any], names: list[str]) -> Figures:
+def figures(x: NDArray[Any], names: list[str]) -> shapes.Figures:
     """Everything the plots need."""
     d = x.shape[1]
     worst, typical = x[:, 0], x @ (np.random.default_rng(4).standard_normal(d) / math.sqrt(d))
     ahead = ((names[0], 0.93), *((name, 0.31 - 0.04 * k) for k, name in enumerate(names[1:6])))
     spread = tuple((name, 0.22 - 0.02 * k) for k, name in enumerate(names[:6]))
     columns = [coordinate_figure(name, column) for name, column in zip(names, x.T, strict=True)]
-    direction = DirectionFigure(
+    direction = shapes.DirectionFigure(
         loadings=ahead,
         rows=(17, 4, 3998),
         statistic=41.0,
@@ -144,7 +133,7 @@ def figures(x: NDArray[Any], names: list[str]) -> Figures:
         skewness=1.1,
         kurtosis=2.0,
     )
-    return Figures(
+    return shapes.Figures(
         slices=(
             slice_figure(worst, "worst", 17, ahead),
             slice_figure(typical, "typical", 203, spread),
@@ -368,3 +357,6 @@ def odd(**changes: Any) -> Report:
         "figures": replace(drawn, slices=(worst, typical)),
     }
     return mismatch(names, **(fields | changes))
+
+
+BUILDERS = [mismatch, compatible, bare, odd]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,9 @@ import torch
 from numpy.testing import assert_allclose
 
 from dmtest import train
-from dmtest.errors import InputError
 from dmtest.train.watch.metric import EFFECTS
+from tests.support.processes import python
+from tests.support.refusals import refused
 
 
 def rows(n: int = 3000, d: int = 3, scale: float = 1.0, seed: int = 0) -> Any:
@@ -85,8 +84,7 @@ def test_uniform_target_takes_normal_scores() -> None:
     u = torch.from_numpy(np.random.default_rng(0).random((5000, 2)))
     found = measured(u, d=2, target="uniform")
     assert abs(found["kl-fitted-normal"]) < 0.005
-    with pytest.raises(InputError, match=r"outside \[0, 1\]"):
-        measured(u + 1.0, d=2, target="uniform")
+    refused(r"outside \[0, 1\]", measured, u + 1.0, d=2, target="uniform")
 
 
 @pytest.mark.parametrize(
@@ -95,8 +93,7 @@ def test_uniform_target_takes_normal_scores() -> None:
 )
 def test_batches_that_are_refused(batch: Any, words: str) -> None:
     """A batch of another width, or with NaN, is one sentence."""
-    with pytest.raises(InputError, match=words):
-        measured(batch)
+    refused(words, measured, batch)
 
 
 MERGED = """
@@ -127,8 +124,7 @@ def test_two_processes_merge_exactly(tmp_path: Path) -> None:
     """Values of two gloo processes are those of one that saw everything."""
     script = tmp_path / "merged.py"
     script.write_text(MERGED)
-    words = [sys.executable, str(script), str(tmp_path / "store"), str(tmp_path / "out")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = python(script, tmp_path / "store", tmp_path / "out")
     assert done.returncode == 0, done.stderr[-2000:]
     z = torch.randn(3000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = measured(z, rows=512)
@@ -198,5 +194,4 @@ def test_callback_logs_and_reports(tmp_path: Path) -> None:
 )
 def test_callbacks_that_are_refused(options: dict[str, Any], words: str) -> None:
     """What cannot work is refused when the callback is made."""
-    with pytest.raises(InputError, match=words):
-        train.DistributionCallback("z", **options)
+    refused(words, train.DistributionCallback, "z", **options)

@@ -12,19 +12,15 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from dmtest import bounds, information
-from dmtest.errors import InputError
-from dmtest.train.model.augment import (
-    AUGMENTATIONS,
-    build_augmentation,
-    largest_beside,
-    resized_crop,
-)
+from dmtest.train.model import augment as augments
+from dmtest.train.model.augment import AUGMENTATIONS, build_augmentation
 from dmtest.train.model.critics import CRITICS, build_critic
 from dmtest.train.model.draws import Draws
 from dmtest.train.model.encoders import BACKBONES, build_encoder, recalibrate
 from dmtest.train.model.heads import BatchNorm, build_head
 from dmtest.train.model.noise import Noise, as_noise
 from dmtest.train.model.objectives import OBJECTIVES, build_objective
+from tests.support.refusals import refused
 
 CPU = torch.device("cpu")
 NORMAL, UNIFORM = Noise("normal", 0.4), Noise("uniform", 0.2)
@@ -95,8 +91,7 @@ def test_matched_information_of_the_uniform_target_is_below_capacity() -> None:
     ],
 )
 def test_noise_that_is_refused(target: str, given: dict[str, float], names: str) -> None:
-    with pytest.raises(InputError, match=names):
-        as_noise(target, 2, **given)
+    refused(names, as_noise, target, 2, **given)
 
 
 # Heads
@@ -143,8 +138,7 @@ def test_heads_have_their_support() -> None:
 
 @pytest.mark.parametrize(("name", "target"), [("normal", "uniform"), ("cube", "normal")])
 def test_heads_refuse_the_other_target(name: str, target: str) -> None:
-    with pytest.raises(InputError, match="does not go with target"):
-        build_head(name, target, 2)
+    refused("does not go with target", build_head, name, target, 2)
 
 
 # Encoders
@@ -191,8 +185,7 @@ def test_recalibration_makes_evaluation_equal_training() -> None:
     ],
 )
 def test_encoders_that_are_refused(name: str, shape: tuple[int, ...], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        build_encoder(name, shape, 2)
+    refused(words, build_encoder, name, shape, 2)
 
 
 # Critics
@@ -250,8 +243,7 @@ def test_learned_critic_scores_pairs_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     ("name", "noise"), [("dual", Noise("normal", 0.0)), ("calibrated", Noise("uniform", 0.0))]
 )
 def test_critics_that_need_noise(name: str, noise: Noise) -> None:
-    with pytest.raises(InputError, match="is 0; choose"):
-        build_critic(name, 2, noise)
+    refused("is 0; choose", build_critic, name, 2, noise)
 
 
 # Objectives
@@ -344,9 +336,9 @@ def test_augmentations_keep_shape_and_some_rows(name: str, channels: int) -> Non
 
 def test_a_crop_of_everything_is_the_image() -> None:
     x = torch.rand(4, 1, 9, 9)
-    same = resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=False)
+    same = augments.resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=False)
     assert_allclose(same, x, atol=1e-5)
-    turned = resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=True)
+    turned = augments.resized_crop(x, draws(4), scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=True)
     for one, image in zip(turned, x, strict=True):
         assert any(torch.allclose(one, other, atol=1e-5) for other in (image, image.flip(-1)))
 
@@ -355,7 +347,7 @@ def test_a_crop_of_everything_is_the_image() -> None:
 def test_strokes_grow_by_the_largest_neighbour(shape: tuple[int, ...]) -> None:
     """The numbers of max pooling with a stride of one, edges included."""
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(largest_beside(x), torch.nn.functional.max_pool2d(x, 3, 1, 1))
+    assert torch.equal(augments.largest_beside(x), torch.nn.functional.max_pool2d(x, 3, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -369,5 +361,4 @@ def test_strokes_grow_by_the_largest_neighbour(shape: tuple[int, ...]) -> None:
 def test_augmentations_that_are_refused(
     name: str, shape: tuple[int, ...], scale: float | None, words: str
 ) -> None:
-    with pytest.raises(InputError, match=words):
-        build_augmentation(name, shape, scale)
+    refused(words, build_augmentation, name, shape, scale)
