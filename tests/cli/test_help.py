@@ -12,7 +12,7 @@ import typer
 
 from dmtest.catalogue.registry import TARGETS, TESTS
 from dmtest.cli import main as cli
-from tests.support.processes import python
+from tests.support.calls import python
 
 GROUP: Any = typer.main.get_command(cli.app)
 COMMANDS = list(GROUP.commands)

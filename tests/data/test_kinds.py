@@ -24,8 +24,8 @@ from dmtest.data.readers.formats import FORMATS, Format
 from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
 from tests.support import file_kinds
+from tests.support.calls import refused
 from tests.support.file_kinds import KINDS, X
-from tests.support.refusals import refused
 
 ROOT = Path(__file__).parents[2]
 OTHER = X[::-1].copy()

@@ -23,7 +23,7 @@ from numpy.testing import assert_array_equal
 
 from dmtest.data import inspection as gate
 from dmtest.data.sample import Sample, as_sample
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(20, 3))

@@ -18,8 +18,8 @@ from dmtest.catalogue.registry import ROWS, TESTS
 from dmtest.catalogue.spec import RowTest
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.statistics.rows import cube, directions, marginal, sphere
+from tests.support.calls import refused
 from tests.support.references import dataset, label, table
-from tests.support.refusals import refused
 from tests.support.samples import unit, view_of
 
 pytestmark = pytest.mark.usefixtures("no_cache")

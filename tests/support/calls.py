@@ -1,12 +1,24 @@
-"""Python in a process of its own."""
+"""Calls that many tests make: one that is refused, and Python in a process of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from dmtest.errors import InputError
+
+
+def refused(words: str, function: Callable[..., object], /, *args: Any, **options: Any) -> str:
+    """Check that a call raises InputError whose message matches `words`; return the message."""
+    with pytest.raises(InputError, match=words) as caught:
+        function(*args, **options)
+    return str(caught.value)
 
 
 def python(
