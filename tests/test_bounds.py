@@ -12,7 +12,7 @@ from scipy import integrate, stats
 
 import dmtest
 from dmtest import bounds
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 DIMENSIONS = st.integers(1, 512)
 NOISES = st.floats(1e-3, 1e3)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import python
+from tests.support.calls import python
 
 ROOT = Path(__file__).parents[1]
 HOUSE = runpy.run_path(str(ROOT / "docs" / "make_architecture.py"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import dmtest
-from tests.support.processes import python
+from tests.support.calls import python
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dmtest
-from tests.support.processes import python
+from tests.support.calls import python
 
 pytest_plugins = ["pytester"]
 

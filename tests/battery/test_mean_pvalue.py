@@ -18,7 +18,7 @@ from dmtest.errors import InputError
 from dmtest.results.outcome import MeanPValue
 from dmtest.runtime.streams import stream
 from dmtest.statistics.laws.joint_laws import lognormal
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 pytestmark = pytest.mark.usefixtures("folder")
 X = np.random.default_rng(0).standard_normal((5000, 4))

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from statsmodels.stats.multitest import multipletests
 
 from dmtest.calibration.multiplicity import bonferroni, holm, mean_merge, min_p
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 # Few digits, so that ties come up.
 PVALUES = st.lists(st.integers(0, 40).map(lambda k: k / 40), min_size=1, max_size=12)

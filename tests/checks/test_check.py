@@ -21,7 +21,7 @@ from dmtest.checks.rows import effect_rows, shares, verdict_row
 from dmtest.cli import main as cli
 from dmtest.data.sample import as_sample
 from dmtest.targets.targets import Product, Uniform, as_target
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 Matrix = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from dmtest.catalogue.registry import ROWS, TESTS
 from dmtest.cli import console
 from dmtest.cli import main as cli
 from dmtest.results.report import schema
-from tests.support.processes import python
+from tests.support.calls import python
 
 FEW = ("--replicates", "99", "--slices", "8")
 Run = Callable[..., tuple[int, str, str]]

@@ -24,8 +24,8 @@ from dmtest.data.readers.formats import FORMATS, Format
 from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
 from tests.support import file_kinds
+from tests.support.calls import refused
 from tests.support.file_kinds import KINDS, X
-from tests.support.refusals import refused
 
 ROOT = Path(__file__).parents[2]
 OTHER = X[::-1].copy()
@@ -62,7 +62,7 @@ def several(row: Format) -> dict[str, np.ndarray]:
 
 def refusal(path: Path | str, key: str | None = None, columns: Columns | None = None) -> str:
     """Return the sentence that refuses a file; check what all such sentences have in common."""
-    sentence = refused("", as_sample, path, key=key, columns=columns)
+    sentence = refused(None, as_sample, path, key=key, columns=columns)
     assert "\n" not in sentence
     assert len(sentence) < 600
     assert not sentence.endswith(".")

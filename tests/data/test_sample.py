@@ -23,7 +23,7 @@ from numpy.testing import assert_array_equal
 
 from dmtest.data import inspection as gate
 from dmtest.data.sample import Sample, as_sample
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(20, 3))
@@ -44,7 +44,7 @@ def finding(data: Any, code: str, **options: Any) -> Any:
 
 def refusal(data: Any, **options: Any) -> str:
     """Return the sentence that refuses data; check what every such sentence has in common."""
-    sentence = refused("", as_sample, data, **options)
+    sentence = refused(None, as_sample, data, **options)
     assert sentence.startswith(("data: ", "columns: ", "key: ", "nonfinite: "))
     assert "; " in sentence, "no cure"
     assert "\n" not in sentence

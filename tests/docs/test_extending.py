@@ -20,9 +20,8 @@ from dmtest.data.readers import columns, formats
 from dmtest.effects import shape
 from dmtest.engines.slices import SliceView
 from tests.catalogue import test_invariance, test_references
-from tests.support.processes import python
+from tests.support.calls import python, refused
 from tests.support.references import PATH, references_of, univariate
-from tests.support.refusals import refused
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 

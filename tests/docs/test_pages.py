@@ -16,7 +16,7 @@ import typer
 
 import dmtest
 from dmtest.cli import main as cli
-from tests.support.processes import python
+from tests.support.calls import python
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

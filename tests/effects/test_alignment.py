@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.distance import pdist
 
 from dmtest.effects.alignment import alignment, expected_uniformity, uniformity
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 
 def unit(n: int, d: int, seed: int) -> np.ndarray:

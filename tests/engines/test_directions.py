@@ -13,7 +13,7 @@ from dmtest.engines.directions import as_directions, random_directions
 from dmtest.engines.slices import project
 from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 
 @settings(max_examples=60)

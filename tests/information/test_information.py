@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 from dmtest import bounds, information
 from dmtest.engines.channel import channel_densities
 from dmtest.errors import InputError
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 
 def normal_pairs(n: int, d: int, r: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from scipy import stats
 import dmtest
 from dmtest.monitoring.betting import BINS, EDGES, GROUPS, MEMORIES, STRENGTHS, Bets
 from dmtest.monitoring.monitor import MonitorState
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 
 def taught(d: int, seed: int = 0) -> Bets:

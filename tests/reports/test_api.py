@@ -20,7 +20,7 @@ from dmtest.catalogue.spec import SliceTest
 from dmtest.errors import InputError
 from dmtest.results.outcome import Outcome
 from dmtest.results.report import Report
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 X = np.random.default_rng(11).standard_normal((60, 3))
 ALL = tuple(TESTS)

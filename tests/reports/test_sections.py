@@ -18,7 +18,7 @@ from dmtest.effects.detectability import _threshold
 from dmtest.errors import InputError
 from dmtest.reports.sections import Certificate
 from dmtest.results.report import schema
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 
 def normal(n: int, d: int, seed: int = 0) -> np.ndarray:

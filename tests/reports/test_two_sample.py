@@ -25,7 +25,7 @@ from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.pool import Pool
 from dmtest.errors import InputError
 from dmtest.results.report import schema
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.standard_normal((60, 3)), RNG.normal([0.3, 0.0, 0.0], 1.0, (45, 3))

@@ -28,9 +28,8 @@ from dmtest.results.outcome import Effect
 from dmtest.results.provenance import Provenance
 from dmtest.results.report import Report, schema
 from tests.support import fake_report
+from tests.support.calls import python, refused
 from tests.support.fake_report import BUILDERS
-from tests.support.processes import python
-from tests.support.refusals import refused
 
 every = pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from dmtest.runtime.parallel import blocks, run_tasks, single_threaded_blas, workers
-from tests.support.processes import python
-from tests.support.refusals import refused
+from tests.support.calls import python, refused
 
 REPORTS = """
 import json, sys

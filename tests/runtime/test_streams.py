@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from dmtest.catalogue.registry import TESTS
 from dmtest.runtime.streams import entropy_of, stream
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 ENTROPIES = st.integers(0, 2**64)
 NAMES = st.text(max_size=20)

@@ -17,8 +17,8 @@ from dmtest.engines.slices import SliceView
 from dmtest.statistics.laws import quadratic, slice_laws
 from dmtest.statistics.laws.joint_laws import lognormal
 from tests.support import twins
+from tests.support.calls import refused
 from tests.support.references import table, univariate
-from tests.support.refusals import refused
 
 # (source, stat) of a reference row -> our function, and the absolute error of the
 # reference itself: a 1 - cdf rounds at 1e-16, and the W^2 series of goftest and scipy lose up

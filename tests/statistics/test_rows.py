@@ -18,8 +18,8 @@ from dmtest.catalogue.registry import ROWS, TESTS
 from dmtest.catalogue.spec import RowTest
 from dmtest.engines.rows import RowView, evaluate
 from dmtest.statistics.rows import cube, directions, marginal, sphere
+from tests.support.calls import refused
 from tests.support.references import dataset, label, table
-from tests.support.refusals import refused
 from tests.support.samples import unit, view_of
 
 pytestmark = pytest.mark.usefixtures("no_cache")
@@ -64,7 +64,7 @@ def test_maxima_beat_random_directions_in_high_dimension(function: Any) -> None:
 
 def test_few_rows_only_for_quadruples() -> None:
     refused(
-        r"at most 200; got n = 201; take henze-jimenez-gamero",
+        r"at most 200; got n = 201; use henze-jimenez-gamero",
         dmtest.run_test,
         np.random.default_rng(0).standard_normal((201, 2)),
         "henze-jimenez-gamero-meintanis",

@@ -18,7 +18,7 @@ from dmtest.errors import InputError
 from dmtest.statistics.slices import moments, regression, scales
 from dmtest.targets.transforms import mean_and_covariance, whiten
 from tests.support import twins
-from tests.support.refusals import refused
+from tests.support.calls import refused
 from tests.support.samples import mixing
 
 pytestmark = pytest.mark.usefixtures("no_cache")

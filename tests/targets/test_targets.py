@@ -21,7 +21,7 @@ from dmtest.results.report import Report
 from dmtest.results.targets import NAMED, NamedTarget
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import AnyNormal, Normal, Product, Uniform, as_target
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 N = 20_000
 MEAN = np.array([3.0, -1.0, 100.0])

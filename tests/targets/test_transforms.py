@@ -16,7 +16,7 @@ from dmtest.data.sample import as_sample
 from dmtest.targets import transforms
 from dmtest.targets.targets import as_target
 from dmtest.targets.transforms import mean_and_covariance, normal_scores, whiten
-from tests.support.refusals import refused
+from tests.support.calls import refused
 from tests.support.samples import mixing
 
 # Moments

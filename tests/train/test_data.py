@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from dmtest.train.data.load import load_images
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 RNG = np.random.default_rng(5)
 MNIST = {

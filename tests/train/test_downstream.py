@@ -18,7 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from dmtest.train.evaluate.classifiers import MEASURES, Task
 from dmtest.train.evaluate.dependence import neural_dependence
 from dmtest.train.evaluate.scoring import SCORES, downstream
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 Data = tuple[Any, Any, Any, Any]
 

@@ -21,7 +21,7 @@ from dmtest.statistics.slices.wasserstein import null_mean, squared_wasserstein
 from dmtest.train import DistributionMatch
 from dmtest.train.watch.metric import EFFECTS, REACH
 from dmtest.train.watch.reservoir import priorities
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 
 def rows(n: int = 600, d: int = 5, seed: int = 0) -> np.ndarray:

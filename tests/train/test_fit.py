@@ -16,8 +16,7 @@ from scipy import stats
 from dmtest import train
 from dmtest.cli import main as cli
 from dmtest.train.fitting.module import TrainingError, cosine
-from tests.support.processes import python
-from tests.support.refusals import refused
+from tests.support.calls import python, refused
 
 QUICK: dict[str, Any] = {"sigma": 0.5, "epochs": 3, "batch": 256, "evaluate": False, "rng": 0}
 

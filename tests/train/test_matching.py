@@ -18,7 +18,7 @@ from dmtest.train.fitting.settings import Settings
 from dmtest.train.losses import matching
 from dmtest.train.losses.matching import AdversarialPrior, sigreg, simclr, vicreg
 from dmtest.train.losses.penalties import build_penalty
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 
 def tensor(values: Any) -> Any:

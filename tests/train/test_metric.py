@@ -15,8 +15,7 @@ from numpy.testing import assert_allclose
 
 from dmtest import train
 from dmtest.train.watch.metric import EFFECTS
-from tests.support.processes import python
-from tests.support.refusals import refused
+from tests.support.calls import python, refused
 
 
 def rows(n: int = 3000, d: int = 3, scale: float = 1.0, seed: int = 0) -> Any:

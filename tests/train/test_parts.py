@@ -20,7 +20,7 @@ from dmtest.train.model.encoders import BACKBONES, build_encoder, recalibrate
 from dmtest.train.model.heads import BatchNorm, build_head
 from dmtest.train.model.noise import Noise, as_noise
 from dmtest.train.model.objectives import OBJECTIVES, build_objective
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 CPU = torch.device("cpu")
 NORMAL, UNIFORM = Noise("normal", 0.4), Noise("uniform", 0.2)

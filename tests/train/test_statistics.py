@@ -19,8 +19,7 @@ from dmtest.engines.slices import SliceView
 from dmtest.statistics.slices.wasserstein import squared_wasserstein
 from dmtest.train.losses.charfun import epps_pulley_value
 from dmtest.train.losses.slices import SLICE_STATISTICS, Slices
-from tests.support.processes import python
-from tests.support.refusals import refused
+from tests.support.calls import python, refused
 
 REGISTERED = sorted(set(SLICE_STATISTICS) - {"squared-wasserstein"})
 FUNCTIONS = {name: getattr(train, name.replace("-", "_")) for name in SLICE_STATISTICS}

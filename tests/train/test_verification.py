@@ -10,7 +10,7 @@ import numpy as np
 from dmtest.train.evaluate.inequalities import Inequality
 from dmtest.train.evaluate.verification import verify
 from dmtest.train.model.noise import Noise
-from tests.support.refusals import refused
+from tests.support.calls import refused
 
 N = 6000
 
