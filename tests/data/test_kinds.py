@@ -62,7 +62,7 @@ def several(row: Format) -> dict[str, np.ndarray]:
 
 def refusal(path: Path | str, key: str | None = None, columns: Columns | None = None) -> str:
     """Return the sentence that refuses a file; check what all such sentences have in common."""
-    sentence = refused("", as_sample, path, key=key, columns=columns)
+    sentence = refused(None, as_sample, path, key=key, columns=columns)
     assert "\n" not in sentence
     assert len(sentence) < 600
     assert not sentence.endswith(".")

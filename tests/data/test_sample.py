@@ -44,7 +44,7 @@ def finding(data: Any, code: str, **options: Any) -> Any:
 
 def refusal(data: Any, **options: Any) -> str:
     """Return the sentence that refuses data; check what every such sentence has in common."""
-    sentence = refused("", as_sample, data, **options)
+    sentence = refused(None, as_sample, data, **options)
     assert sentence.startswith(("data: ", "columns: ", "key: ", "nonfinite: "))
     assert "; " in sentence, "no cure"
     assert "\n" not in sentence

@@ -1,4 +1,4 @@
-"""Calls that many tests make: one that is refused, and Python in a process of its own."""
+"""Calls that many tests make: of what is refused, and of Python in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 from dmtest.errors import InputError
 
 
-def refused(words: str, function: Callable[..., object], /, *args: Any, **options: Any) -> str:
-    """Check that a call raises InputError whose message matches `words`; return the message."""
-    with pytest.raises(InputError, match=words) as caught:
-        function(*args, **options)
+def refused(said: str | None, function: Callable[..., object], /, *args: Any, **more: Any) -> str:
+    """Check that a call raises InputError whose message matches `said`; return the message."""
+    with pytest.raises(InputError, match=said) as caught:
+        function(*args, **more)
     return str(caught.value)
 
 
