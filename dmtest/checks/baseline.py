@@ -89,10 +89,7 @@ class Baseline:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return strict JSON, and write it to `path` when one is given."""
-        text = serial.dumps(self.to_dict()) + "\n"
-        if path is not None:
-            serial.write(path, text)
-        return text
+        return serial.output(serial.dumps(self.to_dict()) + "\n", path)
 
     @classmethod
     def from_json(cls, path_or_text: str | os.PathLike[str]) -> Baseline:

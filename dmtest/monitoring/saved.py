@@ -44,10 +44,7 @@ def to_json(monitor: Monitor, path: str | os.PathLike[str] | None = None) -> str
         "gains": monitor.gains,
         "sums": None if monitor.bets is None else monitor.bets.sums.parts(),
     }
-    text = serial.dumps(serial.encode(fields)) + "\n"
-    if path is not None:
-        serial.write(path, text)
-    return text
+    return serial.output(serial.dumps(serial.encode(fields)) + "\n", path)
 
 
 def from_json(

@@ -117,13 +117,13 @@ class CheckResult:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return strict JSON, and write it to `path` when one is given."""
-        return _write(serial.dumps(self.to_dict()) + "\n", path)
+        return serial.output(serial.dumps(self.to_dict()) + "\n", path)
 
     def to_junit(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return JUnit XML with one test case per row, and write it when `path` is given."""
         from dmtest.render.text import ci
 
-        return _write(ci.junit(self), path)
+        return serial.output(ci.junit(self), path)
 
     def annotations(self) -> list[str]:
         """Return GitHub's workflow commands: an error per failure, a warning per finding."""
@@ -153,9 +153,3 @@ class CheckResult:
         """Return one line; the full text is ``str(result)``."""
         result = "passed" if self.passed else f"failed: {', '.join(r.name for r in self.failures)}"
         return f"<CheckResult {result}; {len(self.rows)} rows, alpha={self.alpha:g}>"
-
-
-def _write(text: str, path: str | os.PathLike[str] | None) -> str:
-    if path is not None:
-        serial.write(path, text)
-    return text

@@ -146,10 +146,7 @@ class Report:
         str
             The JSON text; `Report.from_json` reads it back.
         """
-        text = serial.dumps(self.to_dict()) + "\n"
-        if path is not None:
-            serial.write(path, text)
-        return text
+        return serial.output(serial.dumps(self.to_dict()) + "\n", path)
 
     @classmethod
     def from_json(cls, path_or_text: str | os.PathLike[str]) -> Report:
@@ -203,10 +200,7 @@ class Report:
         """
         from dmtest.render.page import html
 
-        text = html.page(self)
-        if path is not None:
-            serial.write(path, text)
-        return text
+        return serial.output(html.page(self), path)
 
     @overload
     def to_frame(self, backend: Literal["pandas"] = "pandas") -> pd.DataFrame: ...

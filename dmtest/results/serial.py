@@ -191,3 +191,10 @@ def write(path: str | os.PathLike[str], text: str) -> None:
             f"{os.fspath(path)!r}: cannot be written ({reason}); choose an existing, writable "
             f"folder"
         ) from None
+
+
+def output(text: str, path: str | os.PathLike[str] | None) -> str:
+    """Return a text, and write it if a path is given."""
+    if path is not None:
+        write(path, text)
+    return text
