@@ -1,92 +1,170 @@
-"""Size of the default battery with the shipped nulls, between and on the grid's points.
+"""Size of the default battery at random shapes, on fresh samples of its target.
 
-    DMTEST_CACHE_DIR=off python -m benchmarks.level.shipped [--samples 2500]
+    DMTEST_CACHE_DIR=off python -m benchmarks.level.shipped [--seconds 20] [--shapes 100]
 
-Samples are drawn as replicates are, from other streams, and ranked among the table's. A
-frozen table of 2,000 replicates has an error of its own, which all users share: it counts as a
-second sample in the standard error.
+Shapes are drawn at random, not from the grid of the shipped nulls: 20 to 1,000,000 rows, 1 to
+1,024 columns, all targets and both precisions. Every sample runs the battery that a report
+runs. Shapes of many values get few samples; rates over all shapes have the precision of all of
+them. The error of the shipped nulls is not counted as noise: z-scores compare the share of
+p-values at or below a level with the level, by the binomial error alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.level.size import LEVELS, summary
-from benchmarks.nulls import build
 from benchmarks.tables import write
-from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.shipped import MOST_ROWS, shipped_replicates
-from dmtest.engines.slices import Parameters
+from dmtest.battery.one_sample import chosen_tests, run_battery
+from dmtest.battery.plan import Plan
+from dmtest.data.sample import as_sample
+from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.targets.targets import as_target
 
-POINTS = ((27, 2), (50, 5), (75, 1), (150, 12), (300, 4), (700, 24), (1500, 100), (3000, 48))
-POINTS += ((5000, 8), (7000, 16), (10_000, 64))
-SEED = 7
+LEVELS = (0.05, 0.01)
+TARGETS = ("normal", "any-normal", "uniform", "sphere")
+SEED, SHAPES, MOST = 20_261_129, 100, 4000
+# Values of the largest sample, which has to fit into memory beside its working copies.
+VALUES = 3e7
 
 
-def point(parameters: Parameters, n: int, d: int, samples: int) -> list[dict[str, Any]]:
-    """Sizes of every test and of the global p-value at one shape."""
-    slices, rows = build.specs_of(parameters)
-    slices = slices[:-1]
-    table = shipped_replicates(parameters, n, d, [*slices, *rows])
-    if table is None:
-        return []
-    build.SEED, build.count_of = SEED, lambda _: samples
-    drawn = build.replicates(parameters, n, d)
-    # The last of the slices is a distance, which no p-value is made of.
-    observed = np.delete(drawn, [2 * len(slices), 2 * len(slices) + 1], axis=1)
-    columns, nulls, names = [], [], []
-    for j, spec in enumerate([*slices, *rows]):
-        sides = range(2) if spec.family == "slices" else range(1)
-        for side in sides:
-            signs = spec.signs if spec.family != "slices" else (spec.sign,)
-            place = 2 * j + side if spec.family == "slices" else len(slices) + j
-            for sign in signs:
-                columns.append(sign * observed[:, place])
-                nulls.append(sign * table[:, j, side])
-                below = " below" if spec.tail == "two-sided" and sign < 0 else ""
-                names.append(f"{spec.name}{' worst' if side else ''}{below}")
-    found = []
-    for name, values, null in zip(names, columns, nulls, strict=True):
-        pvalues = np.asarray(rank_pvalues(values, null))
-        found.append(summary(parameters, n, d, name, "shipped", pvalues, samples, len(null)))
-    together = np.stack(nulls, axis=1)
-    least = np.array([min_p(one, together)[0] for one in np.stack(columns, axis=1)])
-    found.append(summary(parameters, n, d, "global", "shipped", least, samples, len(together)))
+@dataclass(frozen=True)
+class Shape:
+    """A random shape: its number, rows, columns, target and precision."""
+
+    index: int
+    n: int
+    d: int
+    target: str
+    dtype: str
+
+
+def shapes(count: int) -> list[Shape]:
+    """Draw shapes: uniform in the logarithms of n and d, given that the sample fits."""
+    rng = np.random.default_rng(SEED)
+    found: list[Shape] = []
+    while len(found) < count:
+        n, d = (int(np.exp(rng.uniform(0.0, np.log(top)))) for top in (1e6, 1024.99))
+        target, dtype = TARGETS[len(found) % 4], ("float32", "float64")[len(found) // 4 % 2]
+        fits = n >= 20 and n * d <= VALUES and (target != "any-normal" or n >= 2 * d)
+        if fits and (target != "sphere" or d > 1):
+            found.append(Shape(len(found), n, d, target, dtype))
     return found
 
 
+def draw(shape: Shape, rng: np.random.Generator) -> NDArray[Any]:
+    """Draw a sample of the target."""
+    dtype = np.dtype(shape.dtype).type
+    if shape.target == "uniform":
+        return rng.random((shape.n, shape.d), dtype=dtype)
+    x = rng.standard_normal((shape.n, shape.d), dtype=dtype)
+    return x / np.linalg.norm(x, axis=1, keepdims=True) if shape.target == "sphere" else x
+
+
+def measure(shape: Shape, seconds: float) -> dict[str, NDArray[np.float64]]:
+    """Run the battery on fresh samples for `seconds`; p-values by test, and the global one."""
+    target = as_target(shape.target)
+    found: dict[str, list[float]] = {}
+    start, b = time.process_time(), 0
+    with single_threaded_blas():
+        while b < MOST and (b < 4 or time.process_time() - start < seconds):
+            rng = np.random.default_rng([SEED, shape.index, b])
+            canonical = target.canonical(as_sample(draw(shape, rng)))
+            # Nulls that are simulated for each sample are exact with any number of replicates.
+            plan = Plan(target=shape.target, seed=b, replicates=99)
+            battery = run_battery(
+                canonical, chosen_tests(None, shape.target, canonical, plan), plan
+            )
+            for outcome in battery.outcomes:
+                found.setdefault(outcome.test, []).append(outcome.pvalue)
+                if outcome.worst_pvalue is not None and shape.d > 1:
+                    found.setdefault(f"{outcome.test}, worst slice", []).append(
+                        outcome.worst_pvalue
+                    )
+            found.setdefault("global", []).append(battery.pvalue)
+            b += 1
+    return {name: np.array(values) for name, values in found.items()}
+
+
 def main() -> None:
-    """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--samples", type=int, default=2500)
-    samples = parser.parse_args().samples
-    rows: list[dict[str, Any]] = []
-    kinds: tuple[Parameters, ...] = ("fitted", "known")
-    for parameters in kinds:
-        for n, d in POINTS:
-            found = point(parameters, n, d, min(samples, 120_000_000 // (n * max(d, 8))))
-            rows += found
-            if found:
-                worst = max(found, key=lambda row: abs(row["largest z"]))
-                print(parameters, n, d, worst, flush=True)
-                save(rows)
+    """Measure and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--shapes", type=int, default=SHAPES)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    drawn = shapes(options.shapes)
+    pvalues: dict[Shape, dict[str, NDArray[np.float64]]] = {}
+    with ProcessPoolExecutor(options.jobs) as pool:
+        futures = {shape: pool.submit(measure, shape, options.seconds) for shape in drawn}
+        for shape, future in futures.items():
+            pvalues[shape] = future.result()
+            count = len(pvalues[shape]["global"])
+            rates = [float((pvalues[shape]["global"] <= level).mean()) for level in LEVELS]
+            print(shape, count, "samples; global", rates, flush=True)
+    save(pvalues)
 
 
-def save(rows: list[dict[str, Any]]) -> None:
-    """Write what there is so far."""
-    beyond = sum(abs(row["largest z"]) > 3.0 for row in rows)
+def save(pvalues: dict[Shape, dict[str, NDArray[np.float64]]]) -> None:
+    """Write two tables: by test over all shapes, and by shape."""
+    names = list(dict.fromkeys(name for found in pvalues.values() for name in found))
+    by_test, worst = [], 0.0
+    for target in TARGETS:
+        for name in names:
+            parts = [f[name] for s, f in pvalues.items() if s.target == target and name in f]
+            if parts:
+                row = _summary(np.concatenate(parts))
+                scores = [_score(part, level) for part in parts for level in LEVELS]
+                worst = max(worst, *map(abs, scores))
+                row |= {"largest z of a shape": round(max(scores, key=abs), 1)}
+                by_test.append({"target": target, "test": name, "shapes": len(parts)} | row)
     write(
         "level",
         "level-shipped",
-        "Size with the shipped nulls",
-        rows,
-        f"At {', '.join(map(str, LEVELS))}. n up to {MOST_ROWS:,}; the points between those of the "
-        f"grid measure interpolation. {beyond} of {len(rows)} rows are beyond 3 standard errors on "
-        f"one of three levels; chance alone gives about {0.005 * len(rows):.1f}.",
+        "Size of the default battery at random shapes",
+        by_test,
+        f"{len(pvalues)} random shapes ({20} to 1,000,000 rows, 1 to 1,024 columns); the error of "
+        f"the shipped nulls is not counted as noise. The largest |z| of a test at one shape is "
+        f"{worst:.1f}.",
     )
+    by_shape = []
+    for shape, found in pvalues.items():
+        row = {"target": shape.target, "n": shape.n, "d": shape.d, "dtype": shape.dtype}
+        scores = {name: max((_score(p, a) for a in LEVELS), key=abs) for name, p in found.items()}
+        largest = max(scores, key=lambda name: abs(scores[name]))
+        row |= {"tests": len(found) - 1} | _summary(found["global"])
+        by_shape.append(row | {"farthest": largest, "its z": round(scores[largest], 1)})
+    write(
+        "level",
+        "level-shapes",
+        "Size of the global p-value at every random shape",
+        by_shape,
+        "The columns of sizes are those of the global p-value; the last two name the test that is "
+        "farthest from its level, over two levels.",
+    )
+
+
+def _score(pvalues: NDArray[np.float64], level: float) -> float:
+    """Return the z-score of the share of p-values at or below a level."""
+    expected = np.sqrt(level * (1.0 - level) / len(pvalues))
+    return float(((pvalues <= level).mean() - level) / expected)
+
+
+def _summary(pvalues: NDArray[np.float64]) -> dict[str, Any]:
+    """Return sizes, with their Monte Carlo errors."""
+    row: dict[str, Any] = {"samples": len(pvalues)}
+    for level in LEVELS:
+        error = np.sqrt(level * (1.0 - level) / len(pvalues))
+        row |= {f"at {level:.0%}": round(float((pvalues <= level).mean()), 4)}
+        row |= {f"error at {level:.0%}": round(float(error), 4)}
+    return row
 
 
 if __name__ == "__main__":

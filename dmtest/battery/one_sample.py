@@ -13,6 +13,7 @@ from dmtest.battery.rows import run_rows
 from dmtest.calibration.monte_carlo import PValues, asymptotic, monte_carlo_slices
 from dmtest.calibration.multiplicity import JointPValue, joint_pvalue
 from dmtest.calibration.nulls import RowNull, SliceNull, slice_count, workload_of
+from dmtest.calibration.shipped import smallest_of
 from dmtest.catalogue.registry import one_sample_tests
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest, Spec
 from dmtest.engines.directions import as_directions, random_directions
@@ -85,14 +86,13 @@ def chosen_tests(
 
     def ships(spec: RowTest) -> bool:
         null = RowNull(spec.space, n, d)
-        return workload_of(null, spec, default, plan.shipped_key(canonical, d)).shipped
+        return workload_of(null, spec, default, shipped=plan.thrifty).shipped
 
     return tuple(
         spec
         for spec in specs
         if isinstance(spec, SliceTest)
-        or ships(spec)
-        or (few and (spec.space != "residuals" or n >= 2 * d))
+        or (spec.suits(d) and (ships(spec) or (few and (spec.space != "residuals" or n >= 2 * d))))
     )
 
 
@@ -187,8 +187,7 @@ def _calibrate(
         return [
             asymptotic(values[:, j], spec, null.parameters, null.n) for j, spec in enumerate(specs)
         ]
-    key = plan.shipped_key(canonical, canonical.rows.shape[1])
-    return monte_carlo_slices(values, null, specs, plan, key)
+    return monte_carlo_slices(values, null, specs, plan, shipped=plan.thrifty)
 
 
 def _slice_facts(values: Vector, spec: SliceTest) -> dict[str, Any]:
@@ -232,14 +231,22 @@ def _global(results: Sequence[PValues]) -> tuple[JointPValue, str]:
     if not results:
         return JointPValue(1.0, 0, 0, None, None), "no test was run"
     groups: dict[tuple[int, bool, bool], list[tuple[Vector, Vector]]] = {}
+    shipped: dict[tuple[tuple[int, bool, bool], int], dict[str, float]] = {}
     published: list[float] = []
     for result in results:
-        if result.source is None or result.badness is None or result.null is None:
+        if result.source is None:
             published.append(result.pvalue)
-        else:
+        elif result.scores:
+            shipped.setdefault((result.source, result.shape[1]), {}).update(result.scores)
+        elif result.badness is not None and result.null is not None:
             groups.setdefault(result.source, []).append((result.badness, result.null))
-    joint = joint_pvalue(list(groups.values()), published)
-    method = "min-p over tests and slices, monte carlo" if groups else "published p-values"
+    smallest = [
+        smallest_of(scores, max(scores.values()), source[0], d)
+        for (source, d), scores in shipped.items()
+    ]
+    joint = joint_pvalue(list(groups.values()), published, smallest)
+    simulated = bool(groups or shipped)
+    method = "min-p over tests and slices, monte carlo" if simulated else "published p-values"
     if joint.parts > 1:
         method += f"; Bonferroni over {joint.parts} groups"
     return joint, method

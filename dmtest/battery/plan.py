@@ -8,10 +8,9 @@ from typing import get_args
 from numpy.typing import ArrayLike
 
 from dmtest.arguments import check_replicates, positive, whole
-from dmtest.calibration.nulls import Calibration, NullPlan, ShippedKey
+from dmtest.calibration.nulls import Calibration, NullPlan
 from dmtest.engines.gram import Precision
 from dmtest.errors import InputError
-from dmtest.targets.canonical import Canonical
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +56,3 @@ class Plan(NullPlan):
             object.__setattr__(self, "budget", positive("budget", self.budget))
         if self.slices is not None:
             object.__setattr__(self, "slices", whole("slices", self.slices, 1))
-
-    def shipped_key(self, canonical: Canonical, columns: int) -> ShippedKey | None:
-        """Return the key of the shipped nulls, or None if nulls must be at n."""
-        return ShippedKey(canonical.parameters, columns) if self.thrifty else None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dmtest.battery.plan import Plan
 from dmtest.calibration.budget import Workload
 from dmtest.calibration.monte_carlo import PValues, monte_carlo_rows
-from dmtest.calibration.nulls import RowNull, ShippedKey, null_of, workload_of
+from dmtest.calibration.nulls import RowNull, null_of, workload_of
 from dmtest.catalogue.spec import RowTest, Space
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.errors import InputError
@@ -47,12 +47,11 @@ def _run_space(
     """Run tests in one space; tests of the same rows share one evaluation."""
     rows, factor = rows_of(canonical, space, specs[0].name)
     n, d = rows.shape
-    key = plan.shipped_key(canonical, d)
     jobs: dict[tuple[str, int], list[tuple[RowTest, Workload]]] = {}
     for spec in specs:
         workload = Workload("exact", n, n, 0)
         if plan.calibration != "asymptotic":
-            workload = workload_of(RowNull(space, n, d), spec, plan, key)
+            workload = workload_of(RowNull(space, n, d), spec, plan, shipped=plan.thrifty)
         jobs.setdefault((workload.mode, workload.rows), []).append((spec, workload))
     results: dict[str, tuple[float, PValues]] = {}
     for (mode, count), members in jobs.items():
@@ -63,7 +62,7 @@ def _run_space(
         forms = [_form(spec, mode, n, plan.params) for spec, _ in members]
         values = evaluate_all(view, [s.statistic for s, _ in forms], [p for _, p in forms])
         null = RowNull(space, n, d, _colour(view))
-        pvalues = _pvalues(null, view, members, forms, values, plan, key)
+        pvalues = _pvalues(null, view, members, forms, values, plan)
         for (spec, _), (statistic, _), result in zip(members, values, pvalues, strict=True):
             results[spec.name] = statistic, result
     return results
@@ -87,7 +86,6 @@ def _pvalues(
     forms: Sequence[tuple[RowTest, dict[str, Any]]],
     values: Sequence[tuple[float, float]],
     plan: Plan,
-    key: ShippedKey | None,
 ) -> list[PValues]:
     """Calibrate the statistics of one view, by a published law or by Monte Carlo."""
     results: dict[int, PValues] = {}
@@ -98,7 +96,7 @@ def _pvalues(
     rest = [j for j in range(len(members)) if j not in results]
     specs = [forms[j][0] for j in rest]
     evaluated = replace(plan, params={forms[j][0].name: forms[j][1] for j in rest})
-    nulls = null_of(null, specs, evaluated, key, [members[j][1] for j in rest])
+    nulls = null_of(null, specs, evaluated, workloads=[members[j][1] for j in rest])
     results |= zip(rest, monte_carlo_rows([values[j][1] for j in rest], specs, nulls), strict=True)
     return [results[j] for j in range(len(members))]
 

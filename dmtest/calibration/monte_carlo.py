@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from dmtest.calibration.multiplicity import bonferroni, min_p, monte_carlo_error, rank_pvalues
-from dmtest.calibration.nulls import NullPlan, NullSample, ShippedKey, SliceNull, null_of
+from dmtest.calibration.nulls import NullPlan, NullSample, SliceNull, null_of
+from dmtest.calibration.shipped import SETTLED_ROWS
 from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.engines.slices import Parameters
 from dmtest.errors import InputError
@@ -33,6 +35,10 @@ class PValues:
         The same statistics under the null, for joint calibration with other tests.
     source : tuple or None
         As :attr:`NullSample.source`: tests with equal sources share their null samples.
+    scores : mapping of str to float
+        Names of shipped laws, and normal scores of the p-values by them; empty for other nulls.
+    shape : tuple of int
+        Rows and columns that the shipped laws are for.
     """
 
     pvalue: float
@@ -43,6 +49,8 @@ class PValues:
     badness: Vector | None = None
     null: Vector | None = None
     source: tuple[int, bool, bool] | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    shape: tuple[int, int] = (0, 0)
 
 
 def monte_carlo_slices(
@@ -50,7 +58,8 @@ def monte_carlo_slices(
     null: SliceNull,
     specs: Sequence[SliceTest],
     plan: NullPlan,
-    shipped: ShippedKey | None = None,
+    *,
+    shipped: bool = False,
 ) -> list[PValues]:
     """Calibrate slice tests by Monte Carlo, rerunning the pipeline on draws from the null.
 
@@ -62,8 +71,8 @@ def monte_carlo_slices(
         The null at the data's n; a test with a smaller cap is calibrated at that.
     specs : sequence of SliceTest
     plan : NullPlan
-    shipped : ShippedKey, optional
-        Key of the shipped nulls; None if every null must be simulated.
+    shipped : bool
+        Whether shipped nulls may be used.
 
     Returns
     -------
@@ -72,10 +81,15 @@ def monte_carlo_slices(
     known = null.parameters == "known"
     results = []
     for column, spec, sample in zip(
-        values.T, specs, null_of(null, specs, plan, shipped), strict=True
+        values.T, specs, null_of(null, specs, plan, shipped=shipped), strict=True
     ):
-        bad = spec.sign * np.asarray(spec.at_rows(column, null.n, sample.rows, known))
-        badness, draws = np.array([bad.mean(), bad.max()]), spec.sign * sample.values
+        rows = SETTLED_ROWS if sample.laws else sample.rows
+        bad = spec.sign * np.asarray(spec.at_rows(column, null.n, rows, known))
+        badness = np.array([bad.mean(), bad.max()])
+        if sample.laws:
+            results.append(_by_law(spec.sign * badness, (spec.sign,), sample))
+            continue
+        draws = spec.sign * sample.values
         pvalue, worst = (
             float(rank_pvalues(value, null_values))
             for value, null_values in zip(badness, draws.T, strict=True)
@@ -104,6 +118,9 @@ def monte_carlo_rows(
     results = []
     for value, spec, sample in zip(varying, specs, nulls, strict=True):
         signs = np.array(spec.signs)
+        if sample.laws:
+            results.append(_by_law(np.array([value]), spec.signs, sample))
+            continue
         badness, draws = signs * value, signs * sample.values
         if len(signs) == 1:
             pvalue = float(rank_pvalues(badness[0], draws[:, 0]))
@@ -111,6 +128,27 @@ def monte_carlo_rows(
             pvalue = min_p(badness, draws)[0]
         results.append(_pvalues(pvalue, sample, badness, draws))
     return results
+
+
+def _by_law(values: Vector, signs: Sequence[float], sample: NullSample) -> PValues:
+    """P-values by shipped laws; a two-sided one is twice the smaller of the two sides."""
+    scores, errors = [], []
+    for value, law in zip(values, sample.laws, strict=True):
+        sign, score = max(((s, law.score(value, s)) for s in signs), key=lambda pair: pair[1])
+        sides = len(signs)
+        scores.append(float(-ndtri(np.minimum(sides * ndtr(-score), 0.999999))))
+        errors.append(sides * law.error(score, sign))
+    pvalues = [float(ndtr(-score)) for score in scores]
+    return PValues(
+        pvalues[0],
+        sample.method,
+        pvalues[1] if len(pvalues) > 1 else None,
+        sample.laws[0].equivalent_replicates(),
+        errors[0],
+        source=sample.source,
+        scores=dict(zip(sample.columns, scores, strict=True)),
+        shape=(sample.rows, sample.d),
+    )
 
 
 def _pvalues(

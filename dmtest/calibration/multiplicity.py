@@ -106,6 +106,24 @@ def monte_carlo_error(pvalue: float, replicates: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Smallest:
+    """The p-value of the smallest of several p-values of one sample.
+
+    Attributes
+    ----------
+    pvalue, error, floor : float
+        The p-value, its standard error, and the smallest value that it can have.
+    replicates : int
+        Replicates whose p-values at 5% have the same error.
+    """
+
+    pvalue: float
+    error: float
+    floor: float
+    replicates: int
+
+
+@dataclass(frozen=True, slots=True)
 class JointPValue:
     """One p-value of several tests.
 
@@ -129,7 +147,9 @@ class JointPValue:
 
 
 def joint_pvalue(
-    groups: Sequence[Sequence[tuple[Vector, Vector]]], published: Sequence[float] = ()
+    groups: Sequence[Sequence[tuple[Vector, Vector]]],
+    published: Sequence[float] = (),
+    shipped: Sequence[Smallest] = (),
 ) -> JointPValue:
     """Combine all tests of a run: min-p within groups that share replicates, Bonferroni across.
 
@@ -141,16 +161,26 @@ def joint_pvalue(
         replicates, up to the smallest B, are joint replicates of their statistics.
     published : sequence of float
         P-values that have no replicates.
+    shipped : sequence of Smallest
+        P-values of groups whose joint law is shipped.
     """
-    parts, floors, fewest = list(published), [], 0
+    parts = list(shipped)
     for members in groups:
         common = min(len(null) for _, null in members)
         badness = np.concatenate([observed for observed, _ in members])
         null = np.concatenate([null[:common] for _, null in members], axis=1)
-        parts.append(min_p(badness, null)[0])
-        floors.append(1.0 / (common + 1.0))
-        fewest = min(fewest or common, common)
-    if not groups:
-        return JointPValue(bonferroni(parts), len(parts), 0, None, None)
-    error = len(parts) * monte_carlo_error(min(parts), fewest)
-    return JointPValue(bonferroni(parts), len(parts), fewest, error, len(parts) * min(floors))
+        pvalue = min_p(badness, null)[0]
+        floor = 1.0 / (common + 1.0)
+        parts.append(Smallest(pvalue, monte_carlo_error(pvalue, common), floor, common))
+    every = [*(part.pvalue for part in parts), *published]
+    count = len(every)
+    if not parts:
+        return JointPValue(bonferroni(every), count, 0, None, None)
+    smallest = min(parts, key=lambda part: part.pvalue)
+    return JointPValue(
+        bonferroni(every),
+        count,
+        min(part.replicates for part in parts),
+        count * smallest.error,
+        count * min(part.floor for part in parts),
+    )

@@ -13,14 +13,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from dmtest.calibration.budget import BUDGET, Workload, row_workload, slice_workload
-from dmtest.calibration.shipped import MOST_ROWS, RANKED, SLICES, holds, shipped_replicates
+from dmtest.calibration.shipped import (
+    MOST_ROWS,
+    SLICES,
+    Law,
+    columns_of,
+    description,
+    holds,
+    laws_of,
+)
 from dmtest.catalogue.spec import RowTest, SliceTest, Space
 from dmtest.engines.directions import random_directions
 from dmtest.engines.gram import tile_dtype
@@ -39,21 +47,9 @@ T_contra = TypeVar("T_contra", SliceTest, RowTest, contravariant=True)
 # To be raised when a change alters any replicate: older cache entries are then ignored.
 REVISION = 2
 TASK_VALUES = 1 << 18
-
-
-class ShippedKey(NamedTuple):
-    """Key of a shipped null, beside the test and the number of rows.
-
-    Attributes
-    ----------
-    parameters : {"known", "fitted"}
-        Whether the target's mean and covariance are known.
-    columns : int
-        Columns of the data.
-    """
-
-    parameters: Parameters
-    columns: int
+# Replicates that a shipped null stands for: more of them are simulated. And the number of values
+# of a shipped law where a caller takes replicates.
+PRECISE, VALUES = 9999, 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,21 +86,28 @@ class NullPlan:
 
 @dataclass(frozen=True, slots=True)
 class NullSample:
-    """Replicates of one test's null, and where they come from.
+    """Replicates of one test's null, or its laws, and where they come from.
 
     Attributes
     ----------
     values : ndarray, shape (replicates, width)
         Slice tests: mean over slices and worst slice (width 2). Tests of rows: the part of the
-        statistic that varies (width 1).
+        statistic that varies (width 1). Of shipped laws, values that divide them evenly.
     workload : Workload
-    n : int
-        Rows of the data.
+    n, d : int
+        Rows and columns of the data.
+    laws : tuple of Law
+        Shipped laws, one for each value; empty if the null was simulated.
+    columns : tuple of str
+        Their names.
     """
 
     values: Vector
     workload: Workload
     n: int
+    d: int
+    laws: tuple[Law, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -114,9 +117,10 @@ class NullSample:
     @property
     def method(self) -> str:
         """Method of p-values from these replicates, in words."""
-        shipped = " (shipped)" if self.workload.shipped else ""
         note = self.workload.note(self.n)
-        return f"monte carlo, {len(self.values)} replicates{shipped}{note}"
+        if self.laws:
+            return f"monte carlo, {description()}{note}"
+        return f"monte carlo, {len(self.values)} replicates{note}"
 
     @property
     def source(self) -> tuple[int, bool, bool]:
@@ -327,15 +331,13 @@ class RowNull:
         return out
 
 
-def workload_of(
-    null: Null[T], spec: T, plan: NullPlan, shipped: ShippedKey | None = None
-) -> Workload:
+def workload_of(null: Null[T], spec: T, plan: NullPlan, *, shipped: bool = False) -> Workload:
     """Decide where the null of a test comes from.
 
-    The null is the shipped one if a key is given, the options are the defaults, and the package
-    has it: at the data's n, or at MOST_ROWS if there are more rows (a test of rows is then
-    computed from a subsample). Otherwise it is simulated: with calibration "auto" at the cap of
-    a slice test, and within the budget of a test of rows, which may use its linear form or a
+    The null is the shipped one if the caller allows it, the options are the defaults, and the
+    package has it. A test of rows without a limit law is then computed from a subsample of
+    MOST_ROWS rows. Otherwise the null is simulated: with calibration "auto" at the cap of a
+    slice test, and within the budget of a test of rows, which may use its linear form or a
     subsample.
 
     Parameters
@@ -344,22 +346,20 @@ def workload_of(
         At the data's n.
     spec : SliceTest or RowTest
     plan : NullPlan
-    shipped : ShippedKey, optional
-        Key of the shipped nulls; None if every null must be simulated.
+    shipped : bool
+        Whether shipped nulls may be used.
 
     Returns
     -------
     Workload
     """
     n, params = null.n, plan.params.get(spec.name, {})
-    default = not params and plan.budget is None and plan.replicates <= RANKED
-    rows = min(n, MOST_ROWS) if plan.thrifty else n
-    if shipped is not None and default and _ships(null, spec, rows, shipped):
-        if rows == n:
-            return Workload("exact", n, n, RANKED, shipped=True)
-        if isinstance(null, SliceNull):
-            return Workload("capped", n, rows, RANKED, shipped=True)
-        return Workload("subsample", rows, rows, RANKED, shipped=True)
+    default = not params and plan.budget is None and plan.replicates <= PRECISE
+    limit = isinstance(spec, SliceTest) or spec.settles
+    rows = n if limit or not plan.thrifty else min(n, MOST_ROWS)
+    if shipped and default and (limit or rows <= MOST_ROWS) and _ships(null, spec, rows):
+        mode: Literal["exact", "subsample"] = "exact" if rows == n else "subsample"
+        return Workload(mode, rows, rows, VALUES, shipped=True)
     if isinstance(null, SliceNull) and isinstance(spec, SliceTest):
         return slice_workload(spec, n, null.d, null.k, plan.replicates, thrifty=plan.thrifty)
     assert isinstance(spec, RowTest)
@@ -372,20 +372,21 @@ def workload_of(
     return row_workload(row_test, n, null.d, plan.replicates, budget)
 
 
-def _ships(null: Null[T], spec: T, rows: int, key: ShippedKey) -> bool:
-    """Whether the package ships this null: on the grid, with the default number of slices."""
-    if isinstance(null, SliceNull) and (
-        null.basis is not None or null.k != slice_count(key.columns)
-    ):
+def _ships(null: Null[T], spec: T, rows: int) -> bool:
+    """Whether the package ships this null: with the default number of random slices."""
+    if not isinstance(null, SliceNull):
+        return holds(spec, "known", rows, null.d)
+    if null.basis is not None or null.k != slice_count(null.d):
         return False
-    return holds(key.parameters, rows, key.columns, [spec])
+    return holds(spec, null.parameters, rows, null.d)
 
 
 def null_of(
     null: Null[T],
     specs: Sequence[T],
     plan: NullPlan,
-    shipped: ShippedKey | None = None,
+    *,
+    shipped: bool = False,
     workloads: Sequence[Workload] | None = None,
 ) -> list[NullSample]:
     """Return the null of every test: shipped, or simulated and cached on disk.
@@ -398,8 +399,8 @@ def null_of(
     specs : sequence of SliceTest or of RowTest, as `null` is
         A test in its linear form has that form as its `statistic`.
     plan : NullPlan
-    shipped : ShippedKey, optional
-        Key of the shipped nulls; None if every null must be simulated.
+    shipped : bool
+        Whether shipped nulls may be used.
     workloads : sequence of Workload, optional
         Results of `workload_of` for every test, if they are known.
 
@@ -408,16 +409,16 @@ def null_of(
     list of NullSample, in the order of `specs`
     """
     if workloads is None:
-        workloads = [workload_of(null, spec, plan, shipped) for spec in specs]
+        workloads = [workload_of(null, spec, plan, shipped=shipped) for spec in specs]
     samples: dict[int, NullSample] = {}
     groups: dict[tuple[int, int, bool], list[int]] = {}
     for j, (spec, workload) in enumerate(zip(specs, workloads, strict=True)):
-        if workload.shipped and shipped is not None:
-            # One by one, so that interpolated values do not depend on the other tests.
-            rows, columns = workload.null_rows, shipped.columns
-            values = shipped_replicates(shipped.parameters, rows, columns, [spec])
-            assert values is not None
-            samples[j] = NullSample(values[:, 0, : null.width], workload, null.n)
+        if workload.shipped:
+            parameters: Parameters = null.parameters if isinstance(null, SliceNull) else "known"
+            laws = laws_of(spec, parameters, workload.null_rows, null.d)
+            values = np.column_stack([law.replicates(VALUES) for law in laws])
+            names = columns_of(spec, parameters)
+            samples[j] = NullSample(values, workload, null.n, null.d, laws, names)
         else:
             coloured = isinstance(spec, RowTest) and spec.coloured
             key = (workload.null_rows, workload.replicates, coloured)
@@ -426,7 +427,7 @@ def null_of(
         null_at_rows, tests = null.at(rows, coloured), [specs[j] for j in members]
         values = replicates_of(null_at_rows, tests, plan.params, count, plan.seed, plan.progress)
         for position, j in enumerate(members):
-            samples[j] = NullSample(values[:, position], workloads[j], null.n)
+            samples[j] = NullSample(values[:, position], workloads[j], null.n, null.d)
     return [samples[j] for j in range(len(specs))]
 
 

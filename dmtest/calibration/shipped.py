@@ -1,177 +1,243 @@
-"""Shipped nulls: replicates of the default battery's tests without a simulation.
+"""Shipped nulls: the laws of the default battery's tests, without a simulation.
 
-For a grid of n and d the file has the location, scale and standardised quantiles of every
-statistic under the null, and for every d the joint ranks of all statistics in one set of
-replicates. Replicates at other n and d combine the two: quantiles by cubic interpolation in
-log n and log d, in the order of the ranks at the nearest d. They are used like simulated
-replicates, also for min-p over tests. ``benchmarks/nulls`` builds the file and measures the
-error of interpolation.
+A law is the null of one statistic at n rows and d columns: quantiles, and the standard error of
+the probability of each. The file holds the laws on a grid of n and d; between its points their
+parameters are interpolated by cubic polynomials in log n and log d. Statistics of slices do not
+depend on d beyond SLICES columns, and have a limit in n. The file also holds the law of the
+smallest p-value of every set of tests that reports join, and scores of all statistics in
+common replicates, which give it for any other set. ``benchmarks/nulls`` simulates, smooths and
+writes the file; ``benchmarks/level`` measures the size of the tests on fresh draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
-from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
+from dmtest.calibration.multiplicity import Smallest
+from dmtest.catalogue.spec import OneSampleTest, SliceTest
+from dmtest.engines.slices import Parameters
 from dmtest.runtime.typing import Vector
 
 PATH = Path(__file__).parent / "data" / "nulls.npz"
-# Slices of the shipped nulls, replicates that their joint ranks give, and their largest n.
-SLICES, RANKED, MOST_ROWS = 64, 2000, 10_000
-# Probabilities of the quantiles: denser in the tails.
-LEVELS = ndtr(np.linspace(-3.3, 3.3, 67))
+# Slices of the shipped nulls, and the rows of a random subsample where a law has no limit in n.
+SLICES, MOST_ROWS = 64, 10_000
+# Rows that statistics of slices are brought to before their laws are stored.
+SETTLED_ROWS = 2000
+# Normal scores of the stored quantiles: the smallest p-value is ndtr(-4.2), 1.3e-5.
+SCORES = np.linspace(-4.2, 4.2, 57)
+# Scores of the smallest p-values at which their law is stored.
+JOINT_SCORES = np.linspace(0.0, 4.2, 29)
+# Units in which quantiles, errors and scores of common replicates are stored.
+QUANTILE_UNIT, ERROR_UNIT, SCORE_UNIT = 1.0 / 2048.0, 1.0 / 1024.0, 1.0 / 32.0
 
 
-def column_names(slices: Sequence[SliceTest], rows: Sequence[RowTest]) -> list[str]:
-    """Return the file's columns: mean and worst slice of a slice test, one of a test of rows."""
-    names = [f"{spec.name}/{view}" for spec in slices for view in ("slices", "worst")]
-    return names + [spec.name for spec in rows]
+@dataclass(frozen=True, slots=True)
+class Law:
+    """The null of one statistic.
+
+    Attributes
+    ----------
+    quantiles : ndarray, shape (57,)
+        Quantiles at the probabilities ``ndtr(SCORES)``, increasing.
+    errors : ndarray, shape (57,)
+        Standard errors of these probabilities.
+    """
+
+    quantiles: Vector
+    errors: Vector
+
+    def score(self, value: float, sign: float = 1.0) -> float:
+        """Return the normal score of a value; larger is worse, with the sign of the test."""
+        return float(sign * np.interp(value, self.quantiles, SCORES))
+
+    def error(self, score: float, sign: float = 1.0) -> float:
+        """Return the standard error of the p-value ``ndtr(-score)``."""
+        return float(np.interp(sign * score, SCORES, self.errors))
+
+    def replicates(self, count: int) -> Vector:
+        """Return `count` values that divide the law into equal parts, in increasing order."""
+        scores = ndtri((np.arange(count) + 0.5) / count)
+        return np.asarray(np.interp(scores, SCORES, self.quantiles))
+
+    def equivalent_replicates(self) -> int:
+        """Return the number of replicates whose p-values at 5% have the error of this law."""
+        upper = self.error(float(ndtri(0.95)))
+        return int(0.05 * 0.95 / max(upper, 1e-6) ** 2)
 
 
-def holds(parameters: str, n: int, d: int, specs: Sequence[OneSampleTest]) -> bool:
-    """Whether the file has the nulls of all these tests at this n and d."""
-    if any(spec.space in ("cube", "sphere") for spec in specs):
-        return False  # other tests by the same names
-    if not set(_columns_of(specs)) <= set(_load()[f"{parameters}/columns"]):
+def columns_of(spec: OneSampleTest, parameters: Parameters) -> tuple[str, ...]:
+    """Return the names of a test's laws: mean and worst slice, or the statistic of rows."""
+    if isinstance(spec, SliceTest):
+        return tuple(f"{parameters}/{spec.name}/{view}" for view in ("slices", "worst"))
+    return (f"{spec.space}/{spec.name}",)
+
+
+def holds(spec: OneSampleTest, parameters: Parameters, n: int, d: int) -> bool:
+    """Whether the file has the laws of a test at this n and d."""
+    table = _load()
+    if not set(columns_of(spec, parameters)) <= set(table["columns"]):
         return False
-    return all(_neighbourhood(parameters, n, at) is not None for at in (min(d, SLICES), d))
+    fewest = int(table["rows/n"][0])
+    if isinstance(spec, SliceTest):
+        return n >= (fewest if parameters == "known" else max(fewest, 2 * min(d, SLICES)))
+    if d > table["rows/d"][-1] or n < fewest or not spec.suits(d):
+        return False
+    return spec.space != "residuals" or n >= 2 * d
 
 
-def _columns_of(specs: Sequence[OneSampleTest]) -> list[str]:
-    """Return the columns of tests, those of slices first."""
-    slices = [spec for spec in specs if isinstance(spec, SliceTest)]
-    return column_names(slices, [spec for spec in specs if isinstance(spec, RowTest)])
-
-
-def shipped_replicates(
-    parameters: str, n: int, d: int, specs: Sequence[OneSampleTest]
-) -> Vector | None:
-    """Return replicates of tests, interpolated in n and d; None if the file has none.
+def laws_of(spec: OneSampleTest, parameters: Parameters, n: int, d: int) -> tuple[Law, ...]:
+    """Return the laws of a test.
 
     Parameters
     ----------
+    spec : SliceTest or RowTest
+        One that the file holds (`holds`).
     parameters : {"known", "fitted"}
     n, d : int
-        Rows and columns that the null is calibrated at.
-    specs : sequence of SliceTest or RowTest
+        Rows and columns. Laws of slices are those of their values at SETTLED_ROWS rows
+        (``spec.at_rows``).
 
     Returns
     -------
-    ndarray, shape (replicates, tests, 2), or None
-        Mean and worst slice of a slice test; a statistic of rows twice. None if (n, d) is off
-        the grid, or a test is not in the file.
+    tuple of Law
+        Mean over slices and worst slice, or the statistic of rows.
     """
-    if not holds(parameters, n, d, specs):
-        return None
-    table, labels = _load(), _columns_of(specs)
-    names = table[f"{parameters}/columns"]
-    # From d = SLICES on the slices are SLICES independent columns.
-    slice_labels = [name for name in labels if "/" in name]
-    rows = [spec for spec in specs if isinstance(spec, RowTest)]
-    means = {spec.name: spec.null_mean(n, d) for spec in rows if spec.null_mean is not None}
-    parts = (
-        _interpolate(parameters, n, min(d, SLICES), slice_labels, {}),
-        _interpolate(parameters, n, d, labels[len(slice_labels) :], means),
-    )
-    place, scale, shape = (np.concatenate(pair) for pair in zip(*parts, strict=True))
-    positions = [names.index(name) for name in labels]
-    order = table[f"{parameters}/ranks"][int(np.abs(np.log(table["d"] / d)).argmin())][:, positions]
-    probability = (np.arange(len(order)) + 0.5) / len(order)
-    quantiles = np.stack([np.interp(probability, LEVELS, q) for q in shape])
-    values = place + scale * np.take_along_axis(quantiles.T, order.astype(np.intp), axis=0)
-    out = np.empty((len(order), len(specs), 2))
-    position = {name: j for j, name in enumerate(labels)}
-    for j, spec in enumerate(specs):
-        views = (f"{spec.name}/slices", f"{spec.name}/worst")
-        both = views if isinstance(spec, SliceTest) else (spec.name, spec.name)
-        for side, name in enumerate(both):
-            out[:, j, side] = values[:, position[name]]
-    return out
+    names = columns_of(spec, parameters)
+    if isinstance(spec, SliceTest):
+        kind = "slices" if d > 1 else "single"
+        return tuple(_law(name, kind, n, effective_columns(d)) for name in names)
+    place = None if spec.null_mean is None else spec.null_mean(n, d)
+    unit = 1.0 if spec.null_scale is None else spec.null_scale(n, d)
+    return tuple(_law(name, "rows", n, d, place, unit) for name in names)
 
 
-def _interpolate(
-    parameters: str, n: int, d: int, labels: list[str], means: Mapping[str, float]
-) -> tuple[Vector, Vector, Vector]:
-    """Interpolate location, scale and standardised quantiles; `means` are exact locations."""
-    table, neighbours = _load(), _neighbourhood(parameters, n, d)
-    assert neighbours is not None
-    rows, columns = neighbours
-    cell = np.ix_(rows, columns, [table[f"{parameters}/columns"].index(name) for name in labels])
-    place, scale = table[f"{parameters}/place"][cell], table[f"{parameters}/scale"][cell]
-    quantiles = table[f"{parameters}/quantiles"][cell].astype(np.float64)
-    ns, ds = table["n"][rows], table["d"][columns]
-    weights = np.outer(_lagrange(ns, n), _lagrange(ds, d))
-    new_scale = np.exp(np.einsum("nd,ndc->c", weights, np.log(scale)))
-    location = _location(place, scale, weights, new_scale)
-    location = np.array([means.get(name, m) for name, m in zip(labels, location, strict=True)])
-    return location, new_scale, np.einsum("nd,ndcq->cq", weights, quantiles)
+def effective_columns(d: int) -> float:
+    """Return the columns whose slices have the same variance of their mean, if d divides SLICES.
+
+    Directions are orthonormal within blocks of d, of which the last one may be smaller: only
+    slices of different blocks depend on each other, and the variance of a mean over slices is
+    linear in the number of such pairs. Between the divisors of SLICES it is not smooth in d.
+    """
+    width = min(d, SLICES)
+    full, rest = divmod(SLICES, width)
+    pairs = SLICES - (full * width**2 + rest**2) / SLICES
+    return SLICES / (1.0 + pairs / width)
 
 
-def _location(place: Vector, scale: Vector, weights: Vector, new_scale: Vector) -> Vector:
-    """Interpolate the location, by logarithms where its ratio to the scale would lose digits."""
-    ratio = np.einsum("nd,ndc->c", weights, place / scale) * new_scale
-    with np.errstate(invalid="ignore", divide="ignore"):
-        positive = np.exp(np.einsum("nd,ndc->c", weights, np.log(place)))
-        below_one = 1.0 - np.exp(np.einsum("nd,ndc->c", weights, np.log1p(-place)))
-    least, most = place.min(axis=(0, 1)), place.max(axis=(0, 1))
-    location = np.where(least > 0.0, positive, ratio)
-    return np.asarray(np.where((least > 0.5) & (most < 1.0), below_one, location))
-
-
-def _neighbourhood(
-    parameters: str, n: int, d: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """Return grid points around (n, d), as many as the grid has there in both directions."""
+def _law(
+    name: str, kind: str, n: int, d: float, place: float | None = None, unit: float = 1.0
+) -> Law:
     table = _load()
-    available = ~np.isnan(table[f"{parameters}/place"][:, :, 0])
-    stencils = _stencils(table["n"], n), _stencils(table["d"], d)
-    pairs = [(rows, columns) for rows in stencils[0] for columns in stencils[1]]
-    pairs.sort(key=lambda pair: -min(len(pair[0]), len(pair[1])) - 0.1 * len(pair[0]))
-    return next((pair for pair in pairs if available[np.ix_(*pair)].all()), None)
+    position = table[f"{kind}/columns"].index(name)
+    rows, columns, weights = _weights(table[f"{kind}/n"], table[f"{kind}/d"], n, d)
+    cell = (*np.ix_(rows, columns), position)
+    scale = unit * float(np.exp((weights * table[f"{kind}/scale"][cell]).sum()))
+    if place is None:
+        place = float((weights * table[f"{kind}/place"][cell]).sum())
+        form = table[f"{kind}/form"][position]
+        place = {"ratio": place * scale, "log": np.exp(place), "below one": 1.0 - np.exp(place)}[
+            form
+        ]
+    quantiles = np.einsum("nd,ndq->q", weights, table[f"{kind}/quantiles"][cell] * QUANTILE_UNIT)
+    errors = np.einsum("nd,ndq->q", np.abs(weights), table[f"{kind}/errors"][cell] * ERROR_UNIT)
+    errors = errors * np.sqrt(ndtr(SCORES) * ndtr(-SCORES))
+    return Law(place + scale * np.maximum.accumulate(quantiles), errors)
 
 
-def _stencils(grid: NDArray[Any], value: int) -> list[NDArray[np.intp]]:
-    """Return runs of up to four grid points, first those with the value in the middle.
+def smallest_of(columns: Collection[str], score: float, n: int, d: int) -> Smallest:
+    """Return the p-value of the smallest p-value of several statistics of one sample.
 
-    A value on the grid is the only run; one beyond the ends of the grid has none.
+    Parameters
+    ----------
+    columns : collection of str
+        Names of the statistics (`columns_of`).
+    score : float
+        Normal score of the smallest p-value: ``ndtri(1 - p)``.
+    n, d : int
+
+    Returns
+    -------
+    Smallest
+        By the law of this set of statistics, or by scores of common replicates.
     """
-    if not grid[0] <= value <= grid[-1]:
-        return []
+    table = _load()
+    wanted = frozenset(columns)
+    score = float(min(score, JOINT_SCORES[-1]))
+    if len(wanted) > 1 and wanted in table["sets"]:
+        position = table["sets"].index(wanted)
+        rows, cells, weights = _weights(table["joint/n"], table["joint/d"], n, d)
+        cell = np.ix_([position], rows, cells)
+        gaps = np.einsum("nd,ndq->q", weights, table["joint/gaps"][cell][0])
+        errors = np.einsum("nd,ndq->q", np.abs(weights), table["joint/errors"][cell][0])
+        scores = np.minimum(JOINT_SCORES + gaps, JOINT_SCORES)
+        at = float(np.interp(score, JOINT_SCORES, scores)) if score >= 0.0 else score + gaps[0]
+        deviation = float(np.interp(score, JOINT_SCORES, errors))
+        density = float(np.exp(-0.5 * at * at) / np.sqrt(2.0 * np.pi))
+        upper = float(np.exp(-0.5 * 1.645**2) / np.sqrt(2.0 * np.pi)) * deviation
+        count = int(0.0475 / max(upper, 1e-6) ** 2)
+        return Smallest(float(ndtr(-at)), deviation * density, float(ndtr(-scores[-1])), count)
+    nearest = int(np.abs(np.log(table["common/d"] / min(d, 10_000))).argmin())
+    at_columns = [table["columns"].index(name) for name in sorted(wanted)]
+    common = table["common/scores"][nearest][:, at_columns] * SCORE_UNIT
+    common = common[np.isfinite(common).all(axis=1)]
+    worst = common.max(axis=1)
+    pvalue = float((1.0 + np.count_nonzero(worst >= score)) / (len(worst) + 1.0))
+    floor = max(1.0 / (len(worst) + 1.0), float(ndtr(-JOINT_SCORES[-1])))
+    # Smaller p-values than replicates can give, by Bonferroni's inequality.
+    pvalue = min(pvalue, len(wanted) * float(ndtr(-score))) if pvalue < 0.01 else pvalue
+    error = float(np.sqrt(pvalue * (1.0 - pvalue) / len(worst)))
+    return Smallest(pvalue, error, min(floor, pvalue), len(worst))
+
+
+def description() -> str:
+    """Return how the shipped laws were simulated, in words."""
+    most, shapes = _load()["simulated"]
+    return f"up to {int(most):,} replicates at each of {int(shapes)} shapes, smoothed (shipped)"
+
+
+def _weights(
+    ns: NDArray[Any], ds: NDArray[Any], n: int, d: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Vector]:
+    """Return the grid points around (n, d), and the weights of cubic interpolation: (n, d)."""
+    rows, row_weights = _stencil(ns, min(n, float(ns[-1])))
+    columns, column_weights = _stencil(ds, min(d, float(ds[-1])))
+    return rows, columns, np.outer(row_weights, column_weights)
+
+
+def _stencil(grid: NDArray[Any], value: float) -> tuple[NDArray[np.intp], Vector]:
+    """Return four grid points around a value, and Lagrange's weights in their logarithms."""
     exact = np.flatnonzero(grid == value)
     if len(exact):
-        return [exact]
+        return exact, np.ones(1)
     right = int(np.searchsorted(grid, value))
-    starts = ((right - 2, 4), (right - 1, 4), (right - 3, 4), (right - 1, 3), (right - 2, 3))
-    runs = [*starts, (right - 1, 2)]
-    return [
-        np.arange(first, first + size)
-        for first, size in runs
-        if first >= 0 and first + size <= len(grid)
-    ]
-
-
-def _lagrange(points: NDArray[Any], value: int) -> Vector:
-    """Weights of Lagrange's polynomial in logarithms of grid points."""
-    x, at = np.log(points.astype(np.float64)), np.log(value)
-    weights = np.ones(len(x))
-    for j in range(len(x)):
+    first = min(max(right - 2, 0), len(grid) - 4)
+    points = np.arange(first, first + 4)
+    x, at = np.log(grid[points].astype(np.float64)), np.log(value)
+    weights = np.ones(4)
+    for j in range(4):
         others = np.delete(x, j)
         weights[j] = np.prod((at - others) / (x[j] - others))
-    return weights
+    return points, weights
 
 
 @lru_cache(maxsize=1)
 def _load() -> dict[str, Any]:
     with np.load(PATH, allow_pickle=False) as file:
-        table = {name: file[name] for name in file.files}
-    for parameters in ("known", "fitted"):
-        key = f"{parameters}/columns"
-        table[key] = [str(name) for name in table[key]]
+        table: dict[str, Any] = {name: file[name] for name in file.files}
+    for kind in ("slices", "single", "rows"):
+        for name in (f"{kind}/columns", f"{kind}/form"):
+            table[name] = [str(value) for value in table[name]]
+    table["columns"] = table["slices/columns"] + table["rows/columns"]
+    table["sets"] = [frozenset(str(names).split()) for names in table["joint/sets"]]
+    table["common/scores"] = np.where(
+        table["common/scores"] == -128, np.nan, table["common/scores"].astype(np.float64)
+    )
     return table

@@ -33,6 +33,8 @@ ROWS = (
             joint_laws.lognormal_of_varying, "lognormal approximation", rows_per_column=20
         ),
         features=features.henze_zirkler,
+        # Beyond, its law is that of a few nearest pairs, and it detects little.
+        default_columns=64,
         cost="n^2 d",
         sees="most joint shapes in low dimension; little above d = 32",
         reference="Henze & Zirkler 1990",
@@ -62,6 +64,7 @@ ROWS = (
         statistic=skewness.mardia_skewness,
         published=joint_laws.mardia_skewness,
         null_mean=joint_laws.mardia_skewness_mean,
+        null_scale=joint_laws.mardia_skewness_scale,
         cost="n^2 d",
         sees="skewness in any direction, in high dimension too; clusters of unequal weight",
         reference="Mardia 1970",
@@ -72,6 +75,8 @@ ROWS = (
         tail="two-sided",
         published=joint_laws.mardia_kurtosis,
         null_mean=joint_laws.mardia_kurtosis_mean,
+        null_scale=joint_laws.mardia_kurtosis_scale,
+        settles=True,
         work=lambda n, d: 4.0 * n * d,
         cost="n d",
         sees="tails of the row lengths, light and heavy",

@@ -237,10 +237,17 @@ class RowTest(Spec):
     null_mean : callable, optional
         ``(n, d)`` to the exact mean of the statistic under the null, which shipped nulls use
         instead of an interpolated one.
+    null_scale : callable, optional
+        ``(n, d)`` to the limit of its standard deviation under the null.
+    settles : bool
+        Whether the shipped null holds for any number of rows; otherwise a test of many rows is
+        computed from a random subsample.
     mean_law : MeanLaw, optional
         Law that :func:`dmtest.mean_pvalue` uses instead of Monte Carlo.
     work : callable, optional
         ``(n, d)`` to the multiply-adds of one evaluation; by default those of the family.
+    default_columns : int or None
+        Columns up to which a default battery includes it; None if there is no limit.
     """
 
     needs: Needs = field(default="rows", init=False)
@@ -249,9 +256,16 @@ class RowTest(Spec):
     published: RowLaw | None = None
     exact: str = ""
     coloured: bool = False
-    null_mean: Callable[[int, int], float] | None = None
+    null_mean: Callable[[float, int], float] | None = None
+    null_scale: Callable[[float, int], float] | None = None
+    settles: bool = False
     mean_law: MeanLaw | None = None
     work: Callable[[int, int], float] | None = None
+    default_columns: int | None = None
+
+    def suits(self, d: int) -> bool:
+        """Whether a default battery includes it for data with `d` columns."""
+        return self.default_columns is None or d <= self.default_columns
 
     def operations(self, n: int, d: int) -> float:
         """Multiply-adds of one evaluation, roughly, which a budget limits."""

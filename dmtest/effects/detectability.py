@@ -10,7 +10,7 @@ from scipy.optimize import isotonic_regression
 
 from dmtest.battery.rows import rows_of
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.nulls import NullPlan, RowNull, ShippedKey, SliceNull, null_of, slice_count
+from dmtest.calibration.nulls import NullPlan, RowNull, SliceNull, null_of, slice_count
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.data.sample import Sample
 from dmtest.engines.directions import random_directions
@@ -229,13 +229,12 @@ def _null(canonical: Canonical, m: int, spec: OneSampleTest, replicates: int, se
     """Null of that statistic for subsamples of m rows: shape (replicates,)."""
     d = canonical.rows.shape[1]
     plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
-    key = ShippedKey(canonical.parameters, d)
     if isinstance(spec, SliceTest):
         lines = SliceNull.of(canonical.parameters, m, d, slice_count(d), None)
-        (sample,) = null_of(lines, [spec], plan, key)
+        (sample,) = null_of(lines, [spec], plan, shipped=True)
     else:
         rows = RowNull(spec.space, m, rows_of(canonical, spec.space, spec.name)[0].shape[1])
-        (sample,) = null_of(rows, [spec], plan, key)
+        (sample,) = null_of(rows, [spec], plan, shipped=True)
     return sample.values[:, 0]
 
 

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
-from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull
+from dmtest.calibration.nulls import NullPlan, SliceNull
 from dmtest.catalogue.slices import ANDERSON_DARLING
 from dmtest.effects.coordinates import column_name
 from dmtest.engines.slices import Parameters, slice_statistics
@@ -234,8 +234,7 @@ def _test_slices(
         for parameters in _views(fitted):
             values = _anderson_darling(rows, np.ones((1, 1)), parameters)[:, None]
             null = SliceNull.of(parameters, len(rows), 1, 1, None)
-            key = ShippedKey(parameters, 1)
-            (result,) = monte_carlo_slices(values, null, [ANDERSON_DARLING], plan, key)
+            (result,) = monte_carlo_slices(values, null, [ANDERSON_DARLING], plan, shipped=True)
             versions.append((result.pvalue, -float(values[0, 0])))
         pvalue, negative = min(versions)
         pvalues.append(min(1.0, len(versions) * pvalue))

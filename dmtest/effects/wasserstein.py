@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from dmtest.battery.one_sample import Battery
-from dmtest.calibration.nulls import NullPlan, ShippedKey, SliceNull, null_of
+from dmtest.calibration.nulls import NullPlan, SliceNull, null_of
 from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.slices import project
 from dmtest.results.effect_table import SLICED_WASSERSTEIN, WORST_SLICE, Estimates
@@ -60,7 +60,7 @@ def sliced_estimates(
     assert battery.null is not None
     squared = battery.extras[SQUARED_WASSERSTEIN.name]
     n, k = len(canonical.rows), len(squared)
-    null = _null(battery.null, canonical.rows.shape[1], seed)
+    null = _null(battery.null, seed)
     sampling, skewness = _influence(canonical, battery.directions)
     sampling /= battery.null.n
     if shared:
@@ -86,12 +86,11 @@ def sliced_estimates(
     }
 
 
-def _null(null: SliceNull, columns: int, seed: int) -> Vector:
+def _null(null: SliceNull, seed: int) -> Vector:
     """Mean and largest W2^2 over slices of null samples of the data's n: shape (replicates, 2)."""
     rows = min(null.n, NULL_ROWS)
     plan = NullPlan(seed=seed, replicates=NULL_REPLICATES, calibration="monte-carlo")
-    key = ShippedKey(null.parameters, columns)
-    (sample,) = null_of(null.at(rows), [SQUARED_WASSERSTEIN], plan, key)
+    (sample,) = null_of(null.at(rows), [SQUARED_WASSERSTEIN], plan, shipped=True)
     return (sample.values * rows + growth(null.n)) / null.n
 
 

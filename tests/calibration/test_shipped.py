@@ -1,4 +1,4 @@
-"""The shipped nulls: current, complete, and of the right level on and between grid points."""
+"""The shipped nulls: complete, of the right level on and between grid points, without seams."""
 
 from __future__ import annotations
 
@@ -7,87 +7,112 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.special import ndtr, ndtri
 
 import dmtest
 from dmtest.calibration import shipped
-from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.nulls import REVISION, RowNull, SliceNull, replicates_of
-from dmtest.calibration.shipped import RANKED, _lagrange, _stencils, shipped_replicates
+from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
 from dmtest.catalogue.registry import default_battery, find
-from dmtest.catalogue.spec import Spec
+from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.engines.slices import Parameters
 
 pytestmark = pytest.mark.usefixtures("no_cache")
-TARGETS: dict[Parameters, str] = {"fitted": "any-normal", "known": "normal"}
+TARGETS: dict[Parameters, tuple[str, ...]] = {
+    "fitted": ("any-normal",),
+    "known": ("normal", "uniform"),
+}
 
 
-def specs_of(parameters: Parameters) -> list[Spec]:
-    found = [find(name, TARGETS[parameters]) for name in default_battery(TARGETS[parameters])]
-    return [spec for spec in found if spec is not None]
+def specs_of(target: str) -> list[SliceTest | RowTest]:
+    found = [find(name, target) for name in default_battery(target)]
+    return [spec for spec in found if isinstance(spec, SliceTest | RowTest)]
 
 
-def drawn(parameters: Parameters, n: int, d: int, specs: list[Spec], count: int) -> Any:
-    """Simulate what the table stands for: (count, tests, 2)."""
-    out = np.empty((count, len(specs), 2))
-    slices = [j for j, spec in enumerate(specs) if spec.family == "slices"]
-    null = SliceNull.of(parameters, n, d, 1 if d == 1 else shipped.SLICES, None)
-    out[:, slices] = replicates_of(null, [specs[j] for j in slices], {}, count, 99)
-    for space in ("residuals", "normal"):
-        rows = [j for j, spec in enumerate(specs) if spec.space == space]
-        if rows:
-            chosen = [specs[j] for j in rows]
-            out[:, rows] = replicates_of(RowNull(space, n, d), chosen, {}, count, 99)
+def scores(parameters: Parameters, n: int, d: int, count: int) -> dict[str, Any]:
+    """Scores of fresh samples by the shipped laws: for every statistic, (count,)."""
+    out = {}
+    target = TARGETS[parameters][0]
+    for spec in specs_of(target):
+        if not shipped.holds(spec, parameters, n, d):
+            continue
+        if isinstance(spec, SliceTest):
+            null = SliceNull.of(parameters, n, d, 1 if d == 1 else shipped.SLICES, None)
+            values = replicates_of(null, [spec], {}, count, 99)[:, 0]
+            values = spec.at_rows(values, n, shipped.SETTLED_ROWS, parameters == "known")
+        else:
+            values = replicates_of(RowNull(spec.space, n, d), [spec], {}, count, 99)[:, 0]
+        names = shipped.columns_of(spec, parameters)
+        laws = shipped.laws_of(spec, parameters, n, d)
+        for name, law, column in zip(names, laws, values.T, strict=True):
+            out[name] = np.array([max(law.score(v, s) for s in spec.signs) for v in column])
+            if len(spec.signs) > 1:
+                out[name] = -ndtri(2.0 * ndtr(-out[name]))
     return out
 
 
 @pytest.mark.parametrize("parameters", TARGETS)
-def test_the_table_is_of_these_tests_and_of_this_revision(parameters: Parameters) -> None:
-    table = shipped._load()
-    # Otherwise: python -m benchmarks.nulls.build
-    assert int(table["revision"]) == REVISION
-    names = {name.split("/")[0] for name in table[f"{parameters}/columns"]}
-    assert names == {*default_battery(TARGETS[parameters]), "squared-wasserstein"}
-    place = table[f"{parameters}/place"][:, :, 0]
-    assert (~np.isnan(place) == (table["n"][:, None] >= 2 * table["d"])).all()
-    ranks = table[f"{parameters}/ranks"]
-    assert (np.sort(ranks, axis=1) == np.arange(RANKED)[None, :, None]).all()
-
-
-@pytest.mark.parametrize("parameters", TARGETS)
-@pytest.mark.parametrize(("n", "d"), [(27, 2), (60, 5), (150, 12), (400, 1)])
+@pytest.mark.parametrize(("n", "d"), [(27, 2), (60, 5), (150, 12), (400, 1), (150, 70)])
 def test_levels_on_and_between_grid_points(parameters: Parameters, n: int, d: int) -> None:
-    specs, count = specs_of(parameters), 1500
-    table = shipped_replicates(parameters, n, d, specs)
-    assert table is not None
-    observed = drawn(parameters, n, d, specs, count)
-    badness, nulls = [], []
-    for j, spec in enumerate(specs):
-        for side in range(2 if spec.family == "slices" else 1):
-            for sign in spec.signs:
-                badness.append(sign * observed[:, j, side])
-                nulls.append(sign * table[:, j, side])
-    for values, null in zip(badness, nulls, strict=True):
-        pvalues = np.asarray(rank_pvalues(values, null))
-        for level in (0.05, 0.2):
-            error = np.sqrt(level * (1.0 - level) * (1.0 / count + 1.0 / RANKED))
-            assert abs((pvalues <= level).mean() - level) < 4.5 * error
-    together = np.stack(nulls, axis=1)
-    least = [min_p(one, together)[0] for one in np.stack(badness, axis=1)[:500]]
-    error = np.sqrt(0.1 * 0.9 * (1.0 / 500 + 1.0 / RANKED))
-    assert abs(np.mean(np.array(least) <= 0.1) - 0.1) < 4.0 * error
+    """The error of the laws is not counted as noise."""
+    count = 2000
+    found = scores(parameters, n, d, count)
+    joint = np.max(list(found.values()), axis=0)
+    found["global"] = np.array(
+        [-ndtri(shipped.smallest_of(set(found), s, n, d).pvalue) for s in joint]
+    )
+    for name, score in found.items():
+        for level in (0.01, 0.05, 0.2, 0.5):
+            error = np.sqrt(level * (1.0 - level) / count)
+            assert abs((ndtr(-score) <= level).mean() - level) < 4.5 * error, (name, level)
 
 
-def test_what_is_off_the_grid_is_simulated() -> None:
-    specs = specs_of("fitted")
-    for n, d in ((19, 2), (20_000, 2), (1000, 300), (90, 40)):
-        assert shipped_replicates("fitted", n, d, specs) is None
-    kuiper = find("kuiper", "any-normal")
-    assert kuiper is not None
-    assert shipped_replicates("fitted", 100, 2, [kuiper]) is None
-    # The cube's energy is another test by the name of the normal's.
+@pytest.mark.parametrize("target", ["normal", "any-normal", "uniform"])
+@pytest.mark.parametrize(("n", "d"), [(20, 1), (500, 64), (2048, 1024), (10**6, 7)])
+def test_every_default_test_ships(target: str, n: int, d: int) -> None:
+    """Also the law of the smallest p-value of every battery."""
+    parameters: Parameters = "fitted" if target == "any-normal" else "known"
+    # Otherwise: python -m benchmarks.nulls.build
+    specs = [spec for spec in specs_of(target) if isinstance(spec, SliceTest) or spec.suits(d)]
+    assert all(shipped.holds(spec, parameters, n, d) for spec in specs)
+    names = frozenset(name for spec in specs for name in shipped.columns_of(spec, parameters))
+    assert names in shipped._load()["sets"]
+
+
+def test_what_does_not_ship_is_simulated() -> None:
+    henze_zirkler, kuiper = find("henze-zirkler", "any-normal"), find("kuiper", "any-normal")
     cube = find("energy", "uniform")
-    assert cube is not None
-    assert shipped_replicates("known", 100, 2, [cube]) is None
+    assert isinstance(henze_zirkler, RowTest)
+    assert isinstance(kuiper, SliceTest)
+    assert isinstance(cube, RowTest)
+    for n, d in ((19, 2), (1000, 65), (90, 50)):
+        assert not shipped.holds(henze_zirkler, "fitted", n, d)
+    assert not shipped.holds(kuiper, "fitted", 100, 2)
+    # The cube's energy is another test by the name of the normal's.
+    assert not shipped.holds(cube, "known", 100, 2)
+
+
+@pytest.mark.parametrize("target", ["normal", "any-normal"])
+def test_laws_have_no_seams(target: str) -> None:
+    """Neighbouring shapes have neighbouring p-values, at grid points and at limits of n."""
+    parameters: Parameters = "fitted" if target == "any-normal" else "known"
+    for spec in specs_of(target):
+        for d in (2, 20, 63):
+            for n in (200, 2000, 9999, 10_000, 99_999, 10**6):
+                near = [shipped.laws_of(spec, parameters, m, d)[0] for m in (n, n + 1)]
+                middle = near[0].quantiles[[12, 28, 44]]
+                moved = [near[1].score(float(q)) for q in middle]
+                assert_allclose(moved, shipped.SCORES[[12, 28, 44]], atol=0.03)
+
+
+def test_joint_laws_agree_with_common_replicates() -> None:
+    """Two ways to the p-value of the smallest p-value of a set."""
+    specs = specs_of("normal")
+    names = frozenset(name for spec in specs for name in shipped.columns_of(spec, "known"))
+    for score in (1.0, 2.0, 2.6):
+        exact = shipped.smallest_of(names, score, 200, 8)
+        other = shipped.smallest_of(names - {"residuals/henze-zirkler"}, score, 200, 8)
+        assert other.pvalue <= exact.pvalue + 4.0 * other.error
+        assert other.pvalue >= 0.7 * exact.pvalue - 4.0 * other.error
 
 
 def test_interpolation_is_exact_for_cubics_in_the_logarithm() -> None:
@@ -97,25 +122,26 @@ def test_interpolation_is_exact_for_cubics_in_the_logarithm() -> None:
         return 1.0 + np.log(x) - 0.3 * np.log(x) ** 2 + 0.02 * np.log(x) ** 3
 
     for value in (21, 80, 450):
-        for points in _stencils(grid, value):
-            assert grid[points[0]] <= value <= grid[points[-1]]
-            if len(points) == 4:
-                made = _lagrange(grid[points], value) @ cubic(grid[points])
-                assert_allclose(made, cubic(value), rtol=1e-10)
-    assert [list(points) for points in _stencils(grid, 60)] == [[2]]
-    assert _stencils(grid, 501) == []
+        points, weights = shipped._stencil(grid, value)
+        assert grid[points[0]] <= value <= grid[points[-1]]
+        assert_allclose(weights @ cubic(grid[points]), cubic(value), rtol=1e-10)
+    assert [list(part) for part in shipped._stencil(grid, 60)] == [[2], [1.0]]
 
 
 def test_shipped_nulls_need_no_seed_and_no_simulation() -> None:
     x = np.random.default_rng(0).standard_normal((300, 4))
     first, second = (dmtest.run_test(x, "henze-zirkler", rng=seed) for seed in (0, 1))
     assert first.pvalue == second.pvalue
-    assert first.method == f"monte carlo, {RANKED} replicates (shipped)"
+    assert first.method.endswith("smoothed (shipped)")
+    assert first.replicates is not None
+    assert first.replicates > 5000
+    assert first.pvalue_error is not None
+    assert first.pvalue_error < 0.01
     simulated = dmtest.run_test(x, "henze-zirkler", calibration="monte-carlo", rng=0)
     assert "shipped" not in simulated.method
     assert abs(simulated.pvalue - first.pvalue) < 0.08
-    finer = dmtest.run_test(x, "henze-zirkler", replicates=4999, rng=0)
-    assert finer.replicates == 4999
+    finer = dmtest.run_test(x, "henze-zirkler", replicates=10_999, rng=0)
+    assert finer.replicates == 10_999
     assert "shipped" not in dmtest.run_test(x, "henze-zirkler", params={"beta": 1.0}).method
 
 
@@ -123,3 +149,4 @@ def test_many_rows_are_tested_on_a_subsample_that_is_said() -> None:
     x = np.random.default_rng(0).standard_normal((12_000, 2))
     made = dmtest.run_test(x, "mardia-skewness", rng=0)
     assert made.method.endswith("of 10000 of 12000 rows drawn at random (budget=)")
+    assert "at random" not in dmtest.run_test(x, "radius", rng=0).method

@@ -61,7 +61,12 @@ def mardia_skewness(statistic: float, view: RowView) -> float:
     return float(chdtrc(d * (d + 1.0) * (d + 2.0) / 6.0, view.n * statistic / 6.0))
 
 
-def mardia_skewness_mean(n: int, d: int) -> float:
+def mardia_skewness_scale(n: float, d: int) -> float:
+    """Standard deviation in the limit, that of 6/n times a chi-squared variable."""
+    return float(6.0 / n * np.sqrt(d * (d + 1.0) * (d + 2.0) / 3.0))
+
+
+def mardia_skewness_mean(n: float, d: int) -> float:
     """Exact mean under normality (Mardia 1970, 1974): many standard deviations from 0."""
     return d * (d + 2.0) * ((n + 1.0) * (d + 1.0) - 6.0) / ((n + 1.0) * (n + 3.0))
 
@@ -72,6 +77,11 @@ def mardia_kurtosis(statistic: float, view: RowView) -> float:
     return float(2.0 * ndtr(-abs(statistic - mean) / np.sqrt(8.0 * mean / view.n)))
 
 
-def mardia_kurtosis_mean(n: int, d: int) -> float:
+def mardia_kurtosis_scale(n: float, d: int) -> float:
+    """Standard deviation in the limit (Mardia 1970)."""
+    return float(np.sqrt(8.0 * d * (d + 2.0) / n))
+
+
+def mardia_kurtosis_mean(n: float, d: int) -> float:
     """Exact mean under normality (Mardia 1970, 1974): many standard deviations from 0."""
     return d * (d + 2.0) * (n - 1.0) / (n + 1.0)

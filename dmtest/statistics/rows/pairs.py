@@ -80,6 +80,11 @@ def energy_known(view: RowView) -> Asks:
     return (yield from _energy(view, 1.0))
 
 
+def energy_known_mean(n: float, d: int) -> float:
+    """Exact mean under N(0, I), whatever n: E|Z - Z'|."""
+    return float(normal_distance(d))
+
+
 def _energy(view: RowView, scale: float) -> Asks:
     from dmtest.kernels import pairs as kernels
 

@@ -81,6 +81,21 @@ def covariance_law(statistic: float, view: RowView) -> float:
     return float(chdtrc(0.5 * view.d * (view.d + 1.0), statistic))
 
 
+def covariance_ledoit_wolf_mean(n: float, d: int) -> float:
+    """Exact mean under N(0, I), by moments of the Wishart law with n - 1 degrees of freedom."""
+    return 0.5 * d * (d + 1.0) - d / (n - 1.0)
+
+
+def covariance_ledoit_wolf_scale(n: float, d: int) -> float:
+    """Standard deviation of its limit law."""
+    return float(np.sqrt(d * (d + 1.0)))
+
+
+def radius_mean(n: float, d: int) -> float:
+    """Exact mean of A^2, whatever n (Anderson & Darling 1954)."""
+    return 1.0
+
+
 def radius(view: RowView) -> Values:
     """Anderson-Darling A^2 of |x|^2 against the chi-squared with d degrees of freedom."""
     half, n = 0.5 * np.sort(view.squared), view.n
