@@ -222,6 +222,7 @@ def _outcome(
         params=dict(spec.params) | dict(plan.params.get(spec.name, {})),
         seed=plan.seed,
         worst_pvalue=result.worst_pvalue,
+        pvalue_floor=result.floor,
         **facts[spec.name],
     )
 

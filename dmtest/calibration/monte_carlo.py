@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from dmtest.calibration.multiplicity import bonferroni, min_p, monte_carlo_error, rank_pvalues
 from dmtest.calibration.nulls import NullPlan, NullSample, SliceNull, null_of
-from dmtest.calibration.shipped import SETTLED_ROWS
+from dmtest.calibration.shipped import SCORES, SETTLED_ROWS
 from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.engines.slices import Parameters
 from dmtest.errors import InputError
@@ -29,6 +29,8 @@ class PValues:
     replicates : int or None
     error : float or None
         Monte Carlo standard error of `pvalue`.
+    floor : float or None
+        Smallest p-value that the null can give.
     badness : ndarray, shape (m,), or None
         Statistics of the data, larger is worse; None where the p-value is a published one.
     null : ndarray, shape (replicates, m), or None
@@ -46,6 +48,7 @@ class PValues:
     worst_pvalue: float | None = None
     replicates: int | None = None
     error: float | None = None
+    floor: float | None = None
     badness: Vector | None = None
     null: Vector | None = None
     source: tuple[int, bool, bool] | None = None
@@ -145,6 +148,7 @@ def _by_law(values: Vector, signs: Sequence[float], sample: NullSample) -> PValu
         pvalues[1] if len(pvalues) > 1 else None,
         sample.laws[0].equivalent_replicates(),
         errors[0],
+        len(signs) * float(ndtr(-SCORES[-1])),
         source=sample.source,
         scores=dict(zip(sample.columns, scores, strict=True)),
         shape=(sample.rows, sample.d),
@@ -156,7 +160,8 @@ def _pvalues(
 ) -> PValues:
     count = len(draws)
     error = monte_carlo_error(pvalue, count)
-    return PValues(pvalue, sample.method, worst, count, error, badness, draws, sample.source)
+    floor = 1.0 / (count + 1.0)
+    return PValues(pvalue, sample.method, worst, count, error, floor, badness, draws, sample.source)
 
 
 def asymptotic(values: Vector, spec: SliceTest, parameters: Parameters, n: int) -> PValues:

@@ -67,7 +67,7 @@ def report(
     with calibrated p-values, and findings about the data.
 
     The null distributions of the default tests come with dmtest, for 20 rows or more and up to
-    256 columns. Others are simulated, which may take a minute; a later run with the same shape
+    1,024 columns. Others are simulated, which may take a minute; a later run with the same shape
     and seed finds them on disk.
     """
     _check_outputs(file, html, json)

@@ -197,8 +197,13 @@ def _last(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
+def _worst(pvalue: float, outcome: Outcome) -> str:
+    """Return the p-value of the worst slice as text."""
+    return wording.pvalue(pvalue, outcome.replicates, outcome.pvalue_floor)
+
+
 def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) -> TestRow:
-    floored = wording.at_floor(outcome.pvalue, outcome.replicates)
+    floored = wording.at_floor(outcome.pvalue, outcome.replicates, outcome.pvalue_floor)
     error = outcome.pvalue_error
     has_error = error is not None and math.isfinite(error) and error > 0 and not floored
     corrected = wording.pvalue(adjusted)
@@ -208,11 +213,11 @@ def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) ->
         test=wording.clean(outcome.test),
         statistic=wording.number(outcome.statistic, 4),
         reduction="" if outcome.reduction is None else wording.clean(outcome.reduction),
-        pvalue=wording.pvalue(outcome.pvalue, outcome.replicates),
+        pvalue=wording.pvalue(outcome.pvalue, outcome.replicates, outcome.pvalue_floor),
         error=_error(error) if error is not None and has_error else "",
         adjusted=f"≤ {adjusted:.2g}" if floored and adjusted < 1 else corrected,
         worst_slice="" if outcome.worst_slice is None else str(outcome.worst_slice),
-        worst_pvalue="" if worst is None else wording.pvalue(worst, outcome.replicates),
+        worst_pvalue="" if worst is None else _worst(worst, outcome),
         method=wording.clean(outcome.method),
         letter=letter,
         rejects=adjusted <= report.alpha,

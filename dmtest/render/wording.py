@@ -82,16 +82,34 @@ def plural(value: int, one: str, many: str = "") -> str:
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
-def at_floor(value: float, replicates: int | None) -> bool:
-    """Whether a p-value is the smallest that this many replicates can give."""
-    return bool(replicates) and math.isclose(value * ((replicates or 0) + 1), 1, rel_tol=1e-6)
+def at_floor(value: float, replicates: int | None, floor: float | None = None) -> bool:
+    """Whether a p-value is the smallest that its null can give.
+
+    Parameters
+    ----------
+    value : float
+    replicates : int or None
+        Replicates behind it, which give at least 1 / (replicates + 1).
+    floor : float, optional
+        The smallest value, where it is known.
+    """
+    if floor is None:
+        floor = 1.0 / (replicates + 1.0) if replicates else None
+    return floor is not None and math.isclose(value, floor, rel_tol=1e-6)
 
 
-def pvalue(value: float | None, replicates: int | None = None) -> str:
+def _null_of(replicates: int | None, *outcomes: Outcome) -> str:
+    """Return what limits a p-value from below, in words."""
+    if any("(shipped)" in outcome.method for outcome in outcomes):
+        return "the shipped nulls"
+    return f"{count(replicates or 0)} replicates"
+
+
+def pvalue(value: float | None, replicates: int | None = None, floor: float | None = None) -> str:
     """Return a p-value such as 0.0431, ≤ 0.001 (Monte Carlo floor) or < 1e-16."""
     if value is None or math.isnan(value):
         return "not computed"
-    if at_floor(value, replicates):
+    if at_floor(value, replicates, floor):
         return f"≤ {value:.2g}"
     if value < SMALLEST:
         return "< 1e-16"
@@ -108,18 +126,15 @@ def equals(text: str) -> str:
 def evidence(report: Report) -> tuple[str, str]:
     """Return the global p-value as text, and a note on its Monte Carlo floor or error."""
     replicates = fewest(report)
-    if at_floor(report.pvalue, replicates):
-        note = f"the smallest that {count(replicates or 0)} replicates can give"
-        return equals(pvalue(report.pvalue, replicates)), note
     floor, error = report.provenance.pvalue_floor, report.provenance.pvalue_error
-    if floor is not None and math.isclose(report.pvalue, floor, rel_tol=1e-9):
-        note = f"the smallest that {count(replicates or 0)} replicates can give"
+    if at_floor(report.pvalue, replicates, floor) or at_floor(report.pvalue, replicates):
+        note = f"the smallest that {_null_of(replicates, *report.outcomes)} can give"
         return equals(f"≤ {report.pvalue:.2g}"), note
     # The floor of a Holm-type global p-value is the smallest adjusted one.
     for raw, outcome in adjusted_floors(report):
         if math.isclose(report.pvalue, raw, rel_tol=1e-9):
             note = (
-                f"the smallest that {count(outcome.replicates or 0)} replicates and "
+                f"the smallest that {_null_of(outcome.replicates, outcome)} and "
                 f"{plural(len(report.outcomes), 'test')} can give"
             )
             return equals(f"≤ {report.pvalue:.2g}"), note
@@ -144,7 +159,11 @@ def size(report: Report) -> str:
 def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:
     """Return the adjusted p-values below 1 whose raw p-value is at its floor."""
     pairs = zip(report.adjusted, report.outcomes, strict=True)
-    return [(p, o) for p, o in pairs if p < 1 and at_floor(o.pvalue, o.replicates)]
+    return [(p, o) for p, o in pairs if p < 1 and _floored(o)]
+
+
+def _floored(outcome: Outcome) -> bool:
+    return at_floor(outcome.pvalue, outcome.replicates, outcome.pvalue_floor)
 
 
 def fewest(report: Report) -> int | None:

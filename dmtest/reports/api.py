@@ -56,9 +56,9 @@ def report(
         `royston` and `henze-jimenez-gamero-meintanis`). Default: Anderson-Darling,
         D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices; Henze-Zirkler,
         Mardia's skewness and kurtosis and the generalised Shapiro-Wilk of whole rows; radius,
-        covariance and energy where mean and covariance are specified (up to 256 columns, or
-        2,000 rows); and a search for the worst directions on one half of the rows, which are
-        tested on the other.
+        covariance and energy where mean and covariance are specified (up to 1,024 columns,
+        or 2,000 rows; Henze-Zirkler up to 64 columns); and a search for the worst directions on
+        one half of the rows, which are tested on the other.
     alpha : float
         Level of the verdict.
     tolerance : float, optional
@@ -75,9 +75,9 @@ def report(
     directions : array_like, shape (k, d), optional
         Unit vectors to use instead of random directions.
     replicates : int
-        Null samples behind the p-values where the package ships none. It ships 2,000 for the
-        default tests of at least 20 rows and up to 256 columns; beyond 10,000 rows it uses
-        those of 10,000. Simulated nulls are stored on disk: a second report with the same seed
+        Null samples behind the p-values where the package ships none. It ships the laws of the
+        default tests for at least 20 rows and up to 1,024 columns; they are used for up to
+        9,999 replicates. Simulated nulls are stored on disk: a second report with the same seed
         and shape reuses them.
     budget : float, optional
         Multiply-adds that a test over pairs of rows may cost with its replicates; 2e12 by

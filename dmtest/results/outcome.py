@@ -103,6 +103,8 @@ class Outcome:
         Statistic of that slice.
     worst_pvalue : float or None
         Family-wise p-value of the worst slice, calibrated like `pvalue`.
+    pvalue_floor : float or None
+        Smallest p-value that the null can give; None for a published law.
     """
 
     test: str
@@ -122,6 +124,7 @@ class Outcome:
     worst_slice: int | None = None
     worst_statistic: float | None = None
     worst_pvalue: float | None = None
+    pvalue_floor: float | None = None
 
     def rejects(self, alpha: float = 0.05) -> bool:
         """Whether the p-value is at most `alpha`."""

@@ -14,7 +14,6 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import dmtest
-from dmtest.calibration.shipped import RANKED
 from dmtest.catalogue.registry import ROWS, TESTS, default_battery, find
 from dmtest.catalogue.spec import SliceTest
 from dmtest.errors import InputError
@@ -229,10 +228,14 @@ def test_every_outcome_is_filled(test: str, target: str, calibration: Any) -> No
     else:
         shipped = calibration == "auto" and test in default_battery(target)
         shipped &= spec.family != "slices"  # which here are of 4 directions, not of 64
-        count = RANKED if shipped else 99
-        assert made.method == f"monte carlo, {count} replicates" + (" (shipped)" if shipped else "")
-        assert made.replicates == count
+        method = "replicates at each of" if shipped else "monte carlo, 99 replicates"
+        assert method in made.method
+        assert made.method.endswith("(shipped)") == shipped
+        assert made.replicates is not None
+        assert (made.replicates == 99) != shipped
         assert made.pvalue_error is not None
+        assert made.pvalue_floor is not None
+        assert made.pvalue_floor <= made.pvalue
     if spec.family == "slices":
         assert (made.slices, made.reduction) == (4, "mean")
         assert made.worst_slice in range(4)
