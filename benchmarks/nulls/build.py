@@ -197,9 +197,7 @@ class Regression:
         # The error of the place in units of the scale.
         unit = np.array([column.unit(n, d) for n, d in shapes])
         deviation = np.exp(scale) * unit
-        if column.form == "log":
-            place_error = place_error * np.exp(place) / deviation
-        elif column.form == "below one":
+        if column.form in ("log", "below one"):
             place_error = place_error * np.exp(place) / deviation
         quantiles, errors = np.full((m, len(SCORES)), np.nan), np.full((m, len(SCORES)), np.nan)
         finite = np.array([np.isfinite(e) for _, e in column.standard]).sum(axis=0)
@@ -217,7 +215,7 @@ class Regression:
 
 
 def _extrapolate(quantiles: Vector, errors: Vector, supported: NDArray[np.intp]) -> None:
-    """Fill the tails with parabolas in the score through the supported quantiles nearest to them."""
+    """Fill the tails with parabolas in the score, fitted to the nearest supported quantiles."""
     for side in (-1.0, 1.0):
         inner = [j for j in supported if TAIL[0] <= side * SCORES[j] <= TAIL[1]]
         outer = [
@@ -443,8 +441,7 @@ def joint_laws(
 
 def _place(column: Column, place: float, deviation: float, n: int, d: int) -> float:
     """Return the mean of a law from what was regressed."""
-    if column.form == "exact":
-        assert isinstance(column.spec, RowTest) and column.spec.null_mean is not None
+    if isinstance(column.spec, RowTest) and column.spec.null_mean is not None:
         return column.spec.null_mean(n, d)
     if column.form == "ratio":
         return float(place * deviation)

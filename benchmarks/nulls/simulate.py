@@ -4,8 +4,8 @@
 
 A replicate is one sample of N(0, I): all statistics of a row of the file are statistics of one
 sample, so that the file has their joint law. A run that was stopped keeps its complete files; a
-further run simulates what is missing and then adds replicates to every file. ``benchmarks.nulls.build`` smooths the files into the table
-that the package ships.
+further run simulates what is missing and then adds replicates to every file.
+``benchmarks.nulls.build`` smooths the files into the table that the package ships.
 """
 
 from __future__ import annotations

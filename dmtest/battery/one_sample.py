@@ -232,7 +232,7 @@ def _global(results: Sequence[PValues]) -> tuple[JointPValue, str]:
     if not results:
         return JointPValue(1.0, 0, 0, None, None), "no test was run"
     groups: dict[tuple[int, bool, bool], list[tuple[Vector, Vector]]] = {}
-    shipped: dict[tuple[tuple[int, bool, bool], int], dict[str, float]] = {}
+    shipped: dict[tuple[tuple[int, bool, bool], int], dict[str, tuple[float, float]]] = {}
     published: list[float] = []
     for result in results:
         if result.source is None:
@@ -242,7 +242,7 @@ def _global(results: Sequence[PValues]) -> tuple[JointPValue, str]:
         elif result.badness is not None and result.null is not None:
             groups.setdefault(result.source, []).append((result.badness, result.null))
     smallest = [
-        smallest_of(scores, max(scores.values()), source[0], d)
+        smallest_of(scores, *max(scores.values()), source[0], d)
         for (source, d), scores in shipped.items()
     ]
     joint = joint_pvalue(list(groups.values()), published, smallest)

@@ -37,8 +37,9 @@ class PValues:
         The same statistics under the null, for joint calibration with other tests.
     source : tuple or None
         As :attr:`NullSample.source`: tests with equal sources share their null samples.
-    scores : mapping of str to float
-        Names of shipped laws, and normal scores of the p-values by them; empty for other nulls.
+    scores : mapping of str to (float, float)
+        Names of shipped laws, and the normal scores and errors of the p-values by them; empty for
+        other nulls.
     shape : tuple of int
         Rows and columns that the shipped laws are for.
     """
@@ -52,7 +53,7 @@ class PValues:
     badness: Vector | None = None
     null: Vector | None = None
     source: tuple[int, bool, bool] | None = None
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, tuple[float, float]] = field(default_factory=dict)
     shape: tuple[int, int] = (0, 0)
 
 
@@ -150,7 +151,7 @@ def _by_law(values: Vector, signs: Sequence[float], sample: NullSample) -> PValu
         errors[0],
         len(signs) * float(ndtr(-SCORES[-1])),
         source=sample.source,
-        scores=dict(zip(sample.columns, scores, strict=True)),
+        scores=dict(zip(sample.columns, zip(scores, errors, strict=True), strict=True)),
         shape=(sample.rows, sample.d),
     )
 

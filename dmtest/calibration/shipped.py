@@ -152,7 +152,7 @@ def _law(
     return Law(place + scale * np.maximum.accumulate(quantiles), errors)
 
 
-def smallest_of(columns: Collection[str], score: float, n: int, d: int) -> Smallest:
+def smallest_of(columns: Collection[str], score: float, error: float, n: int, d: int) -> Smallest:
     """Return the p-value of the smallest p-value of several statistics of one sample.
 
     Parameters
@@ -161,6 +161,8 @@ def smallest_of(columns: Collection[str], score: float, n: int, d: int) -> Small
         Names of the statistics (`columns_of`).
     score : float
         Normal score of the smallest p-value: ``ndtri(1 - p)``.
+    error : float
+        Standard error of the smallest p-value.
     n, d : int
 
     Returns
@@ -168,33 +170,56 @@ def smallest_of(columns: Collection[str], score: float, n: int, d: int) -> Small
     Smallest
         By the law of this set of statistics, or by scores of common replicates.
     """
-    table = _load()
     wanted = frozenset(columns)
-    score = float(min(score, JOINT_SCORES[-1]))
-    if len(wanted) > 1 and wanted in table["sets"]:
-        position = table["sets"].index(wanted)
-        rows, cells, weights = _weights(table["joint/n"], table["joint/d"], n, d)
-        cell = np.ix_([position], rows, cells)
-        gaps = np.einsum("nd,ndq->q", weights, table["joint/gaps"][cell][0])
-        errors = np.einsum("nd,ndq->q", np.abs(weights), table["joint/errors"][cell][0])
-        scores = np.minimum(JOINT_SCORES + gaps, JOINT_SCORES)
-        at = float(np.interp(score, JOINT_SCORES, scores)) if score >= 0.0 else score + gaps[0]
-        deviation = float(np.interp(score, JOINT_SCORES, errors))
-        density = float(np.exp(-0.5 * at * at) / np.sqrt(2.0 * np.pi))
-        upper = float(np.exp(-0.5 * 1.645**2) / np.sqrt(2.0 * np.pi)) * deviation
-        count = int(0.0475 / max(upper, 1e-6) ** 2)
-        return Smallest(float(ndtr(-at)), deviation * density, float(ndtr(-scores[-1])), count)
-    nearest = int(np.abs(np.log(table["common/d"] / min(d, 10_000))).argmin())
-    at_columns = [table["columns"].index(name) for name in sorted(wanted)]
-    common = table["common/scores"][nearest][:, at_columns] * SCORE_UNIT
-    common = common[np.isfinite(common).all(axis=1)]
-    worst = common.max(axis=1)
-    pvalue = float((1.0 + np.count_nonzero(worst >= score)) / (len(worst) + 1.0))
-    floor = max(1.0 / (len(worst) + 1.0), float(ndtr(-JOINT_SCORES[-1])))
-    # Smaller p-values than replicates can give, by Bonferroni's inequality.
-    pvalue = min(pvalue, len(wanted) * float(ndtr(-score))) if pvalue < 0.01 else pvalue
-    error = float(np.sqrt(pvalue * (1.0 - pvalue) / len(worst)))
-    return Smallest(pvalue, error, min(floor, pvalue), len(worst))
+    if len(wanted) == 1:
+        return _smallest(float(ndtr(-score)), 0.0, float(ndtr(-SCORES[-1])), error, score)
+    sets = _load()["sets"]
+    if wanted in sets:
+        return _by_joint_law(sets.index(wanted), score, error, n, d)
+    return _by_common_replicates(wanted, score, error, d)
+
+
+def _smallest(pvalue: float, error: float, floor: float, own: float, score: float) -> Smallest:
+    """Add the error of the smallest p-value to that of its law."""
+    slope = pvalue / max(float(ndtr(-score)), 1e-12)
+    total = float(np.hypot(error, slope * own))
+    count = int(pvalue * (1.0 - pvalue) / max(total, 1e-9) ** 2)
+    return Smallest(pvalue, total, floor, max(count, 1))
+
+
+def _by_joint_law(position: int, score: float, error: float, n: int, d: int) -> Smallest:
+    """The shipped law of a set, whose score is that of the smallest p-value less a gap."""
+    table = _load()
+    rows, cells, weights = _weights(table["joint/n"], table["joint/d"], n, d)
+    cell = np.ix_(rows, cells)
+    gaps = np.einsum("nd,ndq->q", weights, table["joint/gaps"][position][cell].astype(np.float64))
+    errors = table["joint/errors"][position][cell].astype(np.float64)
+    # More tests than one only make the smallest p-value smaller.
+    scores = np.maximum.accumulate(JOINT_SCORES + np.minimum(gaps, 0.0))
+    # Below a p-value of 1/2 of the smallest one, nothing is evidence.
+    at = float(np.interp(score, JOINT_SCORES, scores)) + min(score, 0.0)
+    deviation = np.interp(score, JOINT_SCORES, np.einsum("nd,ndq->q", np.abs(weights), errors))
+    density = np.exp(-0.5 * at * at) / np.sqrt(2.0 * np.pi)
+    floor = float(ndtr(-scores[-1]))
+    return _smallest(float(ndtr(-at)), float(deviation * density), floor, error, score)
+
+
+def _by_common_replicates(wanted: frozenset[str], score: float, error: float, d: int) -> Smallest:
+    """The share of common replicates whose smallest p-value is as small."""
+    table = _load()
+    nearest = int(np.abs(np.log(table["common/d"] / d)).argmin())
+    positions = [table["columns"].index(name) for name in sorted(wanted)]
+    common = table["common/scores"][nearest][:, positions]
+    worst = common[(common > -128).all(axis=1)].max(axis=1) * SCORE_UNIT
+    as_bad = int(np.count_nonzero(worst >= score))
+    floor = len(wanted) * float(ndtr(-SCORES[-1]))
+    if as_bad < 10:
+        # Too few replicates are as bad: Bonferroni's inequality.
+        pvalue = min(1.0, len(wanted) * float(ndtr(-score)))
+        return _smallest(pvalue, 0.0, floor, error, score)
+    pvalue = (1.0 + as_bad) / (len(worst) + 1.0)
+    spread = float(np.sqrt(pvalue * (1.0 - pvalue) / len(worst)))
+    return _smallest(pvalue, spread, floor, error, score)
 
 
 def description() -> str:
@@ -237,7 +262,4 @@ def _load() -> dict[str, Any]:
             table[name] = [str(value) for value in table[name]]
     table["columns"] = table["slices/columns"] + table["rows/columns"]
     table["sets"] = [frozenset(str(names).split()) for names in table["joint/sets"]]
-    table["common/scores"] = np.where(
-        table["common/scores"] == -128, np.nan, table["common/scores"].astype(np.float64)
-    )
     return table

@@ -58,7 +58,7 @@ def test_levels_on_and_between_grid_points(parameters: Parameters, n: int, d: in
     found = scores(parameters, n, d, count)
     joint = np.max(list(found.values()), axis=0)
     found["global"] = np.array(
-        [-ndtri(shipped.smallest_of(set(found), s, n, d).pvalue) for s in joint]
+        [-ndtri(shipped.smallest_of(set(found), s, 0.0, n, d).pvalue) for s in joint]
     )
     for name, score in found.items():
         for level in (0.01, 0.05, 0.2, 0.5):
@@ -108,11 +108,12 @@ def test_joint_laws_agree_with_common_replicates() -> None:
     """Two ways to the p-value of the smallest p-value of a set."""
     specs = specs_of("normal")
     names = frozenset(name for spec in specs for name in shipped.columns_of(spec, "known"))
+    fewer = names - {"known/epps-pulley/worst"}
     for score in (1.0, 2.0, 2.6):
-        exact = shipped.smallest_of(names, score, 200, 8)
-        other = shipped.smallest_of(names - {"residuals/henze-zirkler"}, score, 200, 8)
+        exact = shipped.smallest_of(names, score, 0.0, 200, 8)
+        other = shipped.smallest_of(fewer, score, 0.0, 200, 8)
         assert other.pvalue <= exact.pvalue + 4.0 * other.error
-        assert other.pvalue >= 0.7 * exact.pvalue - 4.0 * other.error
+        assert other.pvalue >= 0.8 * exact.pvalue - 4.0 * other.error
 
 
 def test_interpolation_is_exact_for_cubics_in_the_logarithm() -> None:
