@@ -284,6 +284,8 @@ def read(folder: Path) -> tuple[dict[tuple[int, int, bool], Vector], dict[str, C
             if not np.isnan(values[0, j]):
                 spec = parts["slices" if name in parts["slices"] else "rows"][name].spec
                 column = parts[kind_of(spec, d)][name]
+                if isinstance(spec, RowTest) and not spec.suits(d):
+                    continue
                 column.add(n, min(d, SLICES) if column.of_slices else d, values[:, j])
     return files, parts
 

@@ -4,7 +4,7 @@
 
 A replicate is one sample of N(0, I): all statistics of a row of the file are statistics of one
 sample, so that the file has their joint law. A run that was stopped keeps its complete files; a
-further run simulates what is missing and then adds replicates to every file.
+further run simulates what is missing, or with --extend adds replicates to every file.
 ``benchmarks.nulls.build`` smooths the files into the table that the package ships.
 """
 
@@ -73,7 +73,7 @@ def replicates(n: int, d: int, rows: bool, first: int, count: int) -> Vector:
     whitened = n >= 2 * width
     drawn = [stream(SEED, f"{n}/{d}/{rows}", first + b) for b in range(count)]
     samples = [rng.standard_normal((width, n), dtype=np.float32) for rng in drawn]
-    white = [whiten_columns(x) if d > 1 else x for x in samples] if whitened else []
+    white = [whiten_columns(x) for x in samples] if whitened else []
     bases = [_basis(k, width, rng) for rng in drawn]
     for parameters, source in zip(KINDS, (samples, white), strict=True):
         if not source:
@@ -125,10 +125,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--extend", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(options.jobs) as pool:
-        shapes = sorted(design(), key=lambda one: path_of(options.folder, *one).exists())
+        shapes = [
+            one for one in design() if options.extend or not path_of(options.folder, *one).exists()
+        ]
         futures = [pool.submit(simulate, options.folder, *one, options.seconds) for one in shapes]
         for future in futures:
             print(future.result(), flush=True)

@@ -33,8 +33,8 @@ ROWS = (
             joint_laws.lognormal_of_varying, "lognormal approximation", rows_per_column=20
         ),
         features=features.henze_zirkler,
-        # Beyond, its law is that of a few nearest pairs, and it detects little.
-        default_columns=64,
+        # Beyond, its law is that of ever fewer nearest pairs, and it detects little.
+        default_columns=32,
         cost="n^2 d",
         sees="most joint shapes in low dimension; little above d = 32",
         reference="Henze & Zirkler 1990",

@@ -57,7 +57,7 @@ def report(
         D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices; Henze-Zirkler,
         Mardia's skewness and kurtosis and the generalised Shapiro-Wilk of whole rows; radius,
         covariance and energy where mean and covariance are specified (up to 1,024 columns,
-        or 2,000 rows; Henze-Zirkler up to 64 columns); and a search for the worst directions on
+        or 2,000 rows; Henze-Zirkler up to 32 columns); and a search for the worst directions on
         one half of the rows, which are tested on the other.
     alpha : float
         Level of the verdict.
