@@ -103,6 +103,10 @@ class Outcome:
         Statistic of that slice.
     worst_pvalue : float or None
         Family-wise p-value of the worst slice, calibrated like `pvalue`.
+    rows : int or None
+        Rows that `statistic` was computed from: fewer than n where a test used a random
+        subsample, or the half that the worst directions were not searched on. Of two samples,
+        the rows of both. None in reports of dmtest versions that did not store it.
     """
 
     test: str
@@ -122,6 +126,7 @@ class Outcome:
     worst_slice: int | None = None
     worst_statistic: float | None = None
     worst_pvalue: float | None = None
+    rows: int | None = None
 
     def rejects(self, alpha: float = 0.05) -> bool:
         """Whether the p-value is at most `alpha`."""
