@@ -65,15 +65,13 @@ def test_no_jump_where_the_source_of_the_null_changes(n: int, d: int) -> None:
     """
     tests = ["anderson-darling", "dagostino-pearson", "kolmogorov-smirnov"]
     tests += ["radius", "covariance-lrt"] if d < n else []
-    for scale in (1.0, 1.0 + 0.5 / np.sqrt(n)):
-        x = scale * np.random.default_rng([6, n, d]).standard_normal((n, d))
-        auto = dmtest.run_tests(x, tests, "normal", rng=0)
-        fresh = dmtest.run_tests(x, tests, "normal", calibration="monte-carlo", rng=1)
-        for one, other in zip(auto, fresh, strict=True):
-            assert_allclose(one.statistic, other.statistic, rtol=0.2)  # other directions
-            if d == 1:
-                error = np.hypot(one.pvalue_error or 0.0, other.pvalue_error or 0.0)
-                assert abs(one.pvalue - other.pvalue) <= 4.5 * error + 0.002, one
+    x = np.random.default_rng([6, n, d]).standard_normal((n, d)) * (1.0 + 0.5 / np.sqrt(n))
+    auto = dmtest.run_tests(x, tests, "normal", rng=0)
+    fresh = dmtest.run_tests(x, tests, "normal", calibration="monte-carlo", rng=0, replicates=499)
+    for one, other in zip(auto, fresh, strict=True):
+        assert_allclose(one.statistic, other.statistic, rtol=1e-9)
+        error = np.hypot(one.pvalue_error or 0.0, other.pvalue_error or 0.0)
+        assert abs(one.pvalue - other.pvalue) <= 4.5 * error + 0.002, one
 
 
 @pytest.mark.parametrize("edge", [2000, 10_000])
@@ -298,7 +296,7 @@ def test_a_row_more_than_r_allows_and_what_a_large_p_means() -> None:
     )
     said = " ".join(str(dmtest.report(x[:200], tests="anderson-darling", rng=0)).split())
     assert "is normal" not in said
-    assert "Compatible" in said
+    assert "No evidence against the target" in said
 
 
 @pytest.mark.parametrize("name", ["mmd", "energy"])
