@@ -39,7 +39,7 @@ def test_one_uniform_column_is_rejected_at_the_level(n: int) -> None:
 
 
 def test_a_new_row_is_refused_with_what_to_do() -> None:
-    """A8, sbi-dev/sbi#1502: does one new observation follow the law of the reference?"""
+    """A8, sbi-dev/sbi#1502: whether one new observation follows the law of the reference."""
     rng = np.random.default_rng(8)
     reference = rng.standard_normal((1000, 32))
     for n, rows in ((1, "1 row of 32 values"), (5, "5 rows of 32 values")):
