@@ -23,6 +23,7 @@ RUNS = Path(__file__).parent / "runs"
 # Headings of pages with several tables.
 PAGES = {
     "checks": "Checks against a baseline",
+    "field": "False alarms that users of other tools reported",
     "monitor": "Monitor",
     "nearness": "Divergence from the target",
     "paper": "The paper's experiments",
@@ -147,7 +148,7 @@ def main() -> None:
     """Write all pages of tables from what is stored."""
     from benchmarks.paper.pictures import write_tables
 
-    for study in ("speed", "level", "power", "decisions"):
+    for study in ("speed", "level", "power", "decisions", "field"):
         write_pages(study)
     write_tables()
     print(f"{len(list(RESULTS.glob('*.md')))} pages in {RESULTS}")

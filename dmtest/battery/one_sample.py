@@ -127,8 +127,8 @@ def run_battery(
         for j, spec in enumerate(slice_tests):
             facts[spec.name] = _slice_facts(values[:, j], spec)
     row_tests = [spec for spec in specs if isinstance(spec, RowTest)]
-    for name, (statistic, result) in run_rows(canonical, row_tests, plan).items():
-        facts[name], pvalues[name] = {"statistic": statistic}, result
+    for name, result_of_rows in run_rows(canonical, row_tests, plan).items():
+        facts[name], pvalues[name] = result_of_rows
     outcomes = [_outcome(spec, pvalues[spec.name], facts, canonical, plan) for spec in specs]
     joint, method = _global(list(pvalues.values()))
     return Battery(
@@ -223,7 +223,7 @@ def _outcome(
         seed=plan.seed,
         worst_pvalue=result.worst_pvalue,
         pvalue_floor=result.floor,
-        **facts[spec.name],
+        **({"rows": n} | facts[spec.name]),
     )
 
 

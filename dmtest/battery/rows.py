@@ -24,8 +24,8 @@ from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows, 
 
 def run_rows(
     canonical: Canonical, specs: Sequence[RowTest], plan: Plan
-) -> dict[str, tuple[float, PValues]]:
-    """Return every test's statistic and p-values, by name.
+) -> dict[str, tuple[dict[str, Any], PValues]]:
+    """Return every test's statistic with the rows that it used, and its p-values, by name.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def run_rows(
         Tests of whole rows, in any space.
     plan : Plan
     """
-    results: dict[str, tuple[float, PValues]] = {}
+    results: dict[str, tuple[dict[str, Any], PValues]] = {}
     for space in dict.fromkeys(spec.space for spec in specs):
         members = [spec for spec in specs if spec.space == space]
         results |= _run_space(canonical, space, members, plan)
@@ -43,7 +43,7 @@ def run_rows(
 
 def _run_space(
     canonical: Canonical, space: Space, specs: Sequence[RowTest], plan: Plan
-) -> dict[str, tuple[float, PValues]]:
+) -> dict[str, tuple[dict[str, Any], PValues]]:
     """Run tests in one space; tests of the same rows share one evaluation."""
     rows, factor = rows_of(canonical, space, specs[0].name)
     n, d = rows.shape
@@ -53,7 +53,7 @@ def _run_space(
         if plan.calibration != "asymptotic":
             workload = workload_of(RowNull(space, n, d), spec, plan, shipped=plan.thrifty)
         jobs.setdefault((workload.mode, workload.rows), []).append((spec, workload))
-    results: dict[str, tuple[float, PValues]] = {}
+    results: dict[str, tuple[dict[str, Any], PValues]] = {}
     for (mode, count), members in jobs.items():
         view_rows, view_factor = rows, factor
         if mode == "subsample":
@@ -64,7 +64,7 @@ def _run_space(
         null = RowNull(space, n, d, _colour(view))
         pvalues = _pvalues(null, view, members, forms, values, plan)
         for (spec, _), (statistic, _), result in zip(members, values, pvalues, strict=True):
-            results[spec.name] = statistic, result
+            results[spec.name] = {"statistic": statistic, "rows": len(view_rows)}, result
     return results
 
 

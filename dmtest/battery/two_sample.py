@@ -11,7 +11,7 @@ import numpy as np
 from dmtest.battery.plan import Plan
 from dmtest.calibration.permutation import PermutationResult, joint_permutation, permute
 from dmtest.catalogue.spec import PoolTest
-from dmtest.data.sample import Sample
+from dmtest.data.sample import MINIMUM_ROWS, Sample
 from dmtest.engines.pool import Pool
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding, Outcome
@@ -86,7 +86,7 @@ def run_comparison(
     joint = joint_permutation(list(details.values()))
     assert joint.error is not None
     outcomes = tuple(
-        _outcome(spec, details[spec.name], sample, reference, plan, note) for spec in specs
+        _outcome(spec, details[spec.name], sample, reference, plan, note, pool) for spec in specs
     )
     return Comparison(
         outcomes=outcomes,
@@ -107,7 +107,10 @@ def _outcome(
     reference: Reference,
     plan: Plan,
     note: str,
+    pool: Pool,
 ) -> Outcome:
+    facts = {"rows": pool.total} | result.drawn.facts
+    facts["rows"] *= BLOCK if reference.rotation else 1
     return Outcome(
         test=spec.name,
         statistic=result.drawn.statistic,
@@ -122,7 +125,7 @@ def _outcome(
         params=result.params,
         seed=plan.seed,
         worst_pvalue=result.worst_pvalue,
-        **result.drawn.facts,
+        **facts,
     )
 
 
@@ -156,6 +159,11 @@ def check_columns(sample: Sample, reference: Sample) -> tuple[Finding, ...]:
     InputError
         If their numbers differ, or their names are the same in another order.
     """
+    if sample.d == 1 and sample.n == reference.d:
+        raise InputError(
+            f"data: has {sample.n} rows of 1 value, as one row of the reference's {reference.d} "
+            f"columns is read; pass shape (n, {reference.d}) with at least {MINIMUM_ROWS} rows."
+        )
     if sample.d != reference.d:
         raise InputError(
             f"reference: has {reference.d} columns and the data have {sample.d}; select the "

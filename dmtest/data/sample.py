@@ -18,10 +18,15 @@ from dmtest.data.inspection import Scan, findings_in, scan
 from dmtest.data.load import read
 from dmtest.data.readers.columns import Columns, rounding
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
+from dmtest.data.structure import structural_findings
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
 MINIMUM_ROWS = 8
+# What to do with fewer rows.
+CURE_OF_FEW = (
+    f"pass at least {MINIMUM_ROWS} rows, or rank single rows among a reference (docs: limits)"
+)
 TEXT = ("text", "convert it with x.astype(float)")
 REFUSED = {  # kind of dtype: its name and the cure
     "O": ("Python objects", "convert it with np.asarray(x, dtype=float)"),
@@ -122,6 +127,8 @@ def as_sample(
     view = x.view()
     view.flags.writeable = False
     irregularities = findings_in(view, summary, loaded.names)
+    repeats = sum(one.count or 0 for one in irregularities if one.code == "duplicate-rows")
+    irregularities += structural_findings(view, loaded.names, repeats)
     findings = (*loaded.findings, *changes, *widening, *irregularities)
     return Sample(view, loaded.names, dtype, loaded.source or None, findings)
 
@@ -141,7 +148,8 @@ def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:
     if n == 0 or d == 0:
         raise InputError(f"data: is empty, shape ({n}, {d}); pass at least {MINIMUM_ROWS} rows")
     if n < MINIMUM_ROWS:
-        raise InputError(f"data: has {n} rows of {d} values; pass at least {MINIMUM_ROWS} rows")
+        rows, values = "row" if n == 1 else "rows", "value" if d == 1 else "values"
+        raise InputError(f"data: has {n} {rows} of {d} {values}; {CURE_OF_FEW}")
     return array
 
 

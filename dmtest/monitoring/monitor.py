@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from dmtest import arguments
-from dmtest.data.sample import as_sample
+from dmtest.data.sample import CURE_OF_FEW, MINIMUM_ROWS, Sample, as_sample
 from dmtest.errors import InputError
 from dmtest.monitoring.betting import Bets, bet_in_words
 from dmtest.results.outcome import Finding
@@ -159,7 +159,7 @@ class Monitor:
         InputError
             If the batch cannot be used; the state is then unchanged.
         """
-        sample = as_sample(batch, key=key, columns=columns)
+        sample = self._read(batch, key, columns)
         if self.d not in (None, sample.d):
             raise InputError(
                 f"batch: has {sample.d} columns; this monitor watches d = {self.d}; choose the "
@@ -179,6 +179,22 @@ class Monitor:
             self.rejected_at = self.n
         self._redistribute()
         return self.state
+
+    def _read(self, batch: Any, key: str | None, columns: Any) -> Sample:
+        """Validate a batch, which messages call by that name."""
+        try:
+            sample = as_sample(batch, key=key, columns=columns)
+        except InputError as error:
+            text = str(error).replace(
+                CURE_OF_FEW, f"join batches until there are at least {MINIMUM_ROWS} rows"
+            )
+            raise InputError(f"batch:{text[5:]}" if text.startswith("data:") else text) from None
+        if sample.d == 1 and sample.n == self.d:
+            raise InputError(
+                f"batch: has {sample.n} rows of 1 value, as one row of the {self.d} columns of "
+                f"this monitor is read; join such rows to shape (n, {self.d}), n >= {MINIMUM_ROWS}."
+            )
+        return sample
 
     def _settle(self, values: dict[str, Vector]) -> None:
         if not self.capital:

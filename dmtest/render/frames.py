@@ -20,7 +20,7 @@ BACKENDS = ("pandas", "polars")
 FIRST = ("test", "statistic", "pvalue", "adjusted")
 TEXTS = ("target", "family", "method", "reduction")
 NUMBERS = ("statistic", "pvalue", "pvalue_error", "worst_statistic", "worst_pvalue")
-COUNTS = ("n", "d", "replicates", "slices", "worst_slice")
+COUNTS = ("n", "d", "replicates", "slices", "worst_slice", "rows")
 
 
 def frame(report: Report, backend: str) -> Any:
@@ -100,6 +100,7 @@ def _tests(report: Report) -> Part:
         name: ("test", array([getattr(o, name) for o in outcomes])) for name in NUMBERS
     }
     variables["adjusted"] = ("test", array(report.adjusted))
+    variables["rows_used"] = ("test", array([o.rows for o in outcomes]))
     variables["method"] = ("test", np.array([o.method for o in outcomes], dtype=np.str_))
     variables["family"] = ("test", np.array([o.family for o in outcomes], dtype=np.str_))
     return variables, {"test": np.array([o.test for o in outcomes], dtype=np.str_)}

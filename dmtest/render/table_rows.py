@@ -72,6 +72,7 @@ class TestRow:
     params: str
     sees: str
     reference: str
+    rows: str
     keys: tuple[Any, ...]
 
 
@@ -224,8 +225,15 @@ def _test_row(report: Report, outcome: Outcome, adjusted: float, letter: str) ->
         params=", ".join(f"{k} {_param(v)}" for k, v in outcome.params.items() if v is not None),
         sees=sees,
         reference=reference,
+        rows=_rows(report, outcome),
         keys=(outcome.test, outcome.statistic, outcome.pvalue, adjusted, worst),
     )
+
+
+def _rows(report: Report, outcome: Outcome) -> str:
+    """Return the rows that a test used; an empty text if it used all."""
+    every = report.n + (report.provenance.reference_rows or 0)
+    return "" if outcome.rows in (None, every) else wording.count(outcome.rows)
 
 
 def _param(value: Any) -> str:

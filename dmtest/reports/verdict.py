@@ -89,6 +89,7 @@ def _search_outcome(directions: Sequence[Direction], canonical: Canonical, targe
             f"Anderson-Darling along {len(directions)} directions chosen on one half of the rows, "
             f"tested on the other, Holm-adjusted"
         ),
+        rows=n - n // 2,
     )
 
 
@@ -105,6 +106,7 @@ def _support_outcome(canonical: Canonical, target: str, seed: int) -> Outcome:
         family=SUPPORT.family,
         method="exact: the target gives such values with probability 0",
         seed=seed,
+        rows=n,
     )
 
 

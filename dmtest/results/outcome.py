@@ -105,6 +105,10 @@ class Outcome:
         Family-wise p-value of the worst slice, calibrated like `pvalue`.
     pvalue_floor : float or None
         Smallest p-value that the null can give; None for a published law.
+    rows : int or None
+        Rows that `statistic` was computed from: fewer than n where a test used a random
+        subsample, or the half that the worst directions were not searched on. Of two samples,
+        the rows of both. None in reports of dmtest versions that did not store it.
     """
 
     test: str
@@ -125,6 +129,7 @@ class Outcome:
     worst_statistic: float | None = None
     worst_pvalue: float | None = None
     pvalue_floor: float | None = None
+    rows: int | None = None
 
     def rejects(self, alpha: float = 0.05) -> bool:
         """Whether the p-value is at most `alpha`."""

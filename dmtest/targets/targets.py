@@ -256,6 +256,13 @@ class Sphere:
 class Product:
     """The law of independent columns, each with a frozen scipy.stats distribution as margin.
 
+    .. warning::
+        The margins have to be fixed before the rows are seen, as for ``scipy.stats.kstest``. With
+        parameters that were *fitted to the same rows* every p-value is too large, often near 1,
+        and a real departure is missed; dmtest cannot know where the numbers come from. Fit on one
+        half of the rows and test the other, or use ``"any-normal"``, which refits in every
+        replicate.
+
     Parameters
     ----------
     margins : distribution or sequence of distributions

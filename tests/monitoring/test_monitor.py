@@ -270,7 +270,7 @@ def test_refusals_name_argument_value_and_cure() -> None:
         "alpha: got 2": lambda: dmtest.Monitor(alpha=2),
         "d: got 0; give a whole number": lambda: dmtest.Monitor("normal", 0),
         "batch: has 2 columns; this monitor watches d = 3": lambda: monitor.update(x[:, :2]),
-        "data: has 5 rows of 3 values": lambda: monitor.update(x[:5]),
+        "batch: has 5 rows of 3 values; join batches": lambda: monitor.update(x[:5]),
         "not finite": lambda: monitor.update(np.where(x > 2.0, np.nan, x)),
         "JSON text holds no monitor of schema 1": lambda: dmtest.Monitor.from_json('{"kind": 1}'),
         "JSON text is incomplete or was changed": lambda: dmtest.Monitor.from_json(changed),

@@ -48,7 +48,7 @@ def classifier(pool: Pool, labels: Labels) -> LabelledStatistic:
         tasks = blocks(len(marks), GROUP)
         for part, group_values in zip(tasks, run_tasks(group, tasks), strict=True):
             values[batch.start + part.start : batch.start + part.stop] = group_values
-    return LabelledStatistic(float(values[0]), values[:, None])
+    return LabelledStatistic(float(values[0]), values[:, None], {"rows": len(index)})
 
 
 def chosen_rows(pool: Pool) -> NDArray[np.intp]:

@@ -17,7 +17,9 @@ class StatisticLoss(torch.nn.Module):
 
     Statistics that grow with n are divided by n. The loss is 1 - W for Shapiro-Wilk and -Francia,
     and log sqrt(2 pi e) - log K for Vasicek, an estimate of the divergence in nats. Every call
-    draws new directions unless `directions` is a tensor.
+    draws new directions unless `directions` is a tensor. Rows have to be independent: of several
+    views of an image, pass one view at a time and average the losses, as LeJEPA does. Its SIGReg is
+    sqrt(2 pi) n times ``StatisticLoss("epps-pulley")``.
 
     Parameters
     ----------

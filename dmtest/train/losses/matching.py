@@ -45,6 +45,16 @@ def sigreg(z: Tensor, directions: Tensor) -> Tensor:
     The knots are 0.625 apart, so the statistic depends on values modulo 16 pi / 5 = 10.05, and its
     gradient points outwards beyond about 5. Embeddings should start with standardised columns.
 
+    To reproduce LeJEPA, call it once for each view and take the mean: the rows of `z` are one view
+    of every image, and *all* views count, global and local ones. With weight lam the loss is
+    ``(1 - lam) * prediction + lam * mean(sigreg(view) for view in views)``, where the prediction
+    error is the mean squared distance of all views from the mean of the global views. Not the same:
+
+    - all views in one `z`: rows of one image are then tested as if they were independent;
+    - global views left out of the regulariser;
+    - ``prediction + w * sigreg``, where the paper's lam is ``w / (1 + w)``;
+    - knots from -3 to 3, as in the authors' minimal example (weight lam = 0.02 there).
+
     Parameters
     ----------
     z : Tensor, shape (n, d)

@@ -47,6 +47,8 @@ class SigReg(Penalty):
 
     The uniform target is matched on normal scale (probability integral transform). Unlike in
     LeJEPA, the coordinate axes can be directions too: their mean is added with its own weight.
+    Rows are f(X) alone, one view of every item; the weight multiplies the statistic divided by n,
+    so LeJEPA's lam with batches of n rows is a weight of about n lam / (1 - lam) here.
     """
 
     def __init__(self, settings: Settings, target: str, seed: int) -> None:
