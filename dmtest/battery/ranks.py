@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmtest.battery.one_sample import Battery, Extras, run_battery
 from dmtest.battery.plan import Plan
@@ -56,7 +58,7 @@ class RankTests:
     outcomes: tuple[Outcome, ...]
     pvalue: float
     columns: Vector
-    counts: np.ndarray
+    counts: NDArray[np.intp]
     cells: Cells
     method: str
     replicates: int
@@ -107,7 +109,7 @@ def run_ranks(sample: Sample, target: Ranks, plan: Plan) -> RankTests:
     )
 
 
-def _statistics(counts: np.ndarray, cells: Cells) -> Vector:
+def _statistics(counts: NDArray[Any], cells: Cells) -> Vector:
     return np.stack([function(counts, cells) for function in FUNCTIONS], axis=1)
 
 
@@ -118,21 +120,22 @@ def _pvalues(observed: Vector, null: Vector) -> tuple[Vector, Vector]:
     replicates are computed once for all columns.
     """
     total = len(null) + 1
-    ordered = np.sort(null, axis=0)
-    worse = np.stack(
-        [len(null) - np.searchsorted(o, v, side="left") for o, v in zip(ordered.T, null.T)], axis=1
-    )
+    ordered = list(np.sort(null, axis=0).T)
+    worse = np.stack([_worse(o, v) for o, v in zip(ordered, null.T, strict=True)], axis=1)
     single, joint = np.empty(observed.shape), np.empty(len(observed))
     for i, values in enumerate(observed):
-        own = np.array(
-            [1 + len(null) - np.searchsorted(o, v, side="left") for o, v in zip(ordered.T, values)]
-        )
+        own = 1 + np.array([_worse(o, v) for o, v in zip(ordered, values, strict=True)])
         ranks = worse + (values >= null)
         smallest, spread = ranks.min(axis=1), np.log(ranks).sum(axis=1)
         tied = (smallest == own.min()) & (spread <= np.log(own).sum() + 1e-9)
         single[i] = own / total
         joint[i] = (1 + np.count_nonzero((smallest < own.min()) | tied)) / total
     return single, joint
+
+
+def _worse(ordered: Vector, values: Vector | float) -> NDArray[np.intp]:
+    """Count the replicates, in order, that are at least as large as each value."""
+    return np.asarray(len(ordered) - np.searchsorted(ordered, values, side="left"))
 
 
 def joined(tests: RankTests, battery: Battery) -> Battery:

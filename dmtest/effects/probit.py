@@ -68,9 +68,13 @@ def probit_fit(counts: NDArray[Any], edges: Vector) -> ProbitFit:
     shift, width = (-FARTHEST, FARTHEST), (-WIDEST, WIDEST)
     no_bias = minimize_scalar(lambda v: loss(0.0, v), bounds=width, method="bounded")
     no_width = minimize_scalar(lambda v: loss(v, 0.0), bounds=shift, method="bounded")
-    start = (float(no_width.x), 0.0), (0.0, float(no_bias.x))
+
+    def joint_loss(v: Vector) -> np.float64:
+        return np.float64(loss(float(v[0]), float(v[1])))
+
+    starts = np.array([[float(no_width.x), 0.0], [0.0, float(no_bias.x)]])
     fits = [
-        minimize(lambda v: loss(*v), s, method="L-BFGS-B", bounds=(shift, width)) for s in start
+        minimize(joint_loss, start, method="L-BFGS-B", bounds=[shift, width]) for start in starts
     ]
     best = min(fits, key=lambda one: float(one.fun))
     bias, log_ratio = (float(v) for v in best.x)

@@ -191,7 +191,7 @@ def cube_rows(canonical: Canonical, count: int) -> NDArray[Any] | None:
     if canonical.cube is None:
         return None
     step = -(-len(canonical.cube) // count)
-    return np.clip(canonical.cube[::step], 0.0, 1.0)
+    return np.asarray(np.clip(canonical.cube[::step], 0.0, 1.0))
 
 
 def spectrum_figure(canonical: Canonical, seed: int) -> SpectrumFigure | None:

@@ -30,6 +30,7 @@ from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.targets.ranks import Ranks
+from dmtest.targets.rounding import at_resolution
 from dmtest.targets.targets import Target
 
 
@@ -66,7 +67,9 @@ def one_sample_report(
     """
     name, seed, progress = target.name, plan.seed, plan.progress
 
-    # 1. Bring the sample to the normal scale of its target.
+    # 1. Bring the sample to the normal scale of its target, at the resolution of its values.
+    resolution = at_resolution(sample, target)
+    sample = resolution.sample
     canonical = target.canonical(sample)
 
     # 2. Compute all tests on shared projections and calibrate them.
@@ -118,11 +121,11 @@ def one_sample_report(
         detectability=power_figure(power),
     )
 
-    # 9. After a rejection, say what is wrong.
-    diagnosis: tuple[Finding, ...] = ()
+    # 9. After a rejection, say what is wrong, the resolution of the values first.
+    diagnosis: tuple[Finding, ...] = resolution.findings if rejected else ()
     if rejected and ranked is not None:
         assert isinstance(target, Ranks)
-        diagnosis = diagnose_ranks(ranked, target, names, alpha)
+        diagnosis += diagnose_ranks(ranked, target, names, alpha)
     if rejected and (ranked is None or specs):
         values = coordinates.values
         evidence = SampleEvidence(
@@ -170,7 +173,11 @@ def one_sample_report(
         adjusted=adjusted,
         effects=effects,
         diagnosis=diagnosis,
-        warnings=(*sections.findings_about(sample, target), *canonical.findings),
+        warnings=(
+            *resolution.findings,
+            *sections.findings_about(sample, target),
+            *canonical.findings,
+        ),
         provenance=facts,
         figures=figures,
     )

@@ -83,8 +83,8 @@ class Certificate:
 
 
 def ranks_section(
-    sample: Sample, target: Ranks, specs: Sequence[OneSampleTest], plan: Plan
-) -> tuple[Sequence[OneSampleTest], Battery, RankTests]:
+    sample: Sample, target: Ranks, specs: tuple[OneSampleTest, ...], plan: Plan
+) -> tuple[tuple[OneSampleTest, ...], Battery, RankTests]:
     """Return the tests of the cube that were run, the battery with the tests of ranks, and these.
 
     The tests of the cube ask whether columns are independent, so they are run on request only.
