@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,9 @@ def run_ranks(sample: Sample, target: Ranks, plan: Plan) -> RankTests:
     cells = Cells.of(target.draws, n)
     counts = cells.counts(target.ranks(sample))
     replicates = min(max(FEWEST, EACH * d - 1), MOST)
-    null = stream(plan.seed, "ranks/null").multinomial(n, cells.probability, size=replicates)
-    observed, values = _statistics(counts, cells), _statistics(null, cells)
-    single, columns = _pvalues(np.abs(observed), np.abs(values))
+    observed = _statistics(counts, cells)
+    null = _null(target.draws, n, replicates, plan.seed)
+    single, columns = _pvalues(np.abs(observed), null)
     method = f"monte carlo, {replicates} multinomial samples, exact at any n"
     method += f"; Bonferroni over {d} columns" if d > 1 else ""
     outcomes = []
@@ -107,6 +108,14 @@ def run_ranks(sample: Sample, target: Ranks, plan: Plan) -> RankTests:
         method=f"min-p over the tests of a column, {method}",
         replicates=replicates,
     )
+
+
+@lru_cache(maxsize=4)
+def _null(draws: int, n: int, replicates: int, seed: int) -> Vector:
+    """Statistics of multinomial samples, larger is worse: shape (replicates, tests)."""
+    cells = Cells.of(draws, n)
+    counts = stream(seed, "ranks/null").multinomial(n, cells.probability, size=replicates)
+    return np.abs(_statistics(counts, cells))
 
 
 def _statistics(counts: NDArray[Any], cells: Cells) -> Vector:
@@ -145,7 +154,8 @@ def joined(tests: RankTests, battery: Battery) -> Battery:
     error = len(tests.columns) * monte_carlo_error(float(tests.columns.min()), tests.replicates)
     if battery.outcomes:
         pvalue = bonferroni([pvalue, battery.pvalue], WEIGHTS)
-        method += "; Bonferroni with the tests of the cube, weights {:g} and {:g}".format(*WEIGHTS)
+        method += f"; Bonferroni with the tests of the cube ({battery.method}), weights "
+        method += "{:g} and {:g}".format(*WEIGHTS)
         floor /= WEIGHTS[0]
         error /= WEIGHTS[0]
     return replace(

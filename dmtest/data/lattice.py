@@ -22,6 +22,8 @@ LOW_BITS, FEW = 13, 64
 # Error of a value on a lattice, in units in the last place, and the largest one in steps.
 ULPS, SLACK = 4.0, 0.05
 FINEST, ROUNDS = 1e-7, 8
+# Values that are not multiples of a coarser step by chance.
+CHANCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,23 @@ def grids_of(x: NDArray[Any]) -> dict[int, Grid]:
     return grids
 
 
+def low_bits(x: NDArray[Any]) -> int | None:
+    """Return the significant bits of all values if they are those of a low precision, else None.
+
+    Float16 held in float32 shows so at any n, also where its steps are no matter. Equal steps and
+    few values are not a precision.
+    """
+    few = np.ascontiguousarray(x[:: -(-len(x) // ROWS)])
+    bits = int(_bits(few).max())
+    if bits > LOW_BITS:
+        return None
+    values = np.unique(few[:, 0]).astype(np.float64)
+    if len(values) <= FEW:
+        return None
+    grid = _grid(values, 0.0, bits)
+    return bits if grid is not None and grid.kind == "bits" else None
+
+
 def _grid(values: NDArray[np.float64], coarse: float, bits: int) -> Grid | None:
     """Return the grid of distinct values in ascending order; None if they have none."""
     largest = float(np.abs(values).max())
@@ -102,7 +121,10 @@ def _grid(values: NDArray[np.float64], coarse: float, bits: int) -> Grid | None:
     # Spacing of numbers with so many bits below the largest value.
     exponent = int(np.frexp(np.nextafter(largest, 0.0))[1])
     spacing = float(np.ldexp(1.0, exponent - bits))
-    if bits <= LOW_BITS and (step is None or step < spacing):
+    # Integers up to 34 without 33 have five bits: a few values may be even by chance.
+    top = np.count_nonzero(np.abs(values) >= np.ldexp(1.0, exponent - 1))
+    finer = step is None or 4.0 * step <= spacing or (step < spacing and top > CHANCE)
+    if bits <= LOW_BITS and finer:
         return Grid("bits", coarse, len(values), bits=bits)
     if step is not None:
         # The origin within the first step from 0, so that lattices of columns can be compared.

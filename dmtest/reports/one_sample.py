@@ -122,7 +122,7 @@ def one_sample_report(
     )
 
     # 9. After a rejection, say what is wrong, the resolution of the values first.
-    diagnosis: tuple[Finding, ...] = resolution.findings if rejected else ()
+    diagnosis: tuple[Finding, ...] = resolution.causes if rejected else ()
     if rejected and ranked is not None:
         assert isinstance(target, Ranks)
         diagnosis += diagnose_ranks(ranked, target, names, alpha)

@@ -122,9 +122,12 @@ def _other(
 
 def _unused(tests: RankTests, target: Ranks) -> Iterator[Finding]:
     """A largest rank far below `draws` in every column: `draws` is probably not the number."""
-    used = int(np.flatnonzero(tests.counts.sum(axis=0)).max()) + 1
-    n = int(tests.counts[0].sum())
-    if used < len(tests.cells.first) and tests.cells.edges[used] ** n < UNUSED:
+    together = tests.counts.mean(axis=0)
+    used, n = int(np.flatnonzero(together).max()) + 1, int(tests.counts[0].sum())
+    unused = 1.0 - tests.cells.edges[used]
+    # Posteriors that are too wide leave out both ends.
+    mirrored = together[tests.cells.edges[1:] <= unused + 1e-9].sum() > 0.5 * n * unused
+    if mirrored and used < len(tests.cells.first) and tests.cells.edges[used] ** n < UNUSED:
         largest = int(tests.cells.first[used]) - 1
         yield Finding(
             "unused-ranks",

@@ -9,7 +9,7 @@ for a normal one, and the finding is all that is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from dmtest.data.lattice import Grid, grids_of
+from dmtest.data.lattice import Grid, grids_of, low_bits
 from dmtest.data.readers.columns import listing
 from dmtest.data.sample import Sample
 from dmtest.results.outcome import Finding
@@ -46,11 +46,14 @@ class Resolution:
     sample : Sample
         The sample, with values drawn anew within their cells where that was possible.
     findings : tuple of Finding
-        What the resolution is, and what was done or is to be done; empty where it is no matter.
+        What the resolution is, and what was done or is to be done.
+    causes : tuple of Finding
+        Those that could explain a mismatch, or that it has to be read with.
     """
 
     sample: Sample
     findings: tuple[Finding, ...] = ()
+    causes: tuple[Finding, ...] = ()
 
 
 def at_resolution(sample: Sample, target: Target) -> Resolution:
@@ -59,16 +62,16 @@ def at_resolution(sample: Sample, target: Target) -> Resolution:
         return Resolution(sample)
     grids = grids_of(sample.x)
     if not grids:
-        return Resolution(sample)
+        return Resolution(sample, tuple(_held(sample)))
     if isinstance(target, Uniform):
         grids = {j: _ranked(grid, sample, target, j) for j, grid in grids.items()}
     redraws = _redraws(sample, target, grids)
     x = None if redraws is None else _drawn(sample, grids, redraws)
     findings = tuple(_findings(sample, target, grids, x is not None))
     if x is None:
-        return Resolution(_without(sample, findings, grids), findings)
+        return Resolution(_without(sample, findings, grids), findings, findings)
     x.flags.writeable = False
-    return Resolution(replace(_without(sample, findings, grids), x=x), findings)
+    return Resolution(replace(_without(sample, findings, grids), x=x), findings, findings)
 
 
 def _without(sample: Sample, findings: tuple[Finding, ...], grids: Mapping[int, Grid]) -> Sample:
@@ -305,6 +308,23 @@ def _findings(
     return findings
 
 
+def _held(sample: Sample) -> Iterator[Finding]:
+    """Values of a low precision in a type of a higher one, whose steps are no matter at this n."""
+    bits = low_bits(sample.x)
+    if bits is None or any(finding.code == "low-precision" for finding in sample.findings):
+        return
+    text = (
+        f"Values have {bits} significant bits{_precision(bits)}: at {sample.n:,} rows their steps "
+        f"are too small to matter; save float32 for more rows."
+    )
+    yield Finding("low-precision", text)
+
+
+def _precision(bits: int) -> str:
+    name = PRECISIONS.get(bits)
+    return f", those of {name}, whatever type holds them" if name else ""
+
+
 def _code(sample: Sample, grid: Grid) -> str:
     if isinstance(grid, RankGrid):
         return "ranks"
@@ -326,9 +346,7 @@ def _columns(columns: list[int], sample: Sample) -> str:
 
 def _described(code: str, grid: Grid) -> str:
     if code == "low-precision":
-        name = PRECISIONS.get(grid.bits)
-        held = f"{grid.bits} significant bits"
-        return f"have {held}" + (f", those of {name}, whatever type holds them" if name else "")
+        return f"have {grid.bits} significant bits{_precision(grid.bits)}"
     if code == "few-values":
         return f"are only {grid.distinct} different ones"
     if code == "integer-data":
