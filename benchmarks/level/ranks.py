@@ -40,12 +40,12 @@ def shares(pvalues: list[float]) -> dict[str, float]:
 
 
 def correct_ranks(draws: int, d: int, n: int, runs: int) -> dict[str, Any]:
-    """Measure the size on correct ranks of independent columns; a new null for every run."""
+    """Measure the size on correct ranks of independent columns; a new null every 100 runs."""
     rng = np.random.default_rng([draws, d, n])
     target, pvalues = Ranks(draws), []
     for run in range(runs):
         sample = as_sample(rng.integers(0, draws + 1, (n, d)))
-        pvalues.append(run_ranks(sample, target, Plan(target=target.name, seed=run // 25)).pvalue)
+        pvalues.append(run_ranks(sample, target, Plan(target=target.name, seed=run // 100)).pvalue)
     return {"draws": draws, "columns": d, "rows": n, "runs": runs} | shares(pvalues)
 
 
@@ -125,11 +125,15 @@ def samples() -> dict[str, tuple[str, Callable[[np.random.Generator], np.ndarray
     return cases
 
 
-def ranks_part(runs: int) -> None:
-    """Measure correct and wrong ranks, 1,000 rows each."""
+def correct_part(runs: int) -> None:
+    """Measure correct ranks, 1,000 rows each."""
     rows = [correct_ranks(draws, d, 1000, runs) for draws in (5, 20, 100) for d in (1, 8)]
     notes = f"Global p-value of `Ranks(draws)`, {runs:,} runs each, independent columns."
     print(write("ranks", "ranks/correct", "Correct ranks", rows, notes))
+
+
+def wrong_part(runs: int) -> None:
+    """Measure ranks of wrong posteriors, 1,000 rows each."""
     rows = [wrong_ranks(kind, draws, 1000, runs) for kind in POSTERIORS for draws in (5, 20, 100)]
     notes = (
         "1,000 ranks of normal posteriors, whose standard deviation is 0.8 or 1.25 times the right "
@@ -158,13 +162,15 @@ def rounded_part(runs: int, smallest: int, largest: int) -> None:
 def main() -> None:
     """Run one part of the study."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("ranks", "rounded"))
+    parser.add_argument("part", choices=("correct", "wrong", "rounded"))
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--smallest", type=int, default=0, help="rows of the smallest sample")
     parser.add_argument("--largest", type=int, default=2000, help="rows of the largest sample")
     options = parser.parse_args()
-    if options.part == "ranks":
-        ranks_part(options.runs)
+    if options.part == "correct":
+        correct_part(options.runs)
+    elif options.part == "wrong":
+        wrong_part(options.runs)
     else:
         rounded_part(options.runs, options.smallest, options.largest)
 
