@@ -143,12 +143,11 @@ def wrong_part(runs: int) -> None:
     print(write("ranks", "ranks/wrong", "Wrong posteriors", rows, notes))
 
 
-def rounded_part(runs: int, smallest: int, largest: int) -> None:
+def rounded_part(runs: int, only: str) -> None:
     """Measure exact samples that were rounded, and add them to those that are stored."""
     rows = {row["sample"]: row for row in stored_rows("ranks", "ranks/rounded")}
     for name, (target, draw) in samples().items():
-        n = int(name.split("n = ")[1].split(",")[0]) if "n = " in name else 1000
-        if smallest <= n <= largest:
+        if only in name:
             rows[name] = rounded(name, draw, target, runs)
             notes = (
                 "Exact samples that were rounded, and correct ranks as a user of `uniform` passes "
@@ -164,15 +163,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("correct", "wrong", "rounded"))
     parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--smallest", type=int, default=0, help="rows of the smallest sample")
-    parser.add_argument("--largest", type=int, default=2000, help="rows of the largest sample")
+    parser.add_argument("--only", default="", help="part of the names of the samples to run")
     options = parser.parse_args()
     if options.part == "correct":
         correct_part(options.runs)
     elif options.part == "wrong":
         wrong_part(options.runs)
     else:
-        rounded_part(options.runs, options.smallest, options.largest)
+        rounded_part(options.runs, options.only)
 
 
 if __name__ == "__main__":
