@@ -27,6 +27,7 @@ PAGES = {
     "monitor": "Monitor",
     "nearness": "Divergence from the target",
     "paper": "The paper's experiments",
+    "ranks": "Ranks and rounded samples",
     "speed": "Speed and memory",
     "two-samples": "Two samples",
 }
@@ -148,7 +149,7 @@ def main() -> None:
     """Write all pages of tables from what is stored."""
     from benchmarks.paper.pictures import write_tables
 
-    for study in ("speed", "level", "power", "decisions", "field"):
+    for study in ("speed", "level", "ranks", "power", "decisions", "field"):
         write_pages(study)
     write_tables()
     print(f"{len(list(RESULTS.glob('*.md')))} pages in {RESULTS}")

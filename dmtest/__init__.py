@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dmtest.results.check import CheckResult, CheckRow
     from dmtest.results.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.results.report import Report
+    from dmtest.targets.ranks import Ranks
     from dmtest.targets.reference import Reference
     from dmtest.targets.targets import AnyNormal, Normal, Product, Sphere, Uniform
 
@@ -46,6 +47,7 @@ __all__ = [
     "Normal",
     "Outcome",
     "Product",
+    "Ranks",
     "Reference",
     "Report",
     "Sphere",
@@ -83,6 +85,7 @@ _HOMES = {
     "dmtest.results.check": ("CheckResult", "CheckRow"),
     "dmtest.results.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.results.report": ("Report",),
+    "dmtest.targets.ranks": ("Ranks",),
     "dmtest.targets.reference": ("Reference",),
     "dmtest.targets.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
 }

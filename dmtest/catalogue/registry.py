@@ -13,7 +13,8 @@ from dmtest.catalogue.spec import ALL, OneSampleTest, PoolTest, RowTest, SliceTe
 from dmtest.errors import InputError
 from dmtest.results.targets import NAMED
 
-TARGETS = (*ALL, *(target.name for target in NAMED if not target.normal_scale))
+TARGETS = (*ALL, *(t.name for t in NAMED if not t.normal_scale and not t.borrows))
+BORROWED = {target.name: target.borrows for target in NAMED if target.borrows}
 ROWS: tuple[Spec, ...] = (
     *slices.ROWS,
     *fitted.ROWS,
@@ -119,17 +120,19 @@ def list_tests(target: str | None = None) -> list[Spec]:
     Parameters
     ----------
     target : str, optional
-        ``"normal"``, ``"any-normal"``, ``"uniform"``, ``"product"``, ``"sphere"`` or
+        ``"normal"``, ``"any-normal"``, ``"uniform"``, ``"product"``, ``"sphere"``, ``"ranks"`` or
         ``"reference"`` (two samples).
     """
+    target = BORROWED.get(target, target) if isinstance(target, str) else target
     if target is not None and target not in TARGETS:
         raise InputError(f"target: got {target!r}; tests are listed for {', '.join(TARGETS)}.")
     return [row for row in ROWS if target is None or target in row.targets]
 
 
 def hypothesis(name: str) -> str:
-    """Return the catalogue's name of a target: without parameters in brackets."""
-    return name.split("(")[0]
+    """Return the catalogue's name of a target: without parameters, or that of whose tests apply."""
+    kind = name.split("(")[0]
+    return BORROWED.get(kind, kind)
 
 
 def names_of(tests: str | Iterable[str] | None) -> str | list[str] | None:

@@ -35,4 +35,30 @@ SUPPORT = Spec(
     reference="",
 )
 
-ROWS: tuple[Spec, ...] = (SQUARED_WASSERSTEIN, WORST_DIRECTION, SUPPORT)
+
+def _rank_test(name: str, sees: str, reference: str) -> Spec:
+    return Spec(
+        name=name,
+        family="sums",
+        space="cube",
+        needs="values",
+        targets=("ranks",),
+        cost="n d",
+        sees=sees,
+        reference=reference,
+    )
+
+
+# Exact tests of the counts of ranks, column by column: statistics/counts.py.
+RANK_TESTS = (
+    _rank_test("rank-mean", "bias: ranks too low or too high", "Hajek & Sidak 1967"),
+    _rank_test("rank-spread", "U-shaped and hump-shaped ranks", "Hajek & Sidak 1967"),
+    _rank_test(
+        "rank-anderson-darling",
+        "any departure of the cdf of ranks",
+        "Choulakian, Lockhart & Stephens 1994",
+    ),
+    _rank_test("rank-chi-squared", "any departure of the histogram of ranks", "Pearson 1900"),
+)
+
+ROWS: tuple[Spec, ...] = (SQUARED_WASSERSTEIN, WORST_DIRECTION, SUPPORT, *RANK_TESTS)

@@ -48,6 +48,7 @@ def report(
     target: options.Target = options.NORMAL,
     low: options.Low = None,
     high: options.High = None,
+    draws: options.Draws = None,
     alpha: options.Alpha = 0.05,
     tolerance: options.Tolerance = None,
     seed: options.Seed = 0,
@@ -75,7 +76,7 @@ def report(
 
     result = dmtest.report(
         file,
-        _target(target, low, high),
+        _target(target, low, high, draws),
         tests=tests,
         alpha=alpha,
         tolerance=tolerance,
@@ -87,8 +88,9 @@ def report(
         columns=_columns(columns),
         nonfinite=nonfinite.value,
     )
-    given: dict[str, Any] = {"target": target, "low": low, "high": high, "alpha": alpha}
+    given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
     given |= {
+        "alpha": alpha,
         "tolerance": tolerance,
         "seed": seed,
         "tests": tests,
@@ -109,6 +111,7 @@ def check(
     target: options.SameTarget = None,
     low: options.Low = None,
     high: options.High = None,
+    draws: options.Draws = None,
     alpha: options.CheckAlpha = None,
     tolerance: options.Tolerance = None,
     tests: options.Tests = None,
@@ -139,9 +142,9 @@ def check(
 
     _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
     boxed = low is not None or high is not None
-    law = target or (options.UNIFORM if boxed else None)
+    law = target or (options.UNIFORM if boxed else options.RANKS if draws else None)
     data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
-    data |= {"target": None if law is None else _target(law, low, high), "rng": seed}
+    data |= {"target": None if law is None else _target(law, low, high, draws), "rng": seed}
     data |= {"progress": False if quiet else None}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
@@ -355,7 +358,18 @@ def _check_outputs(
             raise InputError(f"{option}: {path!r} is the input; choose another file")
 
 
-def _target(name: TargetName, low: float | None, high: float | None) -> TargetLike:
+def _target(
+    name: TargetName, low: float | None, high: float | None, draws: int | None
+) -> TargetLike:
+    if (draws is None) == (name is options.RANKS):
+        raise InputError(
+            f"--draws is for --target ranks, which needs it; got --target {name}"
+            + ("" if draws is None else f" --draws {draws}")
+        )
+    if draws is not None and low is None and high is None:
+        from dmtest.targets.ranks import Ranks
+
+        return Ranks(draws)
     if low is None and high is None:
         return name.value
     if name is not options.UNIFORM:

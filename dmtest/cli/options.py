@@ -12,15 +12,16 @@ from dmtest.results.targets import NAMED
 
 
 class TargetName(StrEnum):
-    """The targets that can be named on a command line: those that a name alone makes."""
+    """The targets that a command line can make: by a name, or by a name and one option."""
 
     _ignore_ = "target"
     for target in NAMED:
-        if target.kind:
+        if target.kind or target.takes:
             vars()[target.name] = target.name
 
 
 NORMAL, UNIFORM = TargetName("normal"), TargetName("uniform")
+RANKS = TargetName("ranks")
 
 
 class OnNonfinite(StrEnum):
@@ -98,8 +99,8 @@ Target = Annotated[
     TargetName,
     _option(
         None,
-        "The law that the rows should follow: N(0, I), some normal N(m, S), or the uniform on a "
-        "box or on the unit sphere.",
+        "The law that the rows should follow: N(0, I), some normal N(m, S), the uniform on a "
+        "box or on the unit sphere, or ranks 0 to --draws, each equally likely.",
     ),
 ]
 Low = Annotated[
@@ -107,6 +108,13 @@ Low = Annotated[
 ]
 High = Annotated[
     float | None, _option("NUMBER", "Upper end of the uniform box in every column (default 1).")
+]
+Draws = Annotated[
+    int | None,
+    _option(
+        "INTEGER",
+        "With --target ranks: the number of draws that each true value was ranked among.",
+    ),
 ]
 Alpha = Annotated[
     float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
@@ -313,6 +321,7 @@ Examples:
   dmtest report z.npz --key embeddings --json - | jq .pvalue
   dmtest report z.csv --columns 0:16 --nonfinite drop
   dmtest report u.parquet --target uniform --low -1 --high 1
+  dmtest report ranks.csv --target ranks --draws 100
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
   dmtest report z.npy --tolerance 0.05
   dmtest report z.npy --quiet || echo 'not N(0, I)'

@@ -16,6 +16,7 @@ from dmtest.errors import InputError
 from dmtest.monitoring.betting import Bets, bet_in_words
 from dmtest.results.outcome import Finding
 from dmtest.runtime.typing import Vector
+from dmtest.targets.ranks import Ranks
 from dmtest.targets.targets import Target, TargetLike, as_target
 
 # Share of the capital that is not bet, so the bets can lose no more than the rest (before the
@@ -165,7 +166,17 @@ class Monitor:
                 f"batch: has {sample.d} columns; this monitor watches d = {self.d}; choose the "
                 f"same with columns=..., or begin another."
             )
-        canonical = self.target.canonical(sample)
+        target = self.target
+        if isinstance(target, Ranks):
+            if sample.d > 1 and not target.independent:
+                raise InputError(
+                    f"target: a monitor bets on columns jointly, and the ranks of {sample.d} "
+                    f"quantities may depend on each other; watch each with a monitor of its own, "
+                    f"or pass Ranks({target.draws}, independent=True)."
+                )
+            # The next batch may not reuse steps that earlier ones have made known.
+            target = target.randomised(self.batches)
+        canonical = target.canonical(sample)
         if self.bets is None:
             self.bets = Bets(sample.d)
         if self.probe is None:

@@ -197,6 +197,10 @@ def two_samples(report: Report) -> bool:
 
 def target(name: str) -> str:
     """Return the hypothesis in words."""
+    if name.startswith("ranks("):
+        draws, _, independent = name[6:-1].partition(", ")
+        columns = " in independent columns" if independent else ""
+        return f"the uniform distribution on the ranks 0 to {clean(draws)}{columns}"
     return TARGETS.get(name, clean(name))
 
 

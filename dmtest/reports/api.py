@@ -49,8 +49,9 @@ def report(
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube) or ``"sphere"``
         (the unit sphere); or an object: :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`,
-        :class:`~dmtest.Product`, :class:`~dmtest.Sphere`, or :class:`~dmtest.Reference` (another
-        sample, as in :func:`compare`).
+        :class:`~dmtest.Product`, :class:`~dmtest.Sphere`, :class:`~dmtest.Ranks` (ranks of
+        simulation-based calibration), or :class:`~dmtest.Reference` (another sample, as in
+        :func:`compare`).
     tests : str or iterable of str, optional
         Names of tests (:func:`list_tests`), or ``"all"`` (except tests limited to few rows:
         `royston` and `henze-jimenez-gamero-meintanis`). Default: Anderson-Darling,
@@ -107,7 +108,10 @@ def report(
 
     1. Validate the arguments and the sample. Rows with values that are not finite are an error,
        or are dropped on request.
-    2. Bring the sample to normal scale, on which the target is N(0, I): ``"normal"`` as it is,
+    2. Look for equal steps and few significant bits. Where the steps matter and are small, draw
+       every value anew within its cell, as the target has it there: tests are then of the rounded
+       values against the rounded target.
+       Bring the sample to normal scale, on which the target is N(0, I): ``"normal"`` as it is,
        ``"any-normal"`` whitened, ``"uniform"`` by normal quantiles.
     3. Compute all tests, those of slices on shared random projections.
     4. Calibrate each test by its null: published, shipped, or simulated by the same computation.

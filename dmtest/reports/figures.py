@@ -29,7 +29,6 @@ from dmtest.results.figures import (
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.targets import Target, Uniform
 
 # Most quantiles of a slice; most columns with a histogram.
 POINTS, SHOWN = 161, 12
@@ -187,12 +186,12 @@ def coordinate_figures(
     return tuple(figures)
 
 
-def cube_rows(x: NDArray[Any], target: Target, count: int) -> NDArray[Any] | None:
+def cube_rows(canonical: Canonical, count: int) -> NDArray[Any] | None:
     """Return `count` rows in the unit cube, for a uniform target; None for others."""
-    if not isinstance(target, Uniform):
+    if canonical.cube is None:
         return None
-    step = -(-len(x) // count)
-    return np.clip((x[::step] - target.low) / (target.high - target.low), 0.0, 1.0)
+    step = -(-len(canonical.cube) // count)
+    return np.asarray(np.clip(canonical.cube[::step], 0.0, 1.0))
 
 
 def spectrum_figure(canonical: Canonical, seed: int) -> SpectrumFigure | None:

@@ -24,10 +24,13 @@ from dmtest.reports.figures import (
     slice_figures,
     spectrum_figure,
 )
+from dmtest.reports.ranks import diagnose_ranks
 from dmtest.reports.verdict import combine, verdict_of
 from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
+from dmtest.targets.ranks import Ranks
+from dmtest.targets.rounding import at_resolution
 from dmtest.targets.targets import Target
 
 
@@ -64,16 +67,22 @@ def one_sample_report(
     """
     name, seed, progress = target.name, plan.seed, plan.progress
 
-    # 1. Bring the sample to the normal scale of its target.
+    # 1. Bring the sample to the normal scale of its target, at the resolution of its values.
+    resolution = at_resolution(sample, target)
+    sample = resolution.sample
     canonical = target.canonical(sample)
 
     # 2. Compute all tests on shared projections and calibrate them.
     specs = chosen_tests(tests, hypothesis(name), canonical, plan)
-    battery = run_battery(canonical, specs, plan, describe_slices())
+    ranked = None
+    if isinstance(target, Ranks) and tests is None:
+        specs, battery, ranked = sections.ranks_section(sample, target, specs, plan)
+    else:
+        battery = run_battery(canonical, specs, plan, describe_slices())
 
     # 3. Search for the worst directions on one half of the rows, test them on the other.
     directions = []
-    if tests is None:
+    if tests is None and (ranked is None or specs):
         directions = sections.directions_section(canonical, plan.replicates, seed)
 
     # 4. Combine: min-p over the battery, Bonferroni with the search; Holm for single tests.
@@ -102,7 +111,7 @@ def one_sample_report(
 
     # 8. Compute the numbers behind the figures.
     coordinates = describe_coordinates(sample.x if target.fitted else canonical.rows, target.fitted)
-    names, cube = sample.names, cube_rows(sample.x, target, coordinates.m)
+    names, cube = sample.names, cube_rows(canonical, coordinates.m)
     figures = Figures(
         slices=slice_figures(canonical, battery, names, seed),
         coordinates=coordinate_figures(coordinates, cube, names),
@@ -112,9 +121,12 @@ def one_sample_report(
         detectability=power_figure(power),
     )
 
-    # 9. After a rejection, say what is wrong.
-    diagnosis: tuple[Finding, ...] = ()
-    if rejected:
+    # 9. After a rejection, say what is wrong, the resolution of the values first.
+    diagnosis: tuple[Finding, ...] = resolution.causes if rejected else ()
+    if rejected and ranked is not None:
+        assert isinstance(target, Ranks)
+        diagnosis += diagnose_ranks(ranked, target, names, alpha)
+    if rejected and (ranked is None or specs):
         values = coordinates.values
         evidence = SampleEvidence(
             names=names,
@@ -127,7 +139,7 @@ def one_sample_report(
             kurtosis=battery.extras["kurtosis"],
             norms=np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)),
         )
-        diagnosis = diagnose(evidence)
+        diagnosis += diagnose(evidence)
 
     # 10. Decide, and collect the facts of the run.
     facts = replace(
@@ -161,7 +173,11 @@ def one_sample_report(
         adjusted=adjusted,
         effects=effects,
         diagnosis=diagnosis,
-        warnings=(*sample.findings, *canonical.findings),
+        warnings=(
+            *resolution.findings,
+            *sections.findings_about(sample, target),
+            *canonical.findings,
+        ),
         provenance=facts,
         figures=figures,
     )

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmtest._version import __version__
-from dmtest.battery.one_sample import Battery
+from dmtest.battery.one_sample import Battery, run_battery
+from dmtest.battery.plan import Plan
+from dmtest.battery.ranks import RankTests, joined, merged_battery, run_ranks
 from dmtest.catalogue.registry import TESTS, describe, find
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.data.sample import Sample
@@ -28,13 +30,14 @@ from dmtest.effects.profile import (
     upper_bound,
 )
 from dmtest.effects.shape import shape_estimates
-from dmtest.effects.wasserstein import sliced_estimates
+from dmtest.effects.wasserstein import describe_slices, sliced_estimates
 from dmtest.errors import InputError
 from dmtest.results.effect_table import Estimates, effects_of
-from dmtest.results.outcome import Effect, Outcome
+from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Description, Provenance
 from dmtest.runtime.parallel import Progress
 from dmtest.targets.canonical import Canonical
+from dmtest.targets.ranks import Ranks
 from dmtest.targets.targets import Target
 
 # Most rows of density estimates in a report, and of its search for directions.
@@ -77,6 +80,28 @@ class Certificate:
         if self.holds or room <= 0.0 or not np.isfinite(self.high):
             return None
         return int(np.ceil(self.n * ((self.high - self.lower) / room) ** 2))
+
+
+def ranks_section(
+    sample: Sample, target: Ranks, specs: tuple[OneSampleTest, ...], plan: Plan
+) -> tuple[tuple[OneSampleTest, ...], Battery, RankTests]:
+    """Return the tests of the cube that were run, the battery with the tests of ranks, and these.
+
+    The tests of the cube ask whether columns are independent, so they are run on request only.
+    """
+    ranked = run_ranks(sample, target, plan)
+    if not target.independent or sample.d == 1:
+        specs = ()
+        battery = run_battery(target.canonical(sample), specs, plan, describe_slices())
+    else:
+        battery = merged_battery(sample, target, specs, plan, describe_slices())
+    return specs, joined(ranked, battery), ranked
+
+
+def findings_about(sample: Sample, target: Target) -> tuple[Finding, ...]:
+    """Return the findings about a sample that its target does not explain."""
+    natural = ("integer-data", "duplicate-rows") if isinstance(target, Ranks) else ()
+    return tuple(finding for finding in sample.findings if finding.code not in natural)
 
 
 def directions_section(canonical: Canonical, replicates: int, seed: int) -> list[Direction]:

@@ -27,6 +27,10 @@ class NamedTarget:
         Whether samples are brought to normal scale, so that all tests of slices apply.
     fitted : bool
         Whether parameters are fitted to the sample.
+    borrows : str
+        Target whose tests in the catalogue apply to it, too; empty if it has its own.
+    takes : str
+        Argument that it needs, an option on the command line; empty if it needs none.
     """
 
     name: str
@@ -35,6 +39,8 @@ class NamedTarget:
     tested: str
     normal_scale: bool = True
     fitted: bool = False
+    borrows: str = ""
+    takes: str = ""
 
 
 NAMED = (
@@ -69,6 +75,15 @@ NAMED = (
         words="the uniform distribution on the unit sphere",
         tested="the uniform on the unit sphere",
         normal_scale=False,
+    ),
+    NamedTarget(
+        name="ranks",
+        kind="",
+        words="",
+        tested="ranks 0 to draws, each equally likely",
+        normal_scale=False,
+        borrows="uniform",
+        takes="draws",
     ),
     NamedTarget(
         name="reference",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from dmtest.data.lattice import grids_of
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.targets.transforms import mean_and_covariance, normal_scores
@@ -88,9 +89,15 @@ def from_cube(u: NDArray[Any]) -> Canonical:
         edges += int(np.count_nonzero(((tile <= 0.0) | (tile >= 1.0)) & ~beyond))
     findings = outside_finding(outside, "the box")
     if edges:
+        by = f"half an ulp of {u.dtype}, {0.5 * resolution:.1e}"
+        steps = [grid.step for grid in grids_of(u).values() if grid.kind == "steps"]
+        if steps:
+            # Values of a lattice resolve its step: an end stands for the half step inside.
+            resolution = max(resolution, 0.5 * min(steps))
+            by = f"a quarter of the step of their lattice, {0.5 * resolution:.2g}"
         text = (
             f"{edges} values are exactly 0 or 1 (in a saturated sigmoid, say); they were moved "
-            f"inside by half an ulp of {u.dtype}, {0.5 * resolution:.1e}."
+            f"inside by {by}."
         )
         findings += (Finding("saturated", text, edges),)
     return replace(known(normal_scores(u, resolution), outside, findings), cube=u)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dmtest.data.sample import Sample
 from dmtest.errors import InputError
+from dmtest.targets.ranks import Ranks
 from dmtest.targets.targets import (
     CLASSES,
     AnyNormal,
@@ -40,6 +41,8 @@ def describe_target(target: Target, rows: NDArray[Any] | None) -> dict[str, Any]
         return description | {"low": float(target.low), "high": float(target.high)}
     if isinstance(target, Sphere):
         return description | {"normalise": target.normalise}
+    if isinstance(target, Ranks):
+        return description | {"draws": target.draws, "independent": target.independent}
     return description | {"probe": _probe(target, rows)}
 
 
@@ -104,6 +107,8 @@ def _rebuild(stored: Mapping[str, Any], file: str) -> Target:
             return Uniform(float(stored["low"]), float(stored["high"]))
         if "normalise" in stored:
             return Sphere(normalise=bool(stored["normalise"]))
+        if "draws" in stored:
+            return Ranks(stored["draws"], independent=bool(stored.get("independent", False)))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"target: the target of {file} cannot be rebuilt ({error}); write the file again."

@@ -335,11 +335,16 @@ def as_target(target: TargetLike) -> Target:
                 "target: 'reference' is a sample to compare with; pass Reference(sample), or use "
                 "dmtest.compare(data, sample)."
             )
+        if target == "ranks":
+            raise InputError(
+                "target: 'ranks' takes the number of draws that a value is ranked among; pass "
+                "dmtest.Ranks(draws), or --draws on the command line."
+            )
         if target not in CLASSES:
             raise InputError(
                 f"target: got {target!r}; known are {', '.join(map(repr, CLASSES))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
-                f"Product(margins) and Reference(sample)."
+                f"Product(margins), Ranks(draws) and Reference(sample)."
             )
         return cast(Target, globals()[CLASSES[target]]())
     if isinstance(target, type):

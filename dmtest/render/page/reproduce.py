@@ -18,6 +18,7 @@ TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
 def _target_object(name: str) -> str:
     """Return the target object of a name, with dots for arguments that are not in the name."""
     family, bracket, arguments = name.partition("(")
+    arguments = arguments.replace(", independent", ", independent=True")
     return f"dmtest.{family.capitalize()}({arguments if bracket else '...)'}"
 
 
@@ -67,8 +68,12 @@ def command(report: Report) -> str:
     source = report.provenance.source or ""
     if not _is_file(source):
         return ""
+    family, _, draws = report.target.partition("(")
+    target = shlex.quote(report.target)
+    if family == "ranks":
+        target = f"ranks --draws {draws.partition(',')[0].rstrip(')')}"
     return wording.clean(
-        f"dmtest report {shlex.quote(source)} --target {shlex.quote(report.target)} "
+        f"dmtest report {shlex.quote(source)} --target {target} "
         f"--alpha {report.alpha:g} --seed {report.seed}"
     )
 
