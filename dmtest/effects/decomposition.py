@@ -227,7 +227,7 @@ class _Null(NamedTuple):
 
 def _width(m: int) -> int:
     """Half of the values that a spacing spans: its bias, which is width / m, is then small."""
-    return max(2, round(0.5 * m ** (1.0 / 3.0)))
+    return max(2, round(0.5 * float(np.cbrt(m))))
 
 
 def _margin_ratios(z: Vector, width: int) -> Vector:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dmtest.runtime.typing import Vector
@@ -14,7 +16,8 @@ QUANTILE = 1.645
 
 def mean_error(influence: Vector) -> float:
     """Standard error of a mean whose rows have these influences, shape (n,)."""
-    return float(influence.std(ddof=1)) / float(np.sqrt(len(influence)))
+    spread = float(influence.std(ddof=1))
+    return spread / math.sqrt(len(influence))
 
 
 def mean_skewness(influence: Vector) -> float:
@@ -23,7 +26,7 @@ def mean_skewness(influence: Vector) -> float:
     variance = float(np.mean(centred**2))
     if not variance > 0.0:
         return 0.0
-    return float(np.mean(centred**3)) / variance**1.5 / float(np.sqrt(len(influence)))
+    return float(np.mean(centred**3)) / variance**1.5 / math.sqrt(len(influence))
 
 
 def heaviest_tail(values: Vector, errors: float = QUANTILE) -> float:
@@ -49,4 +52,4 @@ def heaviest_tail(values: Vector, errors: float = QUANTILE) -> float:
     at = min(max(shape, -0.5), 0.45)
     variance = (1.0 - at) * (2.0 - at) ** 2 * (1.0 - at + 2.0 * at * at)
     variance /= (1.0 - 2.0 * at) * (3.0 - 2.0 * at)
-    return float(shape + errors * np.sqrt(variance / count))
+    return shape + errors * math.sqrt(variance / count)
