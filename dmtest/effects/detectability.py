@@ -153,7 +153,7 @@ def detectability_of(
             break
     tried = tuple(sorted(pvalues_of))
     rates = np.array([(pvalues_of[m] <= alpha).mean() for m in tried])
-    # What the rates leave out, on normal scale: the rows that subsamples share, and the error of the
+    # What the draws do not show, on normal scale: the rows that subsamples share, and the error of
     # simulated critical values.
     shared = np.array([m / sample.n for m in tried])
     critical = np.sqrt([alpha * (1.0 - alpha) / replicates_of[m] for m in tried])

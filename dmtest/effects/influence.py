@@ -26,7 +26,7 @@ def mean_skewness(influence: Vector) -> float:
     variance = float(np.mean(centred**2))
     if not variance > 0.0:
         return 0.0
-    return float(np.mean(centred**3)) / variance**1.5 / math.sqrt(len(influence))
+    return float(np.mean(centred**3)) / math.pow(variance, 1.5) / math.sqrt(len(influence))
 
 
 def heaviest_tail(values: Vector, errors: float = QUANTILE) -> float:
