@@ -24,6 +24,8 @@ NULL_REPLICATES = 199
 VARIANCE_ROWS = 20_000
 # Shape of the tail of influences from which on their variance is infinite.
 HEAVIEST = 0.5
+# Sampling variance over that of the null from which on the influence is more than noise.
+CLEAR = 3.0
 
 
 def sliced_estimates(
@@ -38,8 +40,8 @@ def sliced_estimates(
     tails count by their squares: limits are Hall's (1992) transformed ones. The bias of other laws
     differs from the null's: it is as large as the difference between halves of the sample and the
     whole, and the interval is widened by what the null does not explain. There is no upper limit
-    where the potential has a tail of infinite variance. Coverage is too low where fewer slices
-    than dimensions, say below 32, may miss a departure in few directions.
+    where the potential, if it is more than noise, has a tail of infinite variance. Coverage is too
+    low where fewer slices than dimensions, say below 32, may miss a departure in few directions.
 
     One slice of several dimensions does not show how slices differ: the interval is then one for
     this slice.
@@ -89,7 +91,7 @@ def sliced_estimates(
             value=float(squared.mean()) - bias,
             error=float(np.sqrt(variance)),
             skewness=float(skewness),
-            unbounded=influence.heavy and sampling > noise,
+            unbounded=influence.heavy and sampling > CLEAR * noise,
             below=max(0.0, excess),
             above=max(0.0, -excess),
         ),
