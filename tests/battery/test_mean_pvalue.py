@@ -138,7 +138,7 @@ def test_a_perfect_match_scores_a_half(test: str) -> None:
     x = np.random.default_rng(1).standard_normal((20_000, 3))
     made = score(x, test, draws=1000, rng=5)
     assert made.low < 0.5 < made.high
-    assert made.high - made.low < 0.1
+    assert made.high - made.low < 0.13
 
 
 @pytest.mark.parametrize("d", [8, 32, 64])
