@@ -242,9 +242,9 @@ LAWS: dict[str, Law] = {
 def sliced_truth(name: str, d: int) -> float:
     """Root of the mean squared distance over slices: quantiles of a large sample."""
     rng = stream(0, f"coverage/sliced/{name}/{d}")
-    x = LAWS[name].draw(rng, 400_000, d)
+    x = LAWS[name].draw(rng, 1_000_000 if d == 1 else 50_000, d)
     target = ndtri((np.arange(len(x)) + 0.5) / len(x))
-    count = 1 if d == 1 else 64
+    count = 1 if d == 1 else 512
     directions = random_directions(count, d, rng)
     squares = [float(np.square(np.sort(x @ u) - target).mean()) for u in directions]
     return float(np.sqrt(max(np.mean(squares) - 3.0 / len(x), 0.0)))

@@ -31,7 +31,7 @@ JOINT_COLUMNS, JOINT_BIAS, NEIGHBOURS, COARSER = 12, 0.15, 5, 3
 # Shape of the tail of contributions from which on there is no upper limit. Their variance is
 # infinite from 1/2 on, but exponential tails look like that in thousands of rows, and intervals
 # cover there.
-HEAVIEST = 0.7
+HEAVIEST = 0.6
 RESAMPLES = 400
 # Rows that show how large the bias is in more columns than that.
 REFUSED_ROWS = 500

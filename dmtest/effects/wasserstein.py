@@ -25,7 +25,7 @@ VARIANCE_ROWS = 20_000
 # Shape of the tail of influences from which on their variance is infinite.
 HEAVIEST = 0.5
 # Sampling variance over that of the null from which on the influence is more than noise.
-CLEAR = 3.0
+CLEAR = 1.0
 
 
 def sliced_estimates(
