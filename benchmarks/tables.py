@@ -23,6 +23,7 @@ RUNS = Path(__file__).parent / "runs"
 # Headings of pages with several tables.
 PAGES = {
     "checks": "Checks against a baseline",
+    "coverage": "Coverage of intervals",
     "field": "False alarms that users of other tools reported",
     "monitor": "Monitor",
     "nearness": "Divergence from the target",

@@ -216,7 +216,7 @@ def mean_pvalue(
     draws : int
         Number of draws.
     confidence : float
-        Level of the asymptotic interval over the draws.
+        Level of the asymptotic interval, over draws and samples.
     rng, key, columns, nonfinite
         As for :func:`report`.
 

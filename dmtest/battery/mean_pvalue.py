@@ -30,6 +30,8 @@ T = TypeVar("T", SliceTest, RowTest)
 DRAWS_IN_A_TASK = 64
 POOL = 9_999
 FEWEST = 999
+# Fewest draws whose p-values show their variance.
+FEWEST_DRAWS = 30
 
 
 def mean_pvalue_of(
@@ -47,6 +49,10 @@ def mean_pvalue_of(
     Every draw takes `subsample` rows without replacement, so under the null each p-value is
     as valid as its test; with n well above `subsample` this is the paper's bootstrap draw
     without repeated rows. Pairs tests are averaged over subsamples, not projected.
+
+    The interval is for the mean p-value of subsamples of fresh samples: beside the choice of
+    draws it has the spread over samples, because draws from one sample share rows
+    (:func:`sample_variance`).
     """
     rows = _checked_rows(canonical, spec)
     n, d = rows.shape
@@ -61,7 +67,9 @@ def mean_pvalue_of(
         )
 
     def task(part: slice) -> Vector:
-        subsamples = [_draw(rows, subsample, seed, i) for i in range(part.start, part.stop)]
+        subsamples = [
+            np.asarray(rows[_places(n, subsample, seed, i)]) for i in range(part.start, part.stop)
+        ]
         if isinstance(spec, RowTest):
             return np.array([_row_statistic(draw, spec) for draw in subsamples])
         return _slice_statistics(subsamples, spec, seed, part.start)
@@ -69,7 +77,8 @@ def mean_pvalue_of(
     statistics = np.concatenate(list(run_tasks(task, blocks(draws, DRAWS_IN_A_TASK))))
     scores = _scores(statistics, spec, subsample, d, seed)
     mean = float(scores.pvalues.mean())
-    variance = scores.pvalues.var(ddof=1) / draws
+    variance = float(scores.pvalues.var(ddof=1)) / draws
+    variance += sample_variance(scores.pvalues, n, subsample, seed)
     if scores.pool is not None:  # p-values share the replicates' error
         variance += 1.0 / (12.0 * scores.pool)
     margin = float(ndtri(0.5 + 0.5 * confidence) * np.sqrt(variance))
@@ -111,9 +120,52 @@ def _checked_rows(canonical: Canonical, spec: OneSampleTest) -> NDArray[Any]:
     return rows if len(columns) == rows.shape[1] else rows[:, columns]
 
 
-def _draw(x: NDArray[Any], subsample: int, seed: int, index: int) -> NDArray[Any]:
+def _places(n: int, subsample: int, seed: int, index: int) -> NDArray[np.intp]:
+    """Return the rows of a draw, in ascending order."""
     rng = stream(seed, "protocol/subsample", index)
-    return np.asarray(x[np.sort(rng.choice(len(x), subsample, replace=False, shuffle=False))])
+    return np.sort(rng.choice(n, subsample, replace=False, shuffle=False))
+
+
+def sample_variance(pvalues: Vector, n: int, subsample: int, seed: int) -> float:
+    """Variance over samples of the mean p-value of all subsamples.
+
+    It is a U-statistic, so the jackknife overestimates its variance (Efron & Stein 1981): from the
+    difference between the mean p-values of draws with and without a row. The error that few draws
+    leave in these differences is subtracted, and one standard error of that is added again. The
+    variance is at most subsample / n times that of a p-value (Hoeffding 1948).
+
+    Parameters
+    ----------
+    pvalues : ndarray, shape (draws,)
+    n, subsample : int
+        Rows of the sample and of a draw.
+    seed : int
+        Seed of the draws.
+    """
+    draws, share = len(pvalues), subsample / n
+    mean, within = float(pvalues.mean()), float(pvalues.var(ddof=1))
+    most = share * mean * (1.0 - mean)
+    if subsample == n:
+        return most
+    if draws >= FEWEST_DRAWS:
+        most = min(most, share * within / (1.0 - share))
+
+    def task(part: slice) -> Vector:
+        total = np.zeros((2, n))
+        for i in range(part.start, part.stop):
+            total[:, _places(n, subsample, seed, i)] += [[1.0], [pvalues[i]]]
+        return total
+
+    count, total = np.sum(list(run_tasks(task, blocks(draws, DRAWS_IN_A_TASK))), axis=0)
+    seen = (count > 0.0) & (count < draws)
+    if not seen.any():
+        return most
+    count, total = count[seen], total[seen]
+    difference = total / count - (pvalues.sum() - total) / (draws - count)
+    noise = float(np.mean(within * (1.0 / count + 1.0 / (draws - count))))
+    excess = max(0.0, float(np.mean(difference**2)) - noise)
+    excess += noise * float(np.sqrt(2.0 / min(len(count), draws)))
+    return min(most, (n - 1.0) * share**2 * excess)
 
 
 def _slice_statistics(

@@ -7,24 +7,31 @@ where J_i is the negentropy of column i and D the rest of KL(P || N(m, S)).
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, gammaln
+from scipy.special import digamma, gammaln, ndtri
 
 from dmtest.effects.gaussian import PARTS, gaussian_estimates, unbiased_parts
+from dmtest.effects.influence import heaviest_tail, mean_error, mean_skewness
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
-from dmtest.results.estimate import Estimate, ResampledEstimate
+from dmtest.results.estimate import Estimate, ResampledEstimate, WidenedEstimate
 from dmtest.runtime.parallel import run_tasks, workers
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.transforms import independent_columns, mean_and_covariance, whiten_independent
+from dmtest.targets.transforms import independent_columns, mean_and_covariance, whiten
 
 # Most rows of a density estimate; replicates behind its bias: of one column, and jointly.
-ROWS, REPLICATES, JOINT_REPLICATES = 20_000, 40, 12
-# Most columns, and most nats of bias, of a joint density estimate; its neighbours.
-JOINT_COLUMNS, JOINT_BIAS, NEIGHBOURS = 12, 0.15, 5
+ROWS, REPLICATES, JOINT_REPLICATES = 20_000, 40, 20
+# Most columns, and most nats of bias, of a joint density estimate; its neighbours, and how many
+# times as many a coarser one has.
+JOINT_COLUMNS, JOINT_BIAS, NEIGHBOURS, COARSER = 12, 0.15, 5, 3
+# Shape of the tail of contributions from which on there is no upper limit. Their variance is
+# infinite from 1/2 on, but exponential tails look like that in thousands of rows, and intervals
+# cover there.
+HEAVIEST = 0.6
 RESAMPLES = 400
 # Rows that show how large the bias is in more columns than that.
 REFUSED_ROWS = 500
@@ -87,8 +94,11 @@ def density_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> Esti
     """Estimate the margins' negentropies and the residual dependence, in nats.
 
     Entropies of margins come from spacings, the joint one from nearest neighbours. The bias of
-    normal samples of this shape is removed. The error combines a bootstrap of the rows'
-    contributions with the standard deviation of the estimate for normal samples.
+    normal samples of this shape is removed; how far the estimate changes with the width of the
+    spacings, or with the number of neighbours, bounds the bias that is left, and the interval is
+    widened by that. The error is that of the rows' contributions and of the null. The sum of
+    negentropies has no upper limit where the largest contributions do not exclude a tail of
+    infinite variance.
 
     Parameters
     ----------
@@ -114,21 +124,17 @@ def density_estimates(canonical: Canonical, seed: int, rows: int = ROWS) -> Esti
                 "it takes 50 rows" if m < 50 else "a column is constant"
             )
         }
-    margins = (sample - sample.mean(axis=0)) / spread
-    ties = min(len(np.unique(column)) for column in margins.T) < 0.5 * m
+    columns = (sample - sample.mean(axis=0)) / spread
+    ties = min(len(np.unique(column)) for column in columns.T) < 0.5 * m
     if ties:
         return {
             table.KL_MARGINS: _not_estimable(
                 "coordinates take few distinct values, so they have no density"
             )
         }
-    ratios_of_rows = _margin_ratios(margins)
-    bias, error = _margin_null(m, seed)
-    total = ratios_of_rows.sum(axis=1)
-    value = float(total.mean()) - d * bias
-    parts = {table.KL_MARGINS: _with_draws(value, _bootstrap(total, np.sqrt(d) * error, seed))}
+    parts: Estimates = {table.KL_MARGINS: _margins(columns, seed)}
     if d > 1:
-        parts[table.KL_DEPENDENCE] = _residual(sample, total - d * bias, seed)
+        parts[table.KL_DEPENDENCE] = _dependence(columns, seed)
     return parts
 
 
@@ -136,95 +142,179 @@ def _not_estimable(why: str) -> Estimate:
     return Estimate(value=None, note=f"not estimable: {why}")
 
 
-def _residual(rows: Vector, margins: Vector, seed: int) -> Estimate:
-    """Estimate the joint negentropy less that of the margins, in nats."""
-    m, d = rows.shape
+def _margins(columns: Vector, seed: int) -> Estimate:
+    """Estimate the sum of the negentropies of standardised columns, shape (m, d)."""
+    m, d = columns.shape
+    width = _width(m)
+    each = _margin_ratios(columns, width)
+    null = _margin_null(m, seed)
+    # The logarithm of a variance is biased by its relative variance, which the kurtosis gives.
+    kurtosis = float(np.mean(np.square(np.square(columns)), axis=0).sum()) - 3.0 * d
+    value = float(each.mean()) - d * null.mean + 0.25 * kurtosis / m
+    # The bias is proportional to the width: at twice the width it is twice as large.
+    drift = float((_margin_ratios(columns, 2 * width) - each).mean()) - d * null.drift
+    return WidenedEstimate(
+        value=value,
+        error=float(np.hypot(mean_error(each), np.sqrt(d) * null.spread)),
+        skewness=mean_skewness(each),
+        unbounded=heaviest_tail(each, 0.0) >= HEAVIEST,
+        below=max(0.0, drift),
+        above=max(0.0, -drift),
+    )
+
+
+def _dependence(columns: Vector, seed: int) -> Estimate:
+    """Estimate the dependence beyond correlation of standardised columns, in nats.
+
+    The information that columns share does not change with their margins. So its density ratio is
+    estimated after every column is brought to normal scores by its ranks, where independent columns
+    are N(0, I) whatever their tails, and the part of the correlation is taken off:
+    -log det(R) / 2.
+    """
+    m, d = columns.shape
     at = min(m, max(REFUSED_ROWS, d + 2)) if d > JOINT_COLUMNS else m
     if m <= d:
         return _not_estimable(f"n = {m} rows are no more than the d = {d} columns")
-    bias, error = _joint_null(at, d, seed)
-    if abs(bias) > JOINT_BIAS or d > JOINT_COLUMNS:
-        needed = np.log10(at) + 0.5 * d * np.log10(max(abs(bias), JOINT_BIAS) / JOINT_BIAS)
+    null = _joint_null(at, d, seed)
+    if abs(null.mean) > JOINT_BIAS or d > JOINT_COLUMNS:
+        needed = np.log10(at) + 0.5 * d * np.log10(max(abs(null.mean), JOINT_BIAS) / JOINT_BIAS)
         rows_needed = f"10^{needed:.0f}" if needed > 6 else f"{10.0**needed:,.0f}"
         return _not_estimable(
-            f"in d = {d} nearest neighbours of {at} rows are off by {bias:+.2g} "
+            f"in d = {d} nearest neighbours of {at} rows are off by {null.mean:+.2g} "
             f"nats for a normal; it would take about n = {rows_needed}"
         )
-    mean, covariance = rows.mean(axis=0), np.atleast_2d(np.cov(rows.T, bias=True))
-    if len(independent_columns(covariance, m)) < d:
+    scores = _normal_scores(columns)
+    covariances = columns.T @ columns / m, scores.T @ scores / m
+    if min(len(independent_columns(one, m)) for one in covariances) < d:
         return _not_estimable("the covariance is singular, so there is no density")
-    whitened = np.asarray(whiten_independent(rows, mean, covariance)[0], dtype=np.float64)
-    ratios, smoother = _joint_ratios(whitened), _joint_ratios(whitened, 3 * NEIGHBOURS)
-    if ratios is None or smoother is None:
+    ratios = _joint_ratios(scores)
+    if ratios is None:
         return _not_estimable("repeated rows, so there is no density")
-    each = ratios - bias - margins
-    # The change with the neighbourhood is a bias that normal samples do not have.
-    coarse = float(smoother.mean()) - _joint_null(m, d, seed, 3 * NEIGHBOURS)[0]
-    drift = coarse - float((ratios - bias).mean())
-    return _with_draws(float(each.mean()), _bootstrap(each, float(np.hypot(error, drift)), seed))
+    fine, coarse = ratios
+    each = fine - _normal_ratios(columns, covariances[0])
+    value = float(each.mean()) - null.mean
+    # The bias grows as the neighbourhood's squared radius, (k / m)^(2 / d).
+    drift = float((coarse - fine).mean()) - null.drift
+    bias, bias_error = np.array([drift, null.drift_spread]) / (COARSER ** (2.0 / d) - 1.0)
+    if abs(bias) > JOINT_BIAS:
+        return _not_estimable(
+            f"{NEIGHBOURS} and {COARSER * NEIGHBOURS} neighbours of {m} rows disagree: {value:.2g} "
+            f"and {value + drift:.2g} nats"
+        )
+    return WidenedEstimate(
+        value=value,
+        error=float(np.hypot(mean_error(each), null.spread)),
+        skewness=mean_skewness(each),
+        below=max(0.0, float(bias_error + bias)),
+        above=max(0.0, float(bias_error - bias)),
+    )
 
 
-def _bootstrap(each: Vector, spread: float, seed: int) -> Vector:
-    """Resampled errors of the mean contribution of rows, plus normal noise of sd `spread`."""
-    m = len(each)
-    rng = stream(seed, "decomposition/contributions")
-    centred = each - each.mean()
-    means = np.array([centred[rng.integers(m, size=m)].mean() for _ in range(RESAMPLES)])
-    return np.asarray(means + spread * rng.standard_normal(RESAMPLES))
+class _Null(NamedTuple):
+    """Means and standard deviations, for normal samples, of an estimate and of its change."""
+
+    mean: float
+    spread: float
+    drift: float
+    drift_spread: float
+
+    @classmethod
+    def of(cls, fine: Vector, coarse: Vector) -> _Null:
+        """Summarise estimates of replicates, shape (replicates,), and coarser ones."""
+        spreads = [
+            float(one.std(ddof=1)) if len(one) > 1 else np.inf for one in (fine, coarse - fine)
+        ]
+        return cls(float(fine.mean()), spreads[0], float((coarse - fine).mean()), spreads[1])
 
 
-def _margin_ratios(z: Vector) -> Vector:
-    """Log ratio of the estimated density to the normal one, at every value: shape (m, d)."""
+def _width(m: int) -> int:
+    """Half of the values that a spacing spans: its bias, which is width / m, is then small."""
+    return max(2, round(0.5 * float(np.cbrt(m))))
+
+
+def _margin_ratios(z: Vector, width: int) -> Vector:
+    """Log ratio of the estimated density to the normal one, summed over columns: shape (m,)."""
     m = len(z)
-    width = max(2, int(np.sqrt(m) / 2))
+    above = np.minimum(np.arange(m) + width, m - 1)
+    below = np.maximum(np.arange(m) - width, 0)
+    expected = digamma(above - below) - digamma(m + 1.0) + LOG_NORMAL
 
     def column(values: Vector) -> Vector:
         order = np.argsort(values, kind="stable")
         x = values[order]
-        above = np.minimum(np.arange(m) + width, m - 1)
-        below = np.maximum(np.arange(m) - width, 0)
         gap = np.maximum(x[above] - x[below], 1e-300)
-        log = np.log((above - below) / (m + 1.0)) - np.log(gap)
         out = np.empty(m)
-        out[order] = log + 0.5 * x**2 + LOG_NORMAL
+        out[order] = expected - np.log(gap) + 0.5 * x**2
         return out
 
-    return np.stack(list(run_tasks(column, list(z.T))), axis=1)
+    total = np.zeros(m)
+    for one in run_tasks(column, list(z.T)):
+        total += one
+    return total
 
 
 @lru_cache(maxsize=64)
-def _margin_null(m: int, seed: int) -> tuple[float, float]:
-    """Mean and standard deviation of the estimate of one margin, for normal samples."""
+def _margin_null(m: int, seed: int) -> _Null:
+    """Estimate the negentropy of one margin of normal samples."""
     draws = stream(seed, f"decomposition/margins/{m}").standard_normal((m, REPLICATES))
     draws = (draws - draws.mean(axis=0)) / draws.std(axis=0)
-    values = _margin_ratios(draws).mean(axis=0)
-    return float(values.mean()), float(values.std(ddof=1))
+    width = _width(m)
+    fine, coarse = (
+        np.array([_margin_ratios(one[:, None], w).mean() for one in draws.T])
+        for w in (width, 2 * width)
+    )
+    return _Null.of(fine, coarse)
 
 
-def _joint_ratios(y: Vector, neighbours: int = NEIGHBOURS) -> Vector | None:
-    """Log ratio of the nearest-neighbour density to the normal one, at every row: shape (m,)."""
+def _normal_scores(x: Vector) -> Vector:
+    """Normal scores of the ranks of every column, with variance 1: shape (m, d)."""
+    m = len(x)
+    places = ndtri((np.arange(m) + 0.5) / m)
+    places /= places.std()
+    out = np.empty(x.shape)
+    for j, values in enumerate(x.T):
+        out[np.argsort(values, kind="stable"), j] = places
+    return out
+
+
+def _normal_ratios(y: Vector, correlation: Vector) -> Vector:
+    """Log ratio of N(0, R) to N(0, I) at every row of y: shape (m,)."""
+    inverse = np.linalg.inv(correlation)
+    logdet = float(np.linalg.slogdet(correlation)[1])
+    forms = np.einsum("ij,ij->i", y @ inverse, y) - np.square(y).sum(axis=1)
+    return np.asarray(-0.5 * (logdet + forms))
+
+
+def _joint_ratios(z: Vector) -> tuple[Vector, Vector] | None:
+    """Log ratio of the nearest-neighbour density to N(0, I) at every row, fine and coarse."""
     from scipy.spatial import cKDTree
 
-    m, d = y.shape
-    tree = cKDTree(y)
-    distances = np.asarray(tree.query(y, k=[neighbours + 1], workers=workers())[0])[:, 0]
+    m, d = z.shape
+    covariance = z.T @ z / m
+    y = np.asarray(whiten(z, np.zeros(d), covariance))
+    counts = [NEIGHBOURS, COARSER * NEIGHBOURS]
+    distances = np.asarray(
+        cKDTree(y).query(y, k=[count + 1 for count in counts], workers=workers())[0]
+    )
     if (distances == 0.0).any():
         return None
     ball = 0.5 * d * np.log(np.pi) - gammaln(0.5 * d + 1.0)
-    log = digamma(neighbours) - digamma(m) - ball - d * np.log(distances)
-    return np.asarray(log + 0.5 * np.square(y).sum(axis=1) + d * LOG_NORMAL)
+    log = digamma(counts) - digamma(m) - ball - d * np.log(distances)
+    rest = 0.5 * np.square(z).sum(axis=1) + d * LOG_NORMAL
+    rest -= 0.5 * float(np.linalg.slogdet(covariance)[1])
+    fine, coarse = (log + rest[:, None]).T
+    return fine, coarse
 
 
 @lru_cache(maxsize=64)
-def _joint_null(m: int, d: int, seed: int, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
-    """Mean and standard deviation of the joint estimate for whitened normal samples."""
+def _joint_null(m: int, d: int, seed: int) -> _Null:
+    """Estimate the dependence of normal samples."""
     values = []
     for b in range(JOINT_REPLICATES if d <= JOINT_COLUMNS else 1):
         x = stream(seed, f"decomposition/joint/{m}/{d}", b).standard_normal((m, d))
-        mean, covariance = x.mean(axis=0), np.atleast_2d(np.cov(x.T, bias=True))
-        whitened, _ = whiten_independent(x, mean, covariance)
-        ratios = _joint_ratios(np.asarray(whitened), neighbours)
+        ratios = _joint_ratios(_normal_scores(x))
         assert ratios is not None  # draws of a density do not repeat
-        values.append(ratios.mean())
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else np.inf
-    return float(np.mean(values)), spread
+        columns = (x - x.mean(axis=0)) / x.std(axis=0)
+        part = _normal_ratios(columns, columns.T @ columns / m).mean()
+        values.append([one.mean() - part for one in ratios])
+    return _Null.of(*np.array(values).T)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import isotonic_regression
+from scipy.special import ndtr, ndtri
 
 from dmtest.battery.rows import rows_of
 from dmtest.calibration.multiplicity import min_p, rank_pvalues
@@ -17,7 +18,7 @@ from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import slice_statistics
 from dmtest.errors import InputError
-from dmtest.results.effect_table import DETECTABLE_ROWS
+from dmtest.results.effect_table import DETECTABLE_ROWS, NO_INTERVAL
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
@@ -62,7 +63,7 @@ class Detectability:
     sizes : tuple of int
         Rows of the subsamples, drawn without replacement; at most half of the data's.
     rates, low, high : tuple of float
-        Share of subsamples that the test rejects, with Wilson's 95% interval.
+        Share of subsamples that the test rejects, with a 95% interval for that of fresh samples.
     mean_pvalues : tuple of float
         Mean p-value of the subsamples.
     draws : int
@@ -139,8 +140,11 @@ def detectability_of(
     least = max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST
     ladder = sizes or _halving(sample.n, top, least)
     pvalues_of: dict[int, Vector] = {}
+    replicates_of: dict[int, int] = {}
     for place, m in enumerate(sorted(ladder, reverse=True)):
-        pvalues = _pvalues(sample, target, m, spec, draws=draws, replicates=replicates, seed=seed)
+        pvalues, replicates_of[m] = _pvalues(
+            sample, target, m, spec, draws=draws, replicates=replicates, seed=seed
+        )
         pvalues_of[m] = pvalues
         if progress is not None:
             progress("subsamples", place + 1, len(ladder))
@@ -149,7 +153,13 @@ def detectability_of(
             break
     tried = tuple(sorted(pvalues_of))
     rates = np.array([(pvalues_of[m] <= alpha).mean() for m in tried])
-    low, high = _wilson(rates, draws)
+    # What the draws do not show, on normal scale: the rows that subsamples share, and the error of
+    # simulated critical values.
+    shared = np.array([m / sample.n for m in tried])
+    critical = np.sqrt([alpha * (1.0 - alpha) / replicates_of[m] for m in tried])
+    critical /= np.exp(-0.5 * ndtri(alpha) ** 2) / np.sqrt(2.0 * np.pi)
+    errors = RateErrors(draws, shared, critical)
+    low, high = _rate_limits(rates, errors)
     return Detectability(
         test=spec.name,
         target=target.name,
@@ -160,7 +170,7 @@ def detectability_of(
         high=tuple(map(float, high)),
         mean_pvalues=tuple(float(pvalues_of[m].mean()) for m in tried),
         draws=draws,
-        thresholds=tuple(_threshold(p, tried, rates, draws, seed) for p in (0.5, 0.9)),
+        thresholds=tuple(_threshold(p, tried, rates, errors, seed) for p in (0.5, 0.9)),
         seed=seed,
     )
 
@@ -171,6 +181,8 @@ def detectability_effect(power: Detectability) -> Effect:
     row = DETECTABLE_ROWS.filled(
         test=power.test, alpha=power.alpha, most=power.sizes[-1], draws=power.draws
     )
+    if half.n is not None and half.low is half.high is None:
+        return row.within_limits(half.n, note=f"{row.note}; {NO_INTERVAL}")
     if half.n is not None:
         return row.within_limits(half.n, half.low, half.high, CONFIDENCE)
     reached = power.rates[-1] >= 0.5
@@ -195,8 +207,8 @@ def _pvalues(
     draws: int,
     replicates: int,
     seed: int,
-) -> Vector:
-    """P-values of the test on `draws` subsamples of m rows: shape (draws,)."""
+) -> tuple[Vector, int]:
+    """P-values of the test on `draws` subsamples of m rows, and the replicates behind them."""
     values, null = [], None
     for i in range(draws):
         rng = stream(seed, f"detectability/{m}", i)
@@ -209,8 +221,8 @@ def _pvalues(
     signs = np.array(spec.signs)
     observed, drawn = np.array(values)[:, None] * signs, null[:, None] * signs
     if len(signs) == 1:
-        return np.asarray(rank_pvalues(observed[:, 0], drawn[:, 0]))
-    return np.array([min_p(one, drawn)[0] for one in observed])
+        return np.asarray(rank_pvalues(observed[:, 0], drawn[:, 0])), len(null)
+    return np.array([min_p(one, drawn)[0] for one in observed]), len(null)
 
 
 def _statistic(canonical: Canonical, spec: OneSampleTest, rng: np.random.Generator) -> float:
@@ -227,34 +239,88 @@ def _statistic(canonical: Canonical, spec: OneSampleTest, rng: np.random.Generat
 
 def _null(canonical: Canonical, m: int, spec: OneSampleTest, replicates: int, seed: int) -> Vector:
     """Null of that statistic for subsamples of m rows: shape (replicates,)."""
-    d = canonical.rows.shape[1]
+    if isinstance(spec, SliceTest):
+        return _null_of_width(canonical, m, canonical.rows.shape[1], spec, replicates, seed)
+    # Whitened rows have the independent columns only.
+    width = rows_of(canonical, spec.space, spec.name)[0].shape[1]
+    return _null_of_width(canonical, m, width, spec, replicates, seed)
+
+
+def _null_of_width(
+    canonical: Canonical, m: int, width: int, spec: OneSampleTest, replicates: int, seed: int
+) -> Vector:
+    """Null of that statistic for m rows of so many columns, shipped or simulated."""
     plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
     if isinstance(spec, SliceTest):
-        lines = SliceNull.of(canonical.parameters, m, d, slice_count(d), None)
+        lines = SliceNull.of(canonical.parameters, m, width, slice_count(width), None)
         (sample,) = null_of(lines, [spec], plan, shipped=True)
     else:
-        rows = RowNull(spec.space, m, rows_of(canonical, spec.space, spec.name)[0].shape[1])
-        (sample,) = null_of(rows, [spec], plan, shipped=True)
+        (sample,) = null_of(RowNull(spec.space, m, width), [spec], plan, shipped=True)
     return sample.values[:, 0]
 
 
-def _wilson(rates: Vector, draws: int) -> tuple[Vector, Vector]:
+@dataclass(frozen=True, slots=True)
+class RateErrors:
+    """Sources of error of the rates at which subsamples are rejected.
+
+    Subsamples of one sample share rows. A statistic that is nearly a mean over rows correlates
+    between two of them as they overlap, by m / n on average, so a rate is that of fresh samples
+    given a normal factor of the sample, with this correlation (a probit model).
+
+    Attributes
+    ----------
+    draws : int
+        Subsamples of each size.
+    shared : ndarray, shape (sizes,)
+        Share of the sample's rows in a subsample.
+    critical : ndarray, shape (sizes,)
+        Standard error of the critical value, in standard deviations of the statistic.
+    """
+
+    draws: int
+    shared: Vector
+    critical: Vector
+
+    def resample(self, rates: Vector, rng: np.random.Generator, count: int) -> Vector:
+        """Draw rates of samples whose rates over fresh samples these are: (count, sizes)."""
+        # A rate of 0 or 1 is of so many draws only.
+        inside = np.clip(rates, 0.5 / self.draws, 1.0 - 0.5 / self.draws)
+        # The largest subsamples overlap by half of their rows.
+        shared = np.minimum(self.shared, 0.5)
+        factor = np.sqrt(shared) * rng.standard_normal((count, 1))
+        factor = factor + self.critical * rng.standard_normal((count, len(rates)))
+        given = ndtr((ndtri(inside) + factor) / np.sqrt(1.0 - shared))
+        return np.asarray(rng.binomial(self.draws, given) / self.draws)
+
+
+def _rate_limits(rates: Vector, errors: RateErrors) -> tuple[Vector, Vector]:
+    """Wilson's 95% interval on normal scale, widened by the errors that the draws do not show."""
     z2 = 1.959964**2
+    draws = errors.draws
     middle = (rates + 0.5 * z2 / draws) / (1.0 + z2 / draws)
     reach = np.sqrt(z2 * (rates * (1.0 - rates) / draws + 0.25 * z2 / draws**2)) / (
         1.0 + z2 / draws
     )
-    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
+    shared = np.minimum(errors.shared, 0.5)
+    wide = np.sqrt(z2 * (shared + errors.critical**2))
+    low, middle, high = ndtri(np.clip([middle - reach, middle, middle + reach], 1e-12, 1 - 1e-12))
+    rest = np.sqrt(1.0 - shared)
+    low = middle * rest - np.hypot((middle - low) * rest, wide)
+    high = middle * rest + np.hypot((high - middle) * rest, wide)
+    return (
+        np.where(rates > 0.0, ndtr(low), 0.0),
+        np.where(rates < 1.0, ndtr(high), 1.0),
+    )
 
 
 def _threshold(
-    power: float, sizes: tuple[int, ...], rates: Vector, draws: int, seed: int
+    power: float, sizes: tuple[int, ...], rates: Vector, errors: RateErrors, seed: int
 ) -> Threshold:
     """Interpolate the isotonic fit in log n; a parametric bootstrap gives the interval."""
     logs = np.log(sizes)
     fit = np.asarray(isotonic_regression(rates).x)
     rng = stream(seed, f"detectability/bootstrap/{power}")
-    resamples = rng.binomial(draws, fit, size=(RESAMPLES, len(fit))) / draws
+    resamples = errors.resample(fit, rng, RESAMPLES)
     crossings = [_crossing(power, logs, np.asarray(isotonic_regression(r).x)) for r in resamples]
     tail = 0.5 * (1.0 - CONFIDENCE)
     low, high = np.quantile(crossings, [tail, 1.0 - tail], method="nearest")

@@ -10,7 +10,7 @@ from scipy.special import digamma
 
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
-from dmtest.results.estimate import Estimate
+from dmtest.results.estimate import Estimate, WidenedEstimate
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
@@ -27,7 +27,8 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     (E log det is a sum of digammas) are replaced by unbiased estimates (:func:`unbiased_parts`).
     A part cannot be negative, its estimate can; reports show 0 then. The variance is that of the
     influence function over rows (delta method), plus the chi-squared variance that is left where
-    the part is 0.
+    the part is 0. Other laws bias the log-determinant by their kurtosis; the interval is widened by
+    that.
 
     Parameters
     ----------
@@ -50,14 +51,18 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
         why = f"it takes more than {d + 1} rows" if n <= d + 1 else "the divergence is infinite"
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
         return {table.KL_FITTED: Estimate(value=None, note=note)}
-    variance = influence_variance(canonical.rows, mean, covariance) / n
+    spread, excess = influence_moments(canonical.rows, mean, covariance)
+    variance = spread / n
+    bias = excess / n
     variance += _second_order(covariance, n)
     third = _third_order(covariance, n) if skewed else np.zeros(len(PARTS))
     return {
-        PARTS[j]: Estimate(
+        PARTS[j]: WidenedEstimate(
             value=float(values[j]),
             error=float(np.sqrt(variance[j])),
             skewness=float(third[j]) / float(variance[j]) ** 1.5 if variance[j] > 0.0 else 0.0,
+            below=max(0.0, float(bias[j])),
+            above=max(0.0, -float(bias[j])),
         )
         for j in (3, 0, 1, 2)
     }
@@ -117,8 +122,14 @@ def _third_order(covariance: Vector, n: int) -> Vector:
     return np.array([location, scale, pairs, location + scale + pairs]) / float(n) ** 3
 
 
-def influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> Vector:
-    """Variance over rows of each part's influence function: shape (4,)."""
+def influence_moments(
+    rows: NDArray[Any], mean: Vector, covariance: Vector
+) -> tuple[Vector, Vector]:
+    """Variance over rows of each part's influence function, and n times its bias: (4,) each.
+
+    The bias is what the kurtosis adds to that of normal rows: the variance of a column's variance
+    is (kurtosis - 1) / n, and the log-determinant is biased by Mardia's kurtosis in the same way.
+    """
     variances = np.diagonal(covariance).copy()
     inverse = np.linalg.inv(np.linalg.cholesky(covariance)).T
     d = len(mean)
@@ -132,11 +143,16 @@ def influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> 
         whole = location + 0.5 * (square.sum(axis=1) - variances.sum()) - 0.5 * (length - d)
         correlation = whole - location - scale if d > 1 else np.zeros(len(y))
         influence = np.stack([location, scale, correlation, whole])
-        return np.stack([influence.sum(axis=1), np.square(influence).sum(axis=1)])
+        fourth = np.zeros(4)
+        fourth[1] = np.square(square / variances).sum()
+        fourth[3] = np.square(length).sum()
+        return np.stack([influence.sum(axis=1), np.square(influence).sum(axis=1), fourth])
 
-    total = np.zeros((2, 4))
+    total = np.zeros((3, 4))
     for sums in run_tasks(tile, blocks(len(rows), ROW_TILE)):
         total += sums
-    first, second = total / len(rows)
+    first, second, fourth = total / len(rows)
     spread: Vector = np.maximum(second - first**2, 0.0)
-    return spread
+    excess = 0.25 * (fourth - np.array([0.0, 3.0 * d, 0.0, d * (d + 2.0)]))
+    excess[2] = excess[3] - excess[1]
+    return spread, excess

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.effects.influence import heaviest_tail, mean_error
 from dmtest.results.effect_table import EFFECTIVE_RANK, LENGTH_DISPERSION, EffectRow, Estimates
-from dmtest.results.estimate import Estimate
+from dmtest.results.estimate import Estimate, RatioEstimate
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 
 ROWS = 20_000
+# Shape of the tail of squared lengths from which on their fourth moment is infinite.
+HEAVIEST = 0.25
 
 
 def shape_estimates(canonical: Canonical) -> Estimates:
@@ -36,7 +39,9 @@ def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:
     """Estimate Var |x|^2 / (2 d) of rows scaled to mean variance 1.
 
     It is 1 under N(0, I), above 1 for heavy tails that all columns share, and below 1 for rows
-    near a sphere. The error is by the delta method.
+    near a sphere. The error is by the delta method; limits are computed on the scale of logarithms.
+    The variance of the estimate needs eight moments of the rows, so there is no upper limit where
+    the largest lengths do not exclude tails that have fewer (:func:`heaviest_tail`).
 
     Parameters
     ----------
@@ -47,7 +52,7 @@ def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:
     """
     step = -(-len(x) // most)
     rows = np.asarray(x[::step], dtype=np.float64)
-    m, d = rows.shape
+    d = rows.shape[1]
     scale = float(np.square(rows).mean())
     squares = np.square(rows).sum(axis=1) / (scale or 1.0)
     deviation = np.square(squares - d) / (2.0 * d)
@@ -55,8 +60,9 @@ def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:
     # Estimating the scale makes the error smaller, but in a few hundred rows by less than the
     # formula says: the larger of the two errors covers.
     with_scale = deviation - 2.0 * value * (squares / d - 1.0)
-    error = max(float(deviation.std(ddof=1)), float(with_scale.std(ddof=1))) / np.sqrt(m)
-    return Estimate(value=value, error=float(error))
+    error = max(mean_error(deviation), mean_error(with_scale))
+    unbounded = heaviest_tail(squares) >= HEAVIEST
+    return RatioEstimate(value=value, error=error, unbounded=unbounded)
 
 
 # Effects that are functions of the rows on normal scale alone.

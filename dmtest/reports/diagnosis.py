@@ -218,11 +218,14 @@ def _shape(e: SampleEvidence) -> Iterator[Finding]:
 def _lengths(e: SampleEvidence) -> Iterator[Finding]:
     """Row lengths that vary too much or too little: a sign of tails that all columns share."""
     effect = e.effects.get(table.LENGTH_DISPERSION.name)
-    if effect is None or effect.value is None or effect.high is None or not len(e.norms) > 1:
+    if effect is None or effect.value is None or effect.low is None or not len(e.norms) > 1:
         return
-    # The interval extends 1.96 standard errors to each side; STRICT is about twice that.
-    margin = 0.5 * STRICT * (effect.high - effect.value)
-    if abs(effect.value - 1.0) <= margin or e.same_length:
+    # On the scale of logarithms the interval extends 1.96 standard errors to each side; STRICT is
+    # about twice that. Heavy tails have no upper limit.
+    if effect.low <= 0.0 or e.same_length:
+        return
+    margin = 0.5 * STRICT * float(np.log(effect.value / effect.low))
+    if abs(float(np.log(effect.value))) <= margin:
         return
     more = effect.value > 1.0
     text = (

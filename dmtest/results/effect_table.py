@@ -62,13 +62,23 @@ class EffectRow:
         return min(self.most, max(self.least, value))
 
     def effect(self, estimate: Estimate, confidence: float = 0.95) -> Effect:
-        """Return an estimate as an effect, with confidence limits if it has an error."""
-        value = None if estimate.value is None else self.on_scale(estimate.value)
-        limits = estimate.limits(confidence)
+        """Return an estimate as an effect, with confidence limits if it has an error.
+
+        An estimate below the range, which the quantity cannot be, is moved to its end together
+        with its limits: the interval then holds more than nothing.
+        """
+        if estimate.value is None:
+            return self.within_limits(None, note=estimate.note)
+        value = self.on_scale(estimate.value)
+        note, limits = estimate.note or self.note, estimate.limits(confidence)
         if limits is None:
-            return self.within_limits(value, note=estimate.note)
-        low, high = map(self.on_scale, limits)
-        return self.within_limits(value, low, high, confidence, estimate.note)
+            return self.within_limits(value, note="; ".join(filter(None, (note, NO_INTERVAL))))
+        low, high = limits
+        high += max(0.0, (0.0 if self.squared else self.least) - estimate.value)
+        if math.isinf(high):
+            note = "; ".join(filter(None, (note, NO_UPPER)))
+            return self.within_limits(value, self.on_scale(low), None, confidence, note)
+        return self.within_limits(value, self.on_scale(low), self.on_scale(high), confidence, note)
 
     def within_limits(
         self,
@@ -92,6 +102,10 @@ class EffectRow:
 
 
 Estimates: TypeAlias = dict[EffectRow, Estimate]
+
+# What the note says of an estimate without limits, or without an upper one.
+NO_INTERVAL = "no interval"
+NO_UPPER = "no upper limit: tails this heavy leave it to rows that the sample may lack"
 
 
 def effects_of(estimates: Estimates, confidence: float = 0.95) -> dict[str, Effect]:

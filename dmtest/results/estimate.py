@@ -6,6 +6,7 @@ checks compare it with that of a baseline as a `Departure` (:mod:`dmtest.checks.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,9 @@ class Estimate:
         Degrees of freedom of `error`, if they are few.
     folded : bool
         Whether departures in both directions count, so that tails count twice.
+    unbounded : bool
+        Whether no upper limit is known to hold: tails are so heavy that rows which the sample
+        lacks may decide the value.
     noise, batch : float and int, or None
         Noise level and rows of a batch that a divergence after noise was computed with.
     note : str
@@ -40,19 +44,30 @@ class Estimate:
     skewness: float = 0.0
     df: int | None = None
     folded: bool = False
+    unbounded: bool = False
     noise: float | None = None
     batch: int | None = None
     note: str = ""
 
     def limits(self, confidence: float) -> tuple[float, float] | None:
-        """Confidence limits, not cut off; None without a value or an error.
+        """Confidence limits, not cut off; None without a value, or without an error above 0.
+
+        The upper one is infinite where none is known to hold.
+        """
+        if self.value is None or not self.error:
+            return None
+        low, high = self.ends(confidence)
+        return low, math.inf if self.unbounded else high
+
+    def ends(self, confidence: float) -> tuple[float, float]:
+        """Ends of the interval, of an estimate with a value and an error above 0.
 
         Hall's transformation allows for a skewed error (:func:`hall_quantile`).
         """
         from scipy.special import ndtri  # late: pages are rendered without scipy
 
-        if self.value is None or self.error is None:
-            return None
+        assert self.value is not None
+        assert self.error is not None
         quantile = float(ndtri(0.5 + 0.5 * confidence))
         below, above = (hall_quantile(z, self.skewness) * self.error for z in (quantile, -quantile))
         return self.value - below, self.value - above
@@ -90,13 +105,47 @@ class ResampledEstimate(Estimate):
 
     draws: NDArray[np.float64]
 
-    def limits(self, confidence: float) -> tuple[float, float] | None:
-        """Confidence limits by the quantiles of the draws; None without a value."""
-        if self.value is None:
-            return None
+    def ends(self, confidence: float) -> tuple[float, float]:
+        """Ends of the interval by the quantiles of the draws."""
+        assert self.value is not None
         tail = 0.5 * (1.0 - confidence)
         below, above = np.quantile(self.draws, [1.0 - tail, tail])
         return self.value - float(below), self.value - float(above)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioEstimate(Estimate):
+    """An estimate above 0 whose limits are computed on the scale of logarithms."""
+
+    def ends(self, confidence: float) -> tuple[float, float]:
+        """Ends of the interval: the value divided and multiplied by one factor."""
+        from scipy.special import ndtri
+
+        assert self.value is not None
+        assert self.error is not None
+        if not self.value > 0.0:
+            return -math.inf, math.inf
+        factor = math.exp(float(ndtri(0.5 + 0.5 * confidence)) * self.error / self.value)
+        return self.value / factor, self.value * factor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidenedEstimate(Estimate):
+    """An estimate whose bias is bounded on either side.
+
+    Attributes
+    ----------
+    below, above : float
+        How far the truth may be below and above the estimate's mean; at least 0.
+    """
+
+    below: float = 0.0
+    above: float = 0.0
+
+    def ends(self, confidence: float) -> tuple[float, float]:
+        """Ends of the interval: those without bias, moved outwards by its bounds."""
+        low, high = Estimate.ends(self, confidence)
+        return low - self.below, high + self.above
 
 
 def hall_quantile(z: float, skewness: float) -> float:

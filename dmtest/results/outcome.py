@@ -152,7 +152,8 @@ class MeanPValue:
         The mean p-value. It is no p-value itself, but a score that tends to 1/2 for a perfect
         match.
     low, high : float
-        Asymptotic confidence limits of the mean, over the draws.
+        Asymptotic confidence limits of the mean over fresh samples of n rows: they allow for the
+        choice of draws and for the rows that draws from one sample share.
     confidence : float
         Confidence of these limits.
     pvalue : float

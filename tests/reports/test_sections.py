@@ -10,11 +10,12 @@ import jsonschema
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 
 import dmtest
 from dmtest import bounds, information
 from dmtest.cli import main as cli
-from dmtest.effects.detectability import _threshold
+from dmtest.effects.detectability import RateErrors, _threshold
 from dmtest.errors import InputError
 from dmtest.reports.sections import Certificate
 from dmtest.results.report import schema
@@ -194,12 +195,33 @@ def test_the_target_s_own_rows_are_not_noticed() -> None:
 
 
 def test_thresholds_interpolate_in_the_logarithm() -> None:
-    half = _threshold(0.5, (100, 400), np.array([0.25, 0.75]), 10_000, 0)
+    exact = RateErrors(10_000, np.zeros(2), np.zeros(2))
+    half = _threshold(0.5, (100, 400), np.array([0.25, 0.75]), exact, 0)
     assert None not in (half.n, half.low, half.high)
     assert_allclose(half.n, 200.0)
     assert 190.0 < half.low < 200.0 < half.high < 210.0
-    below = _threshold(0.5, (100, 400), np.array([0.9, 1.0]), 10_000, 0)
+    below = _threshold(0.5, (100, 400), np.array([0.9, 1.0]), exact, 0)
     assert (below.n, below.low, below.high) == (None, None, None)
+    # Rows that subsamples share, and critical values with an error, widen the interval.
+    for shared, critical in ((0.03, 0.0), (0.0, 0.1)):
+        errors = RateErrors(10_000, np.full(2, shared), np.full(2, critical))
+        wide = _threshold(0.5, (100, 400), np.array([0.25, 0.75]), errors, 0)
+        assert None not in (wide.low, wide.high)
+        assert wide.low < 190.0 < 210.0 < wide.high
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
+def test_the_rate_given_a_sample_is_that_of_fresh_samples_on_average(rate: float) -> None:
+    """The probit model keeps the mean, and two subsamples correlate as they overlap."""
+    shared = 0.3
+    errors = RateErrors(1000, np.array([shared]), np.zeros(1))
+    drawn = errors.resample(np.array([rate]), np.random.default_rng(0), 40_000)[:, 0]
+    assert abs(drawn.mean() - rate) < 4.0 * drawn.std() / np.sqrt(40_000)
+    # The chance that two normals of this correlation are both below the quantile.
+    both = stats.multivariate_normal([0.0, 0.0], [[1.0, shared], [shared, 1.0]])
+    q = stats.norm.ppf(rate)
+    exact = both.cdf([q, q]) - rate**2 + (rate - both.cdf([q, q])) / 1000
+    assert_allclose(drawn.var(), exact, rtol=0.05)
 
 
 def test_what_detectability_refuses() -> None:

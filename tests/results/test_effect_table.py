@@ -14,7 +14,12 @@ from scipy.special import ndtri
 import dmtest
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import EffectRow, effects_of
-from dmtest.results.estimate import Estimate, ResampledEstimate
+from dmtest.results.estimate import (
+    Estimate,
+    RatioEstimate,
+    ResampledEstimate,
+    WidenedEstimate,
+)
 
 ROWS = [row for row in vars(table).values() if isinstance(row, EffectRow)]
 PACKAGE = Path(dmtest.__file__).parent
@@ -92,4 +97,35 @@ def test_what_is_not_estimable_says_why() -> None:
     effect = table.KL_MARGINS.effect(Estimate(value=None, error=None, note="not estimable: x"))
     assert (effect.value, effect.low, effect.high, effect.confidence) == (None,) * 4
     assert effect.note == "not estimable: x"
-    assert table.KL_MARGINS.effect(Estimate(value=1.0)).note == table.KL_MARGINS.note
+
+
+def test_an_estimate_without_limits_says_so() -> None:
+    """Without an error, or with one of 0, there is no interval; without an upper limit, half."""
+    for bare in (Estimate(value=1.0), Estimate(value=0.0, error=0.0)):
+        effect = table.KL_MARGINS.effect(bare)
+        assert (effect.low, effect.high, effect.confidence) == (None,) * 3
+        assert effect.note == f"{table.KL_MARGINS.note}; no interval"
+    effect = table.KL_MARGINS.effect(Estimate(value=1.0, error=0.1, unbounded=True))
+    assert effect.high is None
+    assert_allclose(effect.low, 1.0 - 0.1 * ndtri(0.975))
+    assert "no upper limit" in effect.note
+
+
+@pytest.mark.parametrize("row", [table.KL_DEPENDENCE, table.SLICED_WASSERSTEIN])
+def test_an_interval_is_never_only_0(row: EffectRow) -> None:
+    """An estimate far below 0 has the upper limit of 0, not one that is cut off."""
+    at_zero, below = (row.effect(Estimate(value=v, error=0.01)) for v in (0.0, -0.5))
+    assert (below.value, below.low) == (0.0, 0.0)
+    assert None not in (below.high, at_zero.high)
+    assert_allclose(below.high, at_zero.high)
+    assert below.high > 0.0
+
+
+def test_limits_on_other_scales() -> None:
+    """Logarithms: one factor both ways; a bias that is bounded moves one end only."""
+    low, high = RatioEstimate(value=2.0, error=0.5).limits(0.95) or (0.0, 0.0)
+    assert_allclose([low * high, high / 2.0], [4.0, np.exp(ndtri(0.975) * 0.25)])
+    assert RatioEstimate(value=0.0, error=0.5).limits(0.95) == (-math.inf, math.inf)
+    plain = Estimate(value=1.0, error=0.1, skewness=0.2).limits(0.95) or (0.0, 0.0)
+    widened = WidenedEstimate(value=1.0, error=0.1, skewness=0.2, below=0.3).limits(0.95)
+    assert_allclose(widened, [plain[0] - 0.3, plain[1]])
