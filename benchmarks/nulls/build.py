@@ -50,6 +50,8 @@ SLICE_NS = (20, 26, 35, 50, 80, 130, 200, 320, 500, 800, 1300, 2000, 5000, 20_00
 ROW_NS = (*SLICE_NS[:12], 3200, 5000, 10_000, 30_000, 100_000, 10**6)
 # Divisors of SLICES, whose effective columns are their number, and points between them.
 SLICE_DS = (1, 2, 3, 4, 5, 8, 11, 16, 22, 32, 45, 64)
+# Levels that choose the smoothness of the quantiles of the lower tail, the middle, the upper tail.
+SHAPE_LEVELS = ((8, 17, 4), (20, 37, 8), (40, 49, 4))
 # Shapes of the common replicates, and how many are kept.
 COMMON = ((200, 1), (200, 2), (200, 4), (200, 8), (200, 20), (200, 64), (320, 100))
 COMMON_KEPT = 4000
@@ -145,11 +147,13 @@ class Column:
         second = np.sqrt(d / n) if self.spec.space == "residuals" else 1.0 / np.sqrt(n)
         if self.spec.name == "radius":
             first = np.zeros_like(first)
-        u, v = first / 3.5, second / 0.15
+        u, v, w = first / 3.5, second / 0.15, 1.0 / np.sqrt(n) / 0.15
         terms = [np.ones_like(u), u, u * u, v, v * v, u * v]
         if self.form in ("ratio", "below one") or self.spec.name == SQUARED_WASSERSTEIN.name:
             terms += [np.log(n / 300.0) / 2.0, u * np.log(n / 300.0) / 2.0]
-        return np.column_stack([u, v]), np.nan_to_num(np.column_stack(terms), posinf=5.0)
+        # Whitened rows depend on the rows a column, and their statistic on the rows.
+        at = [u, v, w] if self.spec.space == "residuals" else [u, v]
+        return np.column_stack(at), np.nan_to_num(np.column_stack(terms), posinf=5.0)
 
 
 @dataclass
@@ -159,7 +163,7 @@ class Regression:
     column: Column
     place: Smoother | None
     scale: Smoother
-    shape: Smoother
+    shapes: tuple[Smoother, ...]
 
     @classmethod
     def of(cls, column: Column) -> Regression:
@@ -172,9 +176,8 @@ class Regression:
             return fit(at, trend, values[:, every], errors[:, every])
 
         place = None if column.exact_place else smoother(column.places)
-        return cls(
-            column, place, smoother(column.scales), smoother(column.standard, slice(10, 47, 6))
-        )
+        shapes = [smoother(column.standard, slice(*part)) for part in SHAPE_LEVELS]
+        return cls(column, place, smoother(column.scales), tuple(shapes))
 
     def laws(self, shapes: Sequence[tuple[float, int]]) -> tuple[Vector, Vector, Vector, Vector]:
         """Return place, log scale, standardised quantiles and relative errors at shapes."""
@@ -203,7 +206,9 @@ class Regression:
         finite = np.array([np.isfinite(e) for _, e in column.standard]).sum(axis=0)
         supported = np.flatnonzero(finite >= 4)
         for level in supported:
-            quantiles[:, level], errors[:, level] = predict(self.shape, column.standard, level)
+            quantiles[:, level], errors[:, level] = predict(
+                self.shapes[_third(level)], column.standard, level
+            )
         _extrapolate(quantiles, errors, supported)
         quantiles = np.maximum.accumulate(quantiles, axis=1)
         total = np.sqrt(
@@ -212,6 +217,11 @@ class Regression:
         density = np.gradient(ndtr(SCORES)) / np.maximum(np.gradient(quantiles, axis=1), 1e-9)
         relative = total * density / np.sqrt(ndtr(SCORES) * ndtr(-SCORES))
         return place, scale, quantiles, relative
+
+
+def _third(level: int) -> int:
+    """Return the part of SHAPE_LEVELS that a quantile belongs to."""
+    return sum(level >= start - 1 for start, _, _ in SHAPE_LEVELS[1:])
 
 
 def _extrapolate(quantiles: Vector, errors: Vector, supported: NDArray[np.intp]) -> None:

@@ -8,6 +8,7 @@ Williams 2006, 2.2 and 2.7). Its posterior standard deviation is the error that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,9 @@ class Smoother:
 
     Attributes
     ----------
-    at, trend : ndarray, shapes (m, 2) and (m, t)
+    at, trend : ndarray, shapes (m, c) and (m, t)
         Coordinates of the shapes, and the terms of the trend there.
-    spread, lengths : float, ndarray of shape (2,)
+    spread, lengths : float, ndarray of shape (c,)
         Standard deviation and length scales of the departure.
     steep : float
         Prior standard deviation of the trend's coefficients.
@@ -51,7 +52,7 @@ class Smoother:
         ----------
         values, errors : ndarray, shape (m,)
             Simulated values and their standard errors; infinite where there is no value.
-        at, trend : ndarray, shapes (q, 2) and (q, t)
+        at, trend : ndarray, shapes (q, c) and (q, t)
 
         Returns
         -------
@@ -72,7 +73,7 @@ def fit(at: Vector, trend: Vector, values: Vector, errors: Vector) -> Smoother:
 
     Parameters
     ----------
-    at, trend : ndarray, shapes (m, 2) and (m, t)
+    at, trend : ndarray, shapes (m, c) and (m, t)
     values, errors : ndarray, shape (m, s)
         Several values of a shape, such as quantiles, which share the smoother.
 
@@ -102,7 +103,7 @@ def fit(at: Vector, trend: Vector, values: Vector, errors: Vector) -> Smoother:
     best = np.log(np.array([0.1 * typical, *(0.5 * reach)]))
     for step in (1.6, 0.8, 0.4):
         offsets = step * np.array([-1.0, 0.0, 1.0])
-        tried = [best + np.array([i, j, k]) for i in offsets for j in offsets for k in offsets]
+        tried = [best + np.array(move) for move in product(offsets, repeat=len(best))]
         best = min(tried, key=lambda logs: cost(float(np.exp(logs[0])), np.exp(logs[1:])))
     return Smoother(at, trend, float(np.exp(best[0])), np.exp(best[1:]), steep)
 
