@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
+from dmtest.arguments import unmasked
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate, Kind, confidence_bounds
 from dmtest.runtime.typing import Vector
@@ -132,7 +133,7 @@ def _over_batches(
 
 def _as_stack(scores: ArrayLike) -> Vector:
     try:
-        stack = np.asarray(scores, dtype=np.float64)
+        stack = np.asarray(unmasked("scores", scores), dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"scores: got {type(scores).__name__}; give a matrix.") from None
     stack = stack[None] if stack.ndim == 2 else stack

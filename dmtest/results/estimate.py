@@ -99,6 +99,20 @@ class ResampledEstimate(Estimate):
         return self.value - float(below), self.value - float(above)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEstimate(Estimate):
+    """A positive estimate; `error` is the standard error of its logarithm."""
+
+    def limits(self, confidence: float) -> tuple[float, float] | None:
+        """Confidence limits, equally many times below and above the value; None without one."""
+        from scipy.special import ndtri
+
+        if self.value is None or self.error is None:
+            return None
+        factor = float(np.exp(ndtri(0.5 + 0.5 * confidence) * self.error))
+        return self.value / factor, self.value * factor
+
+
 def hall_quantile(z: float, skewness: float) -> float:
     """Quantile of a studentised mean of this skewness, from a normal quantile.
 

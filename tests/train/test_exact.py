@@ -51,13 +51,17 @@ def test_values_are_those_of_numpy() -> None:
         found["sliced-wasserstein-2"], np.sqrt(squared.mean() - null_mean(n)), rtol=1e-9
     )
     eigenvalues = np.linalg.eigvalsh(covariance)
-    assert_allclose(found["effective-rank"], eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
+    shares = np.linalg.svd(x, compute_uv=False)  # RankMe: of the rows, not centred
+    shares /= shares.sum()
+    assert_allclose(found["rankme"], np.exp(-(shares * np.log(shares)).sum()))
     assert_allclose(found["isotropy"], np.exp(np.log(eigenvalues).mean()) / eigenvalues.mean())
     lengths = (x**2).sum(axis=1) / (x**2).mean()
     assert_allclose(found["length-dispersion"], ((lengths - d) ** 2).mean() / (2 * d))
     report = dmtest.report(x, rng=0)
-    for name in ("kl-fitted-normal", "effective-rank", "length-dispersion"):
+    for name in ("kl-fitted-normal", "length-dispersion"):
         assert_allclose(found[name], report.effects[name].value, rtol=1e-9)
+    for name in ("effective-rank", "participation-ratio"):  # halves by another order of rows
+        assert_allclose(found[name], report.effects[name].value, rtol=0.01)
 
 
 @pytest.mark.parametrize("far", [1.0, 40.0])

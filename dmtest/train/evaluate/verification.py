@@ -210,7 +210,8 @@ def _ksg(x: Vector, other: Vector, noise: Noise, seed: int) -> float | None:
         if noise.target == "normal"
         else rng.uniform(-1.0, 1.0, x[rows].shape)
     )
-    return float(ksg(other[rows], x[rows] + noise.level * unit))
+    found = float(ksg(other[rows], x[rows] + noise.level * unit))
+    return found if np.isfinite(found) else None
 
 
 def _kl(x: Vector, noise: Noise) -> float | None:
@@ -225,7 +226,8 @@ def _kl(x: Vector, noise: Noise) -> float | None:
     if len(np.unique(x, axis=0)) < len(x):
         return None
     cross = 0.5 * d * np.log(2.0 * np.pi) + 0.5 * np.square(x).sum(axis=1).mean()
-    return float(cross - float(entropy_knn(x)))
+    found = float(cross - float(entropy_knn(x)))
+    return found if np.isfinite(found) else None
 
 
 def kolmogorov(x: Vector, noise: Noise) -> tuple[float, ...]:
