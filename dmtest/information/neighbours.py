@@ -207,7 +207,7 @@ def _normal_scores(rows: Vector) -> Vector:
 def _scales(rows: Vector) -> Vector:
     """Return scales of the columns that far values do not change."""
     spread = np.subtract(*np.quantile(rows, [0.75, 0.25], axis=0)) / 1.349
-    return np.where(spread > 0.0, spread, np.maximum(rows.std(axis=0), 1e-300))
+    return np.asarray(np.where(spread > 0.0, spread, np.maximum(rows.std(axis=0), 1e-300)))
 
 
 def _twin(

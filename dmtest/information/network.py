@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dmtest.arguments import level, positive, whole
 from dmtest.errors import InputError, MissingExtraError
@@ -17,6 +17,8 @@ from dmtest.information.rows import as_pairs
 from dmtest.information.scores import FULL, donsker_varadhan
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector
+
+Indices: TypeAlias = NDArray[np.intp]
 
 # Weight of the past in the moving average of the partition function, which the gradient uses
 # (Belghazi et al. 2018, section 3.2).
@@ -122,14 +124,14 @@ def mine(
     return Estimate(float(bound), **facts | {"saturated": float(bound) > FULL * np.log(width)})
 
 
-def _standardised(rows: Vector, train: Vector) -> Vector:
+def _standardised(rows: Vector, train: Indices) -> Vector:
     """Return all rows, standardised with the moments of some."""
     spread = rows[train].std(axis=0)
     scaled = (rows - rows[train].mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
     return np.asarray(scaled)
 
 
-def _normal_critic(a: Vector, b: Vector, train: Vector) -> tuple[Vector, Vector, Vector]:
+def _normal_critic(a: Vector, b: Vector, train: Indices) -> tuple[Vector, Vector, Vector]:
     """Canonical variates of all rows, fitted to some, and their canonical correlations."""
     left, right, r = canonical_variates(a[train], b[train])
     r = np.minimum(r, 0.99999)
@@ -147,7 +149,7 @@ class _Critic:
     offset: float = 0.0
     dead: bool = False
 
-    def scores(self, rows: Vector, others: Vector) -> Any:
+    def scores(self, rows: Indices, others: Indices) -> Any:
         """Scores of x in `rows` with y in `others`, one each."""
         a, b, u, v, r = self.tensors
         out = self.network(self.torch.cat([a[rows], b[others]], dim=1)).squeeze(1)
@@ -160,7 +162,7 @@ class _Critic:
         """Pointwise information of normal variables, up to a constant."""
         return ((r * u * v - 0.5 * r**2 * (u**2 + v**2)) / (1.0 - r**2)).sum(dim=-1)
 
-    def bound(self, rows: Vector) -> tuple[float, float]:
+    def bound(self, rows: Indices) -> tuple[float, float]:
         """Donsker-Varadhan value at rows against shifted ones, and its standard error."""
         m = len(rows)
         shifts = np.unique(np.linspace(1, m - 1, SHIFTS).astype(int))
@@ -176,7 +178,7 @@ class _Critic:
         self.offset = float(capped.mean().log())
         return value, float(influence.std()) / np.sqrt(m)
 
-    def matrix(self, rows: Vector) -> Vector:
+    def matrix(self, rows: Indices) -> Vector:
         """Scores of all pairs of rows, ``[i, j]`` of x_j and y_i, cut off at log K."""
         k = len(rows)
         if self.dead:
@@ -184,14 +186,14 @@ class _Critic:
         with self.torch.no_grad():
             scores = self.scores(np.tile(rows, k), np.repeat(rows, k)).reshape(k, k)
         values = scores.double().cpu().numpy()
-        return np.minimum(values - self.offset, np.log(k))
+        return np.asarray(np.minimum(values - self.offset, np.log(k)))
 
 
 def _trained(
     torch: Any,
     tensors: tuple[Any, ...],
-    train: Vector,
-    check: Vector,
+    train: Indices,
+    check: Indices,
     hidden: int,
     steps: int,
     batch: int,

@@ -187,8 +187,8 @@ def _correlated(e: SampleEvidence) -> str:
     spread = ""
     if rank is not None and rank.value is not None and rank.low is not None:
         spread = (
-            f"; the effective rank of the covariance is {rank.value:.3g} "
-            f"({rank.low:.3g} to {rank.high:.3g}) of {d}"
+            f"; the effective rank of the covariance is {rank.value:.4g} "
+            f"({rank.low:.4g} to {rank.high:.4g}) of {d}"
         )
     return (
         f"Columns are correlated, most strongly {e.name(j)} with {e.name(i)} "

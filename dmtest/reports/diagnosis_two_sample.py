@@ -126,12 +126,12 @@ def _covariance(c: Contrast) -> Iterator[Finding]:
         )
     ranks = [thinned_ranks(rows)[0] for rows in (c.pool.x, c.pool.y)]
     known = [one[0] for one in ranks if one is not None]
-    spread = ""
+    shown = ""
     if len(known) == 2:
-        spread = f"; the effective rank is {known[0]:.3g}, in the reference {known[1]:.3g}"
+        shown = f"; the effective rank is {known[0]:.3g}, in the reference {known[1]:.3g}"
     text = (
         f"The covariances differ by {c.value(table.COVARIANCE_DIFFERENCE):.2g} times the norm of "
-        f"the reference's{pair}{spread}."
+        f"the reference's{pair}{shown}."
     )
     yield Finding("covariance", text)
 

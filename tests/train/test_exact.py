@@ -235,3 +235,19 @@ def one_process(x: Any) -> dict[str, list[float]]:
         value.backward()
         found[name] = [value.item(), *model.weight.grad.flatten().tolist()]
     return found
+
+
+def test_isotropy_is_low_for_few_rows() -> None:
+    """Geometric over arithmetic mean of eigenvalues: exp(-d / 2n), 1/e at n = d (field case F8)."""
+    rng = np.random.default_rng(0)
+    for n, d in ((4000, 64), (640, 64), (128, 64)):
+        found = computed(rng.standard_normal((n, d)))["isotropy"]
+        g = d / n
+        exact = np.exp(-1.0 - (1.0 - g) / g * np.log1p(-g))  # of Marchenko and Pastur's law
+        assert abs(found - exact) < 0.02
+        assert found < np.exp(-0.45 * g)
+    assert np.isnan(computed(rng.standard_normal((60, 64)))["isotropy"])
+    axes = np.diag([1.0, 2.0, 3.0])  # rotation does not matter: eigenvectors do not enter
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    x = rng.standard_normal((500, 3)) @ axes
+    assert_allclose(computed(x @ turn)["isotropy"], computed(x)["isotropy"], rtol=1e-9)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from dmtest.arguments import unmasked
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
 from dmtest.information.neighbours import entropy_knn, ksg
@@ -131,7 +132,8 @@ def verify(
     InputError
         If the shapes of the two arrays differ.
     """
-    x, other = (np.asarray(rows, dtype=np.float64) for rows in (embeddings, augmented))
+    x = np.asarray(unmasked("embeddings", embeddings), dtype=np.float64)
+    other = np.asarray(unmasked("augmented", augmented), dtype=np.float64)
     if x.shape != other.shape or x.ndim != 2:
         raise InputError(
             f"augmented: got shape {other.shape} for embeddings of shape {x.shape}; give f(X') "
