@@ -12,8 +12,9 @@ from dmtest.runtime.typing import Vector
 
 def as_rows(name: str, x: ArrayLike) -> Vector:
     """Return finite float64 rows of shape (n, d), n >= 2; masked values are refused."""
+    x = unmasked(name, x)
     try:
-        rows = np.asarray(unmasked(name, x), dtype=np.float64)
+        rows = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name}: got {type(x).__name__}; give an array of numbers.") from None
     rows = rows[:, None] if rows.ndim == 1 else rows

@@ -132,8 +132,9 @@ def _over_batches(
 
 
 def _as_stack(scores: ArrayLike) -> Vector:
+    scores = unmasked("scores", scores)
     try:
-        stack = np.asarray(unmasked("scores", scores), dtype=np.float64)
+        stack = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"scores: got {type(scores).__name__}; give a matrix.") from None
     stack = stack[None] if stack.ndim == 2 else stack
