@@ -50,6 +50,17 @@ def positive(name: str, value: Any) -> float:
     return float(value)
 
 
+def unmasked(name: str, x: Any) -> Any:
+    """Return what is no masked array, or hides nothing; a hidden value has to be left out."""
+    if not isinstance(x, np.ma.MaskedArray):
+        return x
+    if hidden := int(np.count_nonzero(np.ma.getmaskarray(x))):
+        raise InputError(
+            f"{name}: {hidden} values are masked; leave their rows out, or pass x.data to use them."
+        )
+    return x.data
+
+
 def check_replicates(replicates: Any, alpha: float = 0.05) -> int:
     """Return a number of replicates that permits p-values as small as `alpha`."""
     count = whole("replicates", replicates, FEWEST_REPLICATES, ", for a p-value as small as 0.05")

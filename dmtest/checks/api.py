@@ -144,7 +144,9 @@ def check(
     max_wasserstein : float, optional
         Largest allowed ``"sliced-wasserstein-2"``, in standard deviations.
     min_rank : float, optional
-        Smallest allowed ``"effective-rank"``.
+        Smallest allowed ``"effective-rank"``, the exponential of the entropy of the eigenvalues. A
+        baseline of an older dmtest has the participation ratio under that name: it is read as
+        ``"participation-ratio"`` and not shown beside the limit.
     min_detectable_n : int, optional
         Number of rows, at most half of the data's, at which the test with the smallest p-value
         may have at most 50% power.

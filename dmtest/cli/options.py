@@ -248,7 +248,8 @@ MaxWasserstein = Annotated[
     float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
 ]
 MinRank = Annotated[
-    float | None, _option("NUMBER", "Fail if the effective rank of the covariance is smaller.")
+    float | None,
+    _option("NUMBER", "Fail if the effective rank of the covariance is smaller."),
 ]
 MinDetectable = Annotated[
     int | None,

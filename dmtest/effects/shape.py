@@ -1,4 +1,4 @@
-"""Effects of the joint shape: dispersion of row lengths, effective rank of the covariance."""
+"""Effects of the joint shape: dispersion of row lengths, ranks of the covariance."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.effects.influence import heaviest_tail, mean_error
-from dmtest.results.effect_table import EFFECTIVE_RANK, LENGTH_DISPERSION, EffectRow, Estimates
+from dmtest.effects.spectrum import rank_estimates
+from dmtest.results.effect_table import LENGTH_DISPERSION, EffectRow, Estimates
 from dmtest.results.estimate import Estimate, RatioEstimate
-from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 
 ROWS = 20_000
@@ -20,19 +20,9 @@ HEAVIEST = 0.25
 
 
 def shape_estimates(canonical: Canonical) -> Estimates:
-    """Return the dispersion of squared lengths and the effective rank of the covariance."""
+    """Return the dispersion of squared lengths and the ranks of the covariance."""
     estimates: Estimates = {row: function(canonical.rows) for row, function in ROW_EFFECTS.items()}
-    rank = effective_rank(canonical.covariance)
-    if len(canonical.covariance) > 1 and rank is not None:
-        row = EFFECTIVE_RANK.filled(d=len(canonical.covariance))
-        estimates[row] = Estimate(value=rank)
-    return estimates
-
-
-def effective_rank(covariance: Vector) -> float | None:
-    """(tr S)^2 / tr S^2: d if all directions have the same variance; None for S = 0."""
-    trace, square = float(np.trace(covariance)), float(np.square(covariance).sum())
-    return trace**2 / square if square > 0.0 else None
+    return estimates | rank_estimates(canonical)
 
 
 def dispersion(x: NDArray[Any], most: int = ROWS) -> Estimate:

@@ -29,6 +29,12 @@ class Estimate(float):
     saturated : bool
         The value is close to the largest that the batch allows (log of its size), so the
         information may be much larger.
+    error : float or None
+        Standard error, with the bias that a normal twin of the sample shows.
+    plain : float or None
+        What the formula gives, also where that is known to fail.
+    note : str
+        Why the value is not estimable, and therefore NaN; or what else to know about it.
     """
 
     kind: Kind
@@ -39,12 +45,16 @@ class Estimate(float):
     batches: int
     batch: int
     saturated: bool
+    error: float | None
+    plain: float | None
+    note: str
 
     def __new__(cls, value: float, **facts: Any) -> Estimate:
         """Make an estimate from its value and the attributes above."""
         estimate = super().__new__(cls, value)
         defaults: dict[str, Any] = {"low": None, "high": None, "confidence": None}
         defaults |= {"batches": 1, "batch": 0, "saturated": False}
+        defaults |= {"error": None, "plain": None, "note": ""}
         for name, fact in (defaults | facts).items():
             setattr(estimate, name, fact)
         return estimate
@@ -54,14 +64,26 @@ class Estimate(float):
         return (float(self),), dict(self.__dict__)
 
     def __repr__(self) -> str:
-        """Show the value, its kind and its interval."""
+        """Show the value, its kind and its interval; or why there is none."""
+        if np.isnan(self) and self.note:
+            return f"<{self.note}; {self.kind}, {self.method}>"
         parts = [f"{float(self):.6g}" if self.kind == "score" else f"{float(self):.6g} nats"]
         parts.append(f"{self.kind}, {self.method}")
         if self.low is not None and self.high is not None:
             parts.append(f"[{self.low:.4g}, {self.high:.4g}] at {self.confidence:g} on each side")
         if self.saturated:
             parts.append("saturated")
+        if self.kind == "estimate" and "KSG" in self.method and self < 0.0:
+            parts.append("negative by chance or bias: the information is at least 0")
+        if self.note:
+            parts.append(self.note)
         return f"<{'; '.join(parts)}>"
+
+
+def not_estimable(plain: float, why: str, **facts: Any) -> Estimate:
+    """Return NaN as an estimate, with the formula's value beside it."""
+    note = f"not estimable: {why}"
+    return Estimate(float("nan"), kind="estimate", plain=plain, note=note, **facts)
 
 
 def confidence_bounds(

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
-from dmtest.information.neighbours import as_pairs
+from dmtest.information.rows import as_pairs
+from dmtest.runtime.typing import Vector
 
 
 def gaussian(x: ArrayLike, y: ArrayLike) -> Estimate:
@@ -45,3 +46,21 @@ def gaussian(x: ArrayLike, y: ArrayLike) -> Estimate:
     exact = r > 1.0 - 1e-14
     value = np.inf if exact.any() else float(-0.5 * np.log1p(-np.square(r)).sum())
     return Estimate(value, kind="estimate", method="jointly normal", batch=n)
+
+
+def canonical_variates(x: Vector, y: Vector) -> tuple[Vector, Vector, Vector]:
+    """Return maps to canonical variates of unit variance, and the canonical correlations.
+
+    Columns that are combinations of others count once. The maps have shape (d_x, m) and (d_y, m)
+    with m the smaller number of independent columns.
+    """
+    maps = []
+    for rows in (x, y):
+        centred = rows - rows.mean(axis=0)
+        left, singular, right = np.linalg.svd(centred, full_matrices=False)
+        kept = singular > 1e-10 * singular.max(initial=0.0)
+        maps.append((left[:, kept], right[kept].T / singular[kept]))
+    (u, first), (v, second) = maps
+    a, r, b = np.linalg.svd(u.T @ v, full_matrices=False)
+    unit = np.sqrt(len(x))
+    return first @ a * unit, second @ b.T * unit, np.minimum(r, 1.0)

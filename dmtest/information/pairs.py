@@ -303,7 +303,8 @@ def _noise_information(x: Vector, y: Vector) -> float | None:
     x, y = x[:ENTROPY_ROWS], y[:ENTROPY_ROWS]
     if len(np.unique(x, axis=0)) < len(x):
         return None  # copies: h(f(X)) is minus infinity
-    return float(entropy_knn(y)) - float(entropy_knn(x))
+    noise = float(entropy_knn(y)) - float(entropy_knn(x))
+    return noise if np.isfinite(noise) else None
 
 
 def _violations(

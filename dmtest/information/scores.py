@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
+from dmtest.arguments import unmasked
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate, Kind, confidence_bounds
 from dmtest.runtime.typing import Vector
@@ -131,6 +132,7 @@ def _over_batches(
 
 
 def _as_stack(scores: ArrayLike) -> Vector:
+    scores = unmasked("scores", scores)
     try:
         stack = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from dmtest import arguments
 from dmtest.battery.plan import Plan
-from dmtest.catalogue.registry import names_of, pool_tests
+from dmtest.catalogue.registry import checked_params, names_of, pool_tests
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 from dmtest.results.report import Report
@@ -22,6 +22,7 @@ def compare(
     reference: Any,
     *,
     tests: str | Iterable[str] | None = None,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
     alpha: float = 0.05,
     rotation: bool = False,
     slices: int | None = None,
@@ -43,6 +44,8 @@ def compare(
         embed two disjoint sets of images.
     tests : str or iterable of str, optional
         Names among ``mmd``, ``energy``, ``sliced-wasserstein`` and ``classifier``; all by default.
+    params : mapping of test name to its parameters, optional
+        Such as ``{"mmd": {"bandwidth": 1.0}}``; ``dmtest tests`` lists them with their defaults.
     alpha : float
         Level of the verdict.
     rotation : bool
@@ -111,6 +114,7 @@ def compare(
         sample,
         other,
         tests=tests,
+        params=params,
         alpha=alpha,
         slices=slices,
         replicates=replicates,
@@ -131,6 +135,7 @@ def compare_with(
     budget: float | None,
     rng: RngLike,
     progress: bool | Progress | None,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Report:
     """Compare a validated sample with a validated reference.
 
@@ -138,7 +143,7 @@ def compare_with(
     ----------
     sample : Sample
     reference : Reference
-    tests, alpha, slices, replicates, budget, rng, progress
+    tests, alpha, slices, replicates, budget, rng, progress, params
         As for :func:`compare`.
 
     Returns
@@ -152,8 +157,10 @@ def compare_with(
     alpha = arguments.level("alpha", alpha, 0.05)
     arguments.check_replicates(replicates, alpha)
     specs = pool_tests(names_of(tests))
+    tuning = checked_params(specs, params)
     given = {
         "tests": None if tests is None else [spec.name for spec in specs],
+        "params": tuning or None,
         "rotation": reference.rotation or None,
         "slices": slices,
         "replicates": replicates if replicates != 999 else None,
@@ -163,6 +170,7 @@ def compare_with(
         plan = Plan(
             target=reference.name,
             seed=entropy_of(rng),
+            params=tuning,
             slices=slices,
             replicates=replicates,
             budget=budget,

@@ -183,10 +183,16 @@ def _correlated(e: SampleEvidence) -> str:
     below = np.tril(np.abs(correlation), -1)
     at = np.unravel_index(int(below.argmax()), below.shape)
     i, j = int(alive[at[0]]), int(alive[at[1]])
-    rank = e.value(table.EFFECTIVE_RANK)
+    rank = e.effects.get(table.EFFECTIVE_RANK.name)
+    spread = ""
+    if rank is not None and rank.value is not None and rank.low is not None:
+        spread = (
+            f"; the effective rank of the covariance is {rank.value:.4g} "
+            f"({rank.low:.4g} to {rank.high:.4g}) of {d}"
+        )
     return (
         f"Columns are correlated, most strongly {e.name(j)} with {e.name(i)} "
-        f"({correlation[at]:+.2f}); the effective rank of the covariance is {rank:.3g} of {d}."
+        f"({correlation[at]:+.2f}){spread}."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from dmtest.effects.shape import effective_rank
+from dmtest.effects.spectrum import thinned_ranks
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.pool import Pool
 from dmtest.reports.diagnosis import Evidence
@@ -124,11 +124,14 @@ def _covariance(c: Contrast) -> Iterator[Finding]:
             f"; the correlation of {c.name(int(j))} with {c.name(int(i))} differs most: "
             f"{parts[0][i, j]:+.2f}, in the reference {parts[1][i, j]:+.2f}"
         )
-    ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
+    ranks = [thinned_ranks(rows)[0] for rows in (c.pool.x, c.pool.y)]
+    known = [one[0] for one in ranks if one is not None]
+    shown = ""
+    if len(known) == 2:
+        shown = f"; the effective rank is {known[0]:.3g}, in the reference {known[1]:.3g}"
     text = (
         f"The covariances differ by {c.value(table.COVARIANCE_DIFFERENCE):.2g} times the norm of "
-        f"the reference's{pair}; the effective rank is {ranks[0]:.3g}, in the reference "
-        f"{ranks[1]:.3g}."
+        f"the reference's{pair}{shown}."
     )
     yield Finding("covariance", text)
 
@@ -171,12 +174,18 @@ def _classifier(c: Contrast) -> Iterator[Finding]:
     yield Finding("classifier", text)
 
 
+def _apart(ours: tuple[float, float], theirs: tuple[float, float]) -> bool:
+    """Whether two ranks differ by 5% and by more than their errors (of logarithms) explain."""
+    gap = abs(float(np.log(ours[0] / theirs[0])))
+    return gap > 0.05 and gap > 3.0 * float(np.hypot(ours[1], theirs[1]))
+
+
 def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
     """Return the sentences about differences that no rotation removes."""
     lengths = [
         float(np.sqrt(np.trace(one.covariance) + one.mean @ one.mean)) for one in (c.ours, c.theirs)
     ]
-    ranks = [effective_rank(one.covariance) or 0.0 for one in (c.ours, c.theirs)]
+    ranks = [thinned_ranks(rows)[0] for rows in (c.pool.x, c.pool.y)]
     means = [float(np.linalg.norm(one.mean)) for one in (c.ours, c.theirs)]
     findings = []
     if c.clear(table.LENGTH_DIFFERENCE):
@@ -186,10 +195,11 @@ def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
             f"{c.value(table.LENGTH_DIFFERENCE):.2g} apart."
         )
         findings.append(Finding("lengths", text))
-    if abs(np.log(ranks[0] / ranks[1])) > 0.05:
+    ours, theirs = ranks
+    if ours is not None and theirs is not None and _apart(ours, theirs):
         text = (
-            f"The effective rank of the covariance is {ranks[0]:.3g}, in the reference "
-            f"{ranks[1]:.3g}: no rotation maps one spectrum to the other."
+            f"The effective rank of the covariance is {ours[0]:.3g}, in the reference "
+            f"{theirs[0]:.3g}: no rotation maps one spectrum to the other."
         )
         findings.append(Finding("spectrum", text))
     noise = [float(np.trace(one.covariance)) / one.n for one in (c.ours, c.theirs)]

@@ -189,7 +189,13 @@ EFFECTIVE_RANK = EffectRow(
     "effective-rank",
     "Effective rank of the covariance",
     "of {d} directions",
-    "(tr S)^2 / tr S^2, descriptive",
+    "exp(entropy of the eigenvalues), Roy & Vetterli (2007); bias of finite n removed",
+)
+PARTICIPATION_RATIO = EffectRow(
+    "participation-ratio",
+    "Participation ratio of the covariance",
+    "of {d} directions",
+    "(tr S)^2 / tr S^2, at most the effective rank; bias of finite n removed",
 )
 DETECTABLE_ROWS = EffectRow(
     "detectable-n",

@@ -170,7 +170,8 @@ class Report:
                 f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
             )
         try:
-            judged = serial.record(cls, {name: data[name] for name in JUDGED})
+            known = {name: data[name] for name in JUDGED} | {"effects": _renamed(data["effects"])}
+            judged = serial.record(cls, known)
             return replace(
                 judged,
                 provenance=Provenance.from_dict(data["computed"]),
@@ -290,12 +291,38 @@ class Report:
 
         return terminal.text(self)
 
+    def __bool__(self) -> bool:
+        """Refuse: a verdict has four values, and ``if report:`` would be true for a mismatch."""
+        raise TypeError(
+            f"a report is neither true nor false; compare report.verdict, here {self.verdict!r}, "
+            f"or report.pvalue"
+        )
+
     def __repr__(self) -> str:
         """Return one line; the full text is ``str(report)``."""
         return (
             f"<Report {self.verdict}: p={self.pvalue:.3g}, alpha={self.alpha:g}, "
             f"target={self.target!r}, n={self.n}, d={self.d}, {len(self.outcomes)} tests>"
         )
+
+
+# The note of what was called the effective rank before it was exp(entropy).
+OLD_RANK = "(tr S)^2 / tr S^2, descriptive"
+
+
+def _renamed(effects: Any) -> Any:
+    """Give the participation ratio of an older report its name, so that nothing else is read."""
+    old = effects.get("effective-rank") if isinstance(effects, dict) else None
+    if not isinstance(old, dict) or old.get("note") != OLD_RANK:
+        return effects
+    label = "Participation ratio of the covariance"
+    one = old | {"name": "participation-ratio", "label": label}
+    return {
+        ("participation-ratio" if name == "effective-rank" else name): (
+            one if name == "effective-rank" else effect
+        )
+        for name, effect in effects.items()
+    }
 
 
 # The fields that the JSON has by their own names.

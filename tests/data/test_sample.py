@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
 
+import dmtest
 from dmtest.data import inspection as gate
 from dmtest.data.sample import Sample, as_sample
 from tests.support.calls import refused
@@ -592,3 +593,27 @@ def test_findings_come_in_order_and_serialise() -> None:
 
 def test_a_clean_sample_has_no_findings() -> None:
     assert as_sample(RNG.normal(size=(1000, 5))).findings == ()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        dmtest.report,
+        dmtest.mean_pvalue,
+        dmtest.kl_profile,
+        dmtest.kl_decomposition,
+        dmtest.worst_directions,
+        dmtest.detectability,
+        lambda x: dmtest.run_test(x, "energy"),
+        lambda x: dmtest.compare(x, X),
+        lambda x: dmtest.compare(X, x),
+        lambda x: dmtest.report(X, augmented=x),
+        lambda x: dmtest.check(x, max_kl=1.0),
+        lambda x: dmtest.Monitor("normal").update(x),
+    ],
+)
+def test_masked_cells_are_refused_wherever_rows_are_taken(function: Any) -> None:
+    """With their number: numpy.asarray would count what the mask hides (field case G6)."""
+    hidden = np.ma.array(X, mask=np.zeros(X.shape, dtype=bool))
+    hidden[:3, 0] = np.ma.masked
+    refused("3 cells are masked", function, hidden)

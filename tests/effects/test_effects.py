@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.special import betaincinv, ndtr, ndtri
 
+import dmtest
 from benchmarks.level import coverage
 from dmtest.battery.one_sample import Battery, run_battery
 from dmtest.battery.plan import Plan
@@ -25,6 +26,7 @@ from dmtest.effects.directions import loadings
 from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
 from dmtest.effects.influence import heaviest_tail
 from dmtest.effects.shape import shape_estimates
+from dmtest.effects.spectrum import rank_estimates
 from dmtest.effects.wasserstein import describe_slices, direction_variance, sliced_estimates
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
@@ -39,6 +41,7 @@ from dmtest.targets.canonical import Canonical, known
 from dmtest.targets.targets import as_target
 from dmtest.targets.transforms import mean_and_covariance
 from tests.support import twins
+from tests.support.calls import refused
 
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -372,7 +375,9 @@ def test_hall_quantile() -> None:
         assert abs(hall_quantile(z, 2.0 / np.sqrt(50)) - exact) < 0.35 * abs(z - exact)
 
 
-# Lengths and rank
+# Lengths and ranks
+
+RANKS = ("effective-rank", "participation-ratio")
 
 
 def mixture(d: int) -> Sampler:
@@ -478,17 +483,93 @@ def test_the_shape_of_a_tail() -> None:
     assert heaviest_tail(np.ones(1000)) == -np.inf
 
 
-def test_effective_rank() -> None:
-    """(tr S)^2 / tr S^2: d for the identity, 1 for a line; none in one dimension."""
+def test_both_ranks_of_a_known_spectrum() -> None:
+    """Roy & Vetterli's effective rank, and the participation ratio (field case A3)."""
     rng = np.random.default_rng(7)
-    x = rng.standard_normal((5000, 6)) * [1, 1, 1, 1e-6, 1e-6, 1e-6]
-    values = np.linalg.eigvalsh(np.cov(x.T, ddof=0))
-    effect = by_name(x)["effective-rank"]
-    assert_allclose(effect.value, values.sum() ** 2 / (values**2).sum(), rtol=1e-9)
-    assert 2.9 < effect.value < 3.0
-    assert "effective-rank" not in by_name(x[:, :1])
+    scales = np.array([1, 1, 1, 1e-6, 1e-6, 1e-6])
+    effects = by_name(rng.standard_normal((5000, 6)) * scales)
+    assert_allclose([effects[name].value for name in RANKS], [3.0, 3.0], rtol=2e-3)
+    halving = 0.5 ** np.arange(8)
+    shares = halving / halving.sum()
+    effects = by_name(rng.standard_normal((5000, 8)) * np.sqrt(halving))
+    entropy = -(shares * np.log(shares)).sum()
+    for name, truth in zip(RANKS, (np.exp(entropy), 1.0 / (shares**2).sum()), strict=True):
+        assert_allclose(effects[name].value, truth, rtol=0.03)
+        assert effects[name].low < truth < effects[name].high
+    assert effects["effective-rank"].value > 1.2 * effects["participation-ratio"].value
     line = np.outer(rng.standard_normal(50), [1.0, 2.0])
-    assert_allclose(by_name(line)["effective-rank"].value, 1.0)
+    assert_allclose([by_name(line)[name].value for name in RANKS], [1.0, 1.0])
+    assert not set(RANKS) & set(by_name(rng.standard_normal((50, 1))))
+    assert not set(RANKS) & set(by_name(np.ones((50, 3))))
+
+
+@pytest.mark.parametrize(("n", "d"), [(64, 768), (300, 768), (1024, 64), (10_000, 64), (64, 64)])
+@pytest.mark.parametrize("tails", ["normal", "heavy"])
+def test_ranks_of_rows_without_collapse(n: int, d: int, tails: str) -> None:
+    """D is inside the interval and near the estimate, however few the rows (field case A2)."""
+    rng = np.random.default_rng([n, d])
+    x = rng.standard_normal((n, d))
+    if tails == "heavy":  # multivariate t with 5 degrees of freedom
+        x /= np.sqrt(rng.chisquare(5, (n, 1)) / 5)
+    for name in RANKS:
+        effect = by_name(x)[name]
+        assert 0.93 * d < effect.value <= d == effect.high
+        assert ("span at most" in effect.note) == (n <= d)
+    plain = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
+    assert plain.sum() ** 2 / (plain**2).sum() < by_name(x)["participation-ratio"].value
+
+
+def test_ranks_of_too_few_rows() -> None:
+    """Two rows are refused, and fifteen show no rank (field case A2)."""
+    rng = np.random.default_rng(0)
+    refused("pass at least 8 rows", dmtest.report, rng.standard_normal((2, 768)))
+    for name in RANKS:
+        effect = by_name(rng.standard_normal((15, 768)))[name]
+        assert effect.value is None
+        assert effect.low is None
+        assert effect.note == "not estimable: 15 rows span at most 14 of 768 directions"
+
+
+def test_ranks_are_those_before_whitening() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((400, 4)) @ rng.standard_normal((4, 4))
+    x = np.hstack([x, x[:, :1] + x[:, 1:2]])  # a combination is dropped before whitening
+    whitened, plain = (
+        rank_estimates(as_target(name).canonical(as_sample(x))) for name in ("any-normal", "normal")
+    )
+    assert [row.unit for row in plain] == ["of 5 directions"] * 2
+    for one, other in zip(whitened.values(), plain.values(), strict=True):
+        assert_allclose([one.value, one.error], [other.value, other.error], rtol=1e-6)
+
+
+@pytest.mark.parametrize("law", ["normal", "heavy", "skewed", "clusters"])
+def test_limits_of_ranks_cover(law: str) -> None:
+    """In 300 samples of 100 rows in 12 columns with variances 1, 1/2, 1/3, ..."""
+    d, n, runs = 12, 100, 300
+    covariance = np.diag(1.0 / np.arange(1.0, d + 1.0))
+    if law == "clusters":
+        centres = np.random.default_rng(5).standard_normal((4, d))
+        centres -= centres.mean(axis=0)
+        covariance = covariance + centres.T @ centres / 4
+    shares = np.linalg.eigvalsh(covariance) / np.trace(covariance)
+    truth = (np.exp(-(shares * np.log(shares)).sum()), 1.0 / (shares**2).sum())
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        z = (
+            rng.standard_exponential((n, d)) - 1.0
+            if law == "skewed"
+            else rng.standard_normal((n, d))
+        )
+        z = z / np.sqrt(np.arange(1.0, d + 1.0))
+        if law == "heavy":
+            return z / np.sqrt(rng.chisquare(6, (n, 1)) / 6)
+        return z + centres[rng.integers(4, size=n)] if law == "clusters" else z
+
+    found = [by_name(draw(np.random.default_rng([run, 12]))) for run in range(runs)]
+    for name, exact in zip(RANKS, truth, strict=True):
+        inside = np.mean([e[name].low <= exact <= e[name].high for e in found])
+        assert inside >= 0.95 - 4.0 * np.sqrt(0.95 * 0.05 / runs)
+        assert_allclose(np.mean([e[name].value for e in found]), exact, rtol=0.06)
 
 
 # Coordinates and pictures

@@ -285,3 +285,21 @@ def test_progress_is_reported() -> None:
     seen: list[tuple[str, int, int]] = []
     dmtest.compare(X, Y, rng=0, replicates=19, progress=lambda *step: seen.append(step))
     assert seen[-1][1] == seen[-1][2]
+
+
+def test_parameters_of_tests_are_passed_on() -> None:
+    """compare() took no `params`, which the page of two samples showed (field case D3)."""
+    tuned = dmtest.compare(X, Y, tests="mmd", params={"mmd": {"bandwidth": 2.5}}, rng=0)
+    (outcome,) = tuned.outcomes
+    alone = dmtest.run_test(X, "mmd", dmtest.Reference(Y), params={"bandwidth": 2.5}, rng=0)
+    assert outcome.params == {"bandwidth": 2.5}
+    assert outcome.statistic == alone.statistic
+    for bad in (0, -1.0, float("nan"), float("inf")):
+        refused(
+            "bandwidth of mmd must be positive",
+            dmtest.compare,
+            X,
+            Y,
+            params={"mmd": {"bandwidth": bad}},
+        )
+    refused("has no 'width'", dmtest.compare, X, Y, params={"mmd": {"width": 1.0}})

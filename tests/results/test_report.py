@@ -565,3 +565,32 @@ def test_same_json_from_another_process() -> None:
     paths = os.pathsep.join(p or os.getcwd() for p in sys.path)
     done = python("-c", code, check=True, env={"PYTHONPATH": paths, "PYTHONHASHSEED": "7"})
     assert done.stdout == fake_report.mismatch().to_json()
+
+
+def test_a_report_is_neither_true_nor_false() -> None:
+    """``if report:`` was true for a mismatch, too (field case H2)."""
+    report = fake_report.mismatch()
+    with pytest.raises(TypeError, match=r"report.verdict, here 'mismatch'"):
+        bool(report)
+
+
+def test_what_was_called_effective_rank_is_read_as_the_participation_ratio() -> None:
+    """A stored report keeps its number, and no check compares it with exp(entropy)."""
+    old = Effect(
+        name="effective-rank",
+        label="Effective rank of the covariance",
+        value=60.2,
+        unit="of 64 directions",
+        note="(tr S)^2 / tr S^2, descriptive",
+    )
+    other = Effect(name="kl-mean", label="of this, from the mean", value=0.1, unit="nats")
+    stored = fake_report.bare(effects={"effective-rank": old, "kl-mean": other})
+    back = Report.from_json(stored.to_json()).effects
+    assert list(back) == ["participation-ratio", "kl-mean"]
+    assert back["participation-ratio"].name == "participation-ratio"
+    assert back["participation-ratio"].label.startswith("Participation ratio")
+    assert back["participation-ratio"].value == 60.2
+    new = fake_report.bare(
+        effects={"effective-rank": dataclasses.replace(old, note="exp(entropy)")}
+    )
+    assert list(Report.from_json(new.to_json()).effects) == ["effective-rank"]

@@ -51,13 +51,17 @@ def test_values_are_those_of_numpy() -> None:
         found["sliced-wasserstein-2"], np.sqrt(squared.mean() - null_mean(n)), rtol=1e-9
     )
     eigenvalues = np.linalg.eigvalsh(covariance)
-    assert_allclose(found["effective-rank"], eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
+    shares = np.linalg.svd(x, compute_uv=False)  # RankMe: of the rows, not centred
+    shares /= shares.sum()
+    assert_allclose(found["rankme"], np.exp(-(shares * np.log(shares)).sum()))
     assert_allclose(found["isotropy"], np.exp(np.log(eigenvalues).mean()) / eigenvalues.mean())
     lengths = (x**2).sum(axis=1) / (x**2).mean()
     assert_allclose(found["length-dispersion"], ((lengths - d) ** 2).mean() / (2 * d))
     report = dmtest.report(x, rng=0)
-    for name in ("kl-fitted-normal", "effective-rank", "length-dispersion"):
+    for name in ("kl-fitted-normal", "length-dispersion"):
         assert_allclose(found[name], report.effects[name].value, rtol=1e-9)
+    for name in ("effective-rank", "participation-ratio"):  # halves by another order of rows
+        assert_allclose(found[name], report.effects[name].value, rtol=0.01)
 
 
 @pytest.mark.parametrize("far", [1.0, 40.0])
@@ -231,3 +235,19 @@ def one_process(x: Any) -> dict[str, list[float]]:
         value.backward()
         found[name] = [value.item(), *model.weight.grad.flatten().tolist()]
     return found
+
+
+def test_isotropy_is_low_for_few_rows() -> None:
+    """Geometric over arithmetic mean of eigenvalues: exp(-d / 2n), 1/e at n = d (field case F8)."""
+    rng = np.random.default_rng(0)
+    for n, d in ((4000, 64), (640, 64), (128, 64)):
+        found = computed(rng.standard_normal((n, d)))["isotropy"]
+        g = d / n
+        exact = np.exp(-1.0 - (1.0 - g) / g * np.log1p(-g))  # of Marchenko and Pastur's law
+        assert abs(found - exact) < 0.02
+        assert found < np.exp(-0.45 * g)
+    assert np.isnan(computed(rng.standard_normal((60, 64)))["isotropy"])
+    axes = np.diag([1.0, 2.0, 3.0])  # rotation does not matter: eigenvectors do not enter
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    x = rng.standard_normal((500, 3)) @ axes
+    assert_allclose(computed(x @ turn)["isotropy"], computed(x)["isotropy"], rtol=1e-9)

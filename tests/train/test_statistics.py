@@ -272,3 +272,11 @@ def test_the_command_line_without_torch(tmp_path: Path) -> None:
 def test_public_names_resolve(name: str) -> None:
     assert name in train.__all__
     assert getattr(train, name).__doc__
+
+
+@pytest.mark.parametrize("beta", [0, 0.0, -1.0, math.nan, math.inf])
+def test_a_bandwidth_is_positive(beta: float) -> None:
+    """Width 0 has the loss 0, and NaN is a loss that trains nothing (field case D3)."""
+    z = torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
+    for loss in (train.bhep, train.henze_zirkler, train.mmd):
+        refused(f"beta: got {beta!r}; give a positive number", loss, z, beta=beta)

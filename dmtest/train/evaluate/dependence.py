@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 from dmtest.arguments import level, positive, whole
 from dmtest.errors import InputError, MissingExtraError
 from dmtest.information.estimate import Estimate, confidence_bounds
-from dmtest.information.neighbours import as_rows
+from dmtest.information.rows import as_rows
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector
 

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 
 from dmtest.arguments import whole
 from dmtest.errors import InputError
-from dmtest.information.neighbours import as_rows
+from dmtest.information.rows import as_rows
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector

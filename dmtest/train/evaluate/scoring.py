@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmtest.arguments import whole
 from dmtest.errors import InputError
-from dmtest.information.neighbours import as_rows
+from dmtest.information.rows import as_rows
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.train.evaluate.classifiers import (

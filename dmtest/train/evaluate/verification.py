@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from dmtest.arguments import unmasked
 from dmtest.errors import InputError
 from dmtest.information.estimate import Estimate
 from dmtest.information.neighbours import entropy_knn, ksg
@@ -131,7 +132,8 @@ def verify(
     InputError
         If the shapes of the two arrays differ.
     """
-    x, other = (np.asarray(rows, dtype=np.float64) for rows in (embeddings, augmented))
+    x = np.asarray(unmasked("embeddings", embeddings), dtype=np.float64)
+    other = np.asarray(unmasked("augmented", augmented), dtype=np.float64)
     if x.shape != other.shape or x.ndim != 2:
         raise InputError(
             f"augmented: got shape {other.shape} for embeddings of shape {x.shape}; give f(X') "
@@ -210,7 +212,8 @@ def _ksg(x: Vector, other: Vector, noise: Noise, seed: int) -> float | None:
         if noise.target == "normal"
         else rng.uniform(-1.0, 1.0, x[rows].shape)
     )
-    return float(ksg(other[rows], x[rows] + noise.level * unit))
+    found = float(ksg(other[rows], x[rows] + noise.level * unit))
+    return found if np.isfinite(found) else None
 
 
 def _kl(x: Vector, noise: Noise) -> float | None:
@@ -225,7 +228,8 @@ def _kl(x: Vector, noise: Noise) -> float | None:
     if len(np.unique(x, axis=0)) < len(x):
         return None
     cross = 0.5 * d * np.log(2.0 * np.pi) + 0.5 * np.square(x).sum(axis=1).mean()
-    return float(cross - float(entropy_knn(x)))
+    found = float(cross - float(entropy_knn(x)))
+    return found if np.isfinite(found) else None
 
 
 def kolmogorov(x: Vector, noise: Noise) -> tuple[float, ...]:

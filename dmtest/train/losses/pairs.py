@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from dmtest.arguments import positive
 from dmtest.errors import InputError
 from dmtest.train.losses.gather import gather_rows
 from dmtest.train.losses.prepare import check_choice, no_autocast, rows_of
@@ -66,7 +67,7 @@ def bhep(
     ----------
     z : Tensor, shape (n, d)
     beta : float
-        Bandwidth.
+        Bandwidth, positive.
     parameters : {"fitted", "known"}
         ``"fitted"`` whitens the rows first; ``"known"`` gives `mmd` with that bandwidth.
     gather : bool
@@ -79,7 +80,7 @@ def bhep(
     with no_autocast(z):
         rows = _prepare(z, parameters, gather)
         n, d = rows.shape
-        b2 = beta**2
+        b2 = positive("beta", beta) ** 2
         lengths = rows.square().sum(dim=1)
 
         def mass(part: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torchmetrics import Metric
 
 from dmtest.arguments import whole
 from dmtest.effects.gaussian import PARTS, estimable_parts
-from dmtest.effects.shape import dispersion, effective_rank
+from dmtest.effects.shape import dispersion
+from dmtest.effects.spectrum import thinned_ranks
 from dmtest.engines.directions import random_directions
 from dmtest.errors import InputError
 from dmtest.results import effect_table as table
@@ -35,7 +36,7 @@ NODES = math.ceil(EDGE / STEP)
 FEW = 1024
 
 # Effects that reports do not have.
-EPPS_PULLEY, ISOTROPY = "epps-pulley", "isotropy"
+EPPS_PULLEY, ISOTROPY, RANKME = "epps-pulley", "isotropy", "rankme"
 EFFECTS = (
     table.KL_FITTED.name,
     table.KL_MEAN.name,
@@ -45,6 +46,8 @@ EFFECTS = (
     table.WORST_SLICE.name,
     EPPS_PULLEY,
     table.EFFECTIVE_RANK.name,
+    table.PARTICIPATION_RATIO.name,
+    RANKME,
     ISOTROPY,
     table.LENGTH_DISPERSION.name,
 )
@@ -90,8 +93,14 @@ class DistributionMatch(Metric):
     ``worst-slice``              largest over slices, sampling's part included; likewise
     ``epps-pulley``              integral of |phi - exp(-t^2/2)|^2 over N(0, 1), unbiased,
                                  mean over slices: 0 if they are normal, at any n
-    ``effective-rank``           (tr S)^2 / tr S^2, d at best
-    ``isotropy``                 geometric over arithmetic mean of the eigenvalues of S
+    ``effective-rank``           exp(entropy of the eigenvalues of the covariance), d at best
+                                 (Roy & Vetterli 2007); bias of finite n removed; from the
+                                 row sample
+    ``participation-ratio``      (tr S)^2 / tr S^2 of the eigenvalues; likewise
+    ``rankme``                   exp(entropy of the singular values of the rows), neither
+                                 centred nor corrected (Garrido et al. 2023)
+    ``isotropy``                 geometric over arithmetic mean of the eigenvalues of S, not
+                                 corrected: low for n near d
     ``length-dispersion``        Var |x|^2 / 2d of rows scaled to unit variance, 1 at best;
                                  from the row sample
     ============================ =========================================================
@@ -217,20 +226,27 @@ class DistributionMatch(Metric):
             distance = unbiased_distance(characteristic(few, step, nodes), step, few.shape[1])
         assert self.sample is not None
         length = dispersion(self.sample, most=m).value
+        ranks = thinned_ranks(self.sample)
         return {
             table.SLICED_WASSERSTEIN.name: table.SLICED_WASSERSTEIN.on_scale(
                 float(squared.mean()) - null_mean(m)
             ),
             table.WORST_SLICE.name: table.WORST_SLICE.on_scale(float(squared.max())),
             EPPS_PULLEY: float(distance.mean()),
+            table.EFFECTIVE_RANK.name: math.nan if ranks[0] is None else ranks[0][0],
+            table.PARTICIPATION_RATIO.name: math.nan if ranks[1] is None else ranks[1][0],
             table.LENGTH_DISPERSION.name: math.nan if length is None else length,
         }
 
 
 def _moment_effects(mean: Vector, covariance: Vector, n: int) -> dict[str, float]:
     """Return the effects that mean (d,) and 1/n covariance (d, d) determine and n rows estimate."""
-    rank = effective_rank(covariance)
-    values = {} if rank is None else {table.EFFECTIVE_RANK.name: rank}
+    values: dict[str, float] = {}
+    second = np.linalg.eigvalsh(covariance + np.outer(mean, mean))
+    singular = np.sqrt(np.maximum(second, 0.0))
+    if singular.any():
+        shares = singular[singular > 0.0] / singular.sum()
+        values[RANKME] = math.exp(-float(shares @ np.log(shares)))
     parts = estimable_parts(mean, covariance, n)
     if parts is not None:
         values |= {
