@@ -23,7 +23,8 @@ from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.targets import Target
+from dmtest.targets.rosenblatt import Rosenblatt
+from dmtest.targets.targets import Target, Uniform
 
 # Rows of the smallest subsample and, by default, of the largest; resamples behind an interval.
 SMALLEST, LARGEST, RESAMPLES = 20, 8192, 400
@@ -135,6 +136,10 @@ def detectability_of(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be estimated this way; choose another test."
         )
+    name = target.name
+    if isinstance(target, Rosenblatt):
+        # Its rows are independent of each other: the caller's function is not run on every subsample.
+        sample, target = replace(sample, x=np.asarray(target.canonical(sample).cube)), Uniform()
     # A fitted covariance needs two rows a column, as for tests of whole rows.
     least = max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST
     ladder = sizes or _halving(sample.n, top, least)
@@ -152,7 +157,7 @@ def detectability_of(
     low, high = _wilson(rates, draws)
     return Detectability(
         test=spec.name,
-        target=target.name,
+        target=name,
         alpha=alpha,
         sizes=tried,
         rates=tuple(map(float, rates)),

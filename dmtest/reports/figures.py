@@ -29,6 +29,7 @@ from dmtest.results.figures import (
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
+from dmtest.targets.rosenblatt import Rosenblatt
 from dmtest.targets.targets import Target, Uniform
 
 # Most quantiles of a slice; most columns with a histogram.
@@ -187,11 +188,15 @@ def coordinate_figures(
     return tuple(figures)
 
 
-def cube_rows(x: NDArray[Any], target: Target, count: int) -> NDArray[Any] | None:
-    """Return `count` rows in the unit cube, for a uniform target; None for others."""
+def cube_rows(
+    x: NDArray[Any], target: Target, canonical: Canonical, count: int
+) -> NDArray[Any] | None:
+    """Return `count` rows in the unit cube, for a target that is uniform there; None for others."""
+    step = -(-len(x) // count)
+    if isinstance(target, Rosenblatt):
+        return np.asarray(canonical.cube)[::step]
     if not isinstance(target, Uniform):
         return None
-    step = -(-len(x) // count)
     return np.clip((x[::step] - target.low) / (target.high - target.low), 0.0, 1.0)
 
 

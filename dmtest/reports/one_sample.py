@@ -102,7 +102,7 @@ def one_sample_report(
 
     # 8. Compute the numbers behind the figures.
     coordinates = describe_coordinates(sample.x if target.fitted else canonical.rows, target.fitted)
-    names, cube = sample.names, cube_rows(sample.x, target, coordinates.m)
+    names, cube = sample.names, cube_rows(sample.x, target, canonical, coordinates.m)
     figures = Figures(
         slices=slice_figures(canonical, battery, names, seed),
         coordinates=coordinate_figures(coordinates, cube, names),
