@@ -26,6 +26,7 @@ PAGES = {
     "monitor": "Monitor",
     "nearness": "Divergence from the target",
     "paper": "The paper's experiments",
+    "sampled": "Laws that are drawn from",
     "speed": "Speed and memory",
     "two-samples": "Two samples",
 }

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.results.report import Report
     from dmtest.targets.reference import Reference
+    from dmtest.targets.rosenblatt import Rosenblatt
+    from dmtest.targets.sampled import Sampled
     from dmtest.targets.targets import AnyNormal, Normal, Product, Sphere, Uniform
 
 __all__ = [
@@ -48,6 +50,8 @@ __all__ = [
     "Product",
     "Reference",
     "Report",
+    "Rosenblatt",
+    "Sampled",
     "Sphere",
     "Uniform",
     "__version__",
@@ -84,6 +88,8 @@ _HOMES = {
     "dmtest.results.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.results.report": ("Report",),
     "dmtest.targets.reference": ("Reference",),
+    "dmtest.targets.rosenblatt": ("Rosenblatt",),
+    "dmtest.targets.sampled": ("Sampled",),
     "dmtest.targets.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

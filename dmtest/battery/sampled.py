@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from dmtest.data.sample import Sample
 from dmtest.engines.directions import random_directions
 from dmtest.engines.drawn import DrawnScale
 from dmtest.engines.slices import evaluate_slices
-from dmtest.errors import InputError
+from dmtest.errors import DataWarning, InputError
 from dmtest.results.outcome import Outcome
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.streams import stream
@@ -65,10 +66,6 @@ class _Evaluation:
                 self.functions[spec.name] = _bind(spec, params)
             else:
                 self.measured[spec.name] = spec.statistic(scale.white, plan.seed, **params)
-
-    def __call__(self, rows: Vector, rng: np.random.Generator) -> list[Vector]:
-        """Return the columns of each test for rows of shape (n, d)."""
-        return self.of(rows, rng)[0]
 
     def of(
         self, rows: Vector, rng: np.random.Generator
@@ -141,7 +138,7 @@ def run_sampled(
     observed, facts = evaluate.of(rows, stream(seed, "sampled/ties"))
 
     def draws(start: int, stop: int) -> Vector:
-        found = []
+        found: list[Vector] = []
         for batch in blocks(stop - start, BATCH // (n * d)):
             fresh = [
                 (target.fresh(n, sample, stream(seed, "sampled/draw", start + b)), start + b)
@@ -149,7 +146,7 @@ def run_sampled(
             ]
             found += run_tasks(
                 lambda one: np.concatenate(
-                    evaluate(one[0], stream(seed, "sampled/draw/ties", one[1]))
+                    evaluate.of(one[0], stream(seed, "sampled/draw/ties", one[1]))[0]
                 ),
                 fresh,
             )
@@ -199,3 +196,23 @@ def run_sampled(
         large=large,
         drawn=2 * len(large.scale) + made * n,
     )
+
+
+def outcomes_of_draws(
+    sample: Sample, target: Sampled, specs: Sequence[SliceTest | DrawTest], plan: Plan
+) -> list[Outcome]:
+    """Run tests as :func:`run_sampled` does, and warn of what was found of the draws.
+
+    For results that carry no findings; a report carries its own.
+    """
+    result = run_sampled(sample, target, specs, plan)
+    for finding in result.large.findings:
+        warnings.warn(finding.message, DataWarning, stacklevel=3)
+    return list(result.outcomes)
+
+
+def refuse_for_draws(**arguments: Any) -> None:
+    """Refuse arguments that do not apply to a law that is drawn from."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise InputError(f"{name}: does not apply to target Sampled(...); leave it out.")

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from dmtest.catalogue import cube, drawn, fitted, slices, specified, sphere, two_sample, unlisted
-from dmtest.catalogue.spec import ALL, CUBE, DrawTest, OneSampleTest, PoolTest, RowTest, SliceTest, Spec
+from dmtest.catalogue.spec import (
+    ALL,
+    CUBE,
+    DrawTest,
+    OneSampleTest,
+    PoolTest,
+    RowTest,
+    SliceTest,
+    Spec,
+)
 from dmtest.errors import InputError
 from dmtest.results.targets import NAMED
 

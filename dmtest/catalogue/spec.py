@@ -73,7 +73,7 @@ class PoolStatistic(Protocol):
 class DrawStatistic(Protocol):
     """A statistic of a sample against a large draw of the law, with what the draw fixes."""
 
-    def __call__(self, draw: Vector, seed: int, /, **params: Any) -> Measured:
+    def __call__(self, draw: Vector, seed: int, /, *args: Any, **params: Any) -> Measured:
         """Return the statistic as a function of the rows of a sample."""
         ...
 

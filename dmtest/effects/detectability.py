@@ -138,7 +138,7 @@ def detectability_of(
         )
     name = target.name
     if isinstance(target, Rosenblatt):
-        # Its rows are independent of each other: the caller's function is not run on every subsample.
+        # Every row is mapped by itself: the caller's function is not run on every subsample.
         sample, target = replace(sample, x=np.asarray(target.canonical(sample).cube)), Uniform()
     # A fitted covariance needs two rows a column, as for tests of whole rows.
     least = max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST

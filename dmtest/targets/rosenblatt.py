@@ -91,4 +91,4 @@ class Rosenblatt:
                 f"transform: returned values from {low:.4g} to {high:.4g}; return conditional "
                 f"cdfs, which are between 0 and 1 (scipy.special.ndtr makes them of normal scores)."
             )
-        return np.clip(u, 0.0, 1.0)
+        return np.asarray(np.clip(u, 0.0, 1.0))

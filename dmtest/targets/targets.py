@@ -328,11 +328,16 @@ def as_target(target: TargetLike) -> Target:
                 "target: 'reference' is a sample to compare with; pass Reference(sample), or use "
                 "dmtest.compare(data, sample)."
             )
+        if target in ("rosenblatt", "sampled"):
+            raise InputError(
+                f"target: {target!r} needs a function, so it has no name in calls or on the "
+                f"command line; pass Rosenblatt(transform) or Sampled(draw) in Python."
+            )
         if target not in CLASSES:
             raise InputError(
                 f"target: got {target!r}; known are {', '.join(map(repr, CLASSES))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
-                f"Product(margins) and Reference(sample)."
+                f"Product(margins), Rosenblatt(transform), Sampled(draw) and Reference(sample)."
             )
         return cast(Target, globals()[CLASSES[target]]())
     if isinstance(target, type):

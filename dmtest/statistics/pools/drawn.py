@@ -28,7 +28,7 @@ TINY = 1e-12
 
 
 def mmd(draw: Vector, seed: int, bandwidth: float | None = None) -> Measured:
-    """n times the squared maximum mean discrepancy to the draw, over its mean under the law.
+    """Squared maximum mean discrepancy to the draw, over its mean under the law.
 
     Gaussian kernel (Gretton et al. 2012) from 128 random frequencies (Rahimi & Recht 2007), one
     value a bandwidth: `bandwidth`, or 1/4, 1/2 and 1 times the median distance of drawn rows.
@@ -76,7 +76,7 @@ def moments(draw: Vector, seed: int) -> Measured:
         return np.asarray((rows.T @ rows / len(rows))[pairs])
 
     def lengths(rows: Vector) -> Vector:
-        return np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
 
     def all_of(rows: Vector) -> Vector:
         return np.concatenate([rows.mean(axis=0), products(rows), [lengths(rows).mean()]])
