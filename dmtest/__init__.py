@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from dmtest.results.check import CheckResult, CheckRow
     from dmtest.results.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.results.report import Report
+    from dmtest.targets.callables import Rosenblatt, Sampled
     from dmtest.targets.reference import Reference
-    from dmtest.targets.rosenblatt import Rosenblatt
-    from dmtest.targets.sampled import Sampled
     from dmtest.targets.targets import AnyNormal, Normal, Product, Sphere, Uniform
 
 __all__ = [
@@ -87,9 +86,8 @@ _HOMES = {
     "dmtest.results.check": ("CheckResult", "CheckRow"),
     "dmtest.results.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.results.report": ("Report",),
+    "dmtest.targets.callables": ("Rosenblatt", "Sampled"),
     "dmtest.targets.reference": ("Reference",),
-    "dmtest.targets.rosenblatt": ("Rosenblatt",),
-    "dmtest.targets.sampled": ("Sampled",),
     "dmtest.targets.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

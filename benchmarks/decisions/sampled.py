@@ -21,8 +21,8 @@ from dmtest.catalogue.registry import draw_tests, pool_tests
 from dmtest.data.sample import as_sample
 from dmtest.runtime.parallel import run_tasks
 from dmtest.runtime.streams import stream
+from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
-from dmtest.targets.sampled import Sampled
 
 Vector = NDArray[np.float64]
 Draw = Callable[[int, int, np.random.Generator], Vector]

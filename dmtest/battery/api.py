@@ -27,8 +27,8 @@ from dmtest.engines.gram import Precision
 from dmtest.results.outcome import MeanPValue, Outcome
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
+from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
-from dmtest.targets.sampled import Sampled
 from dmtest.targets.targets import TargetLike, as_target, canonical_with_warnings
 
 Nonfinite = Literal["error", "drop"]

@@ -22,7 +22,7 @@ from dmtest.results.outcome import Outcome
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
-from dmtest.targets.sampled import LargeDraws, Sampled, large_draws
+from dmtest.targets.callables import LargeDraws, Sampled, large_draws
 
 # Rows of the data that are used: more take a random part. Values of draws in memory at a time.
 ROWS, BATCH = 20_000, 1 << 23

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmtest.catalogue import cube, drawn, fitted, slices, specified, sphere, two_sample, unlisted
+from dmtest.catalogue import cube, fitted, slices, specified, sphere, two_sample, unlisted
 from dmtest.catalogue.spec import (
     ALL,
     CUBE,
@@ -29,7 +29,6 @@ ROWS: tuple[Spec, ...] = (
     *specified.ROWS,
     *cube.ROWS,
     *sphere.ROWS,
-    *drawn.ROWS,
     *two_sample.ROWS,
 )
 # A name may have rows for several targets: the first row is its own.

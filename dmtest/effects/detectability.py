@@ -22,8 +22,8 @@ from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
+from dmtest.targets.callables import Rosenblatt
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.rosenblatt import Rosenblatt
 from dmtest.targets.targets import Target, Uniform
 
 # Rows of the smallest subsample and, by default, of the largest; resamples behind an interval.

@@ -53,7 +53,7 @@ class Cdf:
         return self._in_order(np.sort(values, axis=1), rng)
 
     def _in_order(self, values: Vector, rng: np.random.Generator) -> Vector:
-        from dmtest.kernels.places import places
+        from dmtest.kernels.transport import places
 
         below, equal = np.empty((2, *values.shape), np.int32)
         places(self.sorted, values, below, equal)

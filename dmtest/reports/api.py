@@ -19,8 +19,8 @@ from dmtest.reports.compare import compare_with
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
+from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
-from dmtest.targets.sampled import Sampled
 from dmtest.targets.targets import TargetLike, as_target
 
 

@@ -28,8 +28,8 @@ from dmtest.results.figures import (
 )
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
+from dmtest.targets.callables import Rosenblatt
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.rosenblatt import Rosenblatt
 from dmtest.targets.targets import Target, Uniform
 
 # Most quantiles of a slice; most columns with a histogram.

@@ -26,7 +26,7 @@ from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress
-from dmtest.targets.sampled import Sampled
+from dmtest.targets.callables import Sampled
 
 # Rows of the large draw that effects and figures compare with; permutations behind their errors.
 ROWS, PERMUTATIONS = 10_000, 199
