@@ -21,6 +21,7 @@ TITLES = {
     "dmtest.checks.api": "Checks against a baseline",
     "dmtest.monitoring.monitor": "Streams",
     "dmtest.targets.targets": "Targets",
+    "dmtest.targets.callables": "Laws given by a function",
     "dmtest.targets.reference": "A sample as the target",
     "dmtest.data.load": "Files",
     "dmtest.results.outcome": "Results of tests",
