@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,52 +53,107 @@ class Drawn:
 
 
 class _Evaluation:
-    """The statistics of a sample: joint columns, larger is worse, in the order of the tests."""
+    """The statistics of a sample, for the data and for fresh draws alike.
+
+    Parameters
+    ----------
+    scale : DrawnScale
+        The map that both go through.
+    specs : sequence of SliceTest and DrawTest
+    plan : Plan
+    """
 
     def __init__(
         self, scale: DrawnScale, specs: Sequence[SliceTest | DrawTest], plan: Plan
     ) -> None:
         self.scale, self.specs = scale, specs
-        self.functions: dict[str, Callable[..., Vector]] = {}
-        self.measured = {}
+        self.slices: dict[str, Callable[..., Vector]] = {}
+        self.measured: dict[str, Callable[[Vector], Vector]] = {}
         for spec in specs:
             params = dict(plan.params.get(spec.name, {}))
             if isinstance(spec, SliceTest):
-                self.functions[spec.name] = _bind(spec, params)
+                self.slices[spec.name] = _bind(spec, params)
             else:
                 self.measured[spec.name] = spec.statistic(scale.white, plan.seed, **params)
 
-    def of(
+    def __call__(
         self, rows: Vector, rng: np.random.Generator
     ) -> tuple[list[Vector], list[dict[str, Any]]]:
-        """Return the columns of each test, and the fields of its outcome."""
+        """Return values of each test, larger is worse, and the fields of its outcome."""
         white, slices = self.scale.of(rows, rng)
-        names = list(self.functions)
-        values = evaluate_slices(slices, "known", self.functions) if names else np.empty((0, 0))
-        columns, facts = [], []
-        for spec in self.specs:
-            if isinstance(spec, SliceTest):
-                value = values[:, names.index(spec.name)]
-                bad = spec.sign * value
-                worst = int(bad.argmax())
-                columns.append(np.array([bad.mean(), bad.max()]))
-                facts.append(
-                    {
-                        "statistic": float(value.mean()),
-                        "slices": len(value),
-                        "reduction": spec.reduction,
-                        "worst_slice": worst,
-                        "worst_statistic": float(value[worst]),
-                    }
-                )
-            else:
-                columns.append(self.measured[spec.name](white))
-                facts.append({"statistic": float(columns[-1].max())})
-        return columns, facts
+        values = dict.fromkeys(self.slices, np.empty(0))
+        if self.slices:
+            table = evaluate_slices(slices, "known", self.slices)
+            values = dict(zip(self.slices, table.T, strict=True))
+        parts = [
+            _slice_values(spec, values[spec.name])
+            if isinstance(spec, SliceTest)
+            else _row_values(self.measured[spec.name](white))
+            for spec in self.specs
+        ]
+        return [bad for bad, _ in parts], [facts for _, facts in parts]
 
 
 def _bind(spec: SliceTest, params: dict[str, Any]) -> Callable[..., Vector]:
     return lambda view: np.asarray(spec.statistic(view, **params))
+
+
+def _slice_values(spec: SliceTest, values: Vector) -> tuple[Vector, dict[str, Any]]:
+    """Return the mean over slices and the worst of them."""
+    bad = spec.sign * values
+    worst = int(bad.argmax())
+    facts = {
+        "statistic": float(values.mean()),
+        "slices": len(values),
+        "reduction": spec.reduction,
+        "worst_slice": worst,
+        "worst_statistic": float(values[worst]),
+    }
+    return np.array([bad.mean(), bad.max()]), facts
+
+
+def _row_values(values: Vector) -> tuple[Vector, dict[str, Any]]:
+    return values, {"statistic": float(values.max())}
+
+
+class _Draws:
+    """Fresh draws of a law, evaluated like the data.
+
+    Parameters
+    ----------
+    target : Sampled
+    sample : Sample
+        The data: columns and precision.
+    n : int
+        Rows of a draw.
+    evaluate : _Evaluation
+    plan : Plan
+    """
+
+    def __init__(
+        self, target: Sampled, sample: Sample, n: int, evaluate: _Evaluation, plan: Plan
+    ) -> None:
+        self.target, self.sample, self.n = target, sample, n
+        self.evaluate, self.plan = evaluate, plan
+
+    def __call__(self, start: int, stop: int) -> Vector:
+        """Return the values of draws `start` to `stop` - 1, a row each."""
+        found: list[Vector] = []
+        for batch in blocks(stop - start, BATCH // (self.n * self.sample.d)):
+            # The caller's function runs in this thread only.
+            fresh = [(b, self._draw(b)) for b in range(start + batch.start, start + batch.stop)]
+            found += run_tasks(self._values, fresh)
+            if self.plan.progress is not None:
+                self.plan.progress("fresh draws", start + batch.stop, self.plan.replicates)
+        return np.stack(found)
+
+    def _draw(self, b: int) -> Vector:
+        return self.target.fresh(self.n, self.sample, stream(self.plan.seed, "sampled/draw", b))
+
+    def _values(self, draw: tuple[int, Vector]) -> Vector:
+        b, rows = draw
+        ties = stream(self.plan.seed, "sampled/draw/ties", b)
+        return np.concatenate(self.evaluate(rows, ties)[0])
 
 
 def run_sampled(
@@ -126,48 +182,19 @@ def run_sampled(
             f"calibration: a law that is drawn from has no published p-values; got "
             f"{plan.calibration!r}; leave it at 'auto'."
         )
-    n, d, seed = min(sample.n, ROWS), sample.d, plan.seed
-    rows, part = np.asarray(sample.x), ""
-    if n < sample.n:
-        order = stream(seed, "sampled/subsample").choice(sample.n, n, replace=False, shuffle=False)
-        rows, part = rows[np.sort(order)], f", of {n} of {sample.n} rows drawn at random"
-    large = large_draws(target, sample, n, seed)
+    d, seed = sample.d, plan.seed
+    rows, part = _chosen_rows(sample, seed)
+    large = large_draws(target, sample, len(rows), seed)
     directions = random_directions(slice_count(d, plan.slices), d, stream(seed, "directions"))
     scale = DrawnScale(large.scale, large.centre, directions, stream(seed, "sampled/scale"))
     evaluate = _Evaluation(scale, specs, plan)
-    observed, facts = evaluate.of(rows, stream(seed, "sampled/ties"))
-
-    def draws(start: int, stop: int) -> Vector:
-        found: list[Vector] = []
-        for batch in blocks(stop - start, BATCH // (n * d)):
-            fresh = [
-                (target.fresh(n, sample, stream(seed, "sampled/draw", start + b)), start + b)
-                for b in range(batch.start, batch.stop)
-            ]
-            found += run_tasks(
-                lambda one: np.concatenate(
-                    evaluate.of(one[0], stream(seed, "sampled/draw/ties", one[1]))[0]
-                ),
-                fresh,
-            )
-            if plan.progress is not None:
-                plan.progress("fresh draws", start + batch.stop, plan.replicates)
-        return np.stack(found)
-
-    ends = np.cumsum([0, *map(len, observed)])
-    every = [tuple(range(ends[j], ends[j + 1])) for j in range(len(specs))]
-    joint = Ranked(tuple(range(ends[-1])))
-    single = [
-        Ranked(columns[:1] if isinstance(spec, SliceTest) else columns)
-        for spec, columns in zip(specs, every, strict=True)
-    ]
-    worst = {
-        spec.name: Ranked(columns[1:])
-        for spec, columns in zip(specs, every, strict=True)
-        if isinstance(spec, SliceTest)
-    }
+    observed, facts = evaluate(rows, stream(seed, "sampled/ties"))
+    joint, single, worst = _ranked(specs, observed)
     made = rank_among_draws(
-        np.concatenate(observed), draws, [joint, *single, *worst.values()], plan.replicates
+        np.concatenate(observed),
+        _Draws(target, sample, len(rows), evaluate, plan),
+        [joint, *single, *worst.values()],
+        plan.replicates,
     )
     outcomes = tuple(
         Outcome(
@@ -194,8 +221,33 @@ def run_sampled(
         method=f"min-p over tests and slices, {joint.replicates} fresh draws{part}",
         replicates=joint.replicates,
         large=large,
-        drawn=2 * len(large.scale) + made * n,
+        drawn=2 * len(large.scale) + made * len(rows),
     )
+
+
+def _chosen_rows(sample: Sample, seed: int) -> tuple[Vector, str]:
+    """Return the rows that are tested, all or a random part, and the note on the method."""
+    if sample.n <= ROWS:
+        return np.asarray(sample.x, dtype=np.float64), ""
+    rng = stream(seed, "sampled/subsample")
+    chosen = np.sort(rng.choice(sample.n, ROWS, replace=False, shuffle=False))
+    return np.asarray(
+        sample.x[chosen], dtype=np.float64
+    ), f", of {ROWS} of {sample.n} rows drawn at random"
+
+
+def _ranked(
+    specs: Sequence[SliceTest | DrawTest], observed: Sequence[Vector]
+) -> tuple[Ranked, list[Ranked], dict[str, Ranked]]:
+    """Return the p-values to compute: of all tests together, of each, and of worst slices."""
+    ends = np.cumsum([0, *map(len, observed)])
+    columns = [tuple(range(*pair)) for pair in pairwise(map(int, ends))]
+    single, worst = [], {}
+    for spec, own in zip(specs, columns, strict=True):
+        single.append(Ranked(own[:1] if isinstance(spec, SliceTest) else own))
+        if isinstance(spec, SliceTest):
+            worst[spec.name] = Ranked(own[1:])
+    return Ranked(tuple(range(int(ends[-1])))), single, worst
 
 
 def outcomes_of_draws(

@@ -88,7 +88,8 @@ class DrawnScale:
         own = self.columns.scores(scale.T, rng)
         self.mean = own.mean(axis=1)
         values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(own, bias=True)))
-        self.root = vectors / np.sqrt(np.maximum(values, FLOOR * values[-1]))
+        # The symmetric root: columns that are uncorrelated already stay what they are.
+        self.root = vectors / np.sqrt(np.maximum(values, FLOOR * values[-1])) @ vectors.T
         self.directions = directions
         self.white = self.whitened(self.columns.scores(centre.T, rng))
         self.slices = None if len(own) == 1 else Cdf(self.white @ directions.T)

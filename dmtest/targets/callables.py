@@ -297,6 +297,8 @@ def _as_rows(name: str, values: Any, n: int, d: int, cure: str) -> NDArray[Any]:
     """
     if values is None:
         raise InputError(f"{name}: returned None; return an array of shape ({n}, {d}).")
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{name}: returned a masked array; return plain numbers, {cure}.")
     try:
         loaded = from_object(values, None, None)
     except InputError as error:

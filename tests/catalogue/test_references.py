@@ -109,7 +109,7 @@ def of_draws(name: str) -> list[Reference]:
     own = scores(large.scale, 1.0)
     values, vectors = np.linalg.eigh(np.cov(own.T, bias=True))
     ours, theirs = (
-        (scores(rows, 1.0) - own.mean(axis=0)) @ vectors / np.sqrt(values)
+        (scores(rows, 1.0) - own.mean(axis=0)) @ (vectors / np.sqrt(values) @ vectors.T)
         for rows in (x, large.centre)
     )
     if name == "moments":
