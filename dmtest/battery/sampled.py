@@ -231,9 +231,8 @@ def _chosen_rows(sample: Sample, seed: int) -> tuple[Vector, str]:
         return np.asarray(sample.x, dtype=np.float64), ""
     rng = stream(seed, "sampled/subsample")
     chosen = np.sort(rng.choice(sample.n, ROWS, replace=False, shuffle=False))
-    return np.asarray(
-        sample.x[chosen], dtype=np.float64
-    ), f", of {ROWS} of {sample.n} rows drawn at random"
+    rows = np.asarray(sample.x[chosen], dtype=np.float64)
+    return rows, f", of {ROWS} of {sample.n} rows drawn at random"
 
 
 def _ranked(
