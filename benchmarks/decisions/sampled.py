@@ -29,6 +29,9 @@ Draw = Callable[[int, int, np.random.Generator], Vector]
 # Samples of each size, in all columns and laws.
 SIZES = {20: 60, 200: 30, 2000: 12}
 COLUMNS = (1, 2, 16, 64)
+# Rows and replicates in the study of power.
+ROWS, REPLICATES = 200, 199
+NAMES = [spec.name for spec in draw_tests(None)]
 CENTRES = np.array([-3.0, 0.0, 4.0])
 
 
@@ -68,47 +71,43 @@ def several(task: Callable[[int], Any], samples: int) -> Vector:
     return np.array(list(run_tasks(task, range(samples))))
 
 
+def size_of(name: str, n: int, d: int, replicates: int, samples: int) -> dict[str, Any]:
+    """Count the rejections at 5% of samples of a law, of all tests together and of single ones."""
+
+    def task(i: int) -> list[float]:
+        x = LAWS[name](n, d, stream(i, f"sampled/level/{name}/{n}/{d}"))
+        found = tested(LAWS[name], x, i, replicates)
+        return [found.pvalue, *(one.pvalue for one in found.outcomes)]
+
+    counts = (several(task, samples) <= 0.05 + 1e-12).sum(axis=0)
+    row = {"law": name, "n": n, "d": d, "replicates": replicates, "samples": samples}
+    return row | dict(zip(("global", *NAMES), map(int, counts), strict=True))
+
+
 def level(share: float) -> None:
-    """Measure the size at 5% of all tests together, and of single tests."""
-    rows: list[dict[str, Any]] = []
-    cases = [
-        (name, n, d, 19, max(2, round(share * SIZES[n])))
-        for name in LAWS
-        for n in SIZES
-        for d in COLUMNS
-    ]
-    # With stopping: up to 199 replicates.
-    cases += [("clusters", 20, 2, 199, round(share * 400))]
-    for name, n, d, replicates, samples in cases:
+    """Measure sizes at 5%: with 19 replicates, and with up to 199 where p is not clear."""
+    rows = []
+    for name in LAWS:
+        for n in SIZES:
+            for d in COLUMNS:
+                rows.append(size_of(name, n, d, 19, max(2, round(share * SIZES[n]))))
+                print(rows[-1], flush=True)
+    rows.append(size_of("clusters", 20, 2, 199, round(share * 400)))
+    write_level(rows)
 
-        def task(i: int, name: str = name, n: int = n, d: int = d, b: int = replicates) -> Any:
-            x = LAWS[name](n, d, stream(i, f"sampled/level/{name}/{n}/{d}"))
-            found = tested(LAWS[name], x, i, b)
-            return [found.pvalue, *(one.pvalue for one in found.outcomes)]
 
-        found = several(task, samples) <= 0.05 + 1e-12
-        rows.append(
-            {"law": name, "n": n, "d": d, "replicates": replicates, "samples": samples}
-            | {"global": int(found[:, 0].sum())}
-            | {
-                spec.name: int(column.sum())
-                for spec, column in zip(draw_tests(None), found[:, 1:].T, strict=True)
-            }
-        )
-        print(rows[-1], flush=True)
+def write_level(rows: list[dict[str, Any]]) -> None:
+    """Write the table of sizes."""
     cells = [row for row in rows if row["replicates"] == 19]
     total = sum(row["samples"] for row in cells)
     error = float(np.sqrt(0.05 * 0.95 / total))
-    sizes = {
-        name: sum(row[name] for row in cells) / total
-        for name in ("global", *(spec.name for spec in draw_tests(None)))
-    }
+    sizes = {name: sum(row[name] for row in cells) / total for name in ("global", *NAMES)}
     listed = ", ".join(f"{name} {size:.3f}" for name, size in sizes.items())
     notes = (
-        f"Rejections at 5% of samples of the law itself, all tests together (global) and single. "
-        f"With 19 replicates, the {total} samples of all cells have sizes {listed} (Monte Carlo "
-        f"error {error:.3f}). The last row stops where p is above 0.1. The discrete mixture has a "
-        f"constant column for d > 2."
+        f"Rejections at 5% of samples of the law itself, by all tests together (global) and by "
+        f"single ones. With 19 replicates, the {total} samples of all cells have sizes {listed} "
+        f"(Monte Carlo error {error:.3f}). With 199 replicates draws end where p is above 0.1. The "
+        f"discrete mixture has a constant column for d > 2."
     )
     title = "Size of the tests against a law that is drawn from"
     print(write("decisions", "sampled/level", title, rows, notes))
@@ -170,32 +169,39 @@ DEPARTURES: dict[str, tuple[Draw, int, Callable[[int, int, np.random.Generator],
 }
 
 
+def power_of(name: str, samples: int) -> dict[str, Any]:
+    """Measure power at 5% for one departure, beside `compare` with a reference of as many rows."""
+    law, d, depart = DEPARTURES[name]
+
+    def task(i: int) -> list[float]:
+        rng = stream(i, f"sampled/power/{name}")
+        x = depart(ROWS, d, rng)
+        found = tested(law, x, i, REPLICATES)
+        plan = Plan(target="reference", seed=i, replicates=REPLICATES)
+        peer = run_comparison(as_sample(x), Reference(law(ROWS, d, rng)), pool_tests(None), plan)
+        return [found.pvalue, *(one.pvalue for one in found.outcomes), peer.pvalue]
+
+    shares = np.mean(several(task, samples) <= 0.05 + 1e-12, axis=0)
+    labels = ("together", *NAMES, "compare")
+    row: dict[str, Any] = {"departure": name, "d": d, "samples": samples}
+    return row | dict(zip(labels, map(float, shares), strict=True))
+
+
 def power(samples: int) -> None:
-    """Measure power at 5% with n = 200, beside `compare` with a reference of 200 rows."""
-    n, replicates, rows = 200, 99, []
-    for name, (law, d, depart) in DEPARTURES.items():
-
-        def task(
-            i: int, name: str = name, law: Draw = law, d: int = d, depart: Any = depart
-        ) -> Any:
-            rng = stream(i, f"sampled/power/{name}")
-            x = depart(n, d, rng)
-            found = tested(law, x, i, replicates)
-            plan = Plan(target="reference", seed=i, replicates=replicates)
-            other = Reference(law(n, d, rng))
-            peer = run_comparison(as_sample(x), other, pool_tests(None), plan).pvalue
-            return [found.pvalue, *(one.pvalue for one in found.outcomes), peer]
-
-        shares = np.mean(several(task, samples) <= 0.05 + 1e-12, axis=0)
-        labels = ["together", *(spec.name for spec in draw_tests(None))]
-        labels.append("compare")
-        rows.append(
-            {"departure": name, "d": d} | dict(zip(labels, map(float, shares), strict=True))
-        )
+    """Measure power at 5% for every departure."""
+    rows = []
+    for name in DEPARTURES:
+        rows.append(power_of(name, samples))
         print(rows[-1], flush=True)
+    write_power(rows)
+
+
+def write_power(rows: list[dict[str, Any]]) -> None:
+    """Write the table of power."""
     notes = (
-        f"n = {n}, {samples} samples, level 5%, {replicates} replicates. `compare`: dmtest.compare "
-        f"with a reference of {n} rows of the law, all four tests together."
+        f"n = {ROWS}, level 5%, {REPLICATES} replicates. `compare`: dmtest.compare with a "
+        f"reference of {ROWS} rows of the law, all its tests together. Monte Carlo error of a "
+        f"share p: sqrt(p (1 - p) / samples)."
     )
     title = "Power of the tests against a law that is drawn from"
     print(write("decisions", "sampled/power", title, rows, notes))

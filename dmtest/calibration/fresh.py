@@ -10,7 +10,7 @@ import numpy as np
 from dmtest.calibration.multiplicity import min_p, monte_carlo_error
 from dmtest.runtime.typing import Vector
 
-# Draws at the first look, and the p-value above which a look is the last.
+# Draws at the first look, and the p-value of one statistic above which a look is the last.
 FIRST, CLEAR = 99, 0.1
 
 
@@ -38,8 +38,14 @@ class Ranked:
 
     @property
     def clear(self) -> bool:
-        """Whether no further draw is needed."""
-        return self.replicates > 0 and self.pvalue > CLEAR
+        """Whether no further draw is needed.
+
+        The limit is .1, but at least what one of several statistics can leave of min-p if the
+        data have its second largest value: with few draws that is not small.
+        """
+        if not self.replicates:
+            return False
+        return self.pvalue > max(CLEAR, 2.0 * len(self.columns) / (self.replicates + 1.0))
 
 
 def looks(replicates: int) -> list[int]:
@@ -61,11 +67,12 @@ def rank_among_draws(
 
     Under the law the data and the draws are exchangeable given whatever was fixed beforehand, so
     a rank among B draws gives a p-value at any B (Besag & Clifford 1989). A p-value is final at
-    the first look where it is above .1, and else with all draws. Stopping costs no validity (in
-    the spirit of Besag & Clifford 1991): let p(1) be the p-value at the first look and p(B) that
-    with all draws. For a level above .1, a final p-value at most the level implies p(1) at most
-    the level; for a level up to .1 it implies the same of p(B). Both have that probability or
-    less. The final value of one p-value does not depend on the others, which only add draws.
+    the first look where it is above a limit, and else with all draws. The limits do not increase
+    from look to look. Stopping then costs no validity (in the spirit of Besag & Clifford 1991):
+    for a level, take the first look whose limit is at most the level, or else the last look. A
+    p-value that is final earlier is above the level. So a final p-value at most the level implies
+    that the p-value at this look is, which has that probability or less. The final value of one
+    p-value does not depend on the others, which only add draws.
 
     Parameters
     ----------
