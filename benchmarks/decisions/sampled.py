@@ -30,7 +30,7 @@ Draw = Callable[[int, int, np.random.Generator], Vector]
 SIZES = {20: 60, 200: 30, 2000: 12}
 COLUMNS = (1, 2, 16, 64)
 # Rows and replicates in the study of power.
-ROWS, REPLICATES = 200, 199
+ROWS, REPLICATES = 200, 99
 NAMES = [spec.name for spec in draw_tests(None)]
 CENTRES = np.array([-3.0, 0.0, 4.0])
 
