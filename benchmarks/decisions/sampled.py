@@ -106,7 +106,7 @@ def write_level(rows: list[dict[str, Any]]) -> None:
     notes = (
         f"Rejections at 5% of samples of the law itself, by all tests together (global) and by "
         f"single ones. With 19 replicates, the {total} samples of all cells have sizes {listed} "
-        f"(Monte Carlo error {error:.3f}). With 199 replicates draws end where p is above 0.1. The "
+        f"(Monte Carlo error {error:.3f}). Rows of more replicates end early where p is clear. The "
         f"discrete mixture has a constant column for d > 2."
     )
     title = "Size of the tests against a law that is drawn from"
