@@ -29,6 +29,7 @@ PAGES = {
     "nearness": "Divergence from the target",
     "paper": "The paper's experiments",
     "ranks": "Ranks and rounded samples",
+    "sampled": "Laws that are drawn from",
     "speed": "Speed and memory",
     "two-samples": "Two samples",
 }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dmtest.results.check import CheckResult, CheckRow
     from dmtest.results.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.results.report import Report
+    from dmtest.targets.callables import Rosenblatt, Sampled
     from dmtest.targets.ranks import Ranks
     from dmtest.targets.reference import Reference
     from dmtest.targets.targets import AnyNormal, Normal, Product, Sphere, Uniform
@@ -50,6 +51,8 @@ __all__ = [
     "Ranks",
     "Reference",
     "Report",
+    "Rosenblatt",
+    "Sampled",
     "Sphere",
     "Uniform",
     "__version__",
@@ -85,6 +88,7 @@ _HOMES = {
     "dmtest.results.check": ("CheckResult", "CheckRow"),
     "dmtest.results.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.results.report": ("Report",),
+    "dmtest.targets.callables": ("Rosenblatt", "Sampled"),
     "dmtest.targets.ranks": ("Ranks",),
     "dmtest.targets.reference": ("Reference",),
     "dmtest.targets.targets": ("AnyNormal", "Normal", "Product", "Sphere", "Uniform"),

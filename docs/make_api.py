@@ -22,6 +22,7 @@ TITLES = {
     "dmtest.monitoring.monitor": "Streams",
     "dmtest.targets.targets": "Targets",
     "dmtest.targets.ranks": "Ranks as the target",
+    "dmtest.targets.callables": "Laws given by a function",
     "dmtest.targets.reference": "A sample as the target",
     "dmtest.data.load": "Files",
     "dmtest.results.outcome": "Results of tests",

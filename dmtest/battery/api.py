@@ -9,11 +9,13 @@ from numpy.typing import ArrayLike
 
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
+from dmtest.battery.sampled import outcomes_of_draws, refuse_for_draws
 from dmtest.battery.two_sample import refuse_arguments, run_comparison
 from dmtest.calibration.nulls import Calibration
 from dmtest.catalogue.registry import (
     as_tests,
     checked_params,
+    draw_tests,
     hypothesis,
     names_of,
     own_target,
@@ -25,6 +27,7 @@ from dmtest.engines.gram import Precision
 from dmtest.results.outcome import MeanPValue, Outcome
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
+from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
 from dmtest.targets.targets import TargetLike, as_target, canonical_with_warnings
 
@@ -159,6 +162,8 @@ def run_tests(
     target = as_target(own_target(names) if target is None else target)
     if isinstance(target, Reference):
         refuse_arguments(directions=directions)
+    if isinstance(target, Sampled):
+        refuse_for_draws(directions=directions, budget=budget)
     name = hypothesis(target.name)
     tuning = checked_params(as_tests(names, name), params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
@@ -177,6 +182,8 @@ def run_tests(
         )
         if isinstance(target, Reference):
             return list(run_comparison(sample, target, pool_tests(names), plan).outcomes)
+        if isinstance(target, Sampled):
+            return outcomes_of_draws(sample, target, draw_tests(names), plan)
         canonical = canonical_with_warnings(target, sample)
         specs = chosen_tests(names, name, canonical, plan)
         return run_battery(canonical, specs, plan).outcomes

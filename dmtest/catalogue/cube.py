@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.catalogue.spec import RowTest
+from dmtest.catalogue.spec import CUBE, RowTest
 from dmtest.statistics.rows import cube
 
-_ROW = partial(RowTest, space="cube", targets=("uniform",))
+_ROW = partial(RowTest, space="cube", targets=CUBE)
 
 ROWS = (
     _ROW(

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from dmtest.catalogue import cube, fitted, slices, specified, sphere, two_sample, unlisted
-from dmtest.catalogue.spec import ALL, OneSampleTest, PoolTest, RowTest, SliceTest, Spec
+from dmtest.catalogue.spec import (
+    ALL,
+    CUBE,
+    DrawTest,
+    OneSampleTest,
+    PoolTest,
+    RowTest,
+    SliceTest,
+    Spec,
+)
 from dmtest.errors import InputError
 from dmtest.results.targets import NAMED
 
@@ -47,10 +56,12 @@ def default_battery(target: str) -> tuple[str, ...]:
         return _SPHERE
     if target == "reference":
         return _TWO_SAMPLE
+    if target == "sampled":
+        return (*_SLICES, "mmd", "moments")
     if target == "any-normal":
         return (*_SLICES, *_SHAPES)
     # In the cube, energy is a test of the rows in the cube, not on normal scale.
-    moments = _MOMENTS if target != "uniform" else ("radius", "covariance-ledoit-wolf")
+    moments = _MOMENTS if target not in CUBE else ("radius", "covariance-ledoit-wolf")
     return (*_SLICES, *_SHAPES, *moments)
 
 
@@ -114,14 +125,19 @@ def pool_tests(tests: str | Iterable[str] | None) -> tuple[PoolTest, ...]:
     return tuple(row for row in as_tests(tests, "reference") if isinstance(row, PoolTest))
 
 
+def draw_tests(tests: str | Iterable[str] | None) -> tuple[SliceTest | DrawTest, ...]:
+    """Resolve names as :func:`as_tests` does, for a law that can be drawn from."""
+    return tuple(row for row in as_tests(tests, "sampled") if isinstance(row, SliceTest | DrawTest))
+
+
 def list_tests(target: str | None = None) -> list[Spec]:
     """Return the registered tests, or those of one target.
 
     Parameters
     ----------
     target : str, optional
-        ``"normal"``, ``"any-normal"``, ``"uniform"``, ``"product"``, ``"sphere"``, ``"ranks"`` or
-        ``"reference"`` (two samples).
+        ``"normal"``, ``"any-normal"``, ``"uniform"``, ``"product"``, ``"rosenblatt"``,
+        ``"sphere"``, ``"ranks"``, ``"sampled"`` or ``"reference"`` (two samples).
     """
     target = BORROWED.get(target, target) if isinstance(target, str) else target
     if target is not None and target not in TARGETS:

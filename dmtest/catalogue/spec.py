@@ -19,16 +19,21 @@ if TYPE_CHECKING:
     from dmtest.engines.pool import Labels, Pool
     from dmtest.engines.rows import Asks, RowView, Values
     from dmtest.engines.slices import Parameters, SliceView
+    from dmtest.statistics.pools.drawn import Measured
     from dmtest.statistics.pools.two_sample import Asks as PoolAsks
 
 Family: TypeAlias = Literal["slices", "pairs", "sums", "search"]
-Space: TypeAlias = Literal["lines", "residuals", "normal", "cube", "sphere", "two-sample"]
+Space: TypeAlias = Literal["lines", "residuals", "normal", "cube", "sphere", "draws", "two-sample"]
 Needs: TypeAlias = Literal["moments", "values", "sorted", "rows"]
 Tail: TypeAlias = Literal["upper", "lower", "two-sided"]
 
 # All targets with a normal scale, and those of them that are fully specified.
 ALL = tuple(t.name for t in sorted(NAMED, key=lambda t: not t.fitted) if t.normal_scale)
 SPECIFIED = tuple(t.name for t in NAMED if t.normal_scale and not t.fitted)
+# Those that are uniform on the unit cube, as given or after a transform.
+CUBE = ("uniform", "rosenblatt")
+# All tests of slices: those of a law that is drawn from are brought to N(0, 1), too.
+SLICED = (*ALL, "sampled")
 # A null needs so many rows for every independent slice to settle, whatever the cap.
 ROWS_PER_SLICE = 10
 
@@ -62,6 +67,14 @@ class PoolStatistic(Protocol):
         self, pool: Pool, labels: Labels, /, *args: Any, **params: Any
     ) -> LabelledStatistic | PoolAsks:
         """Evaluate it with tuning parameters."""
+        ...
+
+
+class DrawStatistic(Protocol):
+    """A statistic of a sample against a large draw of the law, with what the draw fixes."""
+
+    def __call__(self, draw: Vector, seed: int, /, *args: Any, **params: Any) -> Measured:
+        """Return the statistic as a function of the rows of a sample."""
         ...
 
 
@@ -101,9 +114,10 @@ class Spec:
         rows; by a search over directions or frequencies.
     sees, reference, cost : str
         What it detects well; its source; its work in terms of n, d and k.
-    space : {"lines", "residuals", "normal", "cube", "sphere", "two-sample"}
+    space : {"lines", "residuals", "normal", "cube", "sphere", "draws", "two-sample"}
         What the statistic is computed from: slices, whitened rows, rows on normal scale, rows in
-        the unit cube, rows of length 1, the pooled rows of two samples.
+        the unit cube, rows of length 1, whitened scores and a large draw of the law, the pooled
+        rows of two samples.
     needs : {"moments", "values", "sorted", "rows"}
         The part of these that it needs.
     targets : tuple of str
@@ -175,6 +189,7 @@ class SliceTest(Spec):
     family: Family = field(default="slices", init=False)
     space: Space = field(default="lines", init=False)
     needs: Needs = "sorted"
+    targets: tuple[str, ...] = SLICED
     reduction: str = field(default="mean", init=False)
     statistic: SliceStatistic
     cap: int | None = 5000
@@ -315,6 +330,22 @@ class PoolTest(Spec):
     linear: LinearForm | None = None
     work: Callable[[float, int], float] | None = None
     subset: Callable[[Pool], int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawTest(Spec):
+    """A test of a sample against a law that can be drawn from, calibrated by fresh draws.
+
+    Attributes
+    ----------
+    statistic : DrawStatistic
+        Its values are joined by min-p; the largest is reported.
+    """
+
+    space: Space = field(default="draws", init=False)
+    needs: Needs = field(default="rows", init=False)
+    targets: tuple[str, ...] = ("sampled",)
+    statistic: DrawStatistic
 
 
 OneSampleTest: TypeAlias = SliceTest | RowTest

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from dmtest.catalogue.spec import SPECIFIED, RowTest
+from dmtest.catalogue.spec import CUBE, SPECIFIED, RowTest
 from dmtest.statistics.rows import features, pairs, specified
 
 _ROW = partial(RowTest, space="normal", targets=SPECIFIED)
 _SUMS = partial(_ROW, family="sums", work=lambda n, d: 2.0 * n * d * d)
 # In the cube there are tests of the rows as they are by these names.
-_OWN = tuple(name for name in SPECIFIED if name != "uniform")
+_OWN = tuple(name for name in SPECIFIED if name not in CUBE)
 
 ROWS = (
     _ROW(

@@ -1,10 +1,10 @@
-"""Tests that two samples have the same distribution."""
+"""Tests that two samples have one distribution, and that one follows a law that is drawn from."""
 
 from __future__ import annotations
 
-from dmtest.catalogue.spec import LinearForm, PoolTest
+from dmtest.catalogue.spec import DrawTest, LinearForm, PoolTest
 from dmtest.engines.labelled_slices import FREQUENCIES, SLICES
-from dmtest.statistics.pools import classifier, two_sample
+from dmtest.statistics.pools import classifier, drawn, two_sample
 
 # Multiply-adds of a labelling for one value of a slice.
 _STEP = 16.0
@@ -57,5 +57,22 @@ ROWS = (
         cost="n d (d + B)",
         sees="means and variances of single columns or directions, whatever their scale",
         reference="Lopez-Paz & Oquab 2017",
+    ),
+    DrawTest(
+        name="mmd",
+        family="sums",
+        statistic=drawn.mmd,
+        params={"bandwidth": None},
+        cost="B n d",
+        sees="most joint shapes in low dimension: clusters, holes, dependence beyond correlation",
+        reference="Gretton et al. 2012",
+    ),
+    DrawTest(
+        name="moments",
+        family="sums",
+        statistic=drawn.moments,
+        cost="B n d^2",
+        sees="means, variances and correlations of columns, and row lengths",
+        reference="Hotelling 1931",
     ),
 )

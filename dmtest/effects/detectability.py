@@ -23,8 +23,9 @@ from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
+from dmtest.targets.callables import Rosenblatt
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.targets import Target
+from dmtest.targets.targets import Target, Uniform
 
 # Rows of the smallest subsample and, by default, of the largest; resamples behind an interval.
 SMALLEST, LARGEST, RESAMPLES = 20, 8192, 400
@@ -136,6 +137,10 @@ def detectability_of(
             f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
             f"cannot be estimated this way; choose another test."
         )
+    name = target.name
+    if isinstance(target, Rosenblatt):
+        # Every row is mapped by itself: the caller's function is not run on every subsample.
+        sample, target = replace(sample, x=np.asarray(target.canonical(sample).cube)), Uniform()
     # A fitted covariance needs two rows a column, as for tests of whole rows.
     least = max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST
     ladder = sizes or _halving(sample.n, top, least)
@@ -162,7 +167,7 @@ def detectability_of(
     low, high = _rate_limits(rates, errors)
     return Detectability(
         test=spec.name,
-        target=target.name,
+        target=name,
         alpha=alpha,
         sizes=tried,
         rates=tuple(map(float, rates)),

@@ -1,4 +1,4 @@
-"""Distances of two samples along one slice, for many labellings of one sorted pool."""
+"""Two samples along slices: distances for many labellings of a pool, and places in a draw."""
 
 from __future__ import annotations
 
@@ -82,3 +82,31 @@ def energy_distances(
             apart = count * ours - (j + 1 - count) * theirs
             sum_ += (values[j + 1] - values[j]) * apart * apart
         out[b] = 2.0 * sum_
+
+
+@njit(cache=True, nogil=True)
+def places(
+    drawn: NDArray[Any], values: NDArray[Any], below: NDArray[Any], equal: NDArray[Any]
+) -> None:
+    """Count the drawn values below, and equal to, every value: merges, row by row.
+
+    Parameters
+    ----------
+    drawn : ndarray, shape (k, m)
+        Rows in ascending order.
+    values : ndarray, shape (k, n)
+        Rows in ascending order.
+    below, equal : ndarray of int32, shape (k, n)
+        Filled.
+    """
+    for row in range(len(values)):
+        start = end = 0
+        for i in range(values.shape[1]):
+            value = values[row, i]
+            while start < drawn.shape[1] and drawn[row, start] < value:
+                start += 1
+            end = max(end, start)
+            while end < drawn.shape[1] and drawn[row, end] == value:
+                end += 1
+            below[row, i] = start
+            equal[row, i] = end - start

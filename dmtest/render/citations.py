@@ -100,7 +100,11 @@ def _labels(report: Report) -> list[str]:
         labels.append("Westfall & Young 1993")
     if report.outcomes:
         labels.append("Holm 1979")
-    if report.figures.slices and report.provenance.reference_rows is None:
+    if report.target == "sampled":
+        labels += ["Besag & Clifford 1989", "Besag & Clifford 1991"]
+    if report.target == "rosenblatt":
+        labels.append("Rosenblatt 1952")
+    if report.figures.slices and not wording.against_rows(report):
         labels.append("Aldor-Noiman et al. 2013")
     return [label for label in dict.fromkeys(labels) if label]
 

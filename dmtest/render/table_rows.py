@@ -21,6 +21,8 @@ NAMES = {
     "pvalue_floor": "smallest possible global p",
     "rows_in_pictures": "rows in figures",
     "reference_rows": "rows of the reference",
+    "rows_drawn": "rows drawn in all",
+    "rows_of_large_draws": "rows of either large draw",
 }
 UNITS = {"standard deviations": "sd"}  # short forms for narrow columns
 NEUTRAL = {"times the normal's": 1.0}  # values under the target, if not 0

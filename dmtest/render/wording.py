@@ -195,6 +195,16 @@ def two_samples(report: Report) -> bool:
     return report.target == "reference" or report.target.startswith("reference(")
 
 
+def against_rows(report: Report) -> bool:
+    """Whether figures compare with rows: a reference sample, or a draw of the target."""
+    return two_samples(report) or report.target == "sampled"
+
+
+def other(report: Report) -> str:
+    """Return what the data are compared with in figures, in a word."""
+    return "reference" if against_rows(report) else "target"
+
+
 def target(name: str) -> str:
     """Return the hypothesis in words."""
     if name.startswith("ranks("):

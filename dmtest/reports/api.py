@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from dmtest import arguments
 from dmtest.battery.api import Nonfinite
 from dmtest.battery.plan import Plan
+from dmtest.battery.sampled import refuse_for_draws
 from dmtest.battery.two_sample import refuse_arguments
 from dmtest.catalogue.registry import names_of
 from dmtest.data.sample import as_sample
@@ -18,6 +19,7 @@ from dmtest.reports.compare import compare_with
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
+from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
 from dmtest.targets.targets import TargetLike, as_target
 
@@ -49,9 +51,10 @@ def report(
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube) or ``"sphere"``
         (the unit sphere); or an object: :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`,
-        :class:`~dmtest.Product`, :class:`~dmtest.Sphere`, :class:`~dmtest.Ranks` (ranks of
-        simulation-based calibration), or :class:`~dmtest.Reference` (another sample, as in
-        :func:`compare`).
+        :class:`~dmtest.Product`, :class:`~dmtest.Sphere`, :class:`~dmtest.Rosenblatt` (a transform
+        to the cube), :class:`~dmtest.Sampled` (any law that can be drawn from),
+        :class:`~dmtest.Ranks` (ranks of simulation-based calibration), or
+        :class:`~dmtest.Reference` (another sample, as in :func:`compare`).
     tests : str or iterable of str, optional
         Names of tests (:func:`list_tests`), or ``"all"`` (except tests limited to few rows:
         `royston` and `henze-jimenez-gamero-meintanis`). Default: Anderson-Darling,
@@ -135,6 +138,7 @@ def report(
     'compatible'
     """
     from dmtest.reports.one_sample import one_sample_report
+    from dmtest.reports.sampled import sampled_report
     from dmtest.runtime.progress import reporter
 
     started = time.perf_counter()
@@ -158,6 +162,10 @@ def report(
             rng=rng,
             progress=progress,
         )
+    if isinstance(target, Sampled):
+        refuse_for_draws(
+            tolerance=tolerance, augmented=augmented, directions=directions, budget=budget
+        )
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=target.name,
@@ -168,6 +176,10 @@ def report(
             budget=budget,
             progress=step,
         )
+        if isinstance(target, Sampled):
+            return sampled_report(
+                sample, target, plan, tests=names_of(tests), alpha=alpha, started=started
+            )
         return one_sample_report(
             sample,
             target,

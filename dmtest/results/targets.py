@@ -70,6 +70,12 @@ NAMED = (
         tested="given independent margins",
     ),
     NamedTarget(
+        name="rosenblatt",
+        kind="",
+        words="the law that the given transform takes to the uniform on the unit cube",
+        tested="the law of a given transform to the unit cube (`dmtest.Rosenblatt`)",
+    ),
+    NamedTarget(
         name="sphere",
         kind="Sphere",
         words="the uniform distribution on the unit sphere",
@@ -84,6 +90,13 @@ NAMED = (
         normal_scale=False,
         borrows="uniform",
         takes="draws",
+    ),
+    NamedTarget(
+        name="sampled",
+        kind="",
+        words="the law that is drawn from",
+        tested="any law that can be drawn from (`dmtest.Sampled`); fresh draws",
+        normal_scale=False,
     ),
     NamedTarget(
         name="reference",

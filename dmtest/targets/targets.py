@@ -340,11 +340,17 @@ def as_target(target: TargetLike) -> Target:
                 "target: 'ranks' takes the number of draws that a value is ranked among; pass "
                 "dmtest.Ranks(draws), or --draws on the command line."
             )
+        if target in ("rosenblatt", "sampled"):
+            raise InputError(
+                f"target: {target!r} needs a function, so it has no name in calls or on the "
+                f"command line; pass Rosenblatt(transform) or Sampled(draw) in Python."
+            )
         if target not in CLASSES:
             raise InputError(
                 f"target: got {target!r}; known are {', '.join(map(repr, CLASSES))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
-                f"Product(margins), Ranks(draws) and Reference(sample)."
+                f"Product(margins), Rosenblatt(transform), Ranks(draws), Sampled(draw) and "
+                f"Reference(sample)."
             )
         return cast(Target, globals()[CLASSES[target]]())
     if isinstance(target, type):

@@ -47,6 +47,7 @@ ALLOWED = {
     "cube": ("order of columns", "reflection"),
     "sphere": ("rotation",),
     "two-sample": ("shift",),
+    "draws": ("shift", "scales of columns"),
     # Of the columns as they come.
     "royston-residuals": (*OF_COLUMNS, "scales of columns"),
     "doornik-hansen-residuals": (*OF_COLUMNS, "scales of columns"),
@@ -89,6 +90,10 @@ def test_it_does_not_depend_on(row: Spec, name: str, target: str) -> None:
     for view in (lambda z: z, mapped):
         if row.space == "two-sample":  # the map is the same of both
             mine, goal = view(x[N // 2 :]), dmtest.Reference(view(x[: N // 2]))
+        elif row.space == "draws":  # the order of rows is that of the data only
+            of_law = (lambda z: z) if name == "order of rows" else view
+            goal = dmtest.Sampled(lambda n, rng, f=of_law: f(rng.normal(size=(n, D))))
+            mine = view(x)
         else:
             mine, goal = view(x), target
         found.append(dmtest.run_test(mine, row.name, goal, replicates=19, rng=0))

@@ -16,10 +16,11 @@ from scipy import stats
 import dmtest
 from dmtest.battery.one_sample import run_battery
 from dmtest.battery.plan import Plan
+from dmtest.battery.sampled import run_sampled
 from dmtest.calibration.nulls import RowNull, replicates_of
 from dmtest.calibration.permutation import joint_permutation, permute
-from dmtest.catalogue.registry import ROWS, as_tests, list_tests
-from dmtest.catalogue.spec import PoolTest, RowTest, SliceTest, Spec
+from dmtest.catalogue.registry import ROWS, as_tests, default_battery, draw_tests, list_tests
+from dmtest.catalogue.spec import DrawTest, PoolTest, RowTest, SliceTest, Spec
 from dmtest.data.sample import as_sample
 from dmtest.engines.pool import Pool
 from dmtest.engines.rows import RowView, evaluate
@@ -110,6 +111,25 @@ def exchanged() -> dict[str, np.ndarray]:
 
 
 @cache
+def among_draws() -> dict[str, np.ndarray]:
+    """P-values of samples of a law with clusters, tails, ties and a constant column."""
+
+    def law(n: int, rng: np.random.Generator) -> np.ndarray:
+        centres = 4.0 * rng.integers(2, size=n)
+        ties = rng.integers(3, size=n)
+        return np.column_stack([centres + rng.standard_t(2, n), ties + centres, np.ones(n)])
+
+    found, specs = [], draw_tests(None)
+    for seed in range(250):
+        x = as_sample(law(20, np.random.default_rng([seed, 12])))
+        plan = Plan(target="sampled", seed=seed, slices=8, replicates=19)
+        goal = dmtest.Sampled(law, reference_rows=500)
+        result = run_sampled(x, goal, specs, plan)
+        found.append([*(one.pvalue for one in result.outcomes), result.pvalue])
+    return dict(zip([*(spec.name for spec in specs), "together"], np.transpose(found), strict=True))
+
+
+@cache
 def coloured(name: str) -> np.ndarray:
     """P-values of a test that is exact given the correlation of the columns, however strong."""
     mix = np.linalg.cholesky(0.9 * np.ones((3, 3)) + 0.1 * np.eye(3)).T
@@ -120,7 +140,7 @@ def coloured(name: str) -> np.ndarray:
 
 def cases(row: Spec) -> list[tuple[Spec, str, tuple[int, int, int]]]:
     """Return the targets and shapes at which a row is simulated."""
-    if isinstance(row, PoolTest) or (isinstance(row, RowTest) and row.coloured):
+    if isinstance(row, PoolTest | DrawTest) or (isinstance(row, RowTest) and row.coloured):
         return [(row, row.targets[0], SHAPES[0])]
     several = row.name in names("normal")
     shapes = [shape for shape in SHAPES if takes(row, shape)]
@@ -155,6 +175,8 @@ def check_level(found: np.ndarray, errors: float) -> None:
 def test_it_keeps_its_level(row: Spec, target: str, shape: Any) -> None:
     if isinstance(row, PoolTest):
         found = exchanged()[row.name]
+    elif isinstance(row, DrawTest):
+        found = among_draws()[row.name]
     elif row.name in names("normal"):
         found = pvalues(target, shape)[row.name]
     elif isinstance(row, RowTest) and row.coloured:
@@ -177,6 +199,11 @@ def test_the_worst_slice_keeps_its_level(row: Spec, target: str, shape: Any) -> 
     # 132 looks at worst slices: the largest is 3.2 errors off (.085 for .05, of W^2); 2,000 other
     # datasets give .0535 there.
     check_level(found, 3.5)
+
+
+@pytest.mark.parametrize("name", [*default_battery("sampled")[:4], "together"])
+def test_samples_of_any_law_keep_their_level(name: str) -> None:
+    check_level(among_draws()[name], 3.5)
 
 
 @pytest.mark.parametrize("name", ["worst", "together"])

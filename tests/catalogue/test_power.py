@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,8 @@ NAMED = {
     ("full plane", "sphere"): "bingham gine-gn",
     ("near duplicates", "sphere"): "cai-fan-jiang",
     ("three poles", "sphere"): "sobolev",
+    ("clusters", "draws"): "mmd",
+    ("both moments", "draws"): "moments",
     ("both moments", "two-sample"): "mmd energy sliced-wasserstein classifier",
 }
 DETECTED = {
@@ -113,7 +116,11 @@ def test_it_detects_what_it_is_for(row: Spec) -> None:
     for seed in range(SAMPLES):
         rng = np.random.default_rng(seed)
         x = sampler(rng)[:rows]
-        goal = dmtest.Reference(normal(rng)) if row.space == "two-sample" else row.targets[0]
+        goal: Any = row.targets[0]
+        if row.space == "two-sample":
+            goal = dmtest.Reference(normal(rng))
+        if row.space == "draws":
+            goal = dmtest.Sampled(lambda n, rng: rng.standard_normal((n, D)), reference_rows=500)
         outcome = dmtest.run_test(x, row.name, goal, slices=16, replicates=99, rng=0)
         detected += outcome.rejects(0.05)
     assert detected >= 0.8 * SAMPLES, detected

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 import dmtest
 from dmtest.catalogue.registry import ROWS
 from dmtest.catalogue.spec import Spec
+from dmtest.data.sample import as_sample
 from dmtest.engines.slices import SliceView
+from dmtest.targets.callables import large_draws
 from tests.support import twins
 from tests.support.references import Reference, dataset, label, recorded, references_of
 
@@ -46,6 +48,8 @@ def recomputed(row: Spec) -> list[Reference]:
         ]
     if row.space == "two-sample":
         return of_two_samples().get(row.name, [])
+    if row.space == "draws":
+        return of_draws(row.name)
     if label(row) not in twins.ROWS:
         return []
     rtol = (ROUNDED | SHARP).get(label(row), 1e-8)
@@ -87,9 +91,56 @@ def of_two_samples() -> dict[str, list[Reference]]:
     }
 
 
+def law(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw skewed columns that depend on each other."""
+    z = rng.standard_normal((n, 3))
+    return np.exp(z + [[0.0, 0.0, 1.0]] * z[:, :1])
+
+
+def of_draws(name: str) -> list[Reference]:
+    """Return definitions for a sample against the large draws that the test makes."""
+    x = np.exp(np.random.default_rng(4).standard_normal((50, 3)) + 0.3)
+    large = large_draws(dmtest.Sampled(law), as_sample(x), len(x), 0)
+
+    def scores(rows: np.ndarray, more: float) -> np.ndarray:
+        below = (large.scale[None] < rows[:, None]).sum(axis=1)
+        return np.asarray(stats.norm.ppf((below + 0.5) / (len(large.scale) + more)))
+
+    own = scores(large.scale, 1.0)
+    values, vectors = np.linalg.eigh(np.cov(own.T, bias=True))
+    ours, theirs = (
+        (scores(rows, 1.0) - own.mean(axis=0)) @ (vectors / np.sqrt(values) @ vectors.T)
+        for rows in (x, large.centre)
+    )
+    if name == "moments":
+        square = np.triu_indices(3)
+
+        def features(w: np.ndarray) -> np.ndarray:
+            products = (w[:, :, None] * w[:, None, :])[:, square[0], square[1]]
+            return np.column_stack([w, products, np.linalg.norm(w, axis=1)])
+
+        mine, draw = features(ours), features(theirs)
+        ratio = len(x) * (mine.mean(axis=0) - draw.mean(axis=0)) ** 2 / draw.var(axis=0)
+        value = max(ratio[:3].mean(), ratio[3:-1].mean(), ratio.max())
+        return [Reference(what="definition", x=x, value=float(value))]
+    middle = np.median(pdist(theirs[:1000]))
+
+    def discrepancy(h: float) -> float:
+        a, b, c = (
+            np.exp(-(cdist(u, v) ** 2) / (2.0 * h**2)).mean()
+            for u, v in ((ours, ours), (theirs, theirs), (ours, theirs))
+        )
+        return float(len(x) * (a + b - 2.0 * c) / (1.0 - b))
+
+    value = max(discrepancy(share * middle) for share in (0.25, 0.5, 1.0))
+    # The kernel itself, of which the test has 128 random frequencies.
+    return [Reference(what="kernel", x=x, value=value, rtol=0.2)]
+
+
 def compute(row: Spec, reference: Reference) -> dmtest.Outcome:
     """Run the test on a reference's sample: it is the statistic that is looked at."""
-    goal = row.targets[0] if reference.y is None else dmtest.Reference(reference.y)
+    goal: Any = row.targets[0] if reference.y is None else dmtest.Reference(reference.y)
+    goal = dmtest.Sampled(law) if row.space == "draws" else goal
     params = reference.params or None
     return dmtest.run_test(reference.x, row.name, goal, params=params, replicates=19, rng=0)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -18,7 +18,7 @@ from dmtest.calibration.permutation import joint_permutation, permute
 from dmtest.catalogue.registry import as_tests
 from dmtest.engines.labelled_gram import DISTANCE, PairForm, quadratic_forms
 from dmtest.engines.pool import Labels, Pool
-from dmtest.kernels.transport import energy_distances, wasserstein_distances
+from dmtest.kernels.transport import energy_distances, places, wasserstein_distances
 from dmtest.statistics.pools import classifier
 from dmtest.statistics.pools.invariants import block_features
 from dmtest.statistics.pools.two_sample import median_bandwidth
@@ -364,3 +364,15 @@ def test_all_permutations_of_few_rows_are_uniform() -> None:
         goal = dmtest.Reference(rows[rest])
         found.append(dmtest.run_test(rows[list(chosen)], "energy", goal, rng=0).pvalue)
     assert np.mean(found) == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_places_are_counts(seed: int) -> None:
+    """Of values below and equal, with ties, on both sides of all drawn values."""
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.integers(0, 12, (3, 1 + seed)).astype(float), axis=1)
+    values = np.sort(rng.integers(-2, 15, (3, 25)).astype(float), axis=1)
+    below, equal = np.empty((2, 3, 25), np.int32)
+    places(drawn, values, below, equal)
+    assert_array_equal(below, (drawn[:, :, None] < values[:, None]).sum(axis=1))
+    assert_array_equal(equal, (drawn[:, :, None] == values[:, None]).sum(axis=1))

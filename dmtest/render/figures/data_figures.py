@@ -119,7 +119,9 @@ def _closed(
 
 def _sides(report: Report) -> tuple[str, str]:
     """Return the names of the expected and of the observed quantiles."""
-    return ("reference", "data") if wording.two_samples(report) else ("expected", "observed")
+    if wording.against_rows(report):
+        return wording.other(report), "data"
+    return "expected", "observed"
 
 
 def coordinates(ax: Axes, report: Report, which: int = 0, *, palette: Palette = LIGHT) -> Axes:

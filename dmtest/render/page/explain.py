@@ -51,6 +51,12 @@ GLOSSARY = (
         "slices",
     ),
     (
+        "Reference",
+        "A large draw from the target. Effects and figures compare the data with it; p-values "
+        "compare them with many fresh draws of as many rows as the data have.",
+        "drawn",
+    ),
+    (
         "Slice",
         "The data seen along one direction: a weighted sum of the columns.",
         "slices",
@@ -76,6 +82,7 @@ def glossary(report: Report) -> list[tuple[str, str]]:
         "profile": report.figures.profile,
         "slices": report.figures.slices,
         "outcomes": report.outcomes,
+        "drawn": report.target == "sampled",
     }
     return [(word, other.get(word, text)) for word, text, part in GLOSSARY if parts[part]]
 

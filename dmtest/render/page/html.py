@@ -65,6 +65,8 @@ def _variables(report: Report) -> dict[str, Any]:
         "method_of": wording.method,
         "magnitude": explain.magnitude(report),
         "two": wording.two_samples(report),
+        "rows": wording.against_rows(report),
+        "other": wording.other(report),
     }
 
 

@@ -78,7 +78,9 @@ def _slice(report: Report, which: int) -> PageFigure:
         else f"{outside} of {total} quantiles lie outside the simultaneous 95% band."
     )
     ours, theirs = (
-        ("data", "reference") if wording.two_samples(report) else ("observed", "expected")
+        ("data", wording.other(report))
+        if wording.against_rows(report)
+        else ("observed", "expected")
     )
     label = f"{title}: {ours} against {theirs} quantiles. {summary}"
     minus = f"{title}: {ours} minus {theirs} quantiles. {summary}"
@@ -117,7 +119,8 @@ def coordinates(report: Report) -> list[PageFigure]:
         )
         if data_figures.heights(figure)[2]:
             numbers += "; heights on different scales"
-        other = "reference's histogram" if wording.two_samples(report) else "target's density"
+        other = wording.other(report)
+        other += "'s histogram" if wording.against_rows(report) else "'s density"
         label = f"Histogram of {figure.name} against the {other}: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
         drawing = _panel(data_figures.coordinates, report, f"c{which}", label, **options)
@@ -132,10 +135,10 @@ def spectrum(report: Report) -> PageFigure | None:
         return None
     values, low, high = map(array, (figure.observed, figure.low, figure.high))
     above, below = int(np.sum(values > high)), int(np.sum(values < low))
-    two = wording.two_samples(report)
-    expected = "around the reference's (the line)" if two else "expected from N(0, I)"
+    two, other = wording.against_rows(report), f"the {wording.other(report)}'s"
+    expected = f"around {other} (the line)" if two else "expected from N(0, I)"
     if np.isnan(low).all():
-        summary = f"{len(values)} eigenvalues" + (", the reference's as a line." if two else ".")
+        summary = f"{len(values)} eigenvalues" + (f", {other} as a line." if two else ".")
     elif above + below:
         summary = (
             f"Of {len(values)} eigenvalues, {above} lie above and {below} below the 95% band "

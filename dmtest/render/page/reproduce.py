@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from dmtest.render import citations, wording
 from dmtest.results.effect_table import SMOOTHED_KL
+from dmtest.results.targets import NAMED
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
 
+# Targets that a name alone makes, in Python and on the command line.
+BY_NAME = frozenset(target.name for target in NAMED if target.kind)
 TYPES = ("ndarray", "DataFrame", "Series", "Tensor", "Array")
 
 
@@ -52,7 +55,7 @@ def _lines(report: Report, source: str, more: list[str]) -> list[str]:
     arguments = [
         f"{source!r}," if _is_file(source) else "data,",
         f"target={report.target!r},"
-        if report.target in wording.TARGETS
+        if report.target in BY_NAME
         else f"target={_target_object(report.target)},",
         f"alpha={report.alpha!r},",
         *more,
@@ -62,11 +65,11 @@ def _lines(report: Report, source: str, more: list[str]) -> list[str]:
 
 
 def command(report: Report) -> str:
-    """Return the shell command that repeats the report; empty unless the source is a file."""
+    """Return the shell command that repeats the report; empty unless words can say it."""
     if report.provenance.command is not None:
         return wording.clean(report.provenance.command)
     source = report.provenance.source or ""
-    if not _is_file(source):
+    if not _is_file(source) or report.target not in BY_NAME:
         return ""
     family, _, draws = report.target.partition("(")
     target = shlex.quote(report.target)
