@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
+from dmtest.data.groups import Groups
+from dmtest.effects.groups import clustered_variance
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate
@@ -16,11 +18,15 @@ from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns
 
+# Most groups behind the design effect.
+MOST_GROUPS = 20_000
 # In the order of `unbiased_parts`.
 PARTS = (table.KL_MEAN, table.KL_SCALE, table.KL_CORRELATION, table.KL_FITTED)
 
 
-def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimates:
+def gaussian_estimates(
+    canonical: Canonical, *, skewed: bool = False, groups: Groups | None = None
+) -> Estimates:
     """Estimate KL(N(m, S) || N(0, I)) = |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2.
 
     For normal data the estimates are unbiased: |m|^2, the variances and the log-determinant
@@ -36,6 +42,9 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     skewed : bool
         Whether to compute the skewness of the chi-squared part. Checks need it; the limits of
         a report do not use it.
+    groups : Groups or None
+        Groups of rows that depend on each other. The variance is then that of the sums of the
+        influence over groups, and biases are those of :func:`effective_rows` rows.
 
     Returns
     -------
@@ -45,13 +54,19 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     """
     n, d = canonical.rows.shape
     mean, covariance = canonical.mean, canonical.covariance
-    values = estimable_parts(mean, covariance, n)
+    counts = (float(n), float(n))
+    if groups is not None and len(independent_columns(covariance, n)) == d:
+        counts = effective_rows(canonical.rows, mean, covariance, groups)
+    values = estimable_parts(mean, covariance, n, counts)
     if values is None:
-        why = f"it takes more than {d + 1} rows" if n <= d + 1 else "the divergence is infinite"
+        few = min(counts) <= d + 1
+        why = f"it takes more than {d + 1} rows" if few else "the divergence is infinite"
+        if few and n > d + 1:
+            why = f"{why}, and groups leave about {min(counts):.3g}"
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
         return {table.KL_FITTED: Estimate(value=None, note=note)}
-    variance = influence_variance(canonical.rows, mean, covariance) / n
-    variance += _second_order(covariance, n)
+    variance = influence_variance(canonical.rows, mean, covariance, groups) / n
+    variance += _second_order(covariance, counts)
     third = _third_order(covariance, n) if skewed else np.zeros(len(PARTS))
     return {
         PARTS[j]: Estimate(
@@ -63,15 +78,25 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     }
 
 
-def estimable_parts(mean: Vector, covariance: Vector, n: int) -> Vector | None:
-    """Return `unbiased_parts`, or None where the 1/n covariance of the rows is singular."""
+def estimable_parts(
+    mean: Vector, covariance: Vector, n: int, counts: tuple[float, float] | None = None
+) -> Vector | None:
+    """Return `unbiased_parts`, or None where the 1/n covariance of the rows is singular.
+
+    `counts` are the effective rows of the mean and of the covariance; by default both are n.
+    """
     d = len(mean)
-    if n <= d + 1 or len(independent_columns(covariance, n)) < d:
+    first, second = counts or (n, n)
+    if min(first, second) <= d + 1 or len(independent_columns(covariance, n)) < d:
         return None
-    return unbiased_parts(mean, covariance, n)
+    parts = unbiased_parts(mean, covariance, second)
+    if first != second:
+        location = unbiased_parts(mean, covariance, first)[0]
+        parts[[0, 3]] += location - parts[0]
+    return parts
 
 
-def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
+def unbiased_parts(mean: Vector, covariance: Vector, n: float) -> Vector:
     """Parts from mean, scale and correlation, and their sum, unbiased for normal data: (4,)."""
     d = len(mean)
     variances = np.diagonal(covariance)
@@ -87,11 +112,39 @@ def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
     return np.array([location, scale, correlation, whole])
 
 
-def _second_order(covariance: Vector, n: int) -> Vector:
+def effective_rows(
+    rows: NDArray[Any], mean: Vector, covariance: Vector, groups: Groups
+) -> tuple[float, float]:
+    """Return the rows that would give mean and covariance their variance, were they independent.
+
+    They are n over Kish's design effect (1965): the squared length of sums over groups, over that
+    of rows. It is taken of the whitened rows z for the mean, and of zz' - I for the covariance, in
+    at most MOST_GROUPS groups.
+    """
+    n, d = rows.shape
+    inverse = np.linalg.inv(np.linalg.cholesky(covariance)).T
+    order = np.argsort(groups.codes, kind="stable")
+    ends = np.cumsum(np.bincount(groups.codes, minlength=groups.count))
+    chosen = np.unique(np.linspace(0, groups.count - 1, MOST_GROUPS).astype(np.intp))
+    whole, single = np.zeros(2), np.zeros(2)
+    for g in chosen:
+        start, end = (0 if g == 0 else ends[g - 1]), ends[g]
+        z = (np.asarray(rows[order[start:end]], dtype=np.float64) - mean) @ inverse
+        k, own = end - start, np.square(z).sum(axis=1)
+        gram = z @ z.T if k <= d else z.T @ z
+        # |sum (zz' - I)|^2 = |Z'Z|^2 - 2 k tr Z'Z + k^2 d over the k rows of a group.
+        second = float(np.square(gram).sum()) - 2.0 * k * float(own.sum()) + k * k * d
+        whole += float(np.square(z.sum(axis=0)).sum()), second
+        single += float(own.sum()), float((np.square(own) - 2.0 * own + d).sum())
+    first, second = np.minimum(n, n * single / np.maximum(whole, 1e-300))
+    return float(first), float(second)
+
+
+def _second_order(covariance: Vector, counts: tuple[float, float]) -> Vector:
     """Variance of each part where its influence vanishes: shape (4,).
 
     There a part is half the squared length of the error of the mean, a quarter of that of the
-    log variances, or half that of the correlations.
+    log variances, or half that of the correlations; `counts` are the rows of mean and covariance.
     """
     d = len(covariance)
     sd = np.sqrt(np.diagonal(covariance))
@@ -99,7 +152,9 @@ def _second_order(covariance: Vector, n: int) -> Vector:
     location = float(np.square(covariance).sum())
     scale = float((correlation**4).sum())
     pairs = d * (d - 1) / 2.0
-    return np.array([location, scale, pairs, location + scale + pairs]) / (2.0 * n * n)
+    first, second = counts
+    parts = np.array([location / first**2, scale / second**2, pairs / second**2])
+    return np.asarray(0.5 * np.append(parts, parts.sum()))
 
 
 def _third_order(covariance: Vector, n: int) -> Vector:
@@ -117,8 +172,10 @@ def _third_order(covariance: Vector, n: int) -> Vector:
     return np.array([location, scale, pairs, location + scale + pairs]) / float(n) ** 3
 
 
-def influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> Vector:
-    """Variance over rows of each part's influence function: shape (4,)."""
+def influence_variance(
+    rows: NDArray[Any], mean: Vector, covariance: Vector, groups: Groups | None = None
+) -> Vector:
+    """Variance over rows of each part's influence function, times their design effect: (4,)."""
     variances = np.diagonal(covariance).copy()
     inverse = np.linalg.inv(np.linalg.cholesky(covariance)).T
     d = len(mean)
@@ -132,8 +189,13 @@ def influence_variance(rows: NDArray[Any], mean: Vector, covariance: Vector) -> 
         whole = location + 0.5 * (square.sum(axis=1) - variances.sum()) - 0.5 * (length - d)
         correlation = whole - location - scale if d > 1 else np.zeros(len(y))
         influence = np.stack([location, scale, correlation, whole])
+        if groups is not None:
+            return influence
         return np.stack([influence.sum(axis=1), np.square(influence).sum(axis=1)])
 
+    if groups is not None:
+        parts = list(run_tasks(tile, blocks(len(rows), ROW_TILE)))
+        return clustered_variance(np.concatenate(parts, axis=1).T, groups)
     total = np.zeros((2, 4))
     for sums in run_tasks(tile, blocks(len(rows), ROW_TILE)):
         total += sums
