@@ -17,8 +17,8 @@ from dmtest.runtime.streams import stream
 
 Floats = NDArray[np.float64]
 
-# Rows whose neighbours are searched, with up to `MANY` rows and with more; neighbours of each.
-QUERIES, FEW_QUERIES, MANY, NEIGHBOURS = 512, 128, 200_000, 64
+# Most and fewest rows whose neighbours are searched, distances in all, neighbours of each row.
+QUERIES, FEW_QUERIES, DISTANCES, NEIGHBOURS = 512, 128, 4_000_000, 64
 # Bunches are looked for where there would be at least this many of them.
 FEWEST_BUNCHES = 30
 # Numbers of the projected rows, and fewest columns of the projection.
@@ -27,11 +27,12 @@ ROW_BLOCK = 32_768
 # Sizes of the gap behind a bunch that count (see `bunches_of`), and largest share of ties.
 PEAK, STEP, GAP, TIES = 2.5, 4.0, 9.0, 0.05
 
-# Rows and runs that serial correlation is computed from; series; level of each look.
-RUN, RUNS, SERIES, LEVEL = 2048, 32, 16, 1e-5
+# Rows of a run and numbers of all runs that serial correlation is computed from; series of each
+# kind; level of each look.
+RUN, IN_RUNS, SERIES, LEVEL = 2048, 2**22, 16, 1e-5
 FEWEST_SERIAL = 40
-# Largest lag as a share of a run; lags summed, in multiples of the sum (Sokal 1997).
-LAGS, WINDOW = 4, 5.0
+# Runs over the largest lag; lags summed, in multiples of the sum (Sokal 1997); far lags.
+LAGS, WINDOW, FAR = 4, 5.0, 20
 # Smallest inflation of a variance that is worth a finding.
 INFLATION = 1.1
 
@@ -65,7 +66,7 @@ def dependence_findings(x: NDArray[np.floating[Any]], seed: int) -> tuple[Findin
         f"{serial.where}): {n:,} rows say as much as about {round(n / serial.time):,} independent "
         f"ones. Where rows arose in this order (a chain, a time series, views stored together), "
         f"p-values are too small: pass groups= (--groups) with the block of every row, or keep "
-        f"every {max(2, round(2 * serial.time)):,}th row. Where independent rows were sorted "
+        f"one row in {max(2, round(2 * serial.time)):,}. Where independent rows were sorted "
         f"afterwards, they hold."
     )
     return (Finding("serial-correlation", text, round(n / serial.time)),)
@@ -97,10 +98,11 @@ def bunches_of(x: NDArray[np.floating[Any]], seed: int) -> float | None:
         return None
     rng = stream(seed, "dependence/bunches")
     rows = _projected(x, rng)
-    wanted = np.sort(rng.choice(n, min(n, QUERIES if n <= MANY else FEW_QUERIES), replace=False))
+    count = min(n, QUERIES, max(FEW_QUERIES, DISTANCES // n))
+    wanted = np.sort(rng.choice(n, count, replace=False, shuffle=False))
     distances = _neighbour_distances(rows, wanted, most + 1)
     distances = distances[distances[:, 0] > 0.0]  # copies of rows are another finding
-    if len(distances) < min(n, FEW_QUERIES) // 2:
+    if len(distances) < count // 2:
         return None
     gaps = np.arange(1, most + 1) * np.diff(np.log(distances), axis=1)
     if np.mean(gaps <= 1e-9) > TIES:  # values on a lattice
@@ -142,24 +144,29 @@ def _projected(x: NDArray[np.floating[Any]], rng: np.random.Generator) -> Floats
 def _neighbour_distances(x: Floats, wanted: NDArray[np.intp], count: int) -> Floats:
     """Distances of some rows to their nearest others, in ascending order: (wanted, count)."""
     queries = x[wanted]
-    near = np.full((len(wanted), count), np.inf)
-    place = np.zeros((len(wanted), count), dtype=np.intp)
+    near = place = np.zeros((len(wanted), 0))
     for start in range(0, len(x), ROW_BLOCK):
         tile = x[start : start + ROW_BLOCK]
-        squares = np.square(tile).sum(axis=1) - 2.0 * (queries @ tile.T)  # less |query|^2
+        squares = (-2.0 * queries) @ tile.T
+        squares += np.square(tile).sum(axis=1)  # less |query|^2
         inside = np.flatnonzero((wanted >= start) & (wanted < start + len(tile)))
         squares[inside, wanted[inside] - start] = np.inf
-        if len(tile) > count:
+        if start == 0:
             best = np.argpartition(squares, count - 1, axis=1)[:, :count]
-            squares = np.take_along_axis(squares, best, axis=1)
-        else:
-            best = np.broadcast_to(np.arange(len(tile)), squares.shape)
-        near, place = np.hstack([near, squares]), np.hstack([place, best + start])
+            near, place = np.take_along_axis(squares, best, axis=1), best.astype(np.float64)
+            continue
+        # Few rows of a later tile are nearer than those that were found before.
+        query, column = np.nonzero(squares < near.max(axis=1)[:, None])
+        found = np.bincount(query, minlength=len(wanted))
+        at = np.arange(len(query)) - np.repeat(np.cumsum(found) - found, found)
+        more = np.full((2, len(wanted), int(found.max())), np.inf)
+        more[0, query, at], more[1, query, at] = squares[query, column], column + start
+        near, place = np.hstack([near, more[0]]), np.hstack([place, more[1]])
         keep = np.argpartition(near, count - 1, axis=1)[:, :count]
         near = np.take_along_axis(near, keep, axis=1)
         place = np.take_along_axis(place, keep, axis=1)
     # Differences of the rows themselves: a difference of squares has no digits left for near rows.
-    pairs = zip(place, queries, strict=True)
+    pairs = zip(place.astype(np.intp), queries, strict=True)
     exact = np.stack([np.square(x[at] - q).sum(axis=1) for at, q in pairs])
     return np.asarray(np.sqrt(np.sort(exact, axis=1)))
 
@@ -188,16 +195,18 @@ def serial_of(x: NDArray[np.floating[Any]], seed: int) -> Serial | None:
     n, d = x.shape
     if n < FEWEST_SERIAL:
         return None
-    starts = np.array([0]) if n <= RUN * RUNS else np.linspace(0, n - RUN, RUNS).astype(np.intp)
-    length = n if n <= RUN * RUNS else RUN
-    rows = np.concatenate([np.asarray(x[s : s + length], dtype=np.float64) for s in starts])
+    count, length = min(32, max(4, IN_RUNS // (RUN * d))), RUN
+    if n <= count * RUN:
+        count, length = 1, n
+    starts = np.linspace(0, n - length, count).astype(np.intp)
+    rows = np.concatenate([np.asarray(x[s : s + length]) for s in starts])
     columns = np.unique(np.linspace(0, d - 1, min(d, SERIES)).astype(np.intp))
     series, names = rows[:, columns], [f"column {j}" for j in columns]
     if d > 1:
-        spread = rows.std(axis=0)
+        spread = rows.std(axis=0, dtype=np.float64)
         weights = stream(seed, "dependence/serial").standard_normal((d, SERIES))
         weights /= np.where(spread > 0.0, spread, np.inf)[:, None]
-        series = np.hstack([series, rows @ weights])
+        series = np.hstack([series, rows @ weights.astype(rows.dtype)])
         names += ["a random direction"] * SERIES
     scores = _normal_scores(series)
     runs = scores.reshape(len(starts), length, -1)
@@ -211,20 +220,35 @@ def serial_of(x: NDArray[np.floating[Any]], seed: int) -> Serial | None:
 
 
 def _normal_scores(series: Floats) -> Floats:
-    """Normal scores of the ranks of each column, scaled to variance 1; 0 for a constant one."""
-    from scipy.stats import rankdata
+    """Normal scores of the ranks of each column, scaled to variance 1; 0 for a constant one.
 
-    scores = ndtri((rankdata(series, axis=0) - 0.5) / len(series))
+    Ties share a rank: ranks in the order of the file would be a correlation.
+    """
+    scores = np.empty(series.shape)
+    for j, column in enumerate(series.T):
+        _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
+        middle = np.cumsum(counts) - 0.5 * counts
+        scores[:, j] = ndtri(middle / len(column))[place]
     scale = scores.std(axis=0)
     return np.asarray((scores - scores.mean(axis=0)) / np.where(scale > 0.0, scale, np.inf))
 
 
 def _autocorrelation_time(runs: Floats) -> float:
-    """1 + 2 sum of correlations over lags up to `WINDOW` times that number: runs (k, length)."""
+    """1 + 2 sum of correlations over lags up to `WINDOW` times that number: runs (k, length).
+
+    What is left at the farthest lags is a drift or an order of the whole file: it does not count.
+    """
     count, length = runs.shape
+
+    def correlation(lag: int) -> float:
+        total = float((runs[:, lag:] * runs[:, :-lag]).sum())
+        return float(total / (count * (length - lag)))
+
+    far = np.linspace(length // (2 * LAGS), length // LAGS, FAR).astype(np.intp)
+    left = max(0.0, float(np.mean([correlation(int(lag)) for lag in far])))
     time = 1.0
     for lag in range(1, length // LAGS):
-        time += 2.0 * float((runs[:, lag:] * runs[:, :-lag]).sum()) / (count * (length - lag))
+        time += 2.0 * (correlation(lag) - left)
         if lag >= WINDOW * time:
             break
     return max(time, 1.0)
