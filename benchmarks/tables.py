@@ -23,6 +23,7 @@ RUNS = Path(__file__).parent / "runs"
 # Headings of pages with several tables.
 PAGES = {
     "checks": "Checks against a baseline",
+    "groups": "Rows in groups",
     "monitor": "Monitor",
     "nearness": "Divergence from the target",
     "paper": "The paper's experiments",
