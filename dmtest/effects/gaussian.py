@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,15 +55,15 @@ def gaussian_estimates(
     """
     n, d = canonical.rows.shape
     mean, covariance = canonical.mean, canonical.covariance
-    counts = (float(n), float(n))
+    counts, fewest = [float(n), float(n)], float(n)
     if groups is not None and len(independent_columns(covariance, n)) == d:
-        counts = effective_rows(canonical.rows, mean, covariance, groups)
-    values = estimable_parts(mean, covariance, n, counts)
+        *counts, fewest = effective_rows(canonical.rows, mean, covariance, groups)
+    few = fewest <= d + 1
+    values = None if few else estimable_parts(mean, covariance, n, counts)
     if values is None:
-        few = min(counts) <= d + 1
         why = f"it takes more than {d + 1} rows" if few else "the divergence is infinite"
         if few and n > d + 1:
-            why = f"{why}, and groups leave about {min(counts):.3g}"
+            why = f"{why}, and groups leave about {fewest:.3g}"
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
         return {table.KL_FITTED: Estimate(value=None, note=note)}
     variance = influence_variance(canonical.rows, mean, covariance, groups) / n
@@ -79,7 +80,7 @@ def gaussian_estimates(
 
 
 def estimable_parts(
-    mean: Vector, covariance: Vector, n: int, counts: tuple[float, float] | None = None
+    mean: Vector, covariance: Vector, n: int, counts: Sequence[float] | None = None
 ) -> Vector | None:
     """Return `unbiased_parts`, or None where the 1/n covariance of the rows is singular.
 
@@ -114,19 +115,19 @@ def unbiased_parts(mean: Vector, covariance: Vector, n: float) -> Vector:
 
 def effective_rows(
     rows: NDArray[Any], mean: Vector, covariance: Vector, groups: Groups
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """Return the rows that would give mean and covariance their variance, were they independent.
 
     They are n over Kish's design effect (1965): the squared length of sums over groups, over that
-    of rows. It is taken of the whitened rows z for the mean, and of zz' - I for the covariance, in
-    at most MOST_GROUPS groups.
+    of rows. It is taken of the whitened rows z for the mean, of zz' - I for the covariance, and of
+    z along the direction where it is largest; in at most MOST_GROUPS groups.
     """
     n, d = rows.shape
     inverse = np.linalg.inv(np.linalg.cholesky(covariance)).T
     order = np.argsort(groups.codes, kind="stable")
     ends = np.cumsum(np.bincount(groups.codes, minlength=groups.count))
     chosen = np.unique(np.linspace(0, groups.count - 1, MOST_GROUPS).astype(np.intp))
-    whole, single = np.zeros(2), np.zeros(2)
+    whole, single, outer = np.zeros(2), np.zeros(2), np.zeros((d, d))
     for g in chosen:
         start, end = (0 if g == 0 else ends[g - 1]), ends[g]
         z = (np.asarray(rows[order[start:end]], dtype=np.float64) - mean) @ inverse
@@ -134,13 +135,17 @@ def effective_rows(
         gram = z @ z.T if k <= d else z.T @ z
         # |sum (zz' - I)|^2 = |Z'Z|^2 - 2 k tr Z'Z + k^2 d over the k rows of a group.
         second = float(np.square(gram).sum()) - 2.0 * k * float(own.sum()) + k * k * d
-        whole += float(np.square(z.sum(axis=0)).sum()), second
+        total = z.sum(axis=0)
+        outer += np.outer(total, total)
+        whole += float(total @ total), second
         single += float(own.sum()), float((np.square(own) - 2.0 * own + d).sum())
-    first, second = np.minimum(n, n * single / np.maximum(whole, 1e-300))
-    return float(first), float(second)
+    counts = n * single / np.maximum(whole, 1e-300)
+    worst = n * single[0] / (d * float(np.linalg.eigvalsh(outer)[-1]))
+    first, second, least = np.minimum(n, [*counts, worst]).tolist()
+    return first, second, least
 
 
-def _second_order(covariance: Vector, counts: tuple[float, float]) -> Vector:
+def _second_order(covariance: Vector, counts: Sequence[float]) -> Vector:
     """Variance of each part where its influence vanishes: shape (4,).
 
     There a part is half the squared length of the error of the mean, a quarter of that of the
