@@ -1,6 +1,9 @@
 """Rows in groups: size of the global p, coverage of intervals, how often the finding appears.
 
-python -m benchmarks.level.groups [--part size|coverage|finding] [--runs 500] [--first 0]
+python -m benchmarks.level.groups --part size [--runs 500] [--first 0]
+
+The parts are size, coverage (of the effects that use all rows), averages (of all effects) and
+finding; without a part the page is written from the stored runs.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,15 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import dmtest
 from benchmarks.tables import RUNS, write
-from dmtest.battery.one_sample import run_battery
+from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import as_sample, one_row_each
+from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports.grouped import grouped_estimates
-from dmtest.reports.sections import estimates_section
+from dmtest.reports.sections import directions_section, estimates_section
+from dmtest.reports.verdict import combine
 from dmtest.results.effect_table import effects_of
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import single_threaded_blas
@@ -115,32 +119,40 @@ def views(seed: int) -> tuple[Vector, NDArray[np.intp]]:
 
 
 def size(runs: range) -> list[dict[str, Any]]:
-    """P-values and effects of whole reports with groups."""
+    """Global p-values of reports with groups: their steps 1 to 4, which use one row of each."""
     rows = []
     for seed in runs:
         x, labels = views(seed)
-        report = dmtest.report(x, groups=labels, rng=seed, progress=False)
-        rows.append({"seed": seed, "pvalue": report.pvalue})
+        target, plan = as_target("normal"), Plan(target="normal", seed=seed)
+        canonical = target.canonical(one_row_each(as_sample(x, groups=labels), seed))
+        with single_threaded_blas():
+            specs = chosen_tests(None, "normal", canonical, plan)
+            battery = run_battery(canonical, specs, plan, describe_slices())
+            directions = directions_section(canonical, plan.replicates, seed)
+            pvalue = combine(battery, directions, canonical, "normal", seed).pvalue
+        rows.append({"seed": seed, "pvalue": pvalue})
     return rows
 
 
-def effects(case: Case, seed: int) -> dict[str, Effect]:
-    """Effects of one sample in groups, as in a report."""
+def effects(case: Case, seed: int, whole: bool) -> dict[str, Effect]:
+    """Effects of one sample in groups, as in a report: all, or those of the fitted normal."""
     x, labels = case.draw(stream(seed, f"groups/{case.title}"))
     target, sample = as_target("normal"), as_sample(x, groups=labels)
     plan = Plan(target="normal", seed=seed)
     with single_threaded_blas():
+        if not whole:
+            return effects_of(gaussian_estimates(target.canonical(sample), groups=sample.groups))
         canonical = target.canonical(one_row_each(sample, seed))
         battery = run_battery(canonical, (), plan, describe_slices())
         first = estimates_section(canonical, battery, seed)
         return effects_of(grouped_estimates(sample, target, plan, first))
 
 
-def coverage(runs: range) -> list[dict[str, Any]]:
+def coverage(runs: range, whole: bool = False) -> list[dict[str, Any]]:
     """Whether the 95% intervals of effects hold the truth, case by case."""
     rows = []
     for case, seed in product(CASES, runs):
-        found = effects(case, seed)
+        found = effects(case, seed, whole)
         for name, value in truth(case).items():
             effect = found.get(name)
             if effect is not None and effect.low is not None and effect.high is not None:
@@ -207,7 +219,12 @@ def _found(name: str, x: Vector, seed: int) -> dict[str, Any]:
     return {"rows": name, "n": len(x), "grouped": grouped, "serial": serial}
 
 
-PARTS = {"size": size, "coverage": coverage, "finding": finding}
+PARTS = {
+    "size": size,
+    "coverage": coverage,
+    "averages": partial(coverage, whole=True),
+    "finding": finding,
+}
 
 
 def page(folder: Path) -> None:
@@ -231,6 +248,7 @@ def page(folder: Path) -> None:
             "the global p of `report(x, groups=...)`."
         )
         print(write("level", "groups/size", "Rows in groups: size", rows, notes))
+    stored["coverage"] += stored["averages"]
     if stored["coverage"]:
         notes = (
             "Rows N(m, S) in groups; 95% intervals of effects. Effects of the fitted normal use "
