@@ -319,8 +319,10 @@ def main() -> None:
     if options.part is None:
         page(folder)
         return
-    rows = PARTS[options.part](range(options.first, options.first + options.runs))
-    (folder / f"{options.part}-{options.first}.json").write_text(json.dumps(rows))
+    rows: list[dict[str, Any]] = []
+    for seed in range(options.first, options.first + options.runs):
+        rows += PARTS[options.part](range(seed, seed + 1))
+        (folder / f"{options.part}-{options.first}.json").write_text(json.dumps(rows))
 
 
 if __name__ == "__main__":
