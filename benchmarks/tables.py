@@ -25,6 +25,7 @@ PAGES = {
     "checks": "Checks against a baseline",
     "coverage": "Coverage of intervals",
     "field": "False alarms that users of other tools reported",
+    "groups": "Rows in groups",
     "monitor": "Monitor",
     "nearness": "Divergence from the target",
     "paper": "The paper's experiments",

@@ -22,7 +22,7 @@ from dmtest.catalogue.registry import (
     pool_tests,
 )
 from dmtest.catalogue.spec import RowTest, SliceTest
-from dmtest.data.sample import as_sample
+from dmtest.data.sample import as_sample, one_row_each
 from dmtest.engines.gram import Precision
 from dmtest.results.outcome import MeanPValue, Outcome
 from dmtest.runtime.parallel import Progress, single_threaded_blas
@@ -51,6 +51,7 @@ def run_test(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Nonfinite = "error",
+    groups: Any = None,
 ) -> Outcome:
     """Run one test.
 
@@ -63,6 +64,9 @@ def run_test(
     ----------
     data, directions, slices, rng, progress, key, columns, nonfinite
         As for :func:`report`.
+    groups : array_like or str, optional
+        As for :func:`report`: the test uses one row of each group, drawn with the seed, and
+        ``n`` of the outcome is the number of groups.
     test : str
         A registered name, see :func:`list_tests`.
     target : str or target object, optional
@@ -108,6 +112,7 @@ def run_test(
         key=key,
         columns=columns,
         nonfinite=nonfinite,
+        groups=groups,
     )[0]
 
 
@@ -128,6 +133,7 @@ def run_tests(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Nonfinite = "error",
+    groups: Any = None,
 ) -> list[Outcome]:
     """Run several tests in one fused computation.
 
@@ -142,7 +148,7 @@ def run_tests(
         Default: any-normal, the tests' own.
     params : mapping of test name to its parameters, optional
     data, directions, slices, calibration, replicates, budget, precision, rng, progress, key,
-    columns, nonfinite
+    columns, nonfinite, groups
         As for :func:`run_test`.
 
     Returns
@@ -166,11 +172,13 @@ def run_tests(
         refuse_for_draws(directions=directions, budget=budget)
     name = hypothesis(target.name)
     tuning = checked_params(as_tests(names, name), params)
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
+    seed = entropy_of(rng)
+    sample = one_row_each(sample, seed)
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=target.name,
-            seed=entropy_of(rng),
+            seed=seed,
             params=tuning,
             slices=slices,
             directions=directions,
@@ -181,6 +189,7 @@ def run_tests(
             progress=step,
         )
         if isinstance(target, Reference):
+            target = target.one_row_each(seed)
             return list(run_comparison(sample, target, pool_tests(names), plan).outcomes)
         if isinstance(target, Sampled):
             return outcomes_of_draws(sample, target, draw_tests(names), plan)
@@ -201,6 +210,7 @@ def mean_pvalue(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Nonfinite = "error",
+    groups: Any = None,
 ) -> MeanPValue:
     """Score a sample by the protocol of noise-injected Deep InfoMax (arXiv 2410.06993).
 
@@ -224,8 +234,8 @@ def mean_pvalue(
         Number of draws.
     confidence : float
         Level of the asymptotic interval, over draws and samples.
-    rng, key, columns, nonfinite
-        As for :func:`report`.
+    rng, key, columns, nonfinite, groups
+        As for :func:`report`; subsamples have at most one row of each group.
 
     Returns
     -------
@@ -241,9 +251,11 @@ def mean_pvalue(
     """
     target = as_target(target)
     (spec,) = as_tests([test], hypothesis(target.name))
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
     from dmtest.battery.mean_pvalue import mean_pvalue_of
 
+    seed = entropy_of(rng)
+    sample = one_row_each(sample, seed)
     with single_threaded_blas():
         canonical = canonical_with_warnings(target, sample)
         # A reference has no normal scale and was refused, so the test is no pool test.
@@ -255,5 +267,5 @@ def mean_pvalue(
             subsample=subsample,
             draws=draws,
             confidence=confidence,
-            seed=entropy_of(rng),
+            seed=seed,
         )

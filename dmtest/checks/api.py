@@ -20,7 +20,7 @@ from dmtest.checks.baseline import VALUES, Baseline
 from dmtest.checks.departures import Departure, departures_of
 from dmtest.checks.limits import limit_rows, valid_limits
 from dmtest.checks.rows import baseline_rows
-from dmtest.data.sample import Sample, as_sample
+from dmtest.data.sample import Sample, as_sample, one_row_each
 from dmtest.errors import InputError
 from dmtest.reports.api import report
 from dmtest.results.check import CheckResult, CheckRow
@@ -51,6 +51,7 @@ def write_baseline(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Nonfinite = "error",
+    groups: Any = None,
 ) -> Baseline:
     """Store a sample of an accepted encoder as the baseline of later checks.
 
@@ -63,6 +64,8 @@ def write_baseline(
         float32 (a random part of them if there are more than 262,144 numbers). Nothing is pickled.
     rng : None, int or numpy Generator
         Seed of directions and nulls; checks use it again.
+    groups : array_like or str, optional
+        As for :func:`dmtest.report`; the baseline has one row of each group.
 
     Returns
     -------
@@ -76,9 +79,10 @@ def write_baseline(
     >>> dmtest.write_baseline(x).report.verdict
     'compatible'
     """
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
     target = as_target(target)
     seed = entropy_of(rng)
+    sample = one_row_each(sample, seed)
     names = names_of(tests)
     options: dict[str, Any] = {"tests": names, "alpha": alpha, "tolerance": tolerance}
     options |= {"slices": slices, "replicates": replicates}
@@ -117,6 +121,7 @@ def check(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Nonfinite = "error",
+    groups: Any = None,
 ) -> CheckResult:
     """Check that a fresh sample of an encoder is as good as its baseline, or within limits.
 
@@ -159,6 +164,8 @@ def check(
         Seed of the permutations; without a baseline also of directions and nulls.
     progress, key, columns, nonfinite
         As for :func:`dmtest.report`.
+    groups : array_like or str, optional
+        As for :func:`dmtest.report`; the check uses one row of each group.
 
     Returns
     -------
@@ -190,8 +197,9 @@ def check(
     if (compare or rotation) and baseline is None:
         name = "compare" if compare else "rotation"
         raise InputError(f"{name}: compares with the sample of a baseline; pass one as baseline=.")
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
     seed = entropy_of(rng)
+    sample = one_row_each(sample, seed)
     then = None
     if baseline is not None:
         then = baseline if isinstance(baseline, Baseline) else Baseline.from_json(baseline)

@@ -57,6 +57,7 @@ def report(
     json: options.Json = None,
     key: options.Key = None,
     columns: options.Columns = None,
+    groups: options.Groups = None,
     slices: options.Slices = None,
     replicates: options.Replicates = 999,
     nonfinite: options.Nonfinite = OnNonfinite.error,
@@ -87,6 +88,7 @@ def report(
         key=key,
         columns=_columns(columns),
         nonfinite=nonfinite.value,
+        groups=groups,
     )
     given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
     given |= {
@@ -96,6 +98,7 @@ def report(
         "tests": tests,
         "key": key,
         "columns": columns,
+        "groups": groups,
         "slices": slices,
     }
     given |= {"replicates": replicates, "nonfinite": nonfinite}
@@ -128,6 +131,7 @@ def check(
     github: options.GitHub = None,
     key: options.Key = None,
     columns: options.Columns = None,
+    groups: options.Groups = None,
     nonfinite: options.Nonfinite = OnNonfinite.error,
     quiet: options.Quiet = False,
 ) -> int:
@@ -145,7 +149,7 @@ def check(
     law = target or (options.UNIFORM if boxed else options.RANKS if draws else None)
     data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
     data |= {"target": None if law is None else _target(law, low, high, draws), "rng": seed}
-    data |= {"progress": False if quiet else None}
+    data |= {"progress": False if quiet else None, "groups": groups}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
     limits |= {"min_detectable_n": min_detectable_n}
@@ -172,6 +176,8 @@ def compare(
     key: options.Key = None,
     reference_key: options.ReferenceKey = None,
     columns: options.Columns = None,
+    groups: options.Groups = None,
+    reference_groups: options.ReferenceGroups = None,
     slices: options.Slices = None,
     replicates: options.Permutations = 999,
     nonfinite: options.Nonfinite = OnNonfinite.error,
@@ -195,6 +201,7 @@ def compare(
         key=reference_key or key,
         columns=names,
         nonfinite=nonfinite.value,
+        groups=reference_groups,
     )
     result = compared(
         file,
@@ -208,9 +215,11 @@ def compare(
         key=key,
         columns=names,
         nonfinite=nonfinite.value,
+        groups=groups,
     )
     given: dict[str, Any] = {"alpha": alpha, "seed": seed, "tests": tests, "key": key}
     given |= {"reference-key": reference_key, "columns": columns, "slices": slices}
+    given |= {"groups": groups, "reference-groups": reference_groups}
     given |= {"replicates": replicates, "nonfinite": nonfinite}
     words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
     _deliver(_with_command(result, words, given), html, json, quiet)

@@ -178,6 +178,15 @@ Columns = Annotated[
         "first sixteen).",
     ),
 ]
+Groups = Annotated[
+    str | None,
+    _option(
+        "NAME",
+        "Column or array of FILE, or another file, with a label for every row: rows of one label "
+        "depend on each other (views of one item). Tests then use one row of each group.",
+    ),
+]
+ReferenceGroups = Annotated[str | None, _option("NAME", "The same for REFERENCE.")]
 Slices = Annotated[
     int | None, _option("INTEGER", "Number of random directions to project on (default 64).")
 ]
@@ -325,6 +334,7 @@ Examples:
   dmtest report ranks.csv --target ranks --draws 100
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
   dmtest report z.npy --tolerance 0.05
+  dmtest report views.npz --groups item
   dmtest report z.npy --quiet || echo 'not N(0, I)'
 """
 CHECK = """\b

@@ -64,20 +64,28 @@ def load(
 
 
 def read(
-    path: str | os.PathLike[str], key: str | None = None, columns: Columns | None = None
+    path: str | os.PathLike[str],
+    key: str | None = None,
+    columns: Columns | None = None,
+    *,
+    labels: str | None = None,
 ) -> Loaded:
-    """Read a file or a URL with the loader of its kind."""
-    if not is_url(path):
-        return _read(Path(os.path.expanduser(path)), key, columns)  # Path.expanduser may raise
+    """Read a file or a URL with the loader of its kind.
+
+    With `labels`, the name of a column of a table: read that column, of any type, and the names of
+    the columns of numbers beside it.
+    """
+    if not is_url(path):  # Path.expanduser may raise
+        return _read(Path(os.path.expanduser(path)), key, columns, labels)
     url = str(path)
     with local_path(url) as local:
         try:
-            return replace(_read(local, key, columns), source=public_url(url))
+            return replace(_read(local, key, columns, labels), source=public_url(url))
         except InputError as problem:
             raise InputError(str(problem).replace(str(local), public_url(url))) from problem
 
 
-def _read(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+def _read(path: Path, key: str | None, columns: Columns | None, labels: str | None) -> Loaded:
     if not os.path.exists(path):  # Path.exists raises for long names
         raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
     members = set(os.listdir(path)) if path.is_dir() else None
@@ -88,11 +96,15 @@ def _read(path: Path, key: str | None, columns: Columns | None) -> Loaded:
         raise InputError(f"key: {path} is {row.note} and has no keys; leave out key={key!r}")
     if row.needs:
         require(row.needs, f"{path}: {row.note}")
-    return _load(row, path, key, columns)
+    return _load(row, path, key, columns, labels)
 
 
-def _load(row: Format, path: Path, key: str | None, columns: Columns | None) -> Loaded:
+def _load(
+    row: Format, path: Path, key: str | None, columns: Columns | None, labels: str | None
+) -> Loaded:
     try:
+        if labels is not None:
+            return row.load(path, key, columns, labels=labels)
         return row.load(path, key, columns)
     except InputError:
         raise

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.data.groups import Groups, as_groups, find_groups
 from dmtest.data.inspection import Scan, findings_in, scan
 from dmtest.data.load import read
 from dmtest.data.readers.columns import Columns, rounding
@@ -54,6 +55,8 @@ class Sample:
         File that the data came from.
     findings : tuple of Finding
         Facts about the data that matter for every result.
+    groups : Groups or None
+        The group of every row, where rows of one group depend on each other.
     """
 
     x: NDArray[np.floating[Any]] = field(repr=False)
@@ -61,6 +64,7 @@ class Sample:
     dtype: str = "float64"
     source: str | None = None
     findings: tuple[Finding, ...] = ()
+    groups: Groups | None = None
 
     @property
     def n(self) -> int:
@@ -79,6 +83,7 @@ def as_sample(
     key: str | None = None,
     columns: Columns | None = None,
     nonfinite: Literal["error", "drop"] = "error",
+    groups: Any = None,
 ) -> Sample:
     """Validate data and convert it to the one form that everything else computes with.
 
@@ -94,6 +99,9 @@ def as_sample(
     nonfinite : {"error", "drop"}
         Whether rows with a NaN or an infinity are an error or are dropped. Dropping copies the
         other rows.
+    groups : array_like or str, optional
+        Label of every row; rows of one label depend on each other. Or the name of the column or
+        array of `data` that holds the labels, or of a file of labels.
 
     Returns
     -------
@@ -113,15 +121,22 @@ def as_sample(
             raise InputError(
                 "columns: data is a Sample already; pass key and columns to the first as_sample"
             )
+        if groups is not None:
+            return replace(data, groups=as_groups(groups, data.n))
         return data
+    name = labels = None
+    if groups is not None:
+        data, labels, columns, name = find_groups(data, groups, key, columns)
     collect = read if isinstance(data, (str, os.PathLike)) else from_object
     loaded = collect(data, key, columns)
     dtype = loaded.dtype or loaded.array.dtype.name
     array = _two_dimensional(loaded.array)
     x, changes = _as_float(array, dtype)
+    grouped = None if groups is None else as_groups(labels, len(x), name)
     summary = scan(x)
     if not summary.finite.all():
         x, finding = _finite_rows(x, summary.finite, loaded.names, nonfinite)
+        grouped = None if grouped is None else grouped.where(summary.finite)
         changes, summary = (*changes, finding), scan(x)
     x, widening = _room_for_squares(x, summary)
     view = x.view()
@@ -130,7 +145,33 @@ def as_sample(
     repeats = sum(one.count or 0 for one in irregularities if one.code == "duplicate-rows")
     irregularities += structural_findings(view, loaded.names, repeats)
     findings = (*loaded.findings, *changes, *widening, *irregularities)
-    return Sample(view, loaded.names, dtype, loaded.source or None, findings)
+    return Sample(view, loaded.names, dtype, loaded.source or None, findings, grouped)
+
+
+def one_row_each(sample: Sample, seed: int, draw: int = 0) -> Sample:
+    """Return one row of each group, drawn at random; the sample itself where it has no groups.
+
+    Raises
+    ------
+    InputError
+        If there are too few groups.
+    """
+    groups = sample.groups
+    if groups is None:
+        return sample
+    if groups.count < MINIMUM_ROWS:
+        raise InputError(
+            f"groups: {sample.n} rows in {groups.count} groups are {groups.count} independent "
+            f"rows; at least {MINIMUM_ROWS} groups are needed"
+        )
+    view = sample.x[groups.draw(seed, draw)]
+    view.flags.writeable = False
+    text = (
+        f"{sample.n:,} rows in {groups.count:,} groups: tests use one row of each group, drawn at "
+        f"random with the seed of the run."
+    )
+    note = Finding("groups", text, groups.count)
+    return replace(sample, x=view, groups=None, findings=(note, *sample.findings))
 
 
 def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:

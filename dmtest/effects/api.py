@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike
 from dmtest import arguments
 from dmtest.catalogue.registry import as_tests, hypothesis
 from dmtest.catalogue.spec import RowTest, SliceTest
-from dmtest.data.sample import as_sample
-from dmtest.effects.decomposition import decompose
+from dmtest.data.sample import as_sample, one_row_each
+from dmtest.effects.decomposition import decompose, density_estimates
 from dmtest.effects.detectability import Detectability, detectability_of
 from dmtest.effects.directions import Direction, directions_of
+from dmtest.effects.gaussian import gaussian_estimates
+from dmtest.effects.groups import DRAWS, average_estimates
 from dmtest.effects.profile import KLProfile, profile_of
 from dmtest.errors import InputError
 from dmtest.results.effect_table import effects_of
@@ -110,6 +112,7 @@ def kl_decomposition(
     rng: RngLike = None,
     key: str | None = None,
     columns: Any = None,
+    groups: Any = None,
 ) -> dict[str, Effect]:
     """Split KL(f(X) || N(0, I)) into mean, scale, correlation, shape of columns and dependence.
 
@@ -123,6 +126,9 @@ def kl_decomposition(
     data, target, rng, key, columns
         As for :func:`kl_profile`. Uniform and product targets are taken on normal scale.
         any-normal has no parts for mean, scale and correlation.
+    groups : array_like or str, optional
+        As for :func:`dmtest.report`. Shape and dependence are means over draws of one row of each
+        group; the other parts use all rows, and their intervals the sums over groups.
     confidence : float
         Confidence of each interval.
 
@@ -132,10 +138,18 @@ def kl_decomposition(
         ``"kl-fitted-normal"`` and its parts ``"kl-mean"``, ``"kl-scale"`` and
         ``"kl-correlation"``; then ``"kl-margins"`` and ``"kl-dependence"``.
     """
-    _, canonical, seed = _prepare(data, target, rng, key, columns)
+    target, seed = as_target(target), entropy_of(rng)
+    sample = as_sample(data, key=key, columns=columns, groups=groups)
     confidence = arguments.level("confidence", confidence, 0.95)
     with single_threaded_blas():
-        return effects_of(decompose(canonical, seed), confidence)
+        canonical = canonical_with_warnings(target, sample)
+        if sample.groups is None:
+            return effects_of(decompose(canonical, seed), confidence)
+        parts = {} if canonical.fitted else gaussian_estimates(canonical, groups=sample.groups)
+        draws = range(min(DRAWS, sample.groups.largest))
+        rows = [target.canonical(one_row_each(sample, seed, number)) for number in draws]
+        parts |= average_estimates([density_estimates(one, seed) for one in rows])
+        return effects_of(parts, confidence)
 
 
 def worst_directions(

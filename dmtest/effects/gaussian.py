@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
+from dmtest.data.groups import Groups
+from dmtest.effects.groups import clustered_variance
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate, WidenedEstimate
@@ -16,11 +19,15 @@ from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns
 
+# Most groups behind the design effect.
+MOST_GROUPS = 20_000
 # In the order of `unbiased_parts`.
 PARTS = (table.KL_MEAN, table.KL_SCALE, table.KL_CORRELATION, table.KL_FITTED)
 
 
-def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimates:
+def gaussian_estimates(
+    canonical: Canonical, *, skewed: bool = False, groups: Groups | None = None
+) -> Estimates:
     """Estimate KL(N(m, S) || N(0, I)) = |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2.
 
     For normal data the estimates are unbiased: |m|^2, the variances and the log-determinant
@@ -37,6 +44,9 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     skewed : bool
         Whether to compute the skewness of the chi-squared part. Checks need it; the limits of
         a report do not use it.
+    groups : Groups or None
+        Groups of rows that depend on each other. The variance is then that of the sums of the
+        influence over groups, and biases are those of :func:`effective_rows` rows.
 
     Returns
     -------
@@ -46,15 +56,20 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     """
     n, d = canonical.rows.shape
     mean, covariance = canonical.mean, canonical.covariance
-    values = estimable_parts(mean, covariance, n)
+    counts, fewest = [float(n), float(n)], float(n)
+    if groups is not None and len(independent_columns(covariance, n)) == d:
+        *counts, fewest = effective_rows(canonical.rows, mean, covariance, groups)
+    few = fewest <= d + 1
+    values = None if few else estimable_parts(mean, covariance, n, counts)
     if values is None:
-        why = f"it takes more than {d + 1} rows" if n <= d + 1 else "the divergence is infinite"
+        why = f"it takes more than {d + 1} rows" if few else "the divergence is infinite"
+        if few and n > d + 1:
+            why = f"{why}, and groups leave about {fewest:.3g}"
         note = f"not estimable: the covariance of n = {n} rows is singular in d = {d}; {why}"
         return {table.KL_FITTED: Estimate(value=None, note=note)}
-    spread, excess = influence_moments(canonical.rows, mean, covariance)
-    variance = spread / n
-    bias = excess / n
-    variance += _second_order(covariance, n)
+    spread, excess = influence_moments(canonical.rows, mean, covariance, groups)
+    variance = spread / n + _second_order(covariance, counts)
+    bias = excess / counts[1]
     third = _third_order(covariance, n) if skewed else np.zeros(len(PARTS))
     return {
         PARTS[j]: WidenedEstimate(
@@ -68,15 +83,25 @@ def gaussian_estimates(canonical: Canonical, *, skewed: bool = False) -> Estimat
     }
 
 
-def estimable_parts(mean: Vector, covariance: Vector, n: int) -> Vector | None:
-    """Return `unbiased_parts`, or None where the 1/n covariance of the rows is singular."""
+def estimable_parts(
+    mean: Vector, covariance: Vector, n: int, counts: Sequence[float] | None = None
+) -> Vector | None:
+    """Return `unbiased_parts`, or None where the 1/n covariance of the rows is singular.
+
+    `counts` are the effective rows of the mean and of the covariance; by default both are n.
+    """
     d = len(mean)
-    if n <= d + 1 or len(independent_columns(covariance, n)) < d:
+    first, second = counts or (n, n)
+    if min(first, second) <= d + 1 or len(independent_columns(covariance, n)) < d:
         return None
-    return unbiased_parts(mean, covariance, n)
+    parts = unbiased_parts(mean, covariance, second)
+    if first != second:
+        location = unbiased_parts(mean, covariance, first)[0]
+        parts[[0, 3]] += location - parts[0]
+    return parts
 
 
-def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
+def unbiased_parts(mean: Vector, covariance: Vector, n: float) -> Vector:
     """Parts from mean, scale and correlation, and their sum, unbiased for normal data: (4,)."""
     d = len(mean)
     variances = np.diagonal(covariance)
@@ -92,11 +117,43 @@ def unbiased_parts(mean: Vector, covariance: Vector, n: int) -> Vector:
     return np.array([location, scale, correlation, whole])
 
 
-def _second_order(covariance: Vector, n: int) -> Vector:
+def effective_rows(
+    rows: NDArray[Any], mean: Vector, covariance: Vector, groups: Groups
+) -> tuple[float, float, float]:
+    """Return the rows that would give mean and covariance their variance, were they independent.
+
+    They are n over Kish's design effect (1965): the squared length of sums over groups, over that
+    of rows. It is taken of the whitened rows z for the mean, of zz' - I for the covariance, and of
+    z along the direction where it is largest; in at most MOST_GROUPS groups.
+    """
+    n, d = rows.shape
+    inverse = np.linalg.inv(np.linalg.cholesky(covariance)).T
+    order = np.argsort(groups.codes, kind="stable")
+    ends = np.cumsum(np.bincount(groups.codes, minlength=groups.count))
+    chosen = np.unique(np.linspace(0, groups.count - 1, MOST_GROUPS).astype(np.intp))
+    whole, single, outer = np.zeros(2), np.zeros(2), np.zeros((d, d))
+    for g in chosen:
+        start, end = (0 if g == 0 else ends[g - 1]), ends[g]
+        z = (np.asarray(rows[order[start:end]], dtype=np.float64) - mean) @ inverse
+        k, own = end - start, np.square(z).sum(axis=1)
+        gram = z @ z.T if k <= d else z.T @ z
+        # |sum (zz' - I)|^2 = |Z'Z|^2 - 2 k tr Z'Z + k^2 d over the k rows of a group.
+        second = float(np.square(gram).sum()) - 2.0 * k * float(own.sum()) + k * k * d
+        total = z.sum(axis=0)
+        outer += np.outer(total, total)
+        whole += float(total @ total), second
+        single += float(own.sum()), float((np.square(own) - 2.0 * own + d).sum())
+    counts = n * single / np.maximum(whole, 1e-300)
+    worst = n * single[0] / (d * float(np.linalg.eigvalsh(outer)[-1]))
+    first, second, least = np.minimum(n, [*counts, worst]).tolist()
+    return first, second, least
+
+
+def _second_order(covariance: Vector, counts: Sequence[float]) -> Vector:
     """Variance of each part where its influence vanishes: shape (4,).
 
     There a part is half the squared length of the error of the mean, a quarter of that of the
-    log variances, or half that of the correlations.
+    log variances, or half that of the correlations; `counts` are the rows of mean and covariance.
     """
     d = len(covariance)
     sd = np.sqrt(np.diagonal(covariance))
@@ -104,7 +161,9 @@ def _second_order(covariance: Vector, n: int) -> Vector:
     location = float(np.square(covariance).sum())
     scale = float((correlation**4).sum())
     pairs = d * (d - 1) / 2.0
-    return np.array([location, scale, pairs, location + scale + pairs]) / (2.0 * n * n)
+    first, second = counts
+    parts = np.array([location / first**2, scale / second**2, pairs / second**2])
+    return np.asarray(0.5 * np.append(parts, parts.sum()))
 
 
 def _third_order(covariance: Vector, n: int) -> Vector:
@@ -123,18 +182,19 @@ def _third_order(covariance: Vector, n: int) -> Vector:
 
 
 def influence_moments(
-    rows: NDArray[Any], mean: Vector, covariance: Vector
+    rows: NDArray[Any], mean: Vector, covariance: Vector, groups: Groups | None = None
 ) -> tuple[Vector, Vector]:
     """Variance over rows of each part's influence function, and n times its bias: (4,) each.
 
-    The bias is what the kurtosis adds to that of normal rows: the variance of a column's variance
-    is (kurtosis - 1) / n, and the log-determinant is biased by Mardia's kurtosis in the same way.
+    The variance is multiplied by the design effect of groups. The bias is what the kurtosis adds to
+    that of normal rows: the variance of a column's variance is (kurtosis - 1) / n, and the
+    log-determinant is biased by Mardia's kurtosis in the same way.
     """
     variances = np.diagonal(covariance).copy()
     inverse = np.linalg.inv(np.linalg.cholesky(covariance)).T
     d = len(mean)
 
-    def tile(part: slice) -> Vector:
+    def influence(part: slice) -> tuple[Vector, Vector]:
         y = np.asarray(rows[part], dtype=np.float64) - mean
         square = y * y
         location = y @ mean
@@ -142,17 +202,26 @@ def influence_moments(
         length = np.square(y @ inverse).sum(axis=1)
         whole = location + 0.5 * (square.sum(axis=1) - variances.sum()) - 0.5 * (length - d)
         correlation = whole - location - scale if d > 1 else np.zeros(len(y))
-        influence = np.stack([location, scale, correlation, whole])
         fourth = np.zeros(4)
         fourth[1] = np.square(square / variances).sum()
         fourth[3] = np.square(length).sum()
-        return np.stack([influence.sum(axis=1), np.square(influence).sum(axis=1), fourth])
+        return np.stack([location, scale, correlation, whole]), fourth
 
-    total = np.zeros((3, 4))
-    for sums in run_tasks(tile, blocks(len(rows), ROW_TILE)):
-        total += sums
-    first, second, fourth = total / len(rows)
-    spread: Vector = np.maximum(second - first**2, 0.0)
+    def tile(part: slice) -> Vector:
+        values, fourth = influence(part)
+        return np.stack([values.sum(axis=1), np.square(values).sum(axis=1), fourth])
+
+    parts = blocks(len(rows), ROW_TILE)
+    if groups is not None:
+        pieces = list(run_tasks(influence, parts))
+        spread = clustered_variance(np.concatenate([v for v, _ in pieces], axis=1).T, groups)
+        fourth = np.sum([sums for _, sums in pieces], axis=0) / len(rows)
+    else:
+        total = np.zeros((3, 4))
+        for sums in run_tasks(tile, parts):
+            total += sums
+        first, second, fourth = total / len(rows)
+        spread = np.maximum(second - first**2, 0.0)
     excess = 0.25 * (fourth - np.array([0.0, 3.0 * d, 0.0, d * (d + 2.0)]))
     excess[2] = excess[3] - excess[1]
     return spread, excess

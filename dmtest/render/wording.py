@@ -149,11 +149,17 @@ def scope(report: Report) -> str:
     return f"global, over {plural(len(report.outcomes), 'test')}"
 
 
+def in_groups(report: Report) -> str:
+    """Return " in 500 groups", or an empty text where rows are independent."""
+    groups = report.provenance.groups
+    return "" if groups is None else f" in {plural(groups, 'group')}"
+
+
 def size(report: Report) -> str:
     """Return rows times columns, for two samples with the rows of both."""
     other = report.provenance.reference_rows
     rows = count(report.n) + ("" if other is None else f" and {count(other)}")
-    return f"{rows} {TIMES} {count(report.d)}"
+    return f"{rows} {TIMES} {count(report.d)}{in_groups(report)}"
 
 
 def adjusted_floors(report: Report) -> list[tuple[float, Outcome]]:

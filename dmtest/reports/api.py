@@ -31,6 +31,7 @@ def report(
     tests: str | Iterable[str] | None = None,
     alpha: float = 0.05,
     tolerance: float | None = None,
+    groups: Any = None,
     augmented: Any = None,
     slices: int | None = None,
     directions: ArrayLike | None = None,
@@ -70,6 +71,12 @@ def report(
         the default noise level of :func:`kl_profile`. With a tolerance the verdict is
         ``"equivalent"`` where a confidence bound of level 1 - alpha is below it, whatever the
         p-value; and ``"inconclusive"`` where the bound is not below it and no test rejects.
+    groups : array_like or str, optional
+        Label of every row, where rows of one label depend on each other: views of one item,
+        sentences of one document, frames of one video. Or the name of the column or array of
+        `data` that holds the labels, or of another file. Tests then use one row of each group,
+        drawn with the seed, and intervals of effects allow for the groups. Rows of different
+        groups have to be independent.
     augmented : like `data`, optional
         Embeddings f(X') of augmentations; row i is the positive pair of row i of `data`. The
         report then has the alignment and uniformity of the pairs. For bounds of the mutual
@@ -110,7 +117,7 @@ def report(
     Algorithm:
 
     1. Validate the arguments and the sample. Rows with values that are not finite are an error,
-       or are dropped on request.
+       or are dropped on request. Where rows come in groups, draw one of each for all steps but 8.
     2. Look for equal steps and few significant bits. Where the steps matter and are small, draw
        every value anew within its cell, as the target has it there: tests are then of the rounded
        values against the rounded target.
@@ -123,8 +130,9 @@ def report(
     6. Combine: min-p over the tests that share replicates, Bonferroni with the search (weights
        0.8 and 0.2) for the global p-value; Holm's method for the adjusted ones.
     7. Bound the divergence after noise from both sides; with `tolerance`, certify it.
-    8. Measure effects with their intervals; after a rejection also the number of rows that the
-       test with the smallest p-value needs.
+    8. Measure effects with their intervals (with groups from all rows, or averaged over draws of
+       one row of each group); after a rejection also the number of rows that the test with the
+       smallest p-value needs.
     9. After a rejection, write the diagnosis: sentences that say what is wrong.
     10. Decide: ``"equivalent"`` where the tolerance is certified, else ``"mismatch"`` where the
         global p-value is at most alpha, else ``"compatible"`` (``"inconclusive"`` with a
@@ -146,9 +154,9 @@ def report(
     arguments.check_replicates(replicates, alpha)
     if tolerance is not None:
         tolerance = arguments.positive("tolerance", tolerance)
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite)
+    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
-    target = as_target(target)
+    target, seed = as_target(target), entropy_of(rng)
     if isinstance(target, Reference):
         refuse_arguments(tolerance=tolerance, augmented=augmented, directions=directions)
         return compare_with(
@@ -159,7 +167,7 @@ def report(
             slices=slices,
             replicates=replicates,
             budget=budget,
-            rng=rng,
+            rng=seed,
             progress=progress,
         )
     if isinstance(target, Sampled):
@@ -169,7 +177,7 @@ def report(
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=target.name,
-            seed=entropy_of(rng),
+            seed=seed,
             slices=slices,
             directions=directions,
             replicates=replicates,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from dmtest import arguments
 from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import checked_params, names_of, pool_tests
-from dmtest.data.sample import Sample, as_sample
+from dmtest.data.sample import Sample, as_sample, one_row_each
 from dmtest.errors import InputError
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
@@ -33,6 +33,8 @@ def compare(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Literal["error", "drop"] = "error",
+    groups: Any = None,
+    reference_groups: Any = None,
 ) -> Report:
     """Test whether two samples have the same distribution, and measure how they differ.
 
@@ -68,6 +70,9 @@ def compare(
     key, columns, nonfinite : optional
         As for :func:`dmtest.report`, for both samples; `key` for those that are files. Where the
         samples need different ones, pass ``Reference(sample, key=...)`` as `reference`.
+    groups, reference_groups : array_like or str, optional
+        Groups of rows of each sample, as for :func:`dmtest.report`: everything is computed from
+        one row of each group, drawn with the seed. No group may be in both samples.
 
     Returns
     -------
@@ -96,6 +101,7 @@ def compare(
     >>> dmtest.compare(x * [1, 1, 1, 2], y, rng=0).verdict
     'mismatch'
     """
+    seed = entropy_of(rng)
     other = reference
     if not isinstance(reference, Reference):
         other = Reference(
@@ -104,11 +110,20 @@ def compare(
             key=key if is_file(reference) else None,
             columns=columns,
             nonfinite=nonfinite,
+            groups=reference_groups,
+        )
+    elif reference_groups is not None:
+        raise InputError(
+            "reference_groups: the reference is a Reference already; set groups= there."
         )
     elif rotation and not reference.rotation:
         raise InputError("rotation: the reference is a Reference already; set rotation= there.")
     sample = as_sample(
-        data, key=key if is_file(data) else None, columns=columns, nonfinite=nonfinite
+        data,
+        key=key if is_file(data) else None,
+        columns=columns,
+        nonfinite=nonfinite,
+        groups=groups,
     )
     return compare_with(
         sample,
@@ -119,7 +134,7 @@ def compare(
         slices=slices,
         replicates=replicates,
         budget=budget,
-        rng=rng,
+        rng=seed,
         progress=progress,
     )
 
@@ -153,7 +168,8 @@ def compare_with(
     from dmtest.reports.two_sample import two_sample_report
     from dmtest.runtime.progress import reporter
 
-    started = time.perf_counter()
+    started, seed = time.perf_counter(), entropy_of(rng)
+    sample, reference = one_row_each(sample, seed), reference.one_row_each(seed)
     alpha = arguments.level("alpha", alpha, 0.05)
     arguments.check_replicates(replicates, alpha)
     specs = pool_tests(names_of(tests))
@@ -169,7 +185,7 @@ def compare_with(
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(
             target=reference.name,
-            seed=entropy_of(rng),
+            seed=seed,
             params=tuning,
             slices=slices,
             replicates=replicates,

@@ -11,7 +11,8 @@ from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
 from dmtest.calibration.multiplicity import holm
 from dmtest.catalogue.registry import hypothesis
-from dmtest.data.sample import Sample
+from dmtest.data.dependence import dependence_findings
+from dmtest.data.sample import Sample, one_row_each
 from dmtest.effects.coordinates import describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
@@ -24,6 +25,7 @@ from dmtest.reports.figures import (
     slice_figures,
     spectrum_figure,
 )
+from dmtest.reports.grouped import grouped_estimates, paired_rows, rows_of_file
 from dmtest.reports.ranks import diagnose_ranks
 from dmtest.reports.verdict import combine, verdict_of
 from dmtest.results.figures import Figures
@@ -50,7 +52,7 @@ def one_sample_report(
     Parameters
     ----------
     sample : Sample
-        Shape (n, d).
+        Shape (n, d); its groups, if any, are of rows that depend on each other.
     target : Target
     plan : Plan
         Seed, slices, replicates and budget of the tests.
@@ -67,9 +69,12 @@ def one_sample_report(
     """
     name, seed, progress = target.name, plan.seed, plan.progress
 
-    # 1. Bring the sample to the normal scale of its target, at the resolution of its values.
+    # 1. Bring the sample to the normal scale of its target, at the resolution of its values. Where
+    #    rows come in groups, draw one row of each: all steps but the effects use these.
     resolution = at_resolution(sample, target)
-    sample = resolution.sample
+    everything = resolution.sample
+    sample = one_row_each(everything, seed)
+    augmented = None if augmented is None else paired_rows(everything, augmented, seed)
     canonical = target.canonical(sample)
 
     # 2. Compute all tests on shared projections and calibrate them.
@@ -84,6 +89,7 @@ def one_sample_report(
     directions = []
     if tests is None and (ranked is None or specs):
         directions = sections.directions_section(canonical, plan.replicates, seed)
+        directions = rows_of_file(directions, everything, seed)
 
     # 4. Combine: min-p over the battery, Bonferroni with the search; Holm for single tests.
     combined = combine(battery, directions, canonical, name, seed)
@@ -105,8 +111,11 @@ def one_sample_report(
 
     # 7. Measure the effects.
     pairs = None if augmented is None else (sample, augmented)
+    estimates = sections.estimates_section(canonical, battery, seed)
+    if everything.groups is not None:
+        estimates = grouped_estimates(everything, target, plan, estimates)
     effects = sections.effects_section(
-        canonical, battery, profile=profile, power=power, pairs=pairs, seed=seed
+        estimates, profile=profile, power=power, pairs=pairs, seed=seed
     )
 
     # 8. Compute the numbers behind the figures.
@@ -143,7 +152,7 @@ def one_sample_report(
 
     # 10. Decide, and collect the facts of the run.
     facts = replace(
-        sections.provenance_of(sample, combined.outcomes, hypothesis(name), started),
+        sections.provenance_of(everything, combined.outcomes, hypothesis(name), started),
         slices=0 if battery.directions is None else len(battery.directions),
         replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
         pvalue_error=battery.error,
@@ -155,6 +164,7 @@ def one_sample_report(
         arguments={
             "tests": None if tests is None else [spec.name for spec in specs],
             "tolerance": tolerance,
+            "groups": None if everything.groups is None else everything.groups.name,
             "slices": plan.slices,
             "budget": plan.budget,
             "replicates": plan.replicates if plan.replicates != 999 else None,
@@ -166,7 +176,7 @@ def one_sample_report(
         pvalue_method=combined.method,
         alpha=alpha,
         target=name,
-        n=sample.n,
+        n=everything.n,
         d=sample.d,
         seed=seed,
         outcomes=combined.outcomes,
@@ -176,6 +186,7 @@ def one_sample_report(
         warnings=(
             *resolution.findings,
             *sections.findings_about(sample, target),
+            *dependence_findings(canonical.rows, seed),
             *canonical.findings,
         ),
         provenance=facts,

@@ -205,9 +205,25 @@ def _runs_on_subsamples(spec: RowTest) -> bool:
     return not spec.coloured and not spec.exact and spec.most is None
 
 
+def estimates_section(canonical: Canonical, battery: Battery, seed: int) -> Estimates:
+    """Estimate the departures of one sample, from independent rows.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        The sample on normal scale, shape (n, d).
+    battery : Battery
+        Its tests, with the directions of the slices.
+    seed : int
+        Seed of the null behind the bias of a distance, and of density estimates.
+    """
+    estimates = {} if canonical.fitted else gaussian_estimates(canonical)
+    estimates |= density_section(canonical, seed)
+    return estimates | sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
+
+
 def effects_section(
-    canonical: Canonical,
-    battery: Battery,
+    estimates: Estimates,
     *,
     profile: KLProfile | None,
     power: Detectability | None,
@@ -218,10 +234,8 @@ def effects_section(
 
     Parameters
     ----------
-    canonical : Canonical
-        The sample on normal scale, shape (n, d).
-    battery : Battery
-        Its tests, with the directions of the slices.
+    estimates : dict of EffectRow to Estimate
+        The departures.
     profile : KLProfile or None
         The divergence after noise.
     power : Detectability or None
@@ -229,11 +243,8 @@ def effects_section(
     pairs : (Sample, Sample) or None
         The sample and its augmentations, positive pairs row by row.
     seed : int
-        Seed of the null behind the bias of a distance, and of density estimates.
+        Seed of the rows of the uniformity.
     """
-    estimates = {} if canonical.fitted else gaussian_estimates(canonical)
-    estimates |= density_section(canonical, seed)
-    estimates |= sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
     effects = [] if profile is None else [profile_effect(profile)]
     effects += effects_of(estimates).values()
     if power is not None:
@@ -258,6 +269,7 @@ def provenance_of(
     return Provenance(
         source=sample.source,
         dtype=sample.dtype,
+        groups=None if sample.groups is None else sample.groups.count,
         tests=tuple(o.test for o in outcomes if o.test in TESTS),
         described={name: Description(**row) for name, row in described.items()},
         version=__version__,

@@ -12,6 +12,7 @@ from dmtest.battery.plan import Plan
 from dmtest.battery.two_sample import Comparison, common_rows, run_comparison
 from dmtest.calibration.multiplicity import holm
 from dmtest.catalogue.spec import PoolTest
+from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample
 from dmtest.effects.directions import Direction
 from dmtest.effects.directions_two_sample import divergent_directions
@@ -116,7 +117,7 @@ def two_sample_report(
         adjusted=adjusted,
         effects=dict(effects),
         diagnosis=diagnosis,
-        warnings=_warnings(sample, reference.sample, result),
+        warnings=_warnings(sample, reference.sample, result, plan.seed),
         provenance=facts,
         figures=figures,
     )
@@ -141,9 +142,11 @@ def _figures(
     return replace(figures, coordinates=columns, slices=slices)
 
 
-def _warnings(sample: Sample, other: Sample, result: Comparison) -> tuple[Finding, ...]:
-    theirs = (Finding(f.code, f"Reference: {f.message}", f.count) for f in other.findings)
-    return (*_shared_rows(sample, other), *result.findings, *sample.findings, *theirs)
+def _warnings(sample: Sample, other: Sample, result: Comparison, seed: int) -> tuple[Finding, ...]:
+    ours = (*dependence_findings(sample.x, seed), *sample.findings)
+    found = (*dependence_findings(other.x, seed), *other.findings)
+    theirs = (Finding(f.code, f"Reference: {f.message}", f.count) for f in found)
+    return (*_shared_rows(sample, other), *result.findings, *ours, *theirs)
 
 
 def _shared_rows(sample: Sample, other: Sample) -> tuple[Finding, ...]:

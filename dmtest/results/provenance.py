@@ -10,7 +10,7 @@ from dmtest.results import serial
 
 # Keys of a report's "computed" in the order of schema 1, for one sample and for two.
 ONE_SAMPLE = (
-    *("source", "dtype", "tests", "slices", "replicates", "pvalue_error", "pvalue_floor"),
+    *("source", "dtype", "groups", "tests", "slices", "replicates", "pvalue_error", "pvalue_floor"),
     *("rows_in_pictures", "version", "numpy", "seconds", "created"),
     *("tolerance", "certified_under", "rows_needed", "arguments", "described", "call", "command"),
 )
@@ -41,6 +41,8 @@ class Provenance:
     source : str or None
         File, or type of the object, of the sample.
     dtype : str or None
+    groups : int or None
+        Groups of rows that depend on each other; tests use one row of each.
     reference, reference_rows : str and int, or None
         Source and rows of the reference, for two samples.
     tests : tuple of str or None
@@ -77,6 +79,7 @@ class Provenance:
     reference: str | None = None
     reference_rows: int | None = None
     dtype: str | None = None
+    groups: int | None = None
     tests: tuple[str, ...] | None = None
     slices: int | None = None
     replicates: int | None = None

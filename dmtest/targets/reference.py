@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal, NoReturn
 
-from dmtest.data.sample import Sample, as_sample
+from dmtest.data.sample import Sample, as_sample, one_row_each
 from dmtest.errors import InputError
 
 
@@ -19,7 +19,7 @@ class Reference:
     rotation : bool
         Compare up to an orthogonal map, because encoders are unique only up to such a map: see
         :func:`dmtest.compare`.
-    key, columns, nonfinite
+    key, columns, nonfinite, groups
         Reading of the reference, as for :func:`dmtest.report`.
 
     Examples
@@ -41,12 +41,15 @@ class Reference:
         key: str | None = None,
         columns: Any = None,
         nonfinite: Literal["error", "drop"] = "error",
+        groups: Any = None,
     ) -> None:
         if not isinstance(rotation, bool):
             raise InputError(f"rotation: got {rotation!r}; pass True or False.")
         self.rotation = rotation
         try:
-            self.sample: Sample = as_sample(sample, key=key, columns=columns, nonfinite=nonfinite)
+            self.sample: Sample = as_sample(
+                sample, key=key, columns=columns, nonfinite=nonfinite, groups=groups
+            )
         except InputError as error:
             # as_sample calls it the data; here it is the reference.
             text = str(error)
@@ -62,6 +65,12 @@ class Reference:
     def __repr__(self) -> str:
         source = self.sample.source or "array"
         return f"Reference({source!r}, n={self.sample.n}, d={self.sample.d})"
+
+    def one_row_each(self, seed: int) -> Reference:
+        """Return the reference with one row of each group; itself where it has no groups."""
+        if self.sample.groups is None:
+            return self
+        return Reference(one_row_each(self.sample, seed), rotation=self.rotation)
 
     def canonical(self, sample: Sample) -> NoReturn:
         """Raise an error: a reference has no normal scale.

@@ -124,7 +124,7 @@ def test_variance_where_the_influence_vanishes(correlation: float) -> None:
         ]
     )
     parts = [0, 1] if correlation else [0, 1, 2, 3]
-    exact = gaussian._second_order(covariance, n)
+    exact = gaussian._second_order(covariance, (n, n))
     assert_allclose(values.var(axis=0, ddof=1)[parts], exact[parts], rtol=0.2)
 
 

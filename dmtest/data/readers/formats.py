@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
-from dmtest.data.readers.columns import Columns, Loaded
+from dmtest.data.readers.columns import Loaded
 from dmtest.data.readers.extras import Extra
 from dmtest.data.readers.kinds import arrow_files, zarr_store
 from dmtest.data.readers.kinds.arrow import read_parquet
@@ -44,7 +43,8 @@ class Format(NamedTuple):
     suffixes : tuple of str
         Endings of the names of such files, in lower case.
     load : callable
-        Reader of a path, with a key and columns.
+        Reader of a path, with a key and columns; one of a table with `columns` by name takes
+        `labels=`, the name of a column of any type to read instead.
     note : str
         Noun phrase for messages and the documentation, with its article.
     memory : str
@@ -61,7 +61,7 @@ class Format(NamedTuple):
 
     name: str
     suffixes: tuple[str, ...]
-    load: Callable[[Path, str | None, Columns | None], Loaded]
+    load: Callable[..., Loaded]
     note: str
     memory: str
     columns: str = PLACED

@@ -60,6 +60,7 @@ def _variables(report: Report) -> dict[str, Any]:
         "calibrations": table_rows.calibrations(tests),
         "count": wording.count,
         "size": wording.size(report),
+        "in_groups": wording.in_groups,
         "plural": wording.plural,
         "scope_of": wording.scope(report),
         "method_of": wording.method,

@@ -39,6 +39,8 @@ def call(report: Report) -> list[str]:
     source = run.source or "data"
     if run.arguments is not None:
         given = [f"{name}={value!r}," for name, value in run.arguments.items() if value is not None]
+        if run.groups is not None and run.arguments.get("groups") is None:
+            given.append("groups=groups,")  # an array
         return _lines(report, source, [part for text in given for part in _wrapped(text)])
     names = [o.test for o in report.outcomes] if run.tests is None else list(run.tests)
     listed = _wrapped(f"tests={names!r},") if names else []
@@ -102,8 +104,10 @@ def method(report: Report) -> str:
     software = "dmtest" if version is None else f"dmtest {version}"
     ways = "; ".join(dict.fromkeys(wording.method(o.method) for o in report.outcomes))
     other = report.provenance.reference_rows
-    rows = wording.plural(report.n, "observation") + (
-        "" if other is None else f" and a reference sample of {wording.count(other)}"
+    rows = (
+        wording.plural(report.n, "observation")
+        + ("" if other is None else f" and a reference sample of {wording.count(other)}")
+        + wording.in_groups(report)
     )
     hypothesis = (
         "have one distribution" + (", up to a rotation," if "rotation" in report.target else "")
@@ -112,7 +116,8 @@ def method(report: Report) -> str:
     )
     text = (
         f"Whether {rows} in {wording.plural(report.d, 'dimension')} {hypothesis} was tested with "
-        f"{software} (seed {report.seed})."
+        f"{software} (seed {report.seed})"
+        f"{', from one row of each group' if report.provenance.groups else ''}."
         + _tests(report)
         + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
     )

@@ -37,8 +37,9 @@ def from_arrow(
     key: str | None = None,
     columns: Columns | None = None,
     source: str = "",
+    labels: str | None = None,
 ) -> Loaded:
-    """Return the numbers of an Arrow table.
+    """Return the numbers of an Arrow table, or one column of any type.
 
     A cell of a column of lists is one row of the result; names then select columns of the
     table, and positions select elements of the lists.
@@ -53,13 +54,17 @@ def from_arrow(
     columns : str, int or iterable of them, optional
     source : str
         Name of the file, for messages.
+    labels : str, optional
+        Name of a column to read instead, of any type.
 
     Returns
     -------
-    Loaded, array of shape (n, d)
+    Loaded, array of shape (n, d); with `labels` of shape (n,), and the other columns of numbers.
     """
     where = source or "data"
     names, findings = unique_names(schema.names)
+    if labels is not None:
+        return _column_of_labels(schema, fetch, names, labels, where)
     indices, columns, more = _choose(schema, names, key, columns, where)
     table = fetch(indices)
     if not table.num_rows:
@@ -75,8 +80,29 @@ def from_arrow(
         vectors.append(_numbers(column, names[j], where, numeric))
         if str(column.type).endswith("int64"):
             more += rounding(vectors[-1], f"Column {names[j]!r}")
-    labels = tuple(names[j] for j in indices)
-    return Loaded(pick(side_by_side(vectors), columns), labels, findings + more, source, dtype)
+    kept = tuple(names[j] for j in indices)
+    return Loaded(pick(side_by_side(vectors), columns), kept, findings + more, source, dtype)
+
+
+def _column_of_labels(
+    schema: Any,
+    fetch: Callable[[list[int]], Any],
+    names: tuple[str, ...],
+    name: str,
+    where: str,
+) -> Loaded:
+    """Return one column of any type, and the names of the columns that the data then have."""
+    import pyarrow as pa
+
+    if name not in names:
+        raise InputError(f"{where} has no column {name!r}; choose from {listing(map(repr, names))}")
+    column = fetch([names.index(name)]).column(0)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    index = (schema.pandas_metadata or {}).get("index_columns", ())
+    others = tuple(one for one in names if one != name and one not in index)
+    lists = any(map(_is_list, schema.types))  # rows are the lists of a column
+    return Loaded(np.asarray(column.to_numpy()), None if lists else others, (), where)
 
 
 def _is_list(kind: Any) -> bool:
@@ -172,7 +198,9 @@ def _stack(column: Any, name: str, where: str) -> NDArray[Any]:
     return rows
 
 
-def read_parquet(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+def read_parquet(
+    path: Path, key: str | None, columns: Columns | None, labels: str | None = None
+) -> Loaded:
     """Read a Parquet file, only the requested columns where their names are unique."""
     from pyarrow import parquet
 
@@ -184,4 +212,4 @@ def read_parquet(path: Path, key: str | None, columns: Columns | None) -> Loaded
                 return file.read().select(indices)
             return file.read(columns=[names[j] for j in indices])
 
-        return from_arrow(file.schema_arrow, fetch, key, columns, str(path))
+        return from_arrow(file.schema_arrow, fetch, key, columns, str(path), labels)

@@ -18,7 +18,9 @@ FILE, OLD_FEATHER = b"ARROW1", b"FEA1"
 END = b"\xff\xff\xff\xff\0\0\0\0"  # end of a stream, since Arrow 0.15
 
 
-def read_arrow(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+def read_arrow(
+    path: Path, key: str | None, columns: Columns | None, labels: str | None = None
+) -> Loaded:
     """Read an Arrow file in random-access format, which Feather 2 is, or in stream format."""
     with path.open("rb") as stream:
         start = stream.read(6)
@@ -32,9 +34,18 @@ def read_arrow(path: Path, key: str | None, columns: Columns | None) -> Loaded:
             table = _validate(_file(path, order).read_all())
             return table.select([order.index(j) for j in indices])
 
-        return from_arrow(schema, fetch, key, columns, str(path))
+        return from_arrow(schema, fetch, key, columns, str(path), labels)
     table = _stream(path)
-    return from_arrow(table.schema, lambda j: _validate(table.select(j)), key, columns, str(path))
+    return _from_table(table, key, columns, path, labels)
+
+
+def _from_table(
+    table: Any, key: str | None, columns: Columns | None, path: Path, labels: str | None
+) -> Loaded:
+    def fetch(indices: list[int]) -> Any:
+        return _validate(table.select(indices))
+
+    return from_arrow(table.schema, fetch, key, columns, str(path), labels)
 
 
 def _file(path: Path, fields: list[int] | None) -> Any:
@@ -62,7 +73,9 @@ def _validate(table: Any) -> Any:
     return table
 
 
-def read_dataset(path: Path, key: str | None, columns: Columns | None) -> Loaded:
+def read_dataset(
+    path: Path, key: str | None, columns: Columns | None, labels: str | None = None
+) -> Loaded:
     """Read a folder of ``save_to_disk``; the key is a column, SPLIT or SPLIT/COLUMN."""
     folder = path
     if (path / "dataset_dict.json").is_file():
@@ -83,7 +96,7 @@ def read_dataset(path: Path, key: str | None, columns: Columns | None) -> Loaded
         )
     names = [_strings(file, "filename") for file in state["_data_files"]]
     table = _shards(folder, [name for one in names for name in one])
-    return from_arrow(table.schema, lambda j: _validate(table.select(j)), key, columns, str(path))
+    return _from_table(table, key, columns, path, labels)
 
 
 def _strings(about: Any, name: str) -> list[str]:

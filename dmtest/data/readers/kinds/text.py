@@ -7,6 +7,7 @@ import gzip
 import reprlib
 from array import array as packed
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from dmtest.data.readers.columns import (
     Columns,
     Loaded,
     index_finding,
+    listing,
     positions,
     side_by_side,
     unique_names,
@@ -75,9 +77,14 @@ class _Layout(NamedTuple):
 
 
 def read_text(
-    path: Path, key: str | None, columns: Columns | None, *, delimiter: str = ","
+    path: Path,
+    key: str | None,
+    columns: Columns | None,
+    *,
+    delimiter: str = ",",
+    labels: str | None = None,
 ) -> Loaded:
-    """Read a table of numbers, with or without a header."""
+    """Read a table of numbers, with or without a header; or with `labels` one column as text."""
     lines = _lines(path, delimiter)
     (line, first), (_, second) = next(lines, (0, [])), next(lines, (0, []))
     header = _is_header(first, second)
@@ -90,14 +97,35 @@ def read_text(
             )
     names, findings = unique_names(first) if header else (None, ())
     width = len(first)
+    if labels is not None:
+        unnamed = header and not first[0].strip()
+        return _column_of_labels(path, delimiter, names, labels, unnamed)
     keep = list(range(width)) if columns is None else positions(columns, names, width)
     values = _parse(_Layout(path, delimiter, line if header else 0, width, keep, names))
     indexed = columns is None and header and not first[0].strip() and width > 1
     if indexed and np.array_equal(values[:, 0], np.arange(len(values))):
         values, keep = values[:, 1:], keep[1:]
         findings = index_finding(1) + unique_names(first[1:])[1]
-    labels = None if names is None else tuple(names[j] for j in keep)
-    return Loaded(values, labels, findings, str(path))
+    kept = None if names is None else tuple(names[j] for j in keep)
+    return Loaded(values, kept, findings, str(path))
+
+
+def _column_of_labels(
+    path: Path, delimiter: str, names: tuple[str, ...] | None, name: str, unnamed: bool
+) -> Loaded:
+    """Return one column as text, None where it is missing, and the names of the others."""
+    if names is None or name not in names:
+        known = "it has no header" if names is None else f"choose from {listing(map(repr, names))}"
+        raise InputError(f"{path} has no column {name!r}; {known}")
+    j = names.index(name)
+    values: list[str | None] = []
+    indexed = unnamed  # the first column is the index that pandas saves
+    for i, (_, cells) in enumerate(islice(_lines(path, delimiter), 1, None)):
+        value = cells[j].strip() if j < len(cells) else ""
+        values.append(None if value in MISSING else value)
+        indexed = indexed and cells[0].strip() == str(i)
+    others = tuple(one for one in names[1 if indexed else 0 :] if one != name)
+    return Loaded(np.array(values, dtype=object), others, (), str(path))
 
 
 def _parse(at: _Layout) -> NDArray[np.float64]:
