@@ -13,13 +13,13 @@ import numpy as np
 from scipy.special import digamma, gammaln, ndtri
 
 from dmtest.effects.gaussian import PARTS, gaussian_estimates, unbiased_parts
-from dmtest.effects.influence import heaviest_tail, mean_error, mean_skewness
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate, ResampledEstimate, WidenedEstimate
 from dmtest.runtime.parallel import run_tasks, workers
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
+from dmtest.statistics.influence import heaviest_tail, mean_error, mean_skewness
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns, mean_and_covariance, whiten
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.effects.influence import heaviest_tail, mean_error
 from dmtest.effects.spectrum import rank_estimates
 from dmtest.results.effect_table import LENGTH_DISPERSION, EffectRow, Estimates
 from dmtest.results.estimate import Estimate, RatioEstimate
+from dmtest.statistics.influence import heaviest_tail, mean_error
 from dmtest.targets.canonical import Canonical
 
 ROWS = 20_000

@@ -10,12 +10,12 @@ from scipy.special import ndtri
 from dmtest.battery.one_sample import Battery
 from dmtest.calibration.nulls import NullPlan, SliceNull, null_of
 from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
-from dmtest.effects.influence import heaviest_tail, mean_skewness
 from dmtest.engines.slices import project
 from dmtest.results.effect_table import SLICED_WASSERSTEIN, WORST_SLICE, Estimates
 from dmtest.results.estimate import Estimate, WidenedEstimate
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
+from dmtest.statistics.influence import heaviest_tail, mean_skewness
 from dmtest.statistics.slices.wasserstein import NULL_ROWS, growth, squared_wasserstein
 from dmtest.targets.canonical import Canonical
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from dmtest.battery.ranks import RankTests
 from dmtest.effects.coordinates import column_name
-from dmtest.effects.probit import ProbitFit, probit_fit
 from dmtest.results.outcome import Finding
 from dmtest.statistics.counts import rank_spread
+from dmtest.statistics.laws.probit import ProbitFit, probit_fit
 from dmtest.targets.ranks import Ranks
 
 # Most columns that are fitted, and that a sentence names; level at which no rank above the largest

@@ -24,7 +24,6 @@ from dmtest.effects.coordinates import describe_coordinates, histogram
 from dmtest.effects.decomposition import density_estimates
 from dmtest.effects.directions import loadings
 from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
-from dmtest.effects.influence import heaviest_tail
 from dmtest.effects.shape import shape_estimates
 from dmtest.effects.spectrum import rank_estimates
 from dmtest.effects.wasserstein import describe_slices, direction_variance, sliced_estimates
@@ -36,6 +35,7 @@ from dmtest.results.effect_table import effects_of
 from dmtest.results.estimate import hall_quantile
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.statistics.influence import heaviest_tail
 from dmtest.statistics.slices.wasserstein import growth, squared_wasserstein
 from dmtest.targets.canonical import Canonical, known
 from dmtest.targets.targets import as_target

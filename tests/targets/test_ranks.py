@@ -16,7 +16,6 @@ from dmtest.battery.plan import Plan
 from dmtest.battery.ranks import RANDOMISATIONS, RankTests, _null, _pvalues, run_ranks
 from dmtest.calibration.multiplicity import min_p
 from dmtest.data.sample import as_sample
-from dmtest.effects.probit import probit_fit
 from dmtest.errors import InputError
 from dmtest.reports.ranks import diagnose_ranks
 from dmtest.statistics.counts import (
@@ -27,6 +26,7 @@ from dmtest.statistics.counts import (
     rank_mean,
     rank_spread,
 )
+from dmtest.statistics.laws.probit import probit_fit
 from dmtest.targets.ranks import Ranks
 from tests.support.calls import refused
 
