@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import savgol_filter
 from scipy.special import chdtri, ndtr, ndtri
 
 from benchmarks.nulls.simulate import COLUMNS, DS, KINDS, ROW_TESTS, SLICE_TESTS, design, path_of
@@ -46,6 +47,10 @@ Vector = NDArray[np.float64]
 # Replicates beyond a quantile that it takes; farther out, quantiles are extrapolated by
 # a parabola through those of these scores.
 BEYOND, TAIL = 12, (1.3, 3.0)
+# Window, in quantiles, and degree of the polynomials that smooth a law.
+SMOOTH = (11, 3)
+# Share of the shapes that have a quantile, from which on it is regressed.
+SUPPORTED = 0.6
 SLICE_NS = (20, 26, 35, 50, 80, 130, 200, 320, 500, 800, 1300, 2000, 5000, 20_000, 100_000, 10**6)
 ROW_NS = (*SLICE_NS[:12], 3200, 5000, 10_000, 30_000, 100_000, 10**6)
 # Divisors of SLICES, whose effective columns are their number, and points between them.
@@ -204,11 +209,13 @@ class Regression:
             place_error = place_error * np.exp(place) / deviation
         quantiles, errors = np.full((m, len(SCORES)), np.nan), np.full((m, len(SCORES)), np.nan)
         finite = np.array([np.isfinite(e) for _, e in column.standard]).sum(axis=0)
-        supported = np.flatnonzero(finite >= 4)
+        supported = np.flatnonzero(finite >= SUPPORTED * len(column.standard))
         for level in supported:
             quantiles[:, level], errors[:, level] = predict(
                 self.shapes[_third(level)], column.standard, level
             )
+        # Quantiles of one law are a smooth function of their score, too.
+        quantiles[:, supported] = savgol_filter(quantiles[:, supported], *SMOOTH, axis=1)
         _extrapolate(quantiles, errors, supported)
         quantiles = np.maximum.accumulate(quantiles, axis=1)
         total = np.sqrt(

@@ -140,7 +140,8 @@ def _by_law(values: Vector, signs: Sequence[float], sample: NullSample) -> PValu
     for value, law in zip(values, sample.laws, strict=True):
         sign, score = max(((s, law.score(value, s)) for s in signs), key=lambda pair: pair[1])
         sides = len(signs)
-        scores.append(float(-ndtri(np.minimum(sides * ndtr(-score), 0.999999))))
+        twice = float(-ndtri(min(2.0 * float(ndtr(-score)), 0.999999)))
+        scores.append(score if sides == 1 else twice)
         errors.append(sides * law.error(score, sign))
     pvalues = [float(ndtr(-score)) for score in scores]
     return PValues(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BACKENDS = ("pandas", "polars")
 FIRST = ("test", "statistic", "pvalue", "adjusted")
 TEXTS = ("target", "family", "method", "reduction")
-NUMBERS = ("statistic", "pvalue", "pvalue_error", "worst_statistic", "worst_pvalue")
+NUMBERS = ("statistic", "pvalue", "pvalue_error", "worst_statistic", "worst_pvalue", "pvalue_floor")
 COUNTS = ("n", "d", "replicates", "slices", "worst_slice", "rows")
 
 

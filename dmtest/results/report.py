@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dmtest.errors import InputError
 from dmtest.results import serial
+from dmtest.results.effect_table import EFFECTIVE_RANK, PARTICIPATION_RATIO
 from dmtest.results.figures import NO_FIGURES, Figures
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Provenance
@@ -312,15 +313,13 @@ OLD_RANK = "(tr S)^2 / tr S^2, descriptive"
 
 def _renamed(effects: Any) -> Any:
     """Give the participation ratio of an older report its name, so that nothing else is read."""
-    old = effects.get("effective-rank") if isinstance(effects, dict) else None
+    now, before = PARTICIPATION_RATIO, EFFECTIVE_RANK.name
+    old = effects.get(before) if isinstance(effects, dict) else None
     if not isinstance(old, dict) or old.get("note") != OLD_RANK:
         return effects
-    label = "Participation ratio of the covariance"
-    one = old | {"name": "participation-ratio", "label": label}
+    one = old | {"name": now.name, "label": now.label}
     return {
-        ("participation-ratio" if name == "effective-rank" else name): (
-            one if name == "effective-rank" else effect
-        )
+        (now.name if name == before else name): (one if name == before else effect)
         for name, effect in effects.items()
     }
 

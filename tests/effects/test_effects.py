@@ -146,7 +146,7 @@ def test_wider_confidence_is_wider() -> None:
     canonical = known(np.random.default_rng(1).standard_normal((300, 3)) + 1.0)
     widths = {}
     for confidence in (0.5, 0.95, 0.99):
-        effect = effects_of(gaussian_estimates(canonical), confidence)[table.KL_FITTED.name]
+        effect = effects_of(gaussian_estimates(canonical), confidence)[table.KL_MEAN.name]
         widths[confidence] = effect.high - effect.low
     assert_allclose(widths[0.99] / widths[0.95], ndtri(0.995) / ndtri(0.975))
     assert_allclose(widths[0.95] / widths[0.5], ndtri(0.975) / ndtri(0.75))
@@ -337,7 +337,7 @@ def test_null_mean_grows() -> None:
     assert growth(50) == growth(2000) == 0.0
     for n, slack in ((20_000, 1e-4), (50_000, 3e-3), (10**6, 1e-4), (10**7, 1e-4)):
         assert_allclose(growth(n), null_mean(n, 400) - start, atol=slack)
-    simulated = 20_000 * wasserstein._null(SliceNull("known", 20_000, 16, 64), 16, 0)[:, 0]
+    simulated = 20_000 * wasserstein._null(SliceNull("known", 20_000, 16, 64), 0)[:, 0]
     error = simulated.std() / np.sqrt(len(simulated))
     assert error < 0.06
     assert abs(simulated.mean() - null_mean(20_000, 400)) < 4.0 * error

@@ -170,7 +170,9 @@ def test_extreme_samples_have_the_least_pvalue_and_say_so() -> None:
     assert "smallest that 199 replicates" in " ".join(str(far).split())
     assert dmtest.compare(x, x, rng=0, replicates=199).pvalue == 1.0
     one = dmtest.run_test(x + 1000.0, "anderson-darling", "normal", rng=0)
-    assert one.pvalue == 1 / (1 + (one.replicates or 0))
+    assert one.pvalue == one.pvalue_floor
+    few = dmtest.run_test(x + 1000.0, "watson", "normal", replicates=199, rng=0)
+    assert few.pvalue == few.pvalue_floor == 1 / 200
 
 
 @pytest.mark.parametrize("n", [10, 20, 50])
