@@ -98,6 +98,11 @@ def at_floor(value: float, replicates: int | None, floor: float | None = None) -
     return floor is not None and math.isclose(value, floor, rel_tol=1e-6)
 
 
+def _least(value: float) -> str:
+    """Return the smallest p-value of a null as text."""
+    return number(value, 2) if value < 1e-4 else f"{value:.2g}"
+
+
 def _null_of(replicates: int | None, *outcomes: Outcome) -> str:
     """Return what limits a p-value from below, in words."""
     if any("(shipped)" in outcome.method for outcome in outcomes):
@@ -110,7 +115,7 @@ def pvalue(value: float | None, replicates: int | None = None, floor: float | No
     if value is None or math.isnan(value):
         return "not computed"
     if at_floor(value, replicates, floor):
-        return f"≤ {value:.2g}"
+        return f"≤ {_least(value)}"
     if value < SMALLEST:
         return "< 1e-16"
     if value < 1e-4:
@@ -129,7 +134,7 @@ def evidence(report: Report) -> tuple[str, str]:
     floor, error = report.provenance.pvalue_floor, report.provenance.pvalue_error
     if at_floor(report.pvalue, replicates, floor) or at_floor(report.pvalue, replicates):
         note = f"the smallest that {_null_of(replicates, *report.outcomes)} can give"
-        return equals(f"≤ {report.pvalue:.2g}"), note
+        return equals(f"≤ {_least(report.pvalue)}"), note
     # The floor of a Holm-type global p-value is the smallest adjusted one.
     for raw, outcome in adjusted_floors(report):
         if math.isclose(report.pvalue, raw, rel_tol=1e-9):
@@ -137,7 +142,7 @@ def evidence(report: Report) -> tuple[str, str]:
                 f"the smallest that {_null_of(outcome.replicates, outcome)} and "
                 f"{plural(len(report.outcomes), 'test')} can give"
             )
-            return equals(f"≤ {report.pvalue:.2g}"), note
+            return equals(f"≤ {_least(report.pvalue)}"), note
     note = f"Monte Carlo standard error {error:.1g}" if error else ""
     return equals(pvalue(report.pvalue)), note
 
