@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 from scipy.special import chdtri, ndtr, ndtri
 
-from benchmarks.nulls.simulate import COLUMNS, DS, KINDS, ROW_TESTS, SLICE_TESTS, design, path_of
+from benchmarks.nulls.simulate import (
+    COLUMNS,
+    DS,
+    KINDS,
+    ROW_TESTS,
+    SLICE_TESTS,
+    Part,
+    design,
+    path_of,
+)
 from benchmarks.nulls.smooth import Smoother, fit
 from dmtest.calibration.shipped import (
     ERROR_UNIT,
@@ -282,7 +291,7 @@ def kind_of(spec: OneSampleTest, d: int) -> str:
     return "rows"
 
 
-def read(folder: Path) -> tuple[dict[tuple[int, int, bool], Vector], dict[str, Columns]]:
+def read(folder: Path) -> tuple[dict[tuple[int, int, Part], Vector], dict[str, Columns]]:
     """Read the replicates, and collect them by part of the file and column."""
     files = {
         shape: np.load(path_of(folder, *shape))
@@ -376,24 +385,24 @@ def _lay_out(
 
 
 def joint_laws(
-    files: dict[tuple[int, int, bool], Vector], tables: Tables
+    files: dict[tuple[int, int, Part], Vector], tables: Tables
 ) -> tuple[dict[str, Any], dict[tuple[int, int], Vector]]:
     """Return the laws of the smallest p-values of all sets, and the scores of every shape.
 
     A score is the normal score of a p-value: larger is worse; two-sided p-values are twice the
     smaller of two.
     """
-    shapes = [(n, d) for n, d, rows in files if rows]
-    scores = {shape: np.full(files[*shape, True].shape, np.nan) for shape in shapes}
+    shapes = [(n, d) for n, d, part in files if part == "all"]
+    scores = {shape: np.full(files[*shape, "all"].shape, np.nan) for shape in shapes}
     for part, regressions in tables.items():
         for name, regression in regressions.items():
             j, column, spec = COLUMNS.index(name), regression.column, regression.column.spec
             own = [s for s in shapes if kind_of(spec, s[1]) == part]
-            own = [s for s in own if not np.isnan(files[*s, True][0, j])]
+            own = [s for s in own if not np.isnan(files[*s, "all"][0, j])]
             clamped = [(n, min(d, SLICES)) if column.of_slices else (n, d) for n, d in own]
             place, scale, quantiles, _ = regression.laws(clamped)
             for i, (n, d) in enumerate(own):
-                values = files[n, d, True][:, j]
+                values = files[n, d, "all"][:, j]
                 if isinstance(spec, SliceTest):
                     values = spec.at_rows(values, n, SETTLED_ROWS, column.kind == "known")
                 deviation = np.exp(scale[i]) * column.unit(n, d)

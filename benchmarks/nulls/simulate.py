@@ -13,10 +13,13 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmtest.calibration.nulls import RowNull, SliceNull, whiten_columns
 from dmtest.calibration.shipped import SLICES, columns_of
@@ -28,6 +31,8 @@ from dmtest.engines.slices import Parameters
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 
+Floats: TypeAlias = NDArray[Any]
+Part: TypeAlias = Literal["all", "slices", "linear"]
 SEED = 20_261_128
 # Shapes at which all tests run, and shapes for slices alone, at which few tests change.
 NS = (20, 26, 35, 50, 80, 130, 200, 320, 500, 800, 1300, 2000)
@@ -36,6 +41,8 @@ LARGE = tuple((n, d) for n in (5000, 10_000) for d in (1, 2, 4, 8, 16, 32, 64, 1
 EDGES = ((40, 20), (64, 32), (96, 48), (128, 64), (360, 180), (640, 320), (1140, 570))
 WIDE = ((2048, 1024), (3000, 1024), (3000, 570), (5000, 1024), (5000, 570))
 SLICES_ONLY = tuple((n, d) for n in (5000, 20_000) for d in (1, 2, 3, 5, 8, 12, 20, 32, 48, 64))
+# Shapes for tests of rows whose cost is linear in n: their nulls are least regular there.
+LINEAR = tuple((n, d) for n in (3200, 5000, 10_000) for d in (1, 2, 4, 8, 16, 32, 64, 128, 320))
 # The tests of the table, and its columns.
 _DEFAULT = {
     f"{spec.space}/{name}": spec
@@ -54,45 +61,61 @@ COLUMNS = [
 MOST, FEWEST, VALUES = 20_000, 40, 1 << 18
 
 
-def design() -> list[tuple[int, int, bool]]:
-    """Return the shapes: rows, columns, and whether tests of whole rows run, too."""
+def design() -> list[tuple[int, int, Part]]:
+    """Return the shapes: rows, columns, and the tests that run there."""
     full = [(n, d) for n in NS for d in DS] + [*LARGE, *EDGES, *WIDE]
-    return [(n, d, True) for n, d in full] + [(n, d, False) for n, d in SLICES_ONLY]
+    parts: dict[Part, Sequence[tuple[int, int]]] = {"all": full, "slices": SLICES_ONLY}
+    parts["linear"] = LINEAR
+    return [(n, d, part) for part, shapes in parts.items() for n, d in shapes]
 
 
-def path_of(folder: Path, n: int, d: int, rows: bool) -> Path:
+def path_of(folder: Path, n: int, d: int, part: Part) -> Path:
     """Return the file of a shape."""
-    return folder / f"{n}-{d}{'' if rows else '-slices'}.npy"
+    return folder / f"{n}-{d}{'' if part == 'all' else f'-{part}'}.npy"
 
 
-def replicates(n: int, d: int, rows: bool, first: int, count: int) -> Vector:
+def replicates(n: int, d: int, part: Part, first: int, count: int) -> Vector:
     """Simulate replicates `first` to `first + count`: shape (count, columns), NaN if absent."""
     out = np.full((count, len(COLUMNS)), np.nan)
-    k = 1 if d == 1 else SLICES
-    width = d if rows or d < k else k
-    whitened = n >= 2 * width
-    drawn = [stream(SEED, f"{n}/{d}/{rows}", first + b) for b in range(count)]
+    width = min(d, SLICES) if part == "slices" else d
+    drawn = [stream(SEED, f"{n}/{d}/{part}", first + b) for b in range(count)]
     samples = [rng.standard_normal((width, n), dtype=np.float32) for rng in drawn]
-    white = [whiten_columns(x) for x in samples] if whitened else []
-    bases = [_basis(k, width, rng) for rng in drawn]
-    for parameters, source in zip(KINDS, (samples, white), strict=True):
-        if not source:
-            continue
-        slices = np.stack(
-            [x[:k] if u is None else u @ x for x, u in zip(source, bases, strict=True)]
-        )
-        null = SliceNull(parameters, n, k, k)
-        values = null.evaluate(SLICE_TESTS, {}, slices).reshape(count, -1)
-        names = [name for spec in SLICE_TESTS for name in columns_of(spec, parameters)]
-        out[:, [COLUMNS.index(name) for name in names]] = values
-    for space in dict.fromkeys(spec.space for spec in ROW_TESTS) if rows else ():
-        source = white if space == "residuals" else samples
-        specs = [spec for spec in ROW_TESTS if spec.space == space and spec.suits(d)]
-        if source:
-            values = RowNull(space, n, d).evaluate(specs, {}, np.stack(source))[:, :, 0]
-            names = [name for spec in specs for name in columns_of(spec, "known")]
-            out[:, [COLUMNS.index(name) for name in names]] = values
+    white = [whiten_columns(x) for x in samples] if n >= 2 * width else []
+    if part != "linear":
+        k = 1 if d == 1 else SLICES
+        bases = [_basis(k, width, rng) for rng in drawn]
+        for parameters, source in zip(KINDS, (samples, white), strict=True):
+            _slices(out, parameters, source, bases, k)
+    if part != "slices":
+        for space in dict.fromkeys(spec.space for spec in ROW_TESTS):
+            specs = [spec for spec in ROW_TESTS if spec.space == space and spec.suits(d)]
+            if part == "linear":
+                specs = [spec for spec in specs if spec.operations(n, d) < float(n) ** 2]
+            _rows(out, specs, white if space == "residuals" else samples)
     return out
+
+
+def _slices(
+    out: Vector, parameters: Parameters, samples: list[Floats], bases: list[Vector | None], k: int
+) -> None:
+    """Evaluate the tests of slices on samples, into the columns of these parameters."""
+    if samples:
+        slices = np.stack(
+            [x[:k] if u is None else u @ x for x, u in zip(samples, bases, strict=True)]
+        )
+        null = SliceNull(parameters, slices.shape[2], k, k)
+        names = [name for spec in SLICE_TESTS for name in columns_of(spec, parameters)]
+        values = null.evaluate(SLICE_TESTS, {}, slices).reshape(len(out), -1)
+        out[:, [COLUMNS.index(name) for name in names]] = values
+
+
+def _rows(out: Vector, specs: list[RowTest], samples: list[Floats]) -> None:
+    """Evaluate tests of rows of one space on samples."""
+    if samples and specs:
+        d, n = samples[0].shape
+        values = RowNull(specs[0].space, n, d).evaluate(specs, {}, np.stack(samples))[:, :, 0]
+        names = [name for spec in specs for name in columns_of(spec, "known")]
+        out[:, [COLUMNS.index(name) for name in names]] = values
 
 
 def _basis(k: int, width: int, rng: np.random.Generator) -> Vector | None:
@@ -102,15 +125,15 @@ def _basis(k: int, width: int, rng: np.random.Generator) -> Vector | None:
     return np.asarray(random_directions(k, width, rng).astype(np.float32))
 
 
-def simulate(folder: Path, n: int, d: int, rows: bool, seconds: float) -> str:
+def simulate(folder: Path, n: int, d: int, part: Part, seconds: float) -> str:
     """Simulate one shape for `seconds` of CPU time, and write or extend its file."""
-    path = path_of(folder, n, d, rows)
+    path = path_of(folder, n, d, part)
     parts: list[Vector] = [np.load(path)] if path.exists() else []
-    width = d if rows else min(d, SLICES)
+    width = min(d, SLICES) if part == "slices" else d
     batch = int(max(1, min(2000, VALUES // (n * max(width, 64 if d > 1 else 1)))))
     done, start = sum(map(len, parts)), time.process_time()
     while done < MOST and (done < FEWEST or time.process_time() - start < seconds):
-        parts.append(replicates(n, d, rows, done, min(batch, MOST - done)))
+        parts.append(replicates(n, d, part, done, min(batch, MOST - done)))
         done += len(parts[-1])
     temporary = path.with_suffix(".part")
     with temporary.open("wb") as file:
