@@ -70,3 +70,10 @@ def check_replicates(replicates: Any, alpha: float = 0.05) -> int:
             f"take at least {math.ceil(1.0 / alpha) - 1}."
         )
     return count
+
+
+def refuse(target: str, **arguments: Any) -> None:
+    """Refuse arguments that were given and do not apply to a target."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise InputError(f"{name}: does not apply to target {target}(...); leave it out.")

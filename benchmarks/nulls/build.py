@@ -33,6 +33,7 @@ from benchmarks.nulls.simulate import (
     path_of,
 )
 from benchmarks.nulls.smooth import Smoother, fit
+from dmtest.calibration.nulls import REVISION
 from dmtest.calibration.shipped import (
     ERROR_UNIT,
     JOINT_SCORES,
@@ -44,6 +45,8 @@ from dmtest.calibration.shipped import (
     SLICES,
     columns_of,
     effective_columns,
+    place_of,
+    two_sided,
 )
 from dmtest.catalogue.registry import default_battery, find
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
@@ -410,7 +413,7 @@ def joint_laws(
                 score = np.interp((values - middle) / deviation, quantiles[i], SCORES)
                 signed = np.max([sign * score for sign in spec.signs], axis=0)
                 if len(spec.signs) > 1:
-                    signed = -ndtri(np.minimum(2.0 * ndtr(-signed), 0.999999))
+                    signed = two_sided(signed)
                 scores[n, d][:, j] = signed
     arrays: dict[str, Any] = {"joint/n": np.array(ROW_NS), "joint/d": np.array(DS)}
     sets = sets_of()
@@ -471,9 +474,7 @@ def _place(column: Column, place: float, deviation: float, n: int, d: int) -> fl
     """Return the mean of a law from what was regressed."""
     if isinstance(column.spec, RowTest) and column.spec.null_mean is not None:
         return column.spec.null_mean(n, d)
-    if column.form == "ratio":
-        return float(place * deviation)
-    return float(np.exp(place) if column.form == "log" else 1.0 - np.exp(place))
+    return place_of(column.form, place, deviation)
 
 
 def build(folder: Path) -> dict[str, Any]:
@@ -491,6 +492,7 @@ def build(folder: Path) -> dict[str, Any]:
         **_lay_out(tables["single"], SLICE_NS, SLICE_DS[:1], "single"),
         **_lay_out(tables["rows"], ROW_NS, DS, "rows"),
         **joint,
+        "revision": REVISION,
         "simulated": np.array([max(map(len, files.values())), len(files)]),
         "common/d": np.array([d for _, d in COMMON]),
         "common/scores": np.stack([_common(scores[shape]) for shape in COMMON]),

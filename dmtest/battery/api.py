@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from dmtest.arguments import refuse
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.battery.sampled import outcomes_of_draws, refuse_for_draws
-from dmtest.battery.two_sample import refuse_arguments, run_comparison
+from dmtest.battery.sampled import outcomes_of_draws
+from dmtest.battery.two_sample import run_comparison
 from dmtest.calibration.nulls import Calibration
 from dmtest.catalogue.registry import (
     as_tests,
@@ -167,9 +168,9 @@ def run_tests(
     names = names_of(tests)
     target = as_target(own_target(names) if target is None else target)
     if isinstance(target, Reference):
-        refuse_arguments(directions=directions)
+        refuse("Reference", directions=directions)
     if isinstance(target, Sampled):
-        refuse_for_draws(directions=directions, budget=budget)
+        refuse("Sampled", directions=directions, budget=budget)
     name = hypothesis(target.name)
     tuning = checked_params(as_tests(names, name), params)
     sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)

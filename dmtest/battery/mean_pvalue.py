@@ -20,7 +20,7 @@ from dmtest.engines.slices import SliceView
 from dmtest.errors import InputError
 from dmtest.results.outcome import MeanPValue
 from dmtest.runtime.parallel import blocks, run_tasks
-from dmtest.runtime.streams import stream
+from dmtest.runtime.streams import some_rows, stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, varying_columns
@@ -123,7 +123,7 @@ def _checked_rows(canonical: Canonical, spec: OneSampleTest) -> NDArray[Any]:
 def _places(n: int, subsample: int, seed: int, index: int) -> NDArray[np.intp]:
     """Return the rows of a draw, in ascending order."""
     rng = stream(seed, "protocol/subsample", index)
-    return np.sort(rng.choice(n, subsample, replace=False, shuffle=False))
+    return some_rows(rng, n, subsample)
 
 
 def sample_variance(pvalues: Vector, n: int, subsample: int, seed: int) -> float:

@@ -125,7 +125,7 @@ def run_battery(
         for spec, result in zip(slice_tests, results, strict=True):
             pvalues[spec.name] = result
         for j, spec in enumerate(slice_tests):
-            facts[spec.name] = _slice_facts(values[:, j], spec)
+            facts[spec.name] = slice_facts(values[:, j], spec)
     row_tests = [spec for spec in specs if isinstance(spec, RowTest)]
     for name, result_of_rows in run_rows(canonical, row_tests, plan).items():
         facts[name], pvalues[name] = result_of_rows
@@ -160,7 +160,7 @@ def _slice_values(
     canonical: Canonical, directions: Vector, specs: Sequence[SliceTest], plan: Plan, extras: Extras
 ) -> tuple[Vector, dict[str, Vector]]:
     functions: dict[str, Callable[..., Vector]] = {
-        spec.name: _bind(spec, plan.params) for spec in specs
+        spec.name: bound(spec, plan.params) for spec in specs
     }
     functions |= {f"extra {name}": function for name, function in extras.items()}
     values = slice_statistics(
@@ -175,7 +175,8 @@ def _slice_values(
     return values[:, :count], {name: values[:, count + j] for j, name in enumerate(extras)}
 
 
-def _bind(spec: SliceTest, params: Mapping[str, Any]) -> Callable[[SliceView], Vector]:
+def bound(spec: SliceTest, params: Mapping[str, Any]) -> Callable[[SliceView], Vector]:
+    """Return the statistic of a test with its parameters, from those of all tests by name."""
     arguments = dict(params.get(spec.name, {}))
     return lambda view: np.asarray(spec.statistic(view, **arguments))
 
@@ -190,7 +191,8 @@ def _calibrate(
     return monte_carlo_slices(values, null, specs, plan, shipped=plan.thrifty)
 
 
-def _slice_facts(values: Vector, spec: SliceTest) -> dict[str, Any]:
+def slice_facts(values: Vector, spec: SliceTest) -> dict[str, Any]:
+    """Return the fields of an outcome that the values of a test's slices give."""
     worst = int((spec.sign * values).argmax())
     return {
         "statistic": float(values.mean()),

@@ -16,7 +16,7 @@ from dmtest.calibration.nulls import RowNull, null_of, workload_of
 from dmtest.catalogue.spec import RowTest, Space
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.errors import InputError
-from dmtest.runtime.streams import stream
+from dmtest.runtime.streams import some_rows, stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows, whiten_independent
@@ -154,7 +154,7 @@ def _subsample(
 ) -> tuple[NDArray[Any], Vector | None]:
     """Draw rows; residuals are whitened anew, so that the null is that of `count` rows."""
     rng = stream(plan.seed, "budget/subsample")
-    drawn = rows[np.sort(rng.choice(len(rows), count, replace=False, shuffle=False))]
+    drawn = rows[some_rows(rng, len(rows), count)]
     if space != "residuals":
         return drawn, None
     mean, covariance = mean_and_covariance(drawn)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dmtest.battery.one_sample import bound, slice_facts
 from dmtest.battery.plan import Plan
 from dmtest.calibration.fresh import Ranked, rank_among_draws
 from dmtest.calibration.nulls import slice_count
@@ -21,7 +22,7 @@ from dmtest.engines.slices import evaluate_slices
 from dmtest.errors import DataWarning, InputError
 from dmtest.results.outcome import Outcome
 from dmtest.runtime.parallel import blocks, run_tasks
-from dmtest.runtime.streams import stream
+from dmtest.runtime.streams import some_rows, stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.callables import LargeDraws, Sampled, large_draws
 
@@ -70,10 +71,10 @@ class _Evaluation:
         self.slices: dict[str, Callable[..., Vector]] = {}
         self.measured: dict[str, Callable[[Vector], Vector]] = {}
         for spec in specs:
-            params = dict(plan.params.get(spec.name, {}))
             if isinstance(spec, SliceTest):
-                self.slices[spec.name] = _bind(spec, params)
+                self.slices[spec.name] = bound(spec, plan.params)
             else:
+                params = plan.params.get(spec.name, {})
                 self.measured[spec.name] = spec.statistic(scale.white, plan.seed, **params)
 
     def __call__(
@@ -94,22 +95,10 @@ class _Evaluation:
         return [bad for bad, _ in parts], [facts for _, facts in parts]
 
 
-def _bind(spec: SliceTest, params: dict[str, Any]) -> Callable[..., Vector]:
-    return lambda view: np.asarray(spec.statistic(view, **params))
-
-
 def _slice_values(spec: SliceTest, values: Vector) -> tuple[Vector, dict[str, Any]]:
     """Return the mean over slices and the worst of them."""
     bad = spec.sign * values
-    worst = int(bad.argmax())
-    facts = {
-        "statistic": float(values.mean()),
-        "slices": len(values),
-        "reduction": spec.reduction,
-        "worst_slice": worst,
-        "worst_statistic": float(values[worst]),
-    }
-    return np.array([bad.mean(), bad.max()]), facts
+    return np.array([bad.mean(), bad.max()]), slice_facts(values, spec)
 
 
 def _row_values(values: Vector) -> tuple[Vector, dict[str, Any]]:
@@ -230,7 +219,7 @@ def _chosen_rows(sample: Sample, seed: int) -> tuple[Vector, str]:
     if sample.n <= ROWS:
         return np.asarray(sample.x, dtype=np.float64), ""
     rng = stream(seed, "sampled/subsample")
-    chosen = np.sort(rng.choice(sample.n, ROWS, replace=False, shuffle=False))
+    chosen = some_rows(rng, sample.n, ROWS)
     rows = np.asarray(sample.x[chosen], dtype=np.float64)
     return rows, f", of {ROWS} of {sample.n} rows drawn at random"
 
@@ -260,10 +249,3 @@ def outcomes_of_draws(
     for finding in result.large.findings:
         warnings.warn(finding.message, DataWarning, stacklevel=3)
     return list(result.outcomes)
-
-
-def refuse_for_draws(**arguments: Any) -> None:
-    """Refuse arguments that do not apply to a law that is drawn from."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise InputError(f"{name}: does not apply to target Sampled(...); leave it out.")

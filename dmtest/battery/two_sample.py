@@ -209,10 +209,3 @@ def common_rows(sample: Sample, reference: Sample) -> int:
     return sum(
         (row.astype(kind) + 0).tobytes() in known for row in np.asarray(sample.x[candidates])
     )
-
-
-def refuse_arguments(**arguments: Any) -> None:
-    """Refuse arguments that do not apply to two samples."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise InputError(f"{name}: does not apply to target Reference(...); leave it out.")

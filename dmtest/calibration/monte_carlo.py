@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from dmtest.calibration.multiplicity import bonferroni, min_p, monte_carlo_error, rank_pvalues
 from dmtest.calibration.nulls import NullPlan, NullSample, SliceNull, null_of
-from dmtest.calibration.shipped import SCORES, SETTLED_ROWS
+from dmtest.calibration.shipped import SCORES, SETTLED_ROWS, two_sided
 from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.engines.slices import Parameters
 from dmtest.errors import InputError
@@ -139,10 +139,8 @@ def _by_law(values: Vector, signs: Sequence[float], sample: NullSample) -> PValu
     scores, errors = [], []
     for value, law in zip(values, sample.laws, strict=True):
         sign, score = max(((s, law.score(value, s)) for s in signs), key=lambda pair: pair[1])
-        sides = len(signs)
-        twice = float(-ndtri(min(2.0 * float(ndtr(-score)), 0.999999)))
-        scores.append(score if sides == 1 else twice)
-        errors.append(sides * law.error(score, sign))
+        scores.append(score if len(signs) == 1 else float(two_sided(score)))
+        errors.append(len(signs) * law.error(score, sign))
     pvalues = [float(ndtr(-score)) for score in scores]
     return PValues(
         pvalues[0],

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from dmtest.calibration.multiplicity import Smallest
@@ -141,15 +141,24 @@ def _law(
     cell = (*np.ix_(rows, columns), position)
     scale = unit * float(np.exp((weights * table[f"{kind}/scale"][cell]).sum()))
     if place is None:
-        place = float((weights * table[f"{kind}/place"][cell]).sum())
-        form = table[f"{kind}/form"][position]
-        place = {"ratio": place * scale, "log": np.exp(place), "below one": 1.0 - np.exp(place)}[
-            form
-        ]
+        value = float((weights * table[f"{kind}/place"][cell]).sum())
+        place = place_of(table[f"{kind}/form"][position], value, scale)
     quantiles = np.einsum("nd,ndq->q", weights, table[f"{kind}/quantiles"][cell] * QUANTILE_UNIT)
     errors = np.einsum("nd,ndq->q", np.abs(weights), table[f"{kind}/errors"][cell] * ERROR_UNIT)
     errors = errors * np.sqrt(ndtr(SCORES) * ndtr(-SCORES))
     return Law(place + scale * np.maximum.accumulate(quantiles), errors)
+
+
+def place_of(form: str, value: float, scale: float) -> float:
+    """Return a mean from the form in which it is interpolated."""
+    if form == "ratio":
+        return value * scale
+    return float(np.exp(value) if form == "log" else 1.0 - np.exp(value))
+
+
+def two_sided(score: ArrayLike) -> Vector:
+    """Normal scores of two-sided p-values, from those of the smaller of their two sides."""
+    return np.asarray(-ndtri(np.minimum(2.0 * ndtr(-np.asarray(score)), 0.999999)))
 
 
 def smallest_of(columns: Collection[str], score: float, error: float, n: int, d: int) -> Smallest:

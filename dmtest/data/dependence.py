@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.results.outcome import Finding
-from dmtest.runtime.streams import stream
+from dmtest.runtime.streams import some_rows, stream
 
 Floats = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def bunches_of(x: NDArray[np.floating[Any]], seed: int) -> float | None:
     rng = stream(seed, "dependence/bunches")
     rows = _projected(x, rng)
     count = min(n, QUERIES, max(FEW_QUERIES, DISTANCES // n))
-    wanted = np.sort(rng.choice(n, count, replace=False, shuffle=False))
+    wanted = some_rows(rng, n, count)
     distances = _neighbour_distances(rows, wanted, most + 1)
     distances = distances[distances[:, 0] > 0.0]  # copies of rows are another finding
     if len(distances) < count // 2:

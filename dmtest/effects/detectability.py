@@ -21,7 +21,7 @@ from dmtest.errors import InputError
 from dmtest.results.effect_table import DETECTABLE_ROWS, NO_INTERVAL
 from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import Progress
-from dmtest.runtime.streams import stream
+from dmtest.runtime.streams import some_rows, stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.callables import Rosenblatt
 from dmtest.targets.canonical import Canonical
@@ -217,7 +217,7 @@ def _pvalues(
     values, null = [], None
     for i in range(draws):
         rng = stream(seed, f"detectability/{m}", i)
-        rows = np.sort(rng.choice(sample.n, m, replace=False, shuffle=False))
+        rows = some_rows(rng, sample.n, m)
         canonical = target.canonical(replace(sample, x=sample.x[rows]))
         if null is None:
             null = _null(canonical, m, spec, replicates, seed)

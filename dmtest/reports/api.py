@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 from dmtest import arguments
 from dmtest.battery.api import Nonfinite
 from dmtest.battery.plan import Plan
-from dmtest.battery.sampled import refuse_for_draws
-from dmtest.battery.two_sample import refuse_arguments
 from dmtest.catalogue.registry import names_of
 from dmtest.data.sample import as_sample
 from dmtest.reports.compare import compare_with
@@ -158,7 +156,9 @@ def report(
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
     target, seed = as_target(target), entropy_of(rng)
     if isinstance(target, Reference):
-        refuse_arguments(tolerance=tolerance, augmented=augmented, directions=directions)
+        arguments.refuse(
+            "Reference", tolerance=tolerance, augmented=augmented, directions=directions
+        )
         return compare_with(
             sample,
             target,
@@ -171,8 +171,12 @@ def report(
             progress=progress,
         )
     if isinstance(target, Sampled):
-        refuse_for_draws(
-            tolerance=tolerance, augmented=augmented, directions=directions, budget=budget
+        arguments.refuse(
+            "Sampled",
+            tolerance=tolerance,
+            augmented=augmented,
+            directions=directions,
+            budget=budget,
         )
     with reporter(progress) as step, single_threaded_blas():
         plan = Plan(

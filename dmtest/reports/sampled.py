@@ -22,7 +22,7 @@ from dmtest.errors import InputError
 from dmtest.reports import figures_two_sample
 from dmtest.reports.diagnosis_two_sample import Contrast, contrast_findings
 from dmtest.reports.sections import provenance_of
-from dmtest.results.figures import Figures
+from dmtest.reports.two_sample import contrast_figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress
@@ -81,14 +81,7 @@ def sampled_report(
     )
 
     # 3. Compute the numbers behind the figures, and collect the facts of the run.
-    names, drawn = sample.names, details["sliced-wasserstein"].drawn
-    figures = Figures(
-        samples=2,
-        slices=figures_two_sample.pair_slice_figures(pool, drawn, names, PERMUTATIONS),
-        coordinates=figures_two_sample.column_figures(pool, contrast.distances, names),
-        spectrum=figures_two_sample.pair_spectrum_figure(pool, ours, theirs),
-        directions=tuple(one.figure(names) for one in contrast.directions),
-    )
+    figures = contrast_figures(contrast, details["sliced-wasserstein"], PERMUTATIONS)
     facts = replace(
         provenance_of(sample, result.outcomes, target.name, started),
         slices=max((o.slices or 0 for o in result.outcomes), default=0),

@@ -11,6 +11,7 @@ import numpy as np
 from dmtest.battery.plan import Plan
 from dmtest.battery.two_sample import Comparison, common_rows, run_comparison
 from dmtest.calibration.multiplicity import holm
+from dmtest.calibration.permutation import PermutationResult
 from dmtest.catalogue.spec import PoolTest
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample
@@ -126,20 +127,35 @@ def two_sample_report(
 def _figures(
     contrast: Contrast, reference: Reference, result: Comparison, replicates: int
 ) -> Figures:
+    pool = contrast.pool
+    if reference.rotation:
+        spectrum = figures_two_sample.pair_spectrum_figure(pool, contrast.ours, contrast.theirs)
+        return Figures(samples=2, spectrum=spectrum)
+    return contrast_figures(contrast, result.details.get("sliced-wasserstein"), replicates)
+
+
+def contrast_figures(
+    contrast: Contrast, sliced: PermutationResult | None, replicates: int
+) -> Figures:
+    """Compute the numbers behind the figures of two samples.
+
+    Parameters
+    ----------
+    contrast : Contrast
+    sliced : PermutationResult or None
+        Sliced Wasserstein distance, if it was computed.
+    replicates : int
+        Permutations behind it.
+    """
     pool, names = contrast.pool, contrast.names
-    figures = Figures(
+    slices = figures_two_sample.pair_slice_figures
+    return Figures(
         samples=2,
+        slices=() if sliced is None else slices(pool, sliced.drawn, names, replicates),
+        coordinates=figures_two_sample.column_figures(pool, contrast.distances, names),
         spectrum=figures_two_sample.pair_spectrum_figure(pool, contrast.ours, contrast.theirs),
         directions=tuple(one.figure(names) for one in contrast.directions),
     )
-    if reference.rotation:
-        return figures
-    columns = figures_two_sample.column_figures(pool, contrast.distances, names)
-    if "sliced-wasserstein" not in result.details:
-        return replace(figures, coordinates=columns)
-    drawn = result.details["sliced-wasserstein"].drawn
-    slices = figures_two_sample.pair_slice_figures(pool, drawn, names, replicates)
-    return replace(figures, coordinates=columns, slices=slices)
 
 
 def _warnings(sample: Sample, other: Sample, result: Comparison, seed: int) -> tuple[Finding, ...]:

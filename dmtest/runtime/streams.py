@@ -10,6 +10,7 @@ import zlib
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmtest.errors import InputError
 
@@ -49,6 +50,11 @@ def entropy_of(rng: RngLike) -> int:
     raise InputError(
         f"rng: got {type(rng).__name__}; pass None, an int seed or a numpy.random.Generator."
     )
+
+
+def some_rows(rng: np.random.Generator, n: int, count: int) -> NDArray[np.intp]:
+    """Choose `count` of n rows without replacement; in ascending order, for reading from files."""
+    return np.sort(rng.choice(n, count, replace=False, shuffle=False))
 
 
 def stream(entropy: int, name: str, *index: int) -> np.random.Generator:

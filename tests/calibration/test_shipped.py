@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 
 import dmtest
 from dmtest.calibration import shipped
-from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
+from dmtest.calibration.nulls import REVISION, RowNull, SliceNull, replicates_of
 from dmtest.catalogue.registry import default_battery, find
 from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.engines.slices import Parameters
@@ -26,6 +26,11 @@ TARGETS: dict[Parameters, tuple[str, ...]] = {
 def specs_of(target: str) -> list[SliceTest | RowTest]:
     found = [find(name, target) for name in default_battery(target)]
     return [spec for spec in found if isinstance(spec, SliceTest | RowTest)]
+
+
+def test_the_table_is_of_this_revision() -> None:
+    """Otherwise: python -m benchmarks.nulls.simulate FOLDER, then .build FOLDER."""
+    assert int(shipped._load()["revision"]) == REVISION
 
 
 def scores(parameters: Parameters, n: int, d: int, count: int) -> dict[str, Any]:
