@@ -130,7 +130,7 @@ def run_battery(
     for name, result_of_rows in run_rows(canonical, row_tests, plan).items():
         facts[name], pvalues[name] = result_of_rows
     outcomes = [_outcome(spec, pvalues[spec.name], facts, canonical, plan) for spec in specs]
-    joint, method = _global(list(pvalues.values()))
+    joint, method = _global(list(pvalues.values()), canonical.rows.shape[1])
     return Battery(
         outcomes=outcomes,
         pvalue=joint.pvalue,
@@ -229,23 +229,27 @@ def _outcome(
     )
 
 
-def _global(results: Sequence[PValues]) -> tuple[JointPValue, str]:
-    """Combine p-values, in groups of tests with the same null samples; return the method too."""
+def _global(results: Sequence[PValues], d: int) -> tuple[JointPValue, str]:
+    """Combine p-values, in groups of tests with the same null samples; return the method too.
+
+    Tests of slices and of rows of one sample share its d columns, although the nulls of slices
+    have fewer.
+    """
     if not results:
         return JointPValue(1.0, 0, 0, None, None), "no test was run"
     groups: dict[tuple[int, bool, bool], list[tuple[Vector, Vector]]] = {}
-    shipped: dict[tuple[tuple[int, bool, bool], int], dict[str, tuple[float, float]]] = {}
+    shipped: dict[tuple[int, bool, bool], dict[str, tuple[float, float]]] = {}
     published: list[float] = []
     for result in results:
         if result.source is None:
             published.append(result.pvalue)
         elif result.scores:
-            shipped.setdefault((result.source, result.shape[1]), {}).update(result.scores)
+            shipped.setdefault(result.source, {}).update(result.scores)
         elif result.badness is not None and result.null is not None:
             groups.setdefault(result.source, []).append((result.badness, result.null))
     smallest = [
         smallest_of(scores, *max(scores.values()), source[0], d)
-        for (source, d), scores in shipped.items()
+        for source, scores in shipped.items()
     ]
     joint = joint_pvalue(list(groups.values()), published, smallest)
     simulated = bool(groups or shipped)

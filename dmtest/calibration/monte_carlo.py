@@ -40,8 +40,6 @@ class PValues:
     scores : mapping of str to (float, float)
         Names of shipped laws, and the normal scores and errors of the p-values by them; empty for
         other nulls.
-    shape : tuple of int
-        Rows and columns that the shipped laws are for.
     """
 
     pvalue: float
@@ -54,7 +52,6 @@ class PValues:
     null: Vector | None = None
     source: tuple[int, bool, bool] | None = None
     scores: dict[str, tuple[float, float]] = field(default_factory=dict)
-    shape: tuple[int, int] = (0, 0)
 
 
 def monte_carlo_slices(
@@ -151,7 +148,6 @@ def _by_law(values: Vector, signs: Sequence[float], sample: NullSample) -> PValu
         len(signs) * float(ndtr(-SCORES[-1])),
         source=sample.source,
         scores=dict(zip(sample.columns, zip(scores, errors, strict=True), strict=True)),
-        shape=(sample.rows, sample.d),
     )
 
 

@@ -94,8 +94,8 @@ class NullSample:
         Slice tests: mean over slices and worst slice (width 2). Tests of rows: the part of the
         statistic that varies (width 1). Of shipped laws, values that divide them evenly.
     workload : Workload
-    n, d : int
-        Rows and columns of the data.
+    n : int
+        Rows of the data.
     laws : tuple of Law
         Shipped laws, one for each value; empty if the null was simulated.
     columns : tuple of str
@@ -105,7 +105,6 @@ class NullSample:
     values: Vector
     workload: Workload
     n: int
-    d: int
     laws: tuple[Law, ...] = ()
     columns: tuple[str, ...] = ()
 
@@ -418,7 +417,7 @@ def null_of(
             laws = laws_of(spec, parameters, workload.null_rows, null.d)
             values = np.column_stack([law.replicates(VALUES) for law in laws])
             names = columns_of(spec, parameters)
-            samples[j] = NullSample(values, workload, null.n, null.d, laws, names)
+            samples[j] = NullSample(values, workload, null.n, laws, names)
         else:
             coloured = isinstance(spec, RowTest) and spec.coloured
             key = (workload.null_rows, workload.replicates, coloured)
@@ -427,7 +426,7 @@ def null_of(
         null_at_rows, tests = null.at(rows, coloured), [specs[j] for j in members]
         values = replicates_of(null_at_rows, tests, plan.params, count, plan.seed, plan.progress)
         for position, j in enumerate(members):
-            samples[j] = NullSample(values[:, position], workloads[j], null.n, null.d)
+            samples[j] = NullSample(values[:, position], workloads[j], null.n)
     return [samples[j] for j in range(len(specs))]
 
 

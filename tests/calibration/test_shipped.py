@@ -10,11 +10,15 @@ from numpy.testing import assert_allclose
 from scipy.special import ndtr, ndtri
 
 import dmtest
+from dmtest.battery.one_sample import chosen_tests, run_battery
+from dmtest.battery.plan import Plan
 from dmtest.calibration import shipped
 from dmtest.calibration.nulls import REVISION, RowNull, SliceNull, replicates_of
 from dmtest.catalogue.registry import default_battery, find
 from dmtest.catalogue.spec import RowTest, SliceTest
+from dmtest.data.sample import as_sample
 from dmtest.engines.slices import Parameters
+from dmtest.targets.targets import as_target
 
 pytestmark = pytest.mark.usefixtures("no_cache")
 TARGETS: dict[Parameters, tuple[str, ...]] = {
@@ -165,3 +169,24 @@ def test_many_rows_are_tested_on_a_subsample_that_is_said() -> None:
     made = dmtest.run_test(x, "mardia-skewness", rng=0)
     assert made.method.endswith("of 10000 of 12000 rows drawn at random (budget=)")
     assert "at random" not in dmtest.run_test(x, "radius", rng=0).method
+
+
+@pytest.mark.parametrize("target", ["normal", "any-normal", "uniform"])
+@pytest.mark.parametrize("d", [8, 64, 90])
+def test_a_default_battery_of_one_sample_is_joined_by_one_law(target: str, d: int) -> None:
+    """Above 64 columns, too, where the nulls of slices have fewer columns than those of rows."""
+    rng = np.random.default_rng(d)
+    x = rng.random((300, d)) if target == "uniform" else rng.standard_normal((300, d))
+    parameters: Parameters = "fitted" if target == "any-normal" else "known"
+    canonical = as_target(target).canonical(as_sample(x))
+    plan = Plan(target=target, seed=0)
+    battery = run_battery(canonical, chosen_tests(None, target, canonical, plan), plan)
+    assert "Bonferroni" not in battery.method
+    tests = [find(outcome.test, target) for outcome in battery.outcomes]
+    names = [
+        name
+        for spec in tests
+        if isinstance(spec, SliceTest | RowTest)
+        for name in shipped.columns_of(spec, parameters)
+    ]
+    assert frozenset(names) in shipped._load()["sets"]
