@@ -133,10 +133,7 @@ def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]
     rows = []
     for name in names:
         if not isinstance(name, str) or name not in TESTS:
-            near = did_you_mean(name, TESTS, CALLED)
-            known = f"{near} 'dmtest tests' lists all." if near else ""
-            known = known or f"known are {', '.join(TESTS)} (or 'all')."
-            raise InputError(f"tests: got {name!r}; {known}")
+            raise _unknown(name)
         if names.count(name) > 1:
             raise InputError(f"tests: {name!r} is given {names.count(name)} times; give it once.")
         row = find(name, target)
@@ -147,6 +144,20 @@ def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]
             )
         rows.append(row)
     return tuple(rows)
+
+
+def _unknown(name: object) -> InputError:
+    near = did_you_mean(name, TESTS, CALLED)
+    known = f"{near} 'dmtest tests' lists all." if near else ""
+    known = known or f"known are {', '.join(TESTS)} (or 'all')."
+    return InputError(f"tests: got {name!r}; {known}")
+
+
+def as_name(name: str) -> str:
+    """Return the name of a test, or refuse it with the names that were perhaps meant."""
+    if name not in TESTS:
+        raise _unknown(name)
+    return name
 
 
 def one_sample_tests(tests: str | Iterable[str] | None, target: str) -> tuple[OneSampleTest, ...]:
