@@ -119,6 +119,15 @@ def effect_rows(report: Report) -> list[EffectRow]:
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
+def headline(report: Report) -> str:
+    """Return the first effect that could be estimated, as "label: 0.22 nats (0.16 to 0.28)"."""
+    for row in effect_rows(report):
+        if row.estimable:
+            limits = f" ({row.interval})" if row.interval else ""
+            return f"{row.label}: {row.value} {row.unit}".rstrip() + limits
+    return ""
+
+
 def notes(report: Report) -> list[tuple[str, str]]:
     """Return the labels of effects and the note on their method, one pair a note."""
     labels_of: dict[str, list[str]] = {}
@@ -262,6 +271,19 @@ def diagnosis(report: Report) -> list[str]:
         return [f"{rejecting} of {many} reject {level}; see the table of tests."]
     smallest = min((p for p in report.adjusted if not math.isnan(p)), default=math.nan)
     return [f"No test rejects {level}; the smallest adjusted p is {wording.pvalue(smallest)}."]
+
+
+def advice(report: Report) -> list[str]:
+    """Return the advice on each sentence of the diagnosis; empty texts where there is none."""
+    if report.diagnosis:
+        return [wording.clean(getattr(item, "advice", "")) for item in report.diagnosis]
+    return ["" for _ in diagnosis(report)]
+
+
+def unsaid(report: Report) -> list[Finding]:
+    """Return the findings about the data that the diagnosis does not repeat."""
+    said = {(item.code, item.message) for item in report.diagnosis}
+    return [item for item in report.warnings if (item.code, item.message) not in said]
 
 
 def warning_line(item: Finding) -> str:
