@@ -65,6 +65,31 @@ def frame(report: Report, backend: str) -> Any:
     return pl.DataFrame(columns, schema={name: (types | texts)[name] for name in names})
 
 
+def table(columns: dict[str, list[Any]], backend: str, what: str) -> Any:
+    """Return named columns as a data frame; errors call the method `what`.
+
+    Raises
+    ------
+    InputError
+        If the backend is neither pandas nor polars.
+    ImportError
+        If it is not installed.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"backend: must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    try:
+        if backend == "pandas":
+            import pandas as pd
+
+            return pd.DataFrame(columns)
+        import polars as pl
+    except ImportError:
+        raise MissingExtraError(
+            f"{what} needs {backend}, which is not installed: run `pip install {backend}`"
+        ) from None
+    return pl.DataFrame(columns, strict=False)
+
+
 def dataset(report: Report) -> xr.Dataset:
     """Return outcomes, effects and the numbers behind the figures, each on its own dimension.
 

@@ -145,13 +145,23 @@ def scoped(style: str, scope: str) -> str:
     return style.replace("DARK", dark).replace("SCOPE", scope)
 
 
+def fragment_style(scope: str) -> str:
+    """Return the style sheet of the fragment with this class."""
+    return scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
+
+
+def rendered_template(name: str, **variables: Any) -> str:
+    """Return a template of this folder with its variables."""
+    return _environment().get_template(name).render(**variables)
+
+
 def fragment(report: Report) -> str:
     """Return the compact HTML for notebooks, with a style that applies to it alone."""
     from markupsafe import Markup
 
     digest = hashlib.sha256(report.to_json().encode()).hexdigest()
     scope = f"dmtest-{digest[:10]}"
-    style = scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
+    style = fragment_style(scope)
     return (
         _environment()
         .get_template("fragment.html.j2")
