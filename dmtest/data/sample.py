@@ -130,14 +130,14 @@ def as_sample(
     if nonfinite not in ("error", "drop"):
         raise InputError(f"nonfinite: must be 'error' or 'drop'; got {nonfinite!r}")
     if isinstance(data, Sample):
+        if labels is not None:
+            return replace(as_sample(data, groups=groups), labels=as_labels(labels, data.n, by))
         if key is not None or columns is not None:
             raise InputError(
                 "columns: data is a Sample already; pass key and columns to the first as_sample"
             )
         if groups is not None:
-            data = replace(data, groups=as_groups(groups, data.n))
-        if labels is not None:
-            data = replace(data, labels=as_labels(labels, data.n, by))
+            return replace(data, groups=as_groups(groups, data.n))
         return data
     name = members = of_labels = None
     chosen = columns

@@ -40,9 +40,13 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
-def parts_of(table: Univariate | Outliers) -> list[Part]:
-    """Return the parts of a table of columns or of rows."""
+def parts_of(table: Univariate | Outliers | ClassReports) -> list[Part]:
+    """Return the parts of a table of columns, of rows or of classes."""
+    from dmtest.results.classes import ClassReports
     from dmtest.results.tables import Univariate
+
+    if isinstance(table, ClassReports):
+        return classes_parts(table)
 
     if isinstance(table, Univariate):
         return _univariate(table)
@@ -244,27 +248,47 @@ RULES = {
 }
 
 
-def classes_part(classes: ClassReports) -> Part:
-    """Return the table of classes."""
+def classes_parts(classes: ClassReports) -> list[Part]:
+    """Return the table of classes, and the shares between and within them."""
     rows, marked = [], []
     for (name, report), adjusted in zip(classes.items(), classes.adjusted, strict=True):
         verdict = classes.verdicts[name]
-        first = report.diagnosis[0].message if report.diagnosis and verdict == "mismatch" else ""
+        wrong = report.diagnosis if verdict == "mismatch" else ()
         raw = wording.evidence(report)[0].removeprefix("p ").removeprefix("= ")
+        mark = adjusted <= classes.alpha
         rows.append(
             (
                 wording.clean(name),
                 wording.count(report.n),
                 verdict,
                 raw,
-                wording.pvalue(adjusted) + (" ✕" if adjusted <= classes.alpha else "  "),
-                wording.clean(first),
+                f"{wording.pvalue(adjusted)} {'✕' if mark else ' '}",
+                wording.clean(wrong[0].message) if wrong else "",
             )
         )
-        marked.append(adjusted <= classes.alpha)
-    head = ("Class", "Rows>", "Verdict", "p>", "Adjusted p>", "What is wrong")
+        marked.append(mark)
+    head: tuple[str, ...] = ("Class", "Rows>", "Verdict", "p>", "Adjusted p>", "What is wrong")
+    cells: list[tuple[str, ...]] = [*rows]
     if not any(row[-1] for row in rows):
-        head, rows = head[:-1], [row[:-1] for row in rows]
+        head, cells = head[:-1], [row[:-1] for row in rows]
+    title = "By class" if classes.name is None else f"By {wording.clean(classes.name)}"
     note = f"p: global p-value of each class; adjusted p: Holm over {len(rows)} classes."
-    by = "" if classes.name is None else f" {wording.clean(classes.name)}"
-    return Part(f"By class{by and f' ({by.strip()})'}", head, tuple(rows), tuple(marked), (note,))
+    return [
+        Part(title, head, tuple(cells), tuple(marked), (note,)),
+        *([_shares(classes)] if classes.effects else []),
+    ]
+
+
+def _shares(classes: ClassReports) -> Part:
+    effects = list(classes.effects.values())
+    rows, notes = [], []
+    for one in effects:
+        value = "not estimable" if one.value is None else wording.number(one.value)
+        between = wording.interval(one) if one.value is not None else wording.clean(one.note)
+        rows.append((wording.clean(one.label), value, one.unit, between))
+        if one.value is not None and one.note not in notes:
+            notes.append(one.note)
+    levels = {f"{one.confidence:.0%}" for one in effects if one.confidence}
+    head = ("Between and within classes", "Estimate>", "Unit", " ".join([*levels, "interval"]))
+    texts = [wording.method(note) + "." for note in notes[:2]]
+    return Part("", head, tuple(rows), notes=tuple(texts))

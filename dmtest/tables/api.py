@@ -21,6 +21,7 @@ from dmtest.results.tables import ClassOutcome, ColumnTests, Outliers, Univariat
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.tables.columns import adjust_columns, describe_columns, with_power
+from dmtest.tables.covariance import Mask
 from dmtest.tables.scores import (
     RULES,
     RowScores,
@@ -216,7 +217,8 @@ def outliers_of(
     """
     n = sample.n
     squared, pvalues = np.empty(n), np.empty(n)
-    adjusted, outlier = np.empty(n), np.zeros(n, np.bool_)
+    adjusted = np.empty(n)
+    outlier: Mask = np.zeros(n, np.bool_)
     findings: list[Finding] = []
     parts = _classes(sample)
     codes = np.zeros(n, np.intp) if sample.labels is None else sample.labels.codes

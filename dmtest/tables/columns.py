@@ -84,14 +84,19 @@ def _shape(x: Vector) -> tuple[float, float]:
 
 def adjust_columns(rows: Sequence[ColumnTests]) -> list[ColumnTests]:
     """Add Holm's p-values over all rows of the table, for each of the two tests."""
-    out = list(rows)
-    for test in ("anderson_darling", "shapiro_wilk"):
-        pvalues = [getattr(one, f"{test}_pvalue") for one in out]
-        places = [i for i, p in enumerate(pvalues) if p is not None]
-        if places:
-            for i, p in zip(places, holm([pvalues[i] for i in places]), strict=True):
-                out[i] = replace(out[i], **{f"{test}_adjusted": float(p)})
-    return out
+    first = _holm([one.anderson_darling_pvalue for one in rows])
+    second = _holm([one.shapiro_wilk_pvalue for one in rows])
+    return [
+        replace(one, anderson_darling_adjusted=p, shapiro_wilk_adjusted=q)
+        for one, p, q in zip(rows, first, second, strict=True)
+    ]
+
+
+def _holm(pvalues: Sequence[float | None]) -> list[float | None]:
+    """Holm's p-values of those that there are."""
+    known = [p for p in pvalues if p is not None]
+    adjusted = iter(holm(known).tolist() if known else ())
+    return [None if p is None else next(adjusted) for p in pvalues]
 
 
 def with_power(row: ColumnTests, values: NDArray[Any]) -> ColumnTests:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import chdtr, chdtri
 
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
+
+Mask: TypeAlias = NDArray[np.bool_]
 
 # Random starts, starts that are followed to the end, and most steps.
 STARTS, FOLLOWED, STEPS = 200, 5, 40
@@ -38,7 +41,7 @@ class Robust(NamedTuple):
     """
 
     squared: Vector
-    used: Vector
+    used: Mask
     share: float
 
 
@@ -65,7 +68,7 @@ def robust_distances(x: Vector, seed: int, share: float | None = None) -> Robust
     y = (x - x.mean(axis=0)) / spread
     equal = max(int(np.unique(column, return_counts=True)[1].max()) for column in y.T)
     for one in SHARES if share is None else (share,):
-        if equal >= _size(*y.shape, one):
+        if equal >= _size(len(y), y.shape[1], one):
             continue
         found = _distances_at(y, one, seed)
         if found is not None:
@@ -75,17 +78,17 @@ def robust_distances(x: Vector, seed: int, share: float | None = None) -> Robust
 
 def _distances_at(x: Vector, share: float, seed: int) -> Robust | None:
     n, d = x.shape
-    chosen = np.ones(n, np.bool_)
+    chosen: Mask = np.ones(n, np.bool_)
     if share < 1.0:
         chosen = _least_determinant(x, _size(n, d, share), seed)
     mean, covariance = _moments(x, chosen)
     if _singular(covariance):
         return None
     squared = _distances(x, mean, covariance)
-    used = np.ones(n, np.bool_)
+    used: Mask = np.ones(n, np.bool_)
     if share < 1.0:
         edge = float(chdtri(d, 1.0 - WITHIN))
-        used = squared * (float(chdtri(d, 0.5)) / float(np.median(squared))) <= edge
+        used = np.asarray(squared * (float(chdtri(d, 0.5) / np.median(squared))) <= edge)
         mean, covariance = _moments(x, used)
         if _singular(covariance):
             return None
@@ -100,7 +103,7 @@ def _size(n: int, d: int, share: float) -> int:
     return int(2 * half - n + 2 * (n - half) * share)
 
 
-def _moments(x: Vector, chosen: Vector) -> tuple[Vector, Vector]:
+def _moments(x: Vector, chosen: Mask) -> tuple[Vector, Vector]:
     """Mean and 1/m covariance of the m chosen rows, for every choice: (..., n) to (..., d)."""
     weights = chosen / chosen.sum(axis=-1, keepdims=True)
     mean = weights @ x
@@ -115,14 +118,14 @@ def _distances(x: Vector, mean: Vector, covariance: Vector) -> Vector:
     return np.asarray(np.square(z).sum(axis=-1))
 
 
-def _nearest(squared: Vector, h: int) -> Vector:
+def _nearest(squared: Vector, h: int) -> Mask:
     """Mark the h rows with the smallest distances."""
-    marked = np.zeros(squared.shape, np.bool_)
+    marked: Mask = np.zeros(squared.shape, np.bool_)
     np.put_along_axis(marked, np.argpartition(squared, h - 1, axis=-1)[..., :h], True, axis=-1)
     return marked
 
 
-def _least_determinant(x: Vector, h: int, seed: int) -> Vector:
+def _least_determinant(x: Vector, h: int, seed: int) -> Mask:
     """Mark the h rows whose covariance has the smallest determinant: (n,)."""
     n, d = x.shape
     rng = stream(seed, f"outliers/starts/{n}/{d}")
@@ -136,7 +139,7 @@ def _least_determinant(x: Vector, h: int, seed: int) -> Vector:
     mean, covariance = _moments(part, marks)
     best = np.argsort(np.linalg.slogdet(covariance + ridge)[1])[:FOLLOWED]
     mean, covariance = mean[best], covariance[best]
-    chosen = np.zeros((len(best), n), np.bool_)
+    chosen: Mask = np.zeros((len(best), n), np.bool_)
     for _ in range(STEPS):
         after = _nearest(_distances(x, mean, covariance + ridge), h)
         if (after == chosen).all():

@@ -16,7 +16,7 @@ from dmtest.runtime import cache
 from dmtest.runtime.parallel import run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
-from dmtest.tables.covariance import SHARES, robust_distances
+from dmtest.tables.covariance import SHARES, Mask, robust_distances
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import mean_and_covariance, varying_columns
 
@@ -60,7 +60,7 @@ def specified_scores(canonical: Canonical) -> RowScores:
     """
     rows = canonical.rows
     d = rows.shape[1]
-    squared = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    squared: Vector = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
     largest = np.abs(rows).max(axis=1).astype(np.float64)
     pvalues = chdtrc(d, squared)
     method = "exact: the length of the row, chi-squared"
@@ -122,8 +122,8 @@ def robust_scores(x: NDArray[Any], seed: int, what: str) -> RowScores:
     squared = found.squared
     if n <= SIMULATED:
         null = _null(n, d, found.share)
-        worse = len(null) - np.searchsorted(null, squared, side="left")
-        pvalues = (1.0 + worse) / (len(null) + 1.0)
+        better = np.searchsorted(null, squared, side="left")
+        pvalues = np.asarray((1.0 + len(null) - better) / (len(null) + 1.0))
         method = f"monte carlo ({len(null) // n} normal samples of this shape)"
     else:
         m = int(found.used.sum())
@@ -197,9 +197,7 @@ def adjusted_quantile(squared: Vector, d: int) -> float | None:
     return max(edge, float(np.quantile(ordered, 1.0 - excess)))
 
 
-def standing_out(
-    scores: RowScores, rule: Rule, alpha: float
-) -> tuple[Vector, Vector, float | None]:
+def standing_out(scores: RowScores, rule: Rule, alpha: float) -> tuple[Vector, Mask, float | None]:
     """Return adjusted p-values, the rows that stand out by a rule, and the squared cutoff."""
     if rule in ("holm", "benjamini-hochberg"):
         adjust = holm if rule == "holm" else benjamini_hochberg
@@ -209,5 +207,5 @@ def standing_out(
         cutoff: float | None = float(chdtri(scores.d, alpha))
     else:
         cutoff = adjusted_quantile(scores.squared, scores.d)
-    out = np.zeros(len(scores.squared), np.bool_) if cutoff is None else scores.squared > cutoff
-    return scores.pvalues, out, cutoff
+    limit = np.inf if cutoff is None else cutoff
+    return scores.pvalues, np.asarray(scores.squared > limit), cutoff

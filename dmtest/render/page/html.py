@@ -7,7 +7,7 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from dmtest.render import citations, table_rows, wording
+from dmtest.render import citations, table_rows, tables, wording
 from dmtest.render.page import explain, reproduce
 
 if TYPE_CHECKING:
@@ -68,6 +68,12 @@ def _variables(report: Report) -> dict[str, Any]:
         "two": wording.two_samples(report),
         "rows": wording.against_rows(report),
         "other": wording.other(report),
+        "tables": [
+            part
+            for one in (report.classes, report.rows)
+            if one is not None
+            for part in tables.parts_of(one)
+        ],
     }
 
 
@@ -110,6 +116,7 @@ def page(report: Report) -> str:
                 )
                 if (figure := draw(report))
             ],
+            scatter=page_figures.classes(report),
             notes=table_rows.notes(report),
             glossary=explain.glossary(report),
             directions=table_rows.direction_rows(report),

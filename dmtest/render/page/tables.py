@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from dmtest.render.tables import parts_of
+from dmtest.results import serial
 
 
 def fragment(table: Any) -> str:
@@ -14,7 +15,7 @@ def fragment(table: Any) -> str:
 
     from dmtest.render.page import html
 
-    digest = hashlib.sha256(table.to_json().encode()).hexdigest()
+    digest = hashlib.sha256(serial.dumps(table.to_dict()).encode()).hexdigest()
     scope = f"dmtest-{digest[:10]}"
     return html.rendered_template(
         "tables.html.j2",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dmtest.render.tables import Part, parts_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 WIDTH = 100
 
@@ -32,19 +33,34 @@ def text(table: Any) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def parts(table: Any) -> Iterator[RenderableType]:
-    """Yield the parts of a table of columns or of rows."""
+def parts(table: Any, line: Callable[[str, str], Text] | None = None) -> Iterator[RenderableType]:
+    """Yield the parts of a table of columns, rows or classes.
+
+    Parameters
+    ----------
+    table : Univariate, Outliers or ClassReports
+    line : callable, optional
+        Text of a content and a style, in the character set of the console.
+    """
     for i, part in enumerate(parts_of(table)):
-        yield from drawn(part, first=i == 0)
+        yield from _drawn(part, line or _line, first=i == 0)
 
 
-def drawn(part: Part, first: bool = False) -> Iterator[RenderableType]:
+def _line(content: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(content, style=style, overflow="fold")
+
+
+def _drawn(part: Part, line: Callable[[str, str], Text], first: bool) -> Iterator[RenderableType]:
     """Yield the title, the table and the notes of one part."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
-    yield Text(part.title if first else f"\n{part.title}", style="bold", overflow="fold")
+    if not first:
+        yield line("", "")
+    if part.title:
+        yield line(part.title, "bold")
     if part.rows:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
         for name in part.head:
@@ -54,7 +70,7 @@ def drawn(part: Part, first: bool = False) -> Iterator[RenderableType]:
             )
         for i, row in enumerate(part.rows):
             style = "bold" if part.marked and part.marked[i] else ""
-            table.add_row(*(Text(cell, style=style, overflow="fold") for cell in row))
+            table.add_row(*(line(cell, style) for cell in row))
         yield table
     for note in part.notes:
-        yield Text(note, style="dim", overflow="fold")
+        yield line(note, "dim")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dmtest.render import table_rows, wording
+from dmtest.render.text import tables
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -72,12 +73,16 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
     writer = _Writer(options.ascii_only)
     yield writer.verdict(report)
     yield from writer.diagnosis(report)
-    if report.effects:
+    if report.effects and report.outcomes:
         yield writer.line("")
         yield writer.effects(report)
     if report.outcomes:
         yield writer.line("")
         yield from writer.tests(report)
+    for table in (report.classes, report.rows):
+        if table is not None:
+            yield writer.line("")
+            yield from tables.parts(table, writer.line)
     if report.warnings:
         yield writer.line("\nFindings about the data", "bold")
         for item in report.warnings:
