@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dmtest.cli import options, train
+from dmtest.cli import options, tables, train
 from dmtest.cli.console import bounds_table, explain, prepare, put, rendered, say, tests_table, warn
 from dmtest.cli.options import OnNonfinite, TargetName
 from dmtest.errors import InputError
@@ -57,7 +57,10 @@ def report(
     json: options.Json = None,
     key: options.Key = None,
     columns: options.Columns = None,
+    labels: options.Labels = None,
+    by: options.By = None,
     groups: options.Groups = None,
+    rows: options.RowsFile = None,
     slices: options.Slices = None,
     replicates: options.Replicates = 999,
     nonfinite: options.Nonfinite = OnNonfinite.error,
@@ -72,7 +75,7 @@ def report(
     1,024 columns. Others are simulated, which may take a minute; a later run with the same shape
     and seed finds them on disk.
     """
-    _check_outputs(file, html, json)
+    _check_outputs(file, html, json, rows=rows)
     import dmtest
 
     result = dmtest.report(
@@ -89,6 +92,9 @@ def report(
         columns=_columns(columns),
         nonfinite=nonfinite.value,
         groups=groups,
+        labels=labels,
+        by=by,
+        rows=rows is not None,
     )
     given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
     given |= {
@@ -98,10 +104,15 @@ def report(
         "tests": tests,
         "key": key,
         "columns": columns,
+        "labels": labels,
+        "by": by,
         "groups": groups,
+        "rows": rows,
         "slices": slices,
     }
     given |= {"replicates": replicates, "nonfinite": nonfinite}
+    if result.rows is not None and rows is not None:
+        result.rows.to_csv(rows)
     _deliver(_with_command(result, ["report", file], given), html, json, quiet)
     return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
 
@@ -303,6 +314,8 @@ def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
     return FINE
 
 
+app.command(epilog=tables.UNIVARIATE)(tables.univariate)
+app.command(epilog=tables.OUTLIERS)(tables.outliers)
 app.command(name="train", epilog=train.EPILOG)(train.train)
 
 
@@ -349,10 +362,12 @@ def _check_outputs(
     json: str | None,
     junit: str | None = None,
     baseline: str | None = None,
+    rows: str | None = None,
 ) -> None:
     """Refuse outputs that cannot be written, before anything is computed."""
     json = None if json == "-" else json
     outputs = {"--html": html, "--json": json, "--junit": junit, "--write-baseline": baseline}
+    outputs |= {"--rows": rows}
     for option, path in outputs.items():
         if path is None:
             continue

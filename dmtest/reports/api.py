@@ -206,14 +206,13 @@ def report(
         )
         one_class = partial(again, tolerance=None if by is None else tolerance)
         classes = reports_by_class(sample, target, one_class, alpha=alpha, seed=seed, what=what)
-        whole = replace(sample, labels=None)
         if by is None:
+            whole = replace(sample, labels=None)
             result = again(whole, tolerance=tolerance, augmented=pairs)
         else:
             result = report_of_classes(sample, target, classes, seed=seed, started=started)
-            whole = sample
         result = replace(result, classes=classes)
-        return _with_rows(result, whole, target) if rows else result
+        return _with_rows(result, sample, target, within=by is not None) if rows else result
     if rows:
         options: dict[str, Any] = {"tests": tests, "alpha": alpha, "tolerance": tolerance}
         options |= {"augmented": pairs, "slices": slices, "directions": directions}
@@ -268,9 +267,14 @@ def report(
         )
 
 
-def _with_rows(result: Report, sample: Sample, target: Target) -> Report:
+def _with_rows(result: Report, sample: Sample, target: Target, within: bool = False) -> Report:
     """Add the scores of all rows, with the false discovery rate at the level of the report."""
     found = outliers_of(
-        sample, target, rule="benjamini-hochberg", alpha=result.alpha, seed=result.seed
+        sample,
+        target,
+        rule="benjamini-hochberg",
+        alpha=result.alpha,
+        seed=result.seed,
+        within=within,
     )
     return replace(result, rows=found)

@@ -210,23 +210,35 @@ def outliers_of(
     alpha: float,
     seed: int,
     names: tuple[str, ...] = (),
+    within: bool = True,
 ) -> Outliers:
-    """Score the rows of a sample, each class by itself, and choose those that stand out.
+    """Score the rows of a sample, and choose those that stand out.
 
     Holm's and Benjamini & Hochberg's rules are over the rows of all classes.
+
+    Parameters
+    ----------
+    sample : Sample
+    target : Target
+    rule, alpha, seed
+        As for :func:`outliers`.
+    names : tuple of str
+        Names of the rows as passed in.
+    within : bool
+        Whether each class is scored by itself.
     """
     n = sample.n
     squared, pvalues = np.empty(n), np.empty(n)
     adjusted = np.empty(n)
     outlier: Mask = np.zeros(n, np.bool_)
     findings: list[Finding] = []
-    parts = _classes(sample)
+    parts = _classes(sample) if within else [(None, sample)]
     codes = np.zeros(n, np.intp) if sample.labels is None else sample.labels.codes
     cutoff = first = None
     for code, (label, part) in enumerate(parts):
         found = _scores(part, target, seed)
         first = first or found
-        own = codes == code
+        own = codes == code if len(parts) > 1 else slice(None)
         squared[own], pvalues[own] = found.squared, found.pvalues
         adjusted[own], outlier[own], cutoff = standing_out(found, rule, alpha)
         findings += [_of_class(note, label) for note in found.findings]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from dmtest.effects.gaussian import estimable_parts
 from dmtest.results import effect_table as table
 from dmtest.results.classes import ScatterFigure
 from dmtest.results.effect_table import Estimates
-from dmtest.results.estimate import Estimate
+from dmtest.results.estimate import Estimate, WidenedEstimate
 from dmtest.results.figures import numbers
 from dmtest.runtime.streams import some_rows, stream
 from dmtest.runtime.typing import Vector
@@ -109,17 +109,15 @@ def _divergence(rows: Vector, classes: list[_Moments], labels: Labels, fitted: b
     )
     within = float(shares @ np.array(inside))
     values = np.array([common, between, within])
-    spread, second = np.zeros((4, 4)), np.zeros(4)
+    spread, second, bias = np.zeros((4, 4)), np.zeros(4), 0.0
     for code, one in enumerate(classes):
         y = rows[labels.codes == code] - one.mean
         inverse = np.linalg.inv(one.covariance)
-        influence = np.stack(
-            [
-                y @ mean,
-                y @ offsets[code],
-                0.5 * (np.square(y).sum(axis=1) - np.einsum("ij,ij->i", y @ inverse, y)),
-            ]
-        )
+        length = np.einsum("ij,ij->i", y @ inverse, y)
+        inside_class = 0.5 * (np.square(y).sum(axis=1) - length)
+        influence = np.stack([y @ mean, y @ offsets[code], inside_class])
+        # What the kurtosis adds to the bias of the log-determinant of normal rows.
+        bias += 0.25 * (float(np.square(length).mean()) - d * (d + 2.0)) / n
         every = np.vstack([influence, influence.sum(axis=0)])
         spread += shares[code] * np.cov(every, bias=True)
         square = float(np.square(one.covariance).sum())
@@ -136,7 +134,8 @@ def _divergence(rows: Vector, classes: list[_Moments], labels: Labels, fitted: b
     if not fitted:
         found[table.KL_ALL_MEAN.filled(law=law)] = (common, errors[0])
     found[table.KL_CLASS_MEANS.filled(law=law)] = (between, errors[1])
-    found[table.KL_CLASS_WITHIN.filled(law=law)] = (within, errors[2])
+    inside_row = table.KL_CLASS_WITHIN.filled(law=law)
+    found[inside_row] = (within, errors[2])
     least = ""
     if value > labels.entropy:
         least = f"; so it is about {value - labels.entropy:.2g} nats or more"
@@ -144,10 +143,18 @@ def _divergence(rows: Vector, classes: list[_Moments], labels: Labels, fitted: b
         f"mean, over rows, of the divergence of the normal fitted to their class; the divergence "
         f"of all rows is at least this less the labels' entropy, {labels.entropy:.3g} nats{least}"
     )
-    estimates = {
+    estimates: Estimates = {
         row: Estimate(value=part, error=float(error)) for row, (part, error) in found.items()
     }
-    return estimates | {whole: replace(estimates[whole], note=note)}
+    for row, text in ((whole, note), (inside_row, "")):
+        estimates[row] = WidenedEstimate(
+            value=estimates[row].value,
+            error=estimates[row].error,
+            below=max(0.0, bias),
+            above=max(0.0, -bias),
+            note=text,
+        )
+    return estimates
 
 
 def class_scatter(sample: Sample, canonical: Canonical, labels: Labels, seed: int) -> ScatterFigure:
