@@ -262,7 +262,7 @@ def classes_parts(classes: ClassReports) -> list[Part]:
                 wording.count(report.n),
                 verdict,
                 raw,
-                f"{wording.pvalue(adjusted)} {'✕' if mark else ' '}",
+                f"{_adjusted(adjusted, raw)} {'✕' if mark else ' '}",
                 wording.clean(wrong[0].message) if wrong else "",
             )
         )
@@ -277,6 +277,12 @@ def classes_parts(classes: ClassReports) -> list[Part]:
         Part(title, head, tuple(cells), tuple(marked), (note,)),
         *([_shares(classes)] if classes.effects else []),
     ]
+
+
+def _adjusted(value: float, raw: str) -> str:
+    """Return an adjusted p-value; of one at its floor, a bound."""
+    floored = raw.startswith("≤") and value < 1.0
+    return f"≤ {value:.2g}" if floored else wording.pvalue(value)
 
 
 def _shares(classes: ClassReports) -> Part:

@@ -211,7 +211,9 @@ def report(
             result = again(whole, tolerance=tolerance, augmented=pairs)
         else:
             result = report_of_classes(sample, target, classes, seed=seed, started=started)
-        result = replace(result, classes=classes)
+        run = result.provenance
+        run = replace(run, arguments=dict(run.arguments or {}) | {what: classes.name})
+        result = replace(result, classes=classes, provenance=run)
         return _with_rows(result, sample, target, within=by is not None) if rows else result
     if rows:
         options: dict[str, Any] = {"tests": tests, "alpha": alpha, "tolerance": tolerance}
@@ -277,4 +279,6 @@ def _with_rows(result: Report, sample: Sample, target: Target, within: bool = Fa
         seed=result.seed,
         within=within,
     )
-    return replace(result, rows=found)
+    run = result.provenance
+    run = replace(run, arguments=dict(run.arguments or {}) | {"rows": True})
+    return replace(result, rows=found, provenance=run)

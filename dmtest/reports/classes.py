@@ -84,7 +84,7 @@ def report_of_classes(
         slices=first.slices,
         replicates=first.replicates,
         tolerance=first.tolerance,
-        arguments=dict(first.arguments or {}) | {"by": classes.name},
+        arguments=first.arguments,
     )
     return Report(
         verdict=classes.verdict,

@@ -23,6 +23,8 @@ COLOURS = (
     *("#2b7bba", "#d1603d", "#2f9e77", "#b0609f", "#a68a1c"),
     *("#5b7fd6", "#8c6d5a", "#6f8f2f", "#c05070", "#4f9aa8"),
 )
+# Name of the second direction of the plane in which the means of the classes differ most.
+PLANE = "direction 2"
 # Most classes whose names are drawn.
 NAMED = 20
 
@@ -66,16 +68,27 @@ def scatter(ax: Axes, reports: ClassReports, palette: Palette) -> Axes:
     if figure is None:
         raise InputError("plot: rows have no normal scale under this target, so there is no figure")
     x, y, codes = array(figure.x), array(figure.y), np.array(figure.codes)
-    radius = figure.circle or 0.0
-    for values, limit in ((x, ax.set_xlim), (y, ax.set_ylim)):
-        low, high = min(float(values.min()), -radius), max(float(values.max()), radius)
-        if not figure.circle:
-            low, high = float(values.min()), float(values.max())
-        margin = 0.06 * (high - low) or 1.0
-        limit(low - margin, high + margin)
+    flat = not figure.axes[1]
+    plane = figure.circle is not None or figure.axes[1] == PLANE
+    reach = figure.circle or 0.0
+    spans = [
+        (min(float(values.min()), -reach), max(float(values.max()), reach))
+        if figure.circle
+        else (float(values.min()), float(values.max()))
+        for values in (x, y)
+    ]
+    if plane:  # one unit for both directions, so that a circle is round
+        width = 0.5 * max(high - low for low, high in spans)
+        spans = [(0.5 * (low + high) - width, 0.5 * (low + high) + width) for low, high in spans]
+        ax.set_aspect("equal", adjustable="box")
+    margins = [0.06 * (high - low) or 1.0 for low, high in spans]
+    limits = [
+        (low - margin, high + margin) for (low, high), margin in zip(spans, margins, strict=True)
+    ]
+    ax.set(xlim=limits[0], ylim=limits[1])
     names = [drawable(wording.clean(axis)) for axis in figure.axes]
     ax.set(xlabel=names[0], ylabel=names[1])
-    if not figure.axes[1]:
+    if flat:
         ax.set_yticks([])
     if figure.circle:
         turn = np.linspace(0.0, 2.0 * np.pi, 200)

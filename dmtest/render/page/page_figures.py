@@ -250,15 +250,14 @@ def classes(report: Report) -> PageFigure | None:
     if report.classes is None or report.classes.scatter is None:
         return None
     figure = report.classes.scatter
-    plane = "columns" if figure.axes[1] != "direction 2" else "directions"
     caption = f"{wording.count(len(figure.x))} of {wording.count(report.n)} rows"
     caption += (
         " in the plane in which the means of the classes differ most."
-        if plane == "directions"
+        if figure.axes[1] == class_figures.PLANE
         else "."
     )
     if figure.circle:
         caption += " Under the target, 95% of all rows lie inside the circle."
     label = f"Scatter plot of the rows by class: {', '.join(figure.classes)}."
-    drawing = _panel(class_figures.classes, report, "c", label, size=(5.2, 4.2))
+    drawing = _panel(class_figures.classes, report, "c", label, size=(4.6, 4.4))
     return PageFigure("Rows by class", caption, (drawing,))
