@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
 OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
 OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
+OPTIONS |= {name: name for name in ("labels", "by", "rows")}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
 OPTIONS |= {"delimiter": "delimiter", "groups": "groups"}
 

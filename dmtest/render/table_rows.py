@@ -263,6 +263,8 @@ def diagnosis(report: Report) -> list[str]:
     if report.diagnosis:
         return [wording.clean(item.message) for item in report.diagnosis]
     many = len(report.outcomes)
+    if not many and report.classes is not None:
+        return [f"No class stands out at alpha = {report.alpha:g}; see the table of classes."]
     if not many:
         return ["No test was run."]
     level = f"at alpha = {report.alpha:g} after adjustment for {wording.plural(many, 'test')}"

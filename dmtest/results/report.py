@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dmtest.errors import InputError
 from dmtest.results import serial
+from dmtest.results.classes import ClassReports
 from dmtest.results.effect_table import EFFECTIVE_RANK, PARTICIPATION_RATIO
 from dmtest.results.figures import NO_FIGURES, Figures
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Provenance
+from dmtest.results.tables import Outliers
 
 if TYPE_CHECKING:
     import os
@@ -71,6 +73,10 @@ class Report:
     figures : Figures
         The numbers behind the figures: slices, coordinates, spectrum, directions, profile and
         detectability.
+    classes : ClassReports or None
+        Reports on the classes, by name, with a summary; for ``labels=`` and ``by=``.
+    rows : Outliers or None
+        Score of every row, for ``rows=True``.
 
     Notes
     -----
@@ -93,6 +99,8 @@ class Report:
     warnings: tuple[Finding, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     figures: Figures = NO_FIGURES
+    classes: ClassReports | None = None
+    rows: Outliers | None = None
 
     def __post_init__(self) -> None:
         """Check verdict and adjusted p-values, and make the parameters of tests plain JSON."""
@@ -131,7 +139,11 @@ class Report:
         numbers; ``float`` reads all three).
         """
         judged = {name: serial.encode(getattr(self, name)) for name in JUDGED}
-        numbers = {"computed": self.computed, "pictures": self.pictures}
+        numbers: dict[str, Any] = {"computed": self.computed, "pictures": self.pictures}
+        if self.classes is not None:
+            numbers["classes"] = self.classes.to_dict()
+        if self.rows is not None:
+            numbers["rows"] = self.rows.to_dict()
         return {"schema": SCHEMA} | judged | numbers
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -165,19 +177,8 @@ class Report:
         """
         text, name = serial.read(path_or_text)
         data = serial.loads(text, name)
-        if data.get("schema") != SCHEMA:
-            raise InputError(
-                f'{name}: expected a report with "schema": {SCHEMA}; got '
-                f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
-            )
         try:
-            known = {name: data[name] for name in JUDGED} | {"effects": _renamed(data["effects"])}
-            judged = serial.record(cls, known)
-            return replace(
-                judged,
-                provenance=Provenance.from_dict(data["computed"]),
-                figures=Figures.from_dict(data["pictures"]),
-            )
+            return cls.from_dict(data)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -185,6 +186,30 @@ class Report:
                 f"{name}: not a complete dmtest report ({type(error).__name__}: {error}); "
                 f"write it again with Report.to_json"
             ) from None
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Report:
+        """Build a report from what `to_dict` returned.
+
+        Raises
+        ------
+        InputError, KeyError, TypeError, ValueError
+            If it is no report of schema 1, or not a whole one.
+        """
+        if data.get("schema") != SCHEMA:
+            raise InputError(
+                f'expected a report with "schema": {SCHEMA}; got '
+                f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
+            )
+        known = {name: data[name] for name in JUDGED} | {"effects": _renamed(data["effects"])}
+        classes, rows = data.get("classes"), data.get("rows")
+        return replace(
+            serial.record(cls, known),
+            provenance=Provenance.from_dict(data["computed"]),
+            figures=Figures.from_dict(data["pictures"]),
+            classes=None if classes is None else ClassReports.from_dict(classes),
+            rows=None if rows is None else serial.record(Outliers, rows),
+        )
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return one self-contained HTML page, and write it when `path` is given.
@@ -325,4 +350,6 @@ def _renamed(effects: Any) -> Any:
 
 
 # The fields that the JSON has by their own names.
-JUDGED = tuple(f.name for f in fields(Report) if f.name not in ("provenance", "figures"))
+JUDGED = tuple(
+    f.name for f in fields(Report) if f.name not in ("provenance", "figures", "classes", "rows")
+)

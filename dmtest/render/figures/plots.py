@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.errors import InputError
 from dmtest.render import wording
-from dmtest.render.figures import data_figures, effect_figures
+from dmtest.render.figures import class_figures, data_figures, effect_figures
 from dmtest.render.figures.palette import readable_palette
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ PANELS: dict[str, Callable[..., Axes]] = {
     "deviation": data_figures.deviation,
     "spectrum": data_figures.spectrum,
     "coordinates": data_figures.coordinates,
+    "classes": class_figures.classes,
 }
 
 
@@ -45,6 +46,7 @@ def names(report: Report) -> tuple[str, ...]:
         "deviation": bool(figures.slices),
         "spectrum": figures.spectrum is not None,
         "coordinates": bool(figures.coordinates),
+        "classes": report.classes is not None and report.classes.scatter is not None,
     }
     return tuple(name for name in PANELS if available[name])
 
