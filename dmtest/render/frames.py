@@ -65,6 +65,45 @@ def frame(report: Report, backend: str) -> Any:
     return pl.DataFrame(columns, schema={name: (types | texts)[name] for name in names})
 
 
+def table(records: list[dict[str, Any]], backend: str) -> Any:
+    """Return records as a data frame, one row each; in polars what is no number is text.
+
+    Raises
+    ------
+    InputError
+        If the backend is neither pandas nor polars.
+    ImportError
+        If it is not installed.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"backend: must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = {name: [record.get(name) for record in records] for name in names}
+    try:
+        if backend == "pandas":
+            import pandas as pd
+
+            return pd.DataFrame(columns)
+        import polars as pl
+    except ImportError:
+        raise MissingExtraError(
+            f"to_frame needs {backend}, which is not installed: run `pip install {backend}`, or "
+            f"use to_dict()"
+        ) from None
+    return pl.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Return values of one type for polars: floats, whole numbers of 64 bits, or texts."""
+    there = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in there):
+        return values
+    if all(isinstance(value, int | float) and abs(value) < 2**63 for value in there):
+        whole = all(isinstance(value, int) for value in there)
+        return [None if v is None else v if whole else float(v) for v in values]
+    return [value if value is None else str(value) for value in values]
+
+
 def dataset(report: Report) -> xr.Dataset:
     """Return outcomes, effects and the numbers behind the figures, each on its own dimension.
 
