@@ -352,10 +352,11 @@ def list_tests(
     """
     from dmtest.catalogue.registry import as_name
     from dmtest.catalogue.registry import list_tests as registered
+    from dmtest.results.shown import Records
 
     rows = registered(target)
     if name is not None:
-        rows = [row for row in rows if row.name == as_name(name)]
+        rows = Records(row for row in rows if row.name == as_name(name))
         if not rows:
             raise InputError(f"--target: {name!r} does not test {target!r}; leave the target out")
     if json:
@@ -505,7 +506,11 @@ def _check_outputs(
 
 def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the defaults that the project's file sets, by command and parameter."""
-    if {"-h", "--help", "--version"}.intersection(arguments) or defaults.project_file() is None:
+    path = defaults.project_file()
+    if path is None or {"-h", "--help", "--version"}.intersection(arguments):
+        return {}
+    table = defaults.read(path)
+    if not table:
         return {}
     group: Any = typer.main.get_command(app)
     commands = {
@@ -517,7 +522,7 @@ def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
         }
         for name, command in group.commands.items()
     }
-    return defaults.defaults(commands, TESTING)
+    return defaults.defaults(path, table, commands, TESTING)
 
 
 def _from_project(context: typer.Context, name: str) -> bool:

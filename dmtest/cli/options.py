@@ -439,7 +439,7 @@ GitHub = Annotated[
     bool | None,
     _option(
         None,
-        "Print GitHub annotations (default: if GITHUB_ACTIONS is true).",
+        "Print GitHub annotations (default: if GITHUB_ACTIONS is true, without --quiet).",
         "--github/--no-github",
         show_default=False,
     ),

@@ -17,6 +17,7 @@ from dmtest.catalogue.slices import ANDERSON_DARLING
 from dmtest.effects.coordinates import column_name
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
+from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
@@ -38,8 +39,8 @@ MOST_UNKNOWNS = 10
 CRITICAL: dict[Parameters, float] = {"known": 3.857, "fitted": 1.035}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Direction:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Direction(Shown):
     """A direction along which the rows depart from the target or from a reference.
 
     Attributes

@@ -87,8 +87,14 @@ def _frame_of_classes(classes: ClassReports, backend: str) -> Any:
     )
 
 
-def table(columns: dict[str, list[Any]], backend: str, what: str) -> Any:
-    """Return named columns as a data frame; errors call the method `what`.
+def columns_of(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values of records by name; None where a record lacks one."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    return {name: [record.get(name) for record in records] for name in names}
+
+
+def table(columns: dict[str, list[Any]], backend: str) -> Any:
+    """Return named columns as a data frame; in polars what is no number is text.
 
     Raises
     ------
@@ -107,9 +113,21 @@ def table(columns: dict[str, list[Any]], backend: str, what: str) -> Any:
         import polars as pl
     except ImportError:
         raise MissingExtraError(
-            f"{what} needs {backend}, which is not installed: run `pip install {backend}`"
+            f"to_frame needs {backend}, which is not installed: run `pip install {backend}`, or "
+            f"use to_dict()"
         ) from None
-    return pl.DataFrame(columns, strict=False)
+    return pl.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Return values of one type for polars: floats, whole numbers of 64 bits, or texts."""
+    there = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in there):
+        return values
+    if all(isinstance(value, int | float) and abs(value) < 2**63 for value in there):
+        whole = all(isinstance(value, int) for value in there)
+        return [None if v is None else v if whole else float(v) for v in values]
+    return [value if value is None else str(value) for value in values]
 
 
 def dataset(report: Report) -> xr.Dataset:

@@ -117,7 +117,7 @@ class ClassReports(Mapping[str, "Report"]):
             "adjusted": list(self.adjusted),
             "diagnosis": first,
         }
-        return frames.table(columns, backend, "ClassReports.to_frame")
+        return frames.table(columns, backend)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object ``"classes"`` of a report's JSON."""

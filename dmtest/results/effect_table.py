@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
+from dmtest.results.shown import Effects
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ NO_UPPER = "no upper limit: tails this heavy leave it to rows that the sample ma
 
 def effects_of(estimates: Estimates, confidence: float = 0.95) -> dict[str, Effect]:
     """Return estimates as effects, by name."""
-    return {row.name: row.effect(one, confidence) for row, one in estimates.items()}
+    return Effects((row.name, row.effect(one, confidence)) for row, one in estimates.items())
 
 
 # One sample against its target. The divergence, in nats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import resources
@@ -15,6 +16,7 @@ from dmtest.results.effect_table import EFFECTIVE_RANK, PARTICIPATION_RATIO
 from dmtest.results.figures import NO_FIGURES, Figures
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Provenance
+from dmtest.results.shown import Effects, RecordTuple
 from dmtest.results.tables import Outliers
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Report:
     seed : int
         Seed; pass it as ``rng=`` to repeat the run.
     outcomes : tuple of Outcome
-        One for each test.
+        One for each test; ``outcomes["energy"]`` finds one by its name.
     adjusted : tuple of float
         Holm-adjusted p-values, in the order of `outcomes`.
     effects : dict of str to Effect
@@ -113,11 +115,11 @@ class Report:
             )
         outcomes = (replace(o, params=serial.plain(o.params, keep=True)) for o in self.outcomes)
         for name, value in {
-            "outcomes": tuple(outcomes),
+            "outcomes": RecordTuple(outcomes),
             "adjusted": tuple(self.adjusted),
-            "diagnosis": tuple(self.diagnosis),
-            "warnings": tuple(self.warnings),
-            "effects": dict(self.effects),
+            "diagnosis": RecordTuple(self.diagnosis),
+            "warnings": RecordTuple(self.warnings),
+            "effects": Effects(self.effects),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -258,6 +260,48 @@ class Report:
 
         return frames.dataset(self)
 
+    def metrics(self, prefix: str = "") -> dict[str, float]:
+        """Return the numbers of the report as one flat dict, for loggers of experiments.
+
+        ``wandb.log(report.metrics("val"))``, ``mlflow.log_metrics(report.metrics("val"))``, or a
+        loop over ``writer.add_scalar`` (TensorBoard).
+
+        Parameters
+        ----------
+        prefix : str
+            Start of every name; a slash is added unless it ends in ``/``, ``_``, ``-`` or ``.``.
+
+        Returns
+        -------
+        dict of str to float
+            ``pvalue``, ``mismatch`` (1 or 0), the effects by name with their limits
+            (``kl-fitted-normal``, ``kl-fitted-normal/low``, ``/high``), and the Holm-adjusted
+            p-value of each test (``p/energy``). Values that are not finite are left out, since
+            not every logger takes them.
+
+        Examples
+        --------
+        >>> import numpy as np, dmtest
+        >>> x = np.random.default_rng(0).standard_normal((200, 2))
+        >>> metrics = dmtest.report(x, rng=0).metrics("val")
+        >>> metrics["val/mismatch"], sorted(metrics)[:2]
+        (0.0, ['val/detectable-n', 'val/effective-rank'])
+        """
+        start = prefix if not prefix or prefix[-1] in "/_-." else f"{prefix}/"
+        numbers: dict[str, float | None] = {
+            "pvalue": self.pvalue,
+            "mismatch": float(self.verdict == "mismatch"),
+        }
+        for name, effect in self.effects.items():
+            numbers |= {name: effect.value, f"{name}/low": effect.low, f"{name}/high": effect.high}
+        for outcome, adjusted in zip(self.outcomes, self.adjusted, strict=True):
+            numbers[f"p/{outcome.test}"] = adjusted
+        return {
+            f"{start}{name}": float(value)
+            for name, value in numbers.items()
+            if value is not None and math.isfinite(value)
+        }
+
     @property
     def panels(self) -> tuple[str, ...]:
         """Names of the figures that `plot` can draw of this report."""
@@ -283,7 +327,8 @@ class Report:
         Returns
         -------
         matplotlib Figure
-            It does not use pyplot: there is no global state and nothing to close.
+            Notebooks show it. Where pyplot has been imported, ``plt.show()`` and
+            ``plt.savefig(path)`` apply to it; ``report.plot().show()`` does without.
 
         Raises
         ------

@@ -198,7 +198,7 @@ class Univariate(_Shown):
         if not any(one.label for one in self.columns):
             names.remove("label")
         records = {name: [getattr(one, name) for one in self.columns] for name in names}
-        return frames.table(records, backend, "Univariate.to_frame")
+        return frames.table(records, backend)
 
     @classmethod
     def from_json(cls, path_or_text: str | os.PathLike[str]) -> Univariate:
@@ -300,7 +300,7 @@ class Outliers(_Shown):
         records = self._records()
         if flagged:
             records = {name: [values[i] for i in self.places] for name, values in records.items()}
-        return frames.table(records, backend, "Outliers.to_frame")
+        return frames.table(records, backend)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return one line for each row of the data as CSV, and write it when `path` is given."""
