@@ -14,7 +14,7 @@ from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.nulls import NullPlan, SliceNull
 from dmtest.catalogue.slices import ANDERSON_DARLING
-from dmtest.effects.coordinates import column_name
+from dmtest.effects.coordinates import column_name, halves
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
@@ -188,8 +188,7 @@ def directions_of(
     starts: see `_starts`.
     """
     n, d = canonical.rows.shape
-    order = stream(seed, "directions/split").permutation(n)
-    first, second = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+    first, second = halves(n, seed)
     train = np.asarray(canonical.rows[first[: rows // 2]], dtype=np.float64)
     held_out = np.asarray(canonical.rows[second], dtype=np.float64)
     back: Vector = np.eye(d)

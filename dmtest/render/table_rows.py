@@ -29,7 +29,7 @@ NEUTRAL = {"times the normal's": 1.0}  # values under the target, if not 0
 BARELESS = frozenset({"rows"})  # units without a bar, since 0 is no reference
 # Effects that are parts of the effect above them.
 PARTS = frozenset(row.name for row in DIVERGENCE_PARTS if row.within)
-UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
+UNLISTED = frozenset({"equivalence", "tests", "arguments", "call", "command", "described"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +156,13 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         start = place(low)
     if effect.high is None and start is not None:
         end = place(high)
-    estimable = effect.value is not None and not math.isnan(effect.value)
+    estimated = effect.value is not None and not math.isnan(effect.value)
+    value = wording.number(effect.value) if estimated else wording.one_sided(effect)
+    estimable = estimated or bool(value)
     return EffectRow(
         label=wording.clean(effect.label),
         estimable=estimable,
-        value=wording.number(effect.value) if estimable else "not estimable",
+        value=value or "not estimable",
         unit=wording.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
         interval=wording.interval(effect),
         confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",

@@ -17,6 +17,7 @@ from dmtest.effects.coordinates import describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
 from dmtest.reports.diagnosis import SampleEvidence, diagnose
+from dmtest.reports.equivalence import Question, equivalence_section
 from dmtest.reports.figures import (
     coordinate_figures,
     cube_rows,
@@ -43,7 +44,7 @@ def one_sample_report(
     *,
     tests: str | Iterable[str] | None,
     alpha: float,
-    tolerance: float | None,
+    question: Question | None,
     augmented: Sample | None,
     started: float,
 ) -> Report:
@@ -60,8 +61,8 @@ def one_sample_report(
         Names; None for the default battery and the search for the worst directions.
     alpha : float
         Level of the verdict.
-    tolerance : float or None
-        Divergence after noise to certify, in nats.
+    question : Question or None
+        The tolerances to which the sample should be equivalent to the target.
     augmented : Sample or None
         Augmentations: row i is the positive pair of row i of `sample`.
     started : float
@@ -96,26 +97,32 @@ def one_sample_report(
     adjusted = tuple(float(p) for p in holm([o.pvalue for o in combined.outcomes]))
     rejected = combined.pvalue <= alpha
 
-    # 5. Bound the divergence after noise, and compare the bound with the tolerance.
-    profile = sections.profile_section(canonical, name, tolerance, seed, progress)
-    certificate = sections.certificate_section(
-        canonical, profile, name, tolerance=tolerance, alpha=alpha, seed=seed
-    )
+    # 5. Bound the divergence after noise from both sides.
+    profile = sections.profile_section(canonical, name, seed, progress)
 
-    # 6. After a rejection, estimate the rows that the test with the smallest p-value needs.
-    power = None
-    if rejected:
-        power = sections.detectability_section(
-            sample, target, battery.outcomes, alpha=alpha, seed=seed, progress=progress
-        )
+    # 6. Count the rows that the battery needs, on disjoint blocks.
+    chosen = None if tests is None else [spec.name for spec in specs]
+    power = sections.detectability_section(sample, target, plan, chosen, alpha)
 
-    # 7. Measure the effects.
+    # 7. Measure the effects, and compare upper bounds with the tolerances.
     pairs = None if augmented is None else (sample, augmented)
     estimates = sections.estimates_section(canonical, battery, seed)
     if everything.groups is not None:
         estimates = grouped_estimates(everything, target, plan, estimates)
+    equivalence = equivalence_section(
+        question,
+        sample,
+        target,
+        canonical,
+        plan,
+        estimates=estimates,
+        slices=battery.directions,
+        directions=directions,
+        tests=chosen,
+    )
+    margin = sections.margins_section(canonical, sample.names, battery.directions, directions, seed)
     effects = sections.effects_section(
-        estimates, profile=profile, power=power, pairs=pairs, seed=seed
+        estimates, margin=margin, profile=profile, power=power, pairs=pairs, seed=seed
     )
 
     # 8. Compute the numbers behind the figures.
@@ -158,12 +165,15 @@ def one_sample_report(
         pvalue_error=battery.error,
         pvalue_floor=combined.floor,
         rows_in_pictures=coordinates.m,
-        tolerance=tolerance,
-        certified_under=None if certificate is None else certificate.high,
-        rows_needed=None if certificate is None else certificate.rows_needed(),
+        tolerance=None if question is None else question.tolerance,
+        certified_under=None if equivalence is None else equivalence.certified_under,
+        rows_needed=None if equivalence is None else equivalence.rows_needed,
+        equivalence=equivalence,
         arguments={
-            "tests": None if tests is None else [spec.name for spec in specs],
-            "tolerance": tolerance,
+            "tests": chosen,
+            "tolerance": None if question is None else question.tolerance,
+            "noise": None if question is None else question.given,
+            "tolerance_rows": None if question is None else question.rows,
             "groups": None if everything.groups is None else everything.groups.name,
             "slices": plan.slices,
             "budget": plan.budget,
@@ -171,7 +181,7 @@ def one_sample_report(
         },
     )
     return Report(
-        verdict=verdict_of(rejected, certificate),
+        verdict=verdict_of(rejected, equivalence),
         pvalue=combined.pvalue,
         pvalue_method=combined.method,
         alpha=alpha,

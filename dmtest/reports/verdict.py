@@ -9,7 +9,7 @@ from dmtest.battery.one_sample import Battery
 from dmtest.calibration.multiplicity import bonferroni
 from dmtest.catalogue.unlisted import SUPPORT, WORST_DIRECTION
 from dmtest.effects.directions import Direction
-from dmtest.reports.sections import Certificate
+from dmtest.results.equivalence import Equivalence
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical
 
@@ -110,10 +110,10 @@ def _support_outcome(canonical: Canonical, target: str, seed: int) -> Outcome:
     )
 
 
-def verdict_of(rejected: bool, certificate: Certificate | None) -> str:
-    """Return the verdict; a certified tolerance decides it, whatever the p-value."""
-    if certificate is not None and certificate.holds:
+def verdict_of(rejected: bool, equivalence: Equivalence | None) -> str:
+    """Return the verdict; bounds within the tolerance decide it, whatever the p-value."""
+    if equivalence is not None and equivalence.holds:
         return "equivalent"
     if rejected:
         return "mismatch"
-    return "compatible" if certificate is None else "inconclusive"
+    return "compatible" if equivalence is None else "inconclusive"
