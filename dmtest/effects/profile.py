@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest import bounds
-from dmtest.engines.channel import Noise, channel_densities
+from dmtest.engines.channel import Noise
 from dmtest.engines.directions import random_directions
-from dmtest.information.channel import BATCHES, batch_means, batch_size, capacity_of, shuffled
+from dmtest.information.certificate import brackets
+from dmtest.information.channel import BATCHES, batch_size, capacity_of, shuffled
 from dmtest.information.estimate import confidence_bounds
 from dmtest.results.effect_table import SMOOTHED_KL, EffectRow, Estimates
 from dmtest.results.estimate import Estimate
@@ -310,46 +311,6 @@ def _noisy_rows(canonical: Canonical, most: int, seed: int) -> tuple[NDArray[Any
     if canonical.cube is None:
         return shuffled(np.asarray(canonical.rows), seed)[:most], "gaussian"
     return shuffled(np.asarray(canonical.cube), seed)[:most], "uniform"
-
-
-def brackets(
-    rows: NDArray[Any],
-    kind: Noise,
-    levels: Vector,
-    batch: int,
-    seed: int,
-    progress: Progress | None = None,
-) -> tuple[Vector, Vector, Vector, Vector]:
-    """Brackets of divergence and information (lower, upper, lower, upper): (levels, batches)."""
-    densities = channel_densities(rows, kind, levels, batch, seed, progress)
-    centres = rows[: densities.noise.shape[0]]
-    target = np.stack(
-        [_noisy_target(centres + s * densities.noise, kind, float(s)) for s in levels]
-    )
-    including = densities.mixture
-    # Any density gives a bound of the entropy. A share of the target's density keeps it finite for
-    # rows far from all others (with uniform noise: outside their noise).
-    share = 1.0 / batch
-    others = np.logaddexp(densities.leave_one_out + np.log1p(-share), target + np.log(share))
-    return (
-        batch_means(others - target, batch),
-        batch_means(including - target, batch),
-        batch_means(densities.conditional - including, batch),
-        batch_means(densities.conditional - others, batch),
-    )
-
-
-def _noisy_target(y: Vector, kind: Noise, s: float) -> Vector:
-    """Log density of the target after noise of level s, at every row of y, shape (n, d)."""
-    d = y.shape[1]
-    if kind == "gaussian":
-        variance = 1.0 + s * s
-        return np.asarray(
-            -0.5 * d * np.log(2.0 * np.pi * variance) - 0.5 * np.square(y).sum(axis=1) / variance
-        )
-    # Rounding may make the overlap 0 at a corner, although the row is inside.
-    overlap = np.maximum(np.minimum(y + s, 1.0) - np.maximum(y - s, 0.0), 1e-300)
-    return np.asarray(np.log(overlap / (2.0 * s)).sum(axis=1))
 
 
 def _points(
