@@ -159,7 +159,7 @@ def certify(
     point = profile.point
     high = upper_bound(canonical, point.noise, profile.batch, alpha, seed)
     # Values outside the support are at an infinite divergence from the target.
-    high = np.inf if canonical.outside else high
+    high = np.inf if canonical.impossible else high
     return Certificate(tolerance, high, point.lower, profile.n)
 
 
