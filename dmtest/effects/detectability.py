@@ -195,12 +195,10 @@ def block_pvalue(block: Sample, target: Target, plan: Plan, tests: Sequence[str]
     """Return the global p-value of the battery on one block.
 
     The p-value is 0 where the target gives such a block with probability 0: for values outside its
-    support, and for rows that are all equal.
+    support, dead columns, and rows that are all equal.
     """
-    if target.fitted and not np.ptp(block.x, axis=0).any():
-        return 0.0
     canonical = target.canonical(block)
-    if canonical.outside:
+    if canonical.impossible:
         return 0.0
     if isinstance(target, Ranks) and tests is None:
         ranked = run_ranks(block, target, plan)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.results.targets import NAMED
+from dmtest.results.words import counted as plural
 
 if TYPE_CHECKING:
     from dmtest.results.equivalence import Criterion, Equivalence
@@ -78,11 +79,6 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def plural(value: int, one: str, many: str = "") -> str:
-    """Return "1 row", "1,234 rows"."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
-
-
 def at_floor(value: float, replicates: int | None, floor: float | None = None) -> bool:
     """Whether a p-value is the smallest that its null can give.
 
@@ -144,7 +140,9 @@ def evidence(report: Report) -> tuple[str, str]:
                 f"{plural(len(report.outcomes), 'test')} can give"
             )
             return equals(f"≤ {_least(report.pvalue)}"), note
-    note = f"Monte Carlo standard error {error:.1g}" if error else ""
+    # An error larger than the p-value says nothing of it.
+    known = error is not None and 0.0 < error <= report.pvalue
+    note = f"Monte Carlo standard error {error:.1g}" if known else ""
     return equals(pvalue(report.pvalue)), note
 
 

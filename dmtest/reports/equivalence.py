@@ -22,6 +22,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
+from dmtest import bounds
 from dmtest.battery.plan import Plan
 from dmtest.calibration.multiplicity import bonferroni
 from dmtest.data.sample import Sample
@@ -29,11 +30,13 @@ from dmtest.effects.coordinates import MARGIN_NOISE, Margins, column_name, margi
 from dmtest.effects.detectability import block_pvalue, block_pvalues, power_limits
 from dmtest.effects.directions import Direction
 from dmtest.errors import InputError
+from dmtest.information.certificate import resolution_of, smoothed_kl_bounds
 from dmtest.reports import sections
 from dmtest.reports.verdict import WEIGHTS
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.equivalence import Criterion, Equivalence
+from dmtest.results.report import Report
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.targets import Target
@@ -100,7 +103,7 @@ class Question:
         if tolerance is not None:
             most = largest_noise(tolerance)
             if noise is not None and noise > most * (1.0 + 1e-9):
-                cost = dead_column(noise)
+                cost = float(bounds.dead_coordinate(noise))
                 raise InputError(
                     f"noise: after noise of sd {noise:g} a dead column costs {cost:.3g} nats, so a "
                     f"tolerance of {tolerance:g} hides half of one; choose noise up to {most:.3g}, "
@@ -114,11 +117,11 @@ class Question:
 
 def largest_noise(tolerance: float) -> float:
     """Return the largest noise at which half of a dead column costs the tolerance."""
-    if tolerance <= 0.5 * dead_column(float(np.exp(LARGEST))):
+    if tolerance <= 0.5 * float(bounds.dead_coordinate(float(np.exp(LARGEST)))):
         return float(np.exp(LARGEST))
 
     def gap(log_noise: float) -> float:
-        return float(np.log(0.5 * dead_column(float(np.exp(log_noise))) / tolerance))
+        return float(np.log(0.5 * bounds.dead_coordinate(float(np.exp(log_noise))) / tolerance))
 
     return float(np.exp(brentq(gap, -2.0 * tolerance - 5.0, LARGEST)))
 
@@ -177,6 +180,28 @@ def equivalence_section(
     if question.rows is not None:
         criteria.append(rows_criterion(sample, target, plan, question.rows, tests, question.alpha))
     return answer(question, criteria, canonical)
+
+
+def never_equivalent(report: Report, question: Question) -> Report:
+    """Return the report on equal rows with the answer to the question."""
+    criterion = Criterion(
+        name="moments",
+        label="KL of the fitted normal",
+        unit="nats",
+        limit=question.tolerance or NOTICED / (question.rows or 1),
+        holds=False,
+        exceeds=True,
+        note="it is infinite: all rows are equal",
+    )
+    made = Equivalence(
+        tolerance=question.tolerance,
+        noise=question.noise,
+        tolerance_rows=question.rows,
+        confidence=1.0 - question.alpha,
+        criteria=(criterion,),
+    )
+    facts = replace(report.provenance, tolerance=question.tolerance, equivalence=made)
+    return replace(report, provenance=facts)
 
 
 def _without_noise_or_joint(
@@ -276,8 +301,8 @@ def joint_criterion(canonical: Canonical, question: Question, seed: int) -> Crit
     limit, noise = question.tolerance, question.noise
     assert limit is not None
     assert noise is not None
-    lower, estimate, upper = joint_bounds(canonical, noise, question.level, seed)
-    note = ""
+    found = smoothed_kl_bounds(canonical.rows, noise, question.level, seed=seed)
+    lower, upper, note = found.lower, found.upper, found.why
     if canonical.outside:
         # Values outside the support are at an infinite divergence from the target.
         upper, lower = np.inf, np.inf
@@ -288,7 +313,7 @@ def joint_criterion(canonical: Canonical, question: Question, seed: int) -> Crit
         unit="nats",
         limit=limit,
         lower=lower if np.isfinite(lower) else None,
-        estimate=estimate,
+        estimate=found.estimate,
         upper=upper if np.isfinite(upper) else None,
         holds=upper <= limit,
         exceeds=lower > limit,
@@ -400,15 +425,16 @@ def rows_needed(one: Criterion, question: Question, n: int, d: int) -> int | Non
 
 
 def spread_of(noise: float, n: int, d: int, level: float) -> float:
-    """Upper bound, in nats, that most samples of the target have after this noise."""
-    v = 1.0 + noise * noise
-    deviation = np.sqrt(2.0) * (1.0 - v**-2.0) ** (-0.5 * d) / n
-    return float((MARGIN - ndtri(0.5 * level)) * deviation)
+    """Upper bound, in nats, below which most samples of the target fall after this noise.
+
+    The certificate tries two bounds, at half of the level each.
+    """
+    return float((MARGIN - ndtri(0.5 * level)) * resolution_of(n, d, noise))
 
 
 def _resolved(n: int, d: int, question: Question) -> str:
     """Say which tolerances, with their noise, these rows could show for a sample of the target."""
-    limits = 0.5 * np.array([dead_column(s) for s in LEVELS])
+    limits = 0.5 * np.asarray(bounds.dead_coordinate(LEVELS))
     spreads = np.array([spread_of(s, n, d, question.level) for s in LEVELS])
     able = np.flatnonzero(spreads <= limits)
     if not len(able):
@@ -426,8 +452,8 @@ def _hidden(question: Question) -> tuple[str, ...]:
     if question.tolerance is not None:
         assert question.noise is not None
         tolerance, noise = question.tolerance, question.noise
-        pairs = two_valued(noise)
-        if tolerance > two_valued(MARGIN_NOISE):
+        pairs = float(bounds.two_valued_coordinate(noise))
+        if tolerance > bounds.two_valued_coordinate(MARGIN_NOISE):
             hidden.append("columns that take two values")
         elif tolerance > pairs:
             hidden.append(
@@ -438,41 +464,3 @@ def _hidden(question: Question) -> tuple[str, ...]:
     if question.rows is not None:
         hidden.append(f"departures that take more than {question.rows:,} rows to detect")
     return tuple(hidden)
-
-
-def dead_column(noise: float) -> float:
-    """Divergence of a dead column after noise, in nats."""
-    return float(0.5 * (np.log1p(noise**-2.0) - 1.0 / (1.0 + noise * noise)))
-
-
-def two_valued(noise: float) -> float:
-    """Divergence of a column that is -1 or +1 after noise, in nats."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(160)
-    y = 1.0 + noise * nodes
-    parts = -0.5 * np.square((y[:, None] - np.array([-1.0, 1.0])) / noise)
-    log_density = np.logaddexp(*parts.T) - np.log(2.0 * noise * np.sqrt(2.0 * np.pi))
-    entropy = -float(weights @ log_density) / float(np.sqrt(2.0 * np.pi))
-    return 0.5 * float(np.log(2.0 * np.pi * np.e * (1.0 + noise * noise))) - entropy
-
-
-def joint_bounds(
-    canonical: Canonical, noise: float, level: float, seed: int
-) -> tuple[float, float, float]:
-    x = np.asarray(canonical.rows, dtype=np.float64)
-    n, d = x.shape
-    s2 = noise**2
-    v = 1 + s2
-    q = (x * x).sum(1)
-    tot = np.zeros(n)
-    sq = 0.0
-    c0 = d / 2 * np.log(v * v / (s2 * (2 + s2)))
-    for i in range(0, n, 1000):
-        g = x[i : i + 1000] @ x.T
-        a = q[i : i + 1000, None] + q[None, :]
-        k = np.exp(c0 - (a - 2 * g) / (4 * s2) + (a + 2 * g) / (4 * (2 + s2)))
-        k[np.arange(len(k)), i + np.arange(len(k))] = 0
-        tot[i : i + 1000] = k.sum(1)
-        sq += (k * k).sum()
-    m = tot.sum() / (n * (n - 1))
-    var = 2 * sq / (n * (n - 1)) / n**2 + 4 * (tot / (n - 1)).var() / n
-    return 0.0, max(0.0, float(np.log(m))), max(0.0, float(np.log(m - ndtri(level) * np.sqrt(var))))

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.calibration.multiplicity import holm
 from dmtest.catalogue.registry import hypothesis
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample, one_row_each
 from dmtest.effects.coordinates import describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
-from dmtest.reports.diagnosis import SampleEvidence, diagnose
-from dmtest.reports.equivalence import Question, equivalence_section
+from dmtest.reports.causes.collapse import collapsed_report
+from dmtest.reports.causes.evidence import SampleEvidence
+from dmtest.reports.diagnosis import diagnose
+from dmtest.reports.equivalence import Question, equivalence_section, never_equivalent
 from dmtest.reports.figures import (
     coordinate_figures,
     cube_rows,
@@ -77,6 +76,11 @@ def one_sample_report(
     sample = one_row_each(everything, seed)
     augmented = None if augmented is None else paired_rows(everything, augmented, seed)
     canonical = target.canonical(sample)
+    if canonical.collapsed:
+        collapsed = collapsed_report(
+            everything, sample, canonical, name, alpha=alpha, seed=seed, started=started
+        )
+        return collapsed if question is None else never_equivalent(collapsed, question)
 
     # 2. Compute all tests on shared projections and calibrate them.
     specs = chosen_tests(tests, hypothesis(name), canonical, plan)
@@ -94,7 +98,6 @@ def one_sample_report(
 
     # 4. Combine: min-p over the battery, Bonferroni with the search; Holm for single tests.
     combined = combine(battery, directions, canonical, name, seed)
-    adjusted = tuple(float(p) for p in holm([o.pvalue for o in combined.outcomes]))
     rejected = combined.pvalue <= alpha
 
     # 5. Bound the divergence after noise from both sides.
@@ -137,23 +140,33 @@ def one_sample_report(
         detectability=power_figure(power),
     )
 
-    # 9. After a rejection, say what is wrong, the resolution of the values first.
-    diagnosis: tuple[Finding, ...] = resolution.causes if rejected else ()
+    # 9. Collect the findings about the data; after a rejection, say what is wrong.
+    findings = (
+        *resolution.findings,
+        *sections.findings_about(sample, target),
+        *dependence_findings(canonical.rows, seed),
+        *canonical.findings,
+    )
+    diagnosis: tuple[Finding, ...] = ()
     if rejected and ranked is not None:
         assert isinstance(target, Ranks)
-        diagnosis += diagnose_ranks(ranked, target, names, alpha)
+        diagnosis = diagnose_ranks(ranked, target, names, alpha)
     if rejected and (ranked is None or specs):
-        values = coordinates.values
         evidence = SampleEvidence(
             names=names,
             effects=effects,
             directions=directions,
             alpha=alpha,
+            rows=sample.x,
+            target=hypothesis(name),
             canonical=canonical,
             coordinates=coordinates,
             skewness=battery.extras["skewness"],
             kurtosis=battery.extras["kurtosis"],
-            norms=np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)),
+            outcomes=combined.outcomes,
+            adjusted=combined.adjusted,
+            findings=(*resolution.causes, *(f for f in findings if f not in resolution.findings)),
+            seed=seed,
         )
         diagnosis += diagnose(evidence)
 
@@ -162,7 +175,7 @@ def one_sample_report(
         sections.provenance_of(everything, combined.outcomes, hypothesis(name), started),
         slices=0 if battery.directions is None else len(battery.directions),
         replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
-        pvalue_error=battery.error,
+        pvalue_error=combined.error,
         pvalue_floor=combined.floor,
         rows_in_pictures=coordinates.m,
         tolerance=None if question is None else question.tolerance,
@@ -190,15 +203,10 @@ def one_sample_report(
         d=sample.d,
         seed=seed,
         outcomes=combined.outcomes,
-        adjusted=adjusted,
+        adjusted=combined.adjusted,
         effects=effects,
         diagnosis=diagnosis,
-        warnings=(
-            *resolution.findings,
-            *sections.findings_about(sample, target),
-            *dependence_findings(canonical.rows, seed),
-            *canonical.findings,
-        ),
+        warnings=findings,
         provenance=facts,
         figures=figures,
     )
