@@ -29,6 +29,7 @@ from dmtest.data.sample import Sample
 from dmtest.effects.coordinates import MARGIN_NOISE, Margins, column_name, margins_of
 from dmtest.effects.detectability import block_pvalue, block_pvalues, power_limits
 from dmtest.effects.directions import Direction
+from dmtest.effects.gaussian import fitted_bounds
 from dmtest.errors import InputError
 from dmtest.information.certificate import resolution_of, smoothed_kl_bounds
 from dmtest.reports import sections
@@ -50,6 +51,8 @@ NOTICED = 0.5 * float(ndtri(0.95)) ** 2
 # Bounds in nats that hold together, and standard errors by which a sample of the target should
 # fall below its tolerance.
 PARTS, MARGIN = 3, 1.3
+# Why a bound is missing.
+HEAVY = "tails this heavy leave it to rows that the sample may lack"
 # Logarithm of the largest noise that follows from a tolerance.
 LARGEST = 6.0
 # Noise levels among which the report looks for those that the rows resolve.
@@ -262,14 +265,15 @@ def moments_criterion(
             why = f"column {first} is constant"
             why = f"{len(dead)} columns are constant, {first} first" if len(dead) > 1 else why
         return Criterion(**facts, holds=False, exceeds=True, note=f"it is infinite: {why}")
-    low, high = estimate.ends(1.0 - 2.0 * level)
+    low, high = fitted_bounds(canonical, estimate, level)
     return Criterion(
         **facts,
-        lower=max(0.0, low),
+        lower=low,
         estimate=max(0.0, estimate.value),
-        upper=max(0.0, high),
+        upper=high if np.isfinite(high) else None,
         holds=high <= limit,
         exceeds=low > limit,
+        note="" if np.isfinite(high) else HEAVY,
     )
 
 
@@ -281,7 +285,7 @@ def margins_criterion(margins: Margins, limit: float) -> Criterion:
         if upper <= limit or margins.lower.max() > limit
         else (int(margins.upper.argmax()))
     )
-    note = "" if np.isfinite(upper) else "a few rows far out decide it"
+    note = "" if np.isfinite(upper) else HEAVY
     return Criterion(
         name="margins",
         label=f"KL of {margins.labels[j]} after noise (sd {margins.noise:g})",

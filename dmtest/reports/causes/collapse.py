@@ -61,7 +61,7 @@ def rank_collapse(e: SampleEvidence) -> Iterator[Finding]:
     m, d = e.few.shape
     live = e.live
     k = len(live)
-    if not 2 <= k <= MOST or e.canonical.unit is not None and m <= d:
+    if not 2 <= k <= MOST or (e.canonical.unit is not None and m <= d):
         return
     part = e.few[:, live]
     most = min(k, m - 1)
