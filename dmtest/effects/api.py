@@ -18,6 +18,7 @@ from dmtest.effects.directions import Direction, directions_of
 from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.groups import DRAWS, average_estimates
 from dmtest.effects.profile import KLProfile, profile_of
+from dmtest.engines.chi2 import PAIRS
 from dmtest.errors import InputError
 from dmtest.results.effect_table import effects_of
 from dmtest.results.outcome import Effect
@@ -43,9 +44,16 @@ def kl_profile(
     """Bound the divergence from the target after noise from both sides, over noise levels.
 
     As the noise goes to 0, KL(f(X) + Z || target + Z) grows from 0 to KL(f(X) || target). Unlike
-    that limit, it can be bounded from a sample on both sides as long as the capacity of the noisy
-    channel is below the logarithm of the batch; other points are marked as not informative.
-    Slices and principal subspaces have fewer dimensions, so they are informative at lower noise.
+    that limit, it can be bounded from a sample on both sides, from a noise level on that rises
+    with the number of columns and falls with that of rows; points below it are marked as not
+    informative. Slices and principal subspaces have fewer dimensions, so they need less noise.
+    Every point also has what a dead coordinate, a two-valued one and a collapse cost at its noise.
+
+    The upper bound is the chi-square certificate, log(1 + chi2), over pairs of rows, and where a
+    batch resolves the noise the bracket of noisy rows; the lower one is the divergence of the
+    normal with the same moments, and that bracket's. They assume that squared row lengths have a
+    finite variance. Where the tail of the sample does not support this, or n < 200, there is no
+    upper bound.
 
     Parameters
     ----------
@@ -55,9 +63,11 @@ def kl_profile(
         for any-normal. The sphere is not supported.
     noise : array_like, optional
         Noise levels: standard deviations on normal scale (uniform: half widths in units of the
-        cube). By default 1/4, 1/2, 1 and 2 times the level at which the batch resolves 0.02 nats.
+        cube). By default 1, 1.5, 2 and 4 times the level at which the certificate of a sample from
+        the target has a standard deviation of 0.01 nats (at least 0.1): for the normal
+        ``(v - 1)^(1/2)``, v = (1 - (0.01 n / sqrt 2)^(-2/d))^(-1/2).
     batch : int, optional
-        Rows of a batch; 1/8 of the rows by default.
+        Rows of a batch of the bracket; 1/8 of the rows by default.
     confidence : float
         Joint confidence of the bounds of all points of a view.
     views : bool
@@ -100,6 +110,7 @@ def kl_profile(
             batch=batch,
             confidence=confidence,
             views=views,
+            pairs=PAIRS,
             seed=seed,
             progress=step,
         )

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtri
 
+from dmtest import bounds
 from dmtest.engines.channel import Noise, channel_densities
 from dmtest.engines.chi2 import PAIRS, PairMeans, box_pair_means, normal_pair_means, partners_of
 from dmtest.information.channel import BATCHES, batch_means, capacity_of, shuffled
@@ -60,6 +61,7 @@ FACTORS = (1.5, 2.0, 4.0, 16.0, 256.0, 65_536.0)
 BOX_SHARE = 0.01
 # Fewest rows of an upper bound (they show a tail); rows of the bracket at most, and of its batches.
 FEWEST, BRACKET_ROWS = 200, 1 << 15
+HEAVY = "tails this heavy leave the divergence to rows that the sample may lack"
 # Points of a rule for the second moment of the cube's kernel.
 POINTS = 512
 
@@ -76,8 +78,9 @@ class SmoothedKL:
     lower, upper : float
         One-sided confidence bounds, each at 1 - alpha. `upper` is infinite where none is given;
         `why` has the reason.
-    estimate : float or None
-        Middle between an estimate from below and one from above; None without the latter.
+    below, above : float
+        Estimates of what bounds the divergence from below and from above, at least 0; `above` is
+        infinite where `upper` is.
     resolution : float
         Standard deviation of the certificate of a sample from the target, of this shape.
     resolvable : float
@@ -92,32 +95,44 @@ class SmoothedKL:
     d: int
     lower: float
     upper: float
-    estimate: float | None
+    below: float
+    above: float
     resolution: float
     resolvable: float
     method: str
     why: str = ""
+
+    @property
+    def estimate(self) -> float | None:
+        """Middle of the estimates from below and above; None without the latter."""
+        return None if self.why else 0.5 * (self.below + self.above)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects."""
         return asdict(self)
 
 
-def resolution_of(n: int, d: int, noise: float, kind: Noise = "gaussian") -> float:
+def resolution_of(
+    n: int, d: int, noise: float, kind: Noise = "gaussian", pairs: int = PAIRS
+) -> float:
     """Return the standard deviation, in nats, of the certificate of a sample from the target.
 
     Its kernel has the mean 1 and E k^2 = (1 - v^-2)^-d, v = 1 + s^2, for the normal; the mean is
     over n partners / 2 pairs.
     """
     log = d * _log_second_moment(noise, kind)
-    return float(np.sqrt(2.0 * np.expm1(min(log, 700.0)) / (n * partners_of(n))))
+    return float(np.sqrt(2.0 * np.expm1(min(log, 700.0)) / (n * partners_of(n, pairs))))
 
 
 def resolvable_noise(
-    n: int, d: int, kind: Noise = "gaussian", resolution: float = COARSEST
+    n: int,
+    d: int,
+    kind: Noise = "gaussian",
+    resolution: float = COARSEST,
+    pairs: int = PAIRS,
 ) -> float:
     """Return the smallest noise at which the certificate of n rows resolves so many nats."""
-    log = float(np.log1p(0.5 * resolution**2 * n * partners_of(n))) / d
+    log = float(np.log1p(0.5 * resolution**2 * n * partners_of(n, pairs))) / d
     if kind == "gaussian":
         # v = (1 - exp(-log))^(-1/2), and s^2 = v - 1.
         return float(np.sqrt(np.expm1(-0.5 * np.log(-np.expm1(-log)))))
@@ -129,9 +144,9 @@ def resolvable_noise(
     return float(brentq(lambda e: _log_second_moment(e, kind) - log, low, high, xtol=1e-6))
 
 
-def default_noise(n: int, d: int, kind: Noise = "gaussian") -> float:
+def default_noise(n: int, d: int, kind: Noise = "gaussian", pairs: int = PAIRS) -> float:
     """Return the noise at which the certificate resolves `RESOLUTION` nats, at least 0.1."""
-    return max(LEAST_NOISE, resolvable_noise(n, d, kind, RESOLUTION))
+    return max(LEAST_NOISE, resolvable_noise(n, d, kind, RESOLUTION, pairs))
 
 
 @lru_cache(maxsize=1024)
@@ -156,7 +171,7 @@ def smoothed_kl_bounds(
     *,
     kind: Noise = "gaussian",
     seed: int = 0,
-    bracket: bool = True,
+    batch: int | None = None,
     pairs: int = PAIRS,
     progress: Progress | None = None,
 ) -> SmoothedKL:
@@ -173,8 +188,9 @@ def smoothed_kl_bounds(
     kind : {"gaussian", "uniform"}
         Noise and target.
     seed : int
-    bracket : bool
-        Whether to compute the bracket as well where a batch resolves it.
+    batch : int, optional
+        Rows of a batch of the bracket, which is computed where a batch resolves it; 1/8 of the
+        rows by default.
     pairs : int
         Most pairs of rows, about.
     progress : callable, optional
@@ -186,14 +202,15 @@ def smoothed_kl_bounds(
     n, d = rows.shape
     x = np.asarray(shuffled(rows, seed), dtype=np.float64)
     tail = _tail(x, kind)
-    resolution, resolvable = resolution_of(n, d, noise, kind), resolvable_noise(n, d, kind)
+    resolution = resolution_of(n, d, noise, kind, pairs)
+    resolvable = resolvable_noise(n, d, kind, pairs=pairs)
     why = ""
     if n < FEWEST:
         why = f"it takes {FEWEST} rows to see a tail; there are {n}"
     elif not tail < HEAVIEST:
-        why = "tails this heavy leave the divergence to rows that the sample may lack"
-    batch = min(n, BRACKET_ROWS) // BATCHES
-    two = bracket and d > 1 and batch > 1 and capacity_of(kind, d, noise) <= np.log(batch) - 1.0
+        why = HEAVY
+    batch = batch or min(n, BRACKET_ROWS) // BATCHES
+    two = d > 1 and 2 * batch <= n and capacity_of(kind, d, noise) <= np.log(batch) - 1.0
     share = alpha / (1.0 + two)
     uppers: list[tuple[float, float, str]] = []
     lowers: list[tuple[float, float]] = []
@@ -208,34 +225,68 @@ def smoothed_kl_bounds(
         if resolution <= COARSEST and not why:
             uppers += _pair_bounds(x, noise, share, tail, kind, pairs, progress)
     if two:
-        some = x[: min(n, BRACKET_ROWS)]
-        below, above, _, _ = brackets(some, kind, np.array([noise]), batch, seed)
-        low, high = (confidence_bounds(one[0], 1.0 - share) for one in (below, above))
-        lowers.append((float(low[0] or 0.0), float(below.mean())))
-        uppers.append((np.inf if high[1] is None else high[1], float(above.mean()), "bracket"))
+        some = x[: max(2 * batch, BRACKET_ROWS)]
+        ends = brackets(some, kind, np.array([noise]), batch, seed)
+        low, high = (confidence_bounds(one[0], 1.0 - share) for one in ends[:2])
+        lowers.append((float(low[0] or 0.0), float(ends[0].mean())))
+        uppers.append((np.inf if high[1] is None else high[1], float(ends[1].mean()), "bracket"))
     if not uppers and not why:
         why = (
             f"{n} rows in {d} columns resolve noise from {resolvable:.3g} on; at "
             f"{noise:.3g} the certificate would miss its own tail"
         )
-    lower, least = (max(0.0, *one) for one in zip(*lowers, strict=True))
-    upper, estimate, method = np.inf, None, ""
+    lower, below = (max(0.0, *one) for one in zip(*lowers, strict=True))
+    upper, above, method = np.inf, np.inf, ""
     if not why:
         upper, _, method = min(uppers)
-        most = min(one[1] for one in uppers)
-        estimate = 0.5 * (least + max(least, most))
+        above = min(one[1] for one in uppers)
     return SmoothedKL(
         noise=float(noise),
         n=n,
         d=d,
         lower=lower,
         upper=max(lower, upper),
-        estimate=estimate,
+        below=below,
+        above=max(below, above),
         resolution=resolution,
         resolvable=resolvable,
         method=method,
         why=why,
     )
+
+
+def upper_part(rows: NDArray[Any], noise: float, kind: Noise, pairs: int = PAIRS) -> Part:
+    """Estimate what bounds the divergence from above: log(1 + chi2) + price, at the small share.
+
+    Unlike a bracket it does not depend on the number of rows, so it can be compared between
+    samples. In one column it is the divergence itself. The rows are in random order.
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    if x.shape[1] == 1:
+        return column_part(x[:, 0], noise, kind)
+    means, prices = _pair_means(x, noise, kind, pairs)
+    own, value = means.means[0], float(means.means[0].mean())
+    if not value > 0.0:
+        return Part(np.inf, 0.0, prices[0], 0.0, 0.0)
+    pair = max(float(means.squares[0]) / value**2 - 1.0, 0.0)
+    spread = float(np.sqrt(2.0 * pair / (len(x) * means.partners)))
+    total = float(np.log(value)) + means.shift + float(prices[0].mean())
+    return Part(total, 0.0, 2.0 * own / value + prices[0], spread, 0.0)
+
+
+def information_at(x: Vector, noise: float, kind: Noise, divergence: Vector) -> Vector:
+    """Return I(f(X); f(X) + Z) where the smoothed divergence has these values: the identity.
+
+    I = d/2 log(1 + 1/s^2) + (E|f|^2 - d) / (2 (1 + s^2)) - KL; uniform: -E log q(f(X) + Z) -
+    d log(2 e) - KL. Values below 0 are moved to 0.
+    """
+    d = x.shape[1]
+    if kind == "gaussian":
+        square = float(np.einsum("ij,ij->", x, x, dtype=np.float64)) / len(x)
+        most = bounds.gaussian_smoothed_kl_bound(0.0, d, noise, square)
+    else:
+        most = _box_price(np.clip(x, 0.0, 1.0), noise, flat=True).mean() - d * np.log(2.0 * noise)
+    return np.asarray(np.maximum(most - divergence, 0.0))
 
 
 def _tail(x: Vector, kind: Noise) -> float:
@@ -255,20 +306,29 @@ def _pair_bounds(
     progress: Progress | None,
 ) -> list[tuple[float, float, str]]:
     """Return (upper bound, estimate, name) for every share of wider laws."""
-    floor = resolution_of(len(x), x.shape[1], noise, kind)
-    if kind == "gaussian":
-        intercepts, slopes, prices = normal_forms(x, noise)
-        near = 0.25 / noise**2
-        means = normal_pair_means(x, near, intercepts, slopes, pairs=pairs, progress=progress)
-    else:
-        low, high, scale = _box_ends(np.clip(x, 0.0, 1.0), noise)
-        means = box_pair_means(low, high, scale, pairs=pairs, progress=progress)
-        prices = _box_price(np.clip(x, 0.0, 1.0), noise)[None]
+    floor = resolution_of(len(x), x.shape[1], noise, kind, pairs)
+    means, prices = _pair_means(x, noise, kind, pairs, progress)
     count = len(prices)
     return [
         (*_pair_bound(means, form, prices[form], alpha / count, tail, floor), "pairs")
         for form in range(count)
     ]
+
+
+def _pair_means(
+    x: Vector, noise: float, kind: Noise, pairs: int, progress: Progress | None = None
+) -> tuple[PairMeans, Vector]:
+    """Return the means of the clipped kernels, and the prices of clipping: (kernels, n)."""
+    if kind == "gaussian":
+        intercepts, slopes, prices = normal_forms(x, noise)
+        near = 0.25 / noise**2
+        return normal_pair_means(
+            x, near, intercepts, slopes, pairs=pairs, progress=progress
+        ), prices
+    inside = np.clip(x, 0.0, 1.0)
+    low, high, scale = _box_ends(inside, noise)
+    means = box_pair_means(low, high, scale, pairs=pairs, progress=progress)
+    return means, _box_price(inside, noise)[None]
 
 
 def _pair_bound(
@@ -350,23 +410,30 @@ def _box_mixture(e: float) -> tuple[float, float, float]:
     return BOX_SHARE / (1.0 + 2.0 * e), (1.0 - BOX_SHARE) / (2.0 * e), min(2.0 * e, 1.0)
 
 
-def _box_price(x: Vector, e: float) -> Vector:
-    """Return the sum over columns of E log(m / q)(x + Z), Z uniform on (-e, e): shape (n,)."""
+def _box_price(x: Vector, e: float, flat: bool = False) -> Vector:
+    """Return the sum over columns of E log(m / q)(x + Z), Z uniform on (-e, e): shape (n,).
+
+    `flat`: with 1 instead of m.
+    """
     a, b, ramp = _box_mixture(e)
+    if flat:
+        a, b = 1.0, 0.0
     top = float(np.log(a + b * ramp) - np.log(ramp / (2.0 * e)))
 
     def rising(t: Vector) -> Vector:
         """Integral of log((a + b t) / (t / (2 e))) from 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             low = np.where(t > 0.0, t * np.log(t / (2.0 * e)), 0.0)
-        return np.asarray(((a + b * t) * np.log(a + b * t) - a * np.log(a)) / b - low)
+        # The t of both integrals cancels; that of log 1 has none.
+        up = ((a + b * t) * np.log(a + b * t) - a * np.log(a)) / b if b else t
+        return np.asarray(up - low)
 
     def integral(y: Vector) -> Vector:
         up = np.clip(y + e, 0.0, ramp)
-        flat = np.clip(y + e - ramp, 0.0, 1.0 + 2.0 * e - 2.0 * ramp)
+        level = np.clip(y + e - ramp, 0.0, 1.0 + 2.0 * e - 2.0 * ramp)
         down = np.clip(y - (1.0 + e - ramp), 0.0, ramp)
         falling = rising(np.array(ramp)) - rising(ramp - down)
-        return np.asarray(rising(up) + falling + flat * top)
+        return np.asarray(rising(up) + falling + level * top)
 
     return np.asarray(((integral(x + e) - integral(x - e)) / (2.0 * e)).sum(axis=1))
 

@@ -42,13 +42,20 @@ class ColumnBounds:
     lower, upper : ndarray, shape (columns,)
         One-sided confidence bounds, each alone. `upper` is infinite where the tails are so heavy
         that a few rows decide the divergence.
-    estimate : ndarray, shape (columns,)
-        Bias removed, at least 0.
+    below, above : ndarray, shape (columns,)
+        The divergence, at least 0: with its bias removed, and of the smoothed sample itself, which
+        is too large on average.
     """
 
     lower: Vector
     upper: Vector
-    estimate: Vector
+    below: Vector
+    above: Vector
+
+    @property
+    def estimate(self) -> Vector:
+        """The divergence with its bias removed: shape (columns,)."""
+        return self.below
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +99,14 @@ def smoothed_column_bounds(
     ColumnBounds
     """
 
-    def one(j: int) -> tuple[float, float, float]:
+    def one(j: int) -> tuple[float, float, float, float]:
         values = np.ascontiguousarray(columns[:, j], dtype=np.float64)
         part = column_part(values, noise, kind)
         tail = heaviest_tail(np.square(values)) if kind == "gaussian" else 0.0
-        return *limits(part, alpha, tail), max(0.0, part.value - part.bias)
+        ends = max(0.0, part.value - part.bias), max(0.0, part.value)
+        return *limits(part, alpha, tail), *ends
 
-    lower, upper, estimate = np.array(list(run_tasks(one, range(columns.shape[1])))).T
-    return ColumnBounds(lower, upper, estimate)
+    return ColumnBounds(*np.array(list(run_tasks(one, range(columns.shape[1])))).T)
 
 
 def limits(part: Part, alpha: float, tail: float) -> tuple[float, float]:

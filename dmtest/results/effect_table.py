@@ -118,8 +118,8 @@ SMOOTHED_KL = EffectRow(
     "smoothed-kl",
     "KL after noise{noise}",
     "nats",
-    "middle of a two-sided bracket over {batches} batches of {batch} rows; limits hold for "
-    "all noise levels of the profile together",
+    "middle of bounds from below and above, whose limits hold for all noise levels of the profile "
+    "together; {yardsticks}",
     departure="KL after noise{noise}",
 )
 KL_FITTED = EffectRow(

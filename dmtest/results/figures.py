@@ -174,6 +174,11 @@ class NoisePoint:
     capacity: float | None = None
     resolution: float | None = None
     informative: bool
+    dead: float | None = None
+    two_valued: float | None = None
+    collapse: float | None = None
+    method: str = ""
+    why: str = ""
     label: str = ""
 
 
@@ -190,6 +195,7 @@ class ProfileFigure:
     confidence: float
     points: tuple[NoisePoint, ...]
     default: int
+    resolvable: float | None = None
     slices: tuple[NoisePoint, ...] = ()
     subspaces: tuple[NoisePoint, ...] = ()
     seed: int | None = None
