@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma
+from scipy.special import digamma, ndtri
 
 from dmtest.data.groups import Groups
 from dmtest.effects.groups import clustered_variance
 from dmtest.information.certificate import normal_part
-from dmtest.information.columns import first_order, unseen
+from dmtest.information.columns import first_order, gamma_quantile, unseen
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate, WidenedEstimate
@@ -110,17 +110,16 @@ def fitted_bounds(canonical: Canonical, estimate: Estimate, alpha: float) -> tup
     share = error**2 / max(part.value, 1e-300)
     tail = heaviest_tail(np.einsum("ij,ij->i", rows, rows))
 
-    def solved(z: float, value: float) -> float:
+    def solved(value: float, sign: int, second: float) -> float:
+        z = first_order(part.influence, alpha, below=sign < 0) / (error or 1.0)
         slope = 0.5 * z * z * share
-        root = np.sqrt(2.0 * slope * max(value, 0.0) + slope**2 + (z * part.spread) ** 2)
-        return float(value + slope + np.copysign(root, z))
+        root = np.sqrt(2.0 * slope * max(value, 0.0) + slope**2 + (second * part.spread) ** 2)
+        return float(value + slope + sign * root)
 
-    low, high = (
-        first_order(part.influence, alpha, below) / (error or 1.0) for below in (True, False)
-    )
     below, above = (getattr(estimate, side, 0.0) for side in ("below", "above"))
-    upper = solved(high, estimate.value) + above + unseen(part.influence, tail)
-    return max(0.0, solved(-low, estimate.value) - below), max(0.0, upper)
+    upper = solved(estimate.value, 1, float(ndtri(alpha))) + above + unseen(part.influence, tail)
+    lower = solved(estimate.value, -1, gamma_quantile(alpha, part.skewness)) - below
+    return max(0.0, lower), max(0.0, upper)
 
 
 def estimable_parts(
