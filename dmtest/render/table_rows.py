@@ -126,6 +126,42 @@ def effect_rows(report: Report) -> list[EffectRow]:
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
+@dataclass(frozen=True, slots=True)
+class CriterionRow:
+    """One condition of equivalence as text."""
+
+    label: str
+    estimate: str
+    bound: str
+    limit: str
+    holds: bool
+    note: str
+
+
+def criterion_rows(report: Report) -> list[CriterionRow]:
+    """Return the conditions of equivalence, in order; none without a tolerance."""
+    equivalence = report.provenance.equivalence
+    if equivalence is None:
+        return []
+    alone = equivalence.tolerance is None
+    return [
+        CriterionRow(
+            label=wording.clean(one.label),
+            estimate="none" if one.estimate is None else wording.number(one.estimate),
+            # Beside a tolerance in rows, a divergence only has to be possible.
+            bound=f"≥ {wording.number(one.lower)}"
+            if one.unit == "nats" and alone and one.lower is not None
+            else "none"
+            if one.upper is None
+            else f"≤ {wording.number(one.upper)}",
+            limit=f"{wording.number(one.limit)} {one.unit}",
+            holds=one.holds,
+            note=wording.clean(one.note),
+        )
+        for one in equivalence.criteria
+    ]
+
+
 def notes(report: Report) -> list[tuple[str, str]]:
     """Return the labels of effects and the note on their method, one pair a note."""
     labels_of: dict[str, list[str]] = {}

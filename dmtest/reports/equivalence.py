@@ -401,9 +401,10 @@ def answer(question: Question, criteria: Sequence[Criterion], canonical: Canonic
 
 
 def rows_needed(one: Criterion, question: Question, n: int, d: int) -> int | None:
-    """Extrapolate the rows with which a criterion would hold; None if no number would.
+    """Extrapolate the rows with which a criterion that is not exceeded would hold.
 
-    For the joint divergence it is what a sample of the target needs, at least.
+    For the joint divergence it is what a sample of the target needs, at least. None where rows do
+    not help: tails that leave no bound, or half of the blocks rejected.
     """
     if one.name == "rows":
         assert question.rows is not None
@@ -413,9 +414,9 @@ def rows_needed(one: Criterion, question: Question, n: int, d: int) -> int | Non
                 return blocks * question.rows
         return None
     estimate = one.estimate or 0.0
+    # An estimate above the limit that may be chance: the rows that a sample of the target needs.
+    estimate = 0.0 if estimate >= one.limit else estimate
     room = one.limit - estimate
-    if room <= 0.0:
-        return None
     least = 0
     if one.name == "joint":
         assert question.noise is not None

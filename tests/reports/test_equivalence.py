@@ -183,7 +183,8 @@ def test_equivalence_in_rows() -> None:
     assert few.computed["rows_needed"] == 4000
     far = dmtest.report(x + 0.5, tolerance_rows=200, rng=0)
     assert far.verdict == "mismatch"
-    assert "disjoint blocks are rejected" in wording.verdict(far).aside
+    assert "KL of the fitted normal is 0.5" in wording.verdict(far).aside
+    assert criteria(far)["rows"].note == "10 of 10 disjoint blocks are rejected"
     none = dmtest.report(x, tolerance_rows=3000, rng=0)
     assert none.verdict == "inconclusive"
     assert none.computed["rows_needed"] == 24_000

@@ -61,6 +61,7 @@ def _variables(report: Report) -> dict[str, Any]:
                 strict=True,
             )
         ),
+        "criteria": table_rows.criterion_rows(report),
         "effects": effects,
         "confidence": levels.pop() if len(levels) == 1 else "",
         "tests": tests,

@@ -74,6 +74,9 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
     writer = _Writer(options.ascii_only)
     yield writer.verdict(report)
     yield from writer.diagnosis(report)
+    if report.provenance.equivalence is not None:
+        yield writer.line("")
+        yield writer.criteria(report)
     if report.effects:
         yield writer.line("")
         yield writer.effects(report)
@@ -153,6 +156,15 @@ class _Writer:
             yield self.item(f"{place}." if len(sentences) > 1 else "", sentence)
             if advice:
                 yield self.item(ADVICE, advice)
+
+    def criteria(self, report: Report) -> Table:
+        """Return the table of what equivalence takes."""
+        table = self.table("Equivalence takes", "Estimate>", "Bound>", "Limit>", "")
+        for row in table_rows.criterion_rows(report):
+            self.add(
+                table, row.label, row.estimate, row.bound, row.limit, "" if row.holds else "✕"
+            )
+        return table
 
     def effects(self, report: Report) -> Table:
         """Return the table of effect sizes."""
