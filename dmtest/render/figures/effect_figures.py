@@ -86,7 +86,7 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
 
 
 def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
-    """Draw the power of a test and its mean p-value against the rows of subsamples.
+    """Draw the power of the battery and its mean p-value against the rows of disjoint blocks.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
     figure = report.figures.detectability
     if figure is None:
         raise InputError(
-            "panel: this report has no power curve, since no test rejects; choose another panel"
+            "panel: this report has no power curve, which takes 160 rows; choose another panel"
         )
     x = np.array(figure.sizes, dtype=np.float64)
     rates, low, high, mean = map(

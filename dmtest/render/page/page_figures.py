@@ -236,7 +236,7 @@ def detectability(report: Report) -> PageFigure | None:
     summary += " The dashed line is the mean p-value."
     label = f"Power of {figure.test} against the number of rows. {summary}"
     drawing = _panel(effect_figures.detectability, report, "n", label, size=(4.4, 2.9))
-    head = ("Rows", "Power", "95% limits", "Mean p-value")
+    head = ("Rows", "Power", "95% limits, each", "Mean p-value")
     columns = (figure.sizes, figure.rates, figure.low, figure.high, figure.mean_pvalues)
     rows = tuple(
         (wording.count(n), _fixed(rate), f"{_fixed(low)} to {_fixed(high)}", wording.number(mean))
