@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.effects.profile import yardsticks
 from dmtest.engines.slices import SliceView
 from dmtest.information.columns import smoothed_column_bounds
 from dmtest.results import effect_table as table
@@ -194,13 +195,14 @@ def margins_effect(margins: Margins, confidence: float) -> Effect:
         where=margins.labels[j], noise=margins.noise, count=len(margins.labels)
     )
     high = float(margins.upper.max())
-    return row.within_limits(
+    effect = row.within_limits(
         float(margins.estimate[j]),
         float(margins.lower.max()),
         high if np.isfinite(high) else None,
         confidence,
         row.note if np.isfinite(high) else f"{row.note}; {table.NO_UPPER}",
     )
+    return replace(effect, yardsticks=yardsticks(margins.noise, 1))
 
 
 def halves(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -8,7 +8,7 @@ carries what a dead and a two-valued coordinate and a collapse would cost at its
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -238,29 +238,6 @@ def profile_of(
     )
 
 
-def upper_bound(canonical: Canonical, noise: float, batch: int, alpha: float, seed: int) -> float:
-    """Return an upper confidence bound of the smoothed divergence, one-sided at 1 - `alpha`.
-
-    Parameters
-    ----------
-    canonical : Canonical
-        Rows on normal scale, shape (n, d), or in the cube.
-    noise : float
-        Standard deviation (uniform: half width) of the noise.
-    batch : int
-        Rows of a batch of the bracket.
-    alpha : float
-    seed : int
-
-    Returns
-    -------
-    float
-        Nats; infinite where none is given.
-    """
-    rows, kind = _noisy_rows(canonical, ROWS, seed)
-    return smoothed_kl_bounds(rows, noise, alpha, kind=kind, batch=batch, seed=seed).upper
-
-
 def smoothed_estimates(
     canonical: Canonical, seed: int, noise: float | None = None, batch: int | None = None
 ) -> Estimates:
@@ -287,7 +264,7 @@ def smoothed_estimates(
     n, d = rows.shape
     # Half of the rows have to resolve the default noise: the next sample may be smaller.
     level = default_noise(max(n // 2, 2), d, kind, REPORT_PAIRS) if noise is None else noise
-    row = _smoothed_row(kind, level, d)
+    row = _smoothed_row(kind, level)
     note = ""
     if n < FEWEST:
         note = f"it takes {FEWEST} rows; there are {n}"
@@ -311,35 +288,30 @@ def smoothed_estimates(
 
 
 def profile_effect(profile: KLProfile) -> Effect:
-    """Return the profile's point at the default noise as an effect."""
+    """Return the profile's point at the default noise as an effect, with its yardsticks."""
     point = profile.point
-    row = _smoothed_row(profile.noise, point.noise, profile.d)
-    low = point.low
+    row = _smoothed_row(profile.noise, point.noise)
+    value: float | None = 0.5 * (point.lower + point.upper)
+    high: float | None = point.high
+    note = row.note
     if not point.informative:
-        note = f"no upper bound: {point.why}; {row.note}"
-        return row.within_limits(None, low, None, profile.confidence, note)
-    value = 0.5 * (point.lower + point.upper)
-    return row.within_limits(value, low, point.high, profile.confidence)
+        value, high, note = None, None, f"no upper bound: {point.why}"
+    effect = row.within_limits(value, point.low, high, profile.confidence, note)
+    return replace(effect, yardsticks=yardsticks(point.noise, profile.d, profile.noise))
 
 
-def _smoothed_row(kind: Noise, level: float, d: int) -> EffectRow:
+def _smoothed_row(kind: Noise, level: float) -> EffectRow:
     width = "sd" if kind == "gaussian" else "half width"
-    return SMOOTHED_KL.filled(
-        noise=f" ({width} {level:.3g})", yardsticks=yardsticks(level, d, kind)
-    )
+    return SMOOTHED_KL.filled(noise=f" ({width} {level:.3g})")
 
 
-def yardsticks(noise: float, d: int, kind: Noise) -> str:
-    """Say what a dead and a two-valued coordinate, and a collapse, cost at this noise."""
-    dead, two, most = (
-        f"{float(value):.2g}"
-        for value in (
-            bounds.dead_coordinate(noise, kind),
-            bounds.two_valued_coordinate(noise, kind),
-            bounds.collapse(d, noise, kind),
-        )
-    )
-    return f"a dead coordinate costs {dead}, a two-valued one {two}, a collapse {most} nats"
+def yardsticks(noise: float, d: int, kind: Noise = "gaussian") -> dict[str, float]:
+    """Return what named departures cost at this noise in d columns, in nats."""
+    named = {
+        "dead coordinate": float(bounds.dead_coordinate(noise, kind)),
+        "two-valued coordinate": float(bounds.two_valued_coordinate(noise, kind)),
+    }
+    return named if d == 1 else named | {"collapse": float(bounds.collapse(d, noise, kind))}
 
 
 def _noisy_rows(canonical: Canonical, most: int, seed: int) -> tuple[NDArray[Any], Noise]:
@@ -381,11 +353,12 @@ def _point(
         method=found.method,
         why=found.why,
         label=label,
-        **_yardsticks(noise, found.d, kind),
+        **_costs(noise, found.d, kind),
     )
 
 
-def _yardsticks(noise: float, d: int, kind: Noise) -> dict[str, float]:
+def _costs(noise: float, d: int, kind: Noise) -> dict[str, float]:
+    """Return the yardsticks as fields of a point."""
     return {
         "dead": float(bounds.dead_coordinate(noise, kind)),
         "two_valued": float(bounds.two_valued_coordinate(noise, kind)),
@@ -432,7 +405,7 @@ def _slices(
                 method="column" if bounded else "",
                 why="" if bounded else HEAVY,
                 label=name,
-                **_yardsticks(level, 1, kind),
+                **_costs(level, 1, kind),
             )
         )
     return tuple(points)

@@ -39,7 +39,8 @@ class EffectRow:
     """One effect as text, with its interval on a common scale.
 
     `zero`, `start`, `end` and `mark` are positions from 0 to 100, on one scale for all effects of
-    a unit; None without a bar. `part` marks a part of the effect above.
+    a unit; None without a bar. `part` marks a part of the effect above. `beside` is what to compare
+    it with.
     """
 
     label: str
@@ -54,6 +55,7 @@ class EffectRow:
     end: float | None
     mark: float | None
     part: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,11 @@ def effect_rows(report: Report) -> list[EffectRow]:
     effects = list(report.effects.values())
     scales = {e.unit: _scale([o for o in effects if o.unit == e.unit]) for e in effects}
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
+
+
+def yardsticks(report: Report) -> list[str]:
+    """Return a sentence for each divergence after noise: what departures cost at its noise."""
+    return [f"{row.label}: {row.beside}." for row in effect_rows(report) if row.beside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +223,7 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         end=end,
         mark=place(effect.value),
         part=effect.name in PARTS,
+        beside=wording.clean(wording.yardsticks(effect)),
     )
 
 

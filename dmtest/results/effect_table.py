@@ -118,8 +118,8 @@ SMOOTHED_KL = EffectRow(
     "smoothed-kl",
     "KL after noise{noise}",
     "nats",
-    "middle of bounds from below and above, whose limits hold for all noise levels of the profile "
-    "together; {yardsticks}",
+    "middle of bounds from below and above; limits hold for all noise levels of the profile "
+    "together",
     departure="KL after noise{noise}",
 )
 KL_FITTED = EffectRow(

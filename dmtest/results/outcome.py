@@ -60,6 +60,8 @@ class Effect:
         ``"nats"``, ``"standard deviations"``, ...
     note : str
         Method of the estimate, or what an estimate would need.
+    yardsticks : dict of str to float
+        Of a divergence after noise: what named departures cost at the same noise, in its unit.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Effect:
     confidence: float | None = None
     unit: str = ""
     note: str = ""
+    yardsticks: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects."""

@@ -74,7 +74,9 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     visible = np.where(lower > floor, lower, np.nan)
     ax.plot(x, visible, color=palette.data, linewidth=1.2)
     unresolved = np.array([not point.informative for point in points])
-    ax.plot(x[unresolved], upper[unresolved], "x", color=palette.bad, markersize=5)
+    at_top = np.full(int(unresolved.sum()), top / 1.3)
+    ax.plot(x[unresolved], at_top, "x", color=palette.bad, markersize=5)
+    ax.plot(x, array([point.dead for point in points]), ":", color=palette.muted, linewidth=1.0)
     tolerance = report.provenance.tolerance
     if tolerance:
         ax.plot(x[[0, -1]], [tolerance, tolerance], "--", color=palette.bad, linewidth=1.0)

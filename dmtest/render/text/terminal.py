@@ -26,7 +26,17 @@ TONES = {
 ADVICE = "\N{RIGHTWARDS ARROW}"
 # Replacements for output that is limited to ASCII.
 FOLDED = str.maketrans(
-    {ADVICE: "->", "≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", wording.TIMES: "x", "±": "+-", "·": "|"}
+    {
+        ADVICE: "->",
+        "≤": "<=",
+        "≥": ">=",
+        "✕": "x",
+        "○": "o",
+        "≈": "~",
+        wording.TIMES: "x",
+        "±": "+-",
+        "·": "|",
+    }
 )
 
 
@@ -80,6 +90,8 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
     if report.effects:
         yield writer.line("")
         yield writer.effects(report)
+        for sentence in table_rows.yardsticks(report):
+            yield writer.line(sentence, "dim")
     if report.outcomes:
         yield writer.line("")
         yield from writer.tests(report)
@@ -161,9 +173,7 @@ class _Writer:
         """Return the table of what equivalence takes."""
         table = self.table("Equivalence takes", "Estimate>", "Bound>", "Limit>", "")
         for row in table_rows.criterion_rows(report):
-            self.add(
-                table, row.label, row.estimate, row.bound, row.limit, "" if row.holds else "✕"
-            )
+            self.add(table, row.label, row.estimate, row.bound, row.limit, "" if row.holds else "✕")
         return table
 
     def effects(self, report: Report) -> Table:
