@@ -187,21 +187,13 @@ def directions_of(
     kurtosis, each with variance about 1 under the target. The result depends on where the ascent
     starts: see `_starts`.
     """
-    n, d = canonical.rows.shape
+    n = len(canonical.rows)
     order = stream(seed, "directions/split").permutation(n)
     first, second = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
-    train = np.asarray(canonical.rows[first[: rows // 2]], dtype=np.float64)
+    original = search_directions(
+        canonical.rows[first[: rows // 2]], count, seed, fitted=canonical.fitted
+    )
     held_out = np.asarray(canonical.rows[second], dtype=np.float64)
-    back: Vector = np.eye(d)
-    if canonical.fitted:
-        mean, covariance = mean_and_covariance(train)
-        back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
-        train = (train - mean) @ back
-    starts = _starts(train, stream(seed, "directions/starts"))
-    directions: list[Vector] = []
-    for _ in range(min(count, d)):
-        directions.append(_search(train, canonical.fitted, directions, starts))
-    original = unit_rows(np.stack(directions) @ back.T)
     slices = held_out @ original.T
     pvalues, statistics = _test_slices(slices, canonical.fitted, replicates, seed)
     adjusted = holm(list(pvalues))
@@ -211,6 +203,30 @@ def directions_of(
             original, slices.T, statistics, pvalues, adjusted, strict=True
         )
     ]
+
+
+def search_directions(rows: NDArray[Any], count: int, seed: int, *, fitted: bool) -> Vector:
+    """Return the orthogonal directions, at most `count`, along which rows depart most.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+        Rows on normal scale. They choose the directions, so only other rows can test these.
+    count, seed : int
+    fitted : bool
+        Whether only the shape counts, after whitening; the directions are those of the rows.
+    """
+    train = np.asarray(rows, dtype=np.float64)
+    back: Vector = np.eye(train.shape[1])
+    if fitted:
+        mean, covariance = mean_and_covariance(train)
+        back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
+        train = (train - mean) @ back
+    starts = _starts(train, stream(seed, "directions/starts"))
+    directions: list[Vector] = []
+    for _ in range(min(count, train.shape[1])):
+        directions.append(_search(train, fitted, directions, starts))
+    return unit_rows(np.stack(directions) @ back.T)
 
 
 def _views(fitted: bool) -> tuple[Parameters, ...]:
