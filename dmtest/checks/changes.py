@@ -2,8 +2,9 @@
 
 A departure is at least 0, and linear in the moment near the target: the size of a mean, of the
 logarithm of a variance, of Fisher's transform of a correlation, of the distance of a column's shape
-from the normal. (A divergence is quadratic there: half the squared mean.) A labelling is as bad as
-its data depart further than its reference, in the entry where that stands out most.
+from the normal. (A divergence is quadratic there: half the squared mean.) The largest departure of
+one sample is compared with the largest of the other, the second with the second, and so on: an
+encoder whose columns come in another order is no worse.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.typing import Vector
 
-# Most columns whose pairs are compared, and labellings of one task.
-MOST_COLUMNS, GROUP = 512, 32
+# Most columns whose pairs are compared, labellings of one task, and departures that are compared
+# in the order of their size.
+MOST_COLUMNS, GROUP, RANKED = 512, 32, 32
 # Bounds of what is logged: a variance in units of the pooled one, a correlation.
 LEAST_VARIANCE, MOST_CORRELATION = 1e-12, 1.0 - 1e-12
 
@@ -36,10 +38,10 @@ class Change:
     name : str
         Name of the row of the check.
     badness : ndarray, shape (1 + replicates, c)
-        Excess in the worst entry, and in all entries together, under every labelling; the
-        observed one first.
+        Largest excess of a departure over that of the same rank, and excess of all together, under
+        every labelling; the observed one first.
     ours, theirs : ndarray, shape (k,)
-        Departures of the entries of the data and of the reference; not defined below 0.
+        Departures of the entries of the data and of the reference.
     spread : ndarray, shape (k,)
         Standard deviations of their differences if both samples have one distribution.
     signed : tuple of ndarray, shape (k,)
@@ -58,19 +60,23 @@ class Change:
 
     @property
     def worst(self) -> int:
-        """The entry whose departure grew most, in standard deviations."""
-        return int(((self.ours - self.theirs) / self.spread).argmax())
+        """The entry that moved most, among those at least as far as the rank that stands out."""
+        ours, theirs = self.ours / self.spread, self.theirs / self.spread
+        rank = int((_largest(ours) - _largest(theirs)).argmax())
+        far = ours >= _largest(ours)[rank]
+        return int(np.where(far, ours - theirs, -np.inf).argmax())
 
-    def beyond(self) -> float:
-        """Return how far the worst entry is beyond the reference's, in standard deviations.
 
-        The entries of a reference are compared in the order of their size, so that an encoder
-        whose columns are permuted is no worse.
-        """
-        j = self.worst
-        rank = int(np.count_nonzero(self.ours > self.ours[j]))
-        record = np.sort(self.theirs)[::-1][rank]
-        return float((self.ours[j] - record) / self.spread[j])
+def _largest(departures: Vector) -> Vector:
+    """Return the largest departures, in descending order."""
+    if len(departures) > 4 * RANKED:
+        departures = np.partition(departures, len(departures) - RANKED)[-RANKED:]
+    return np.sort(departures)[::-1][:RANKED]
+
+
+def _excess(ours: Vector, theirs: Vector) -> float:
+    """Largest excess of a departure over that of the same rank, both in standard deviations."""
+    return float((_largest(ours) - _largest(theirs)).max())
 
 
 def normal_means(n: int) -> Vector:
@@ -124,8 +130,7 @@ def moment_changes(pool: Pool, labels: Labels, names: Sequence[str] | None) -> l
             for row, mark in zip(out, marks[part], strict=True):
                 for k, (ours, theirs) in enumerate(both(mark)):
                     if len(ours):
-                        excess = np.abs(ours) - np.abs(theirs)
-                        row[0, k] = (excess / spread[k]).max()
+                        row[0, k] = _excess(np.abs(ours) / spread[k], np.abs(theirs) / spread[k])
                         row[1, k] = _size(ours) - _size(theirs)
             return out
 
@@ -188,12 +193,13 @@ def shape_change(pool: Pool, labels: Labels, names: Sequence[str] | None) -> Cha
     means of a normal sample (after Shapiro & Francia 1972); 0 for a constant column.
     """
     ours, theirs = shapes(pool, labels, np.eye(pool.d))[:2]
-    excess = ours - theirs
-    spread = np.maximum(excess.std(axis=0), 1e-12)
+    spread = np.maximum((ours - theirs).std(axis=0), 1e-12)
+    pairs = zip(ours / spread, theirs / spread, strict=True)
+    worst = np.array([_excess(mine, other) for mine, other in pairs])
     whole = np.sqrt(np.square(ours).mean(axis=1)) - np.sqrt(np.square(theirs).mean(axis=1))
     return Change(
         name="shape",
-        badness=np.stack([(excess / spread).max(axis=1), whole], axis=1),
+        badness=np.stack([worst, whole], axis=1),
         ours=ours[0],
         theirs=theirs[0],
         spread=spread,
