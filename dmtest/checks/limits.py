@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from dmtest import arguments
+from dmtest.battery.plan import Plan
 from dmtest.checks.changes import columns_of
 from dmtest.data.sample import Sample
 from dmtest.effects.detectability import detectability_of
 from dmtest.errors import InputError
 from dmtest.render.wording import number
-from dmtest.reports.sections import most_telling
 from dmtest.results import effect_table as table
 from dmtest.results.check import CheckRow
 from dmtest.results.effect_table import EffectRow
@@ -23,7 +23,7 @@ from dmtest.results.report import Report
 from dmtest.targets.targets import Target
 from dmtest.targets.transforms import mean_and_covariance
 
-DRAWS = 200  # subsamples for the power at a number of rows
+MOST_BLOCKS = 200  # blocks for the power at a number of rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def limit_rows(
     then : Report or None
         Report of the baseline, whose estimates are shown beside.
     seed : int
-        Seed of the subsamples.
+        Seed of the blocks.
 
     Returns
     -------
@@ -170,22 +170,20 @@ def _available(now: Report) -> list[str]:
 
 
 def _detectable(rows: int, sample: Sample, target: Target, now: Report, seed: int) -> CheckRow:
-    """Estimate the power at this many rows of the test with the smallest p-value."""
+    """Estimate the power of the battery at this many rows, on disjoint blocks."""
     if rows > sample.n // 2:
         raise InputError(
             f"min_detectable_n: {rows} rows need a sample of at least {2 * rows}; this one has "
             f"{sample.n}."
         )
-    spec = None if target.name == "sphere" else most_telling(now.outcomes, target)
-    if spec is None:
+    plan = Plan(target=target.name, seed=seed)
+    power = detectability_of(sample, target, plan, alpha=now.alpha, sizes=[rows], most=MOST_BLOCKS)
+    if power is None:
         raise InputError(
-            f"min_detectable_n: no test of target {target.name!r} in this report can be run on "
-            f"subsamples; leave the limit out."
+            f"min_detectable_n: no test of target {target.name!r} can be run on blocks of rows; "
+            f"leave the limit out."
         )
-    power = detectability_of(
-        sample, target, spec, alpha=now.alpha, sizes=(rows,), draws=DRAWS, replicates=999, seed=seed
-    )
-    return _detectable_row(rows, power.rates[0], spec.name, power.draws)
+    return _detectable_row(rows, power.rates[0], power.test, power.blocks[0])
 
 
 def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckRow:
@@ -218,8 +216,8 @@ def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckR
     )
 
 
-def _detectable_row(rows: int, power: float, test: str, draws: int) -> CheckRow:
-    """Fail if a test has more than 50% power on subsamples of this many rows."""
+def _detectable_row(rows: int, power: float, test: str, blocks: int) -> CheckRow:
+    """Fail if the battery has more than 50% power on disjoint blocks of this many rows."""
     passed = power <= 0.5
     side = "at most" if passed else "more than"
     return CheckRow(
@@ -228,8 +226,8 @@ def _detectable_row(rows: int, power: float, test: str, draws: int) -> CheckRow:
         label=f"Power of {test} at {rows:,} rows",
         passed=passed,
         message=(
-            f"At {rows:,} rows, {test} has {side} 50% power: it rejects {power:.0%} of {draws} "
-            f"subsamples."
+            f"At {rows:,} rows, {test} has {side} 50% power: it rejects {power:.0%} of {blocks} "
+            f"disjoint blocks."
         ),
         value=power,
         limit=0.5,

@@ -51,6 +51,8 @@ def report(
     draws: options.Draws = None,
     alpha: options.Alpha = 0.05,
     tolerance: options.Tolerance = None,
+    noise: options.Noise = None,
+    tolerance_rows: options.ToleranceRows = None,
     seed: options.Seed = 0,
     tests: options.Tests = None,
     html: options.Html = None,
@@ -75,12 +77,15 @@ def report(
     _check_outputs(file, html, json)
     import dmtest
 
+    nats, rows = options.tolerances(tolerance, tolerance_rows)
     result = dmtest.report(
         file,
         _target(target, low, high, draws),
         tests=tests,
         alpha=alpha,
-        tolerance=tolerance,
+        tolerance=nats,
+        noise=noise,
+        tolerance_rows=rows,
         slices=slices,
         replicates=replicates,
         rng=seed,
@@ -93,7 +98,9 @@ def report(
     given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
     given |= {
         "alpha": alpha,
-        "tolerance": tolerance,
+        "tolerance": nats,
+        "noise": noise,
+        "tolerance_rows": rows,
         "seed": seed,
         "tests": tests,
         "key": key,
@@ -158,7 +165,11 @@ def check(
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
     limits |= {"max_mean": max_mean, "max_correlation": max_correlation}
     limits |= {"min_detectable_n": min_detectable_n}
-    requested: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
+    requested: dict[str, Any] = {
+        "alpha": alpha,
+        "tolerance": options.nats(tolerance),
+        "tests": tests,
+    }
     requested |= limits | {"compare": compare, "rotation": rotation}
     requested["fail_on"] = None if fail_on is options.OnVerdict.worse else fail_on.value
     if write_baseline is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put
+from dmtest.errors import InputError
 from dmtest.results.targets import NAMED
 
 
@@ -18,6 +19,39 @@ class TargetName(StrEnum):
     for target in NAMED:
         if target.kind or target.takes:
             vars()[target.name] = target.name
+
+
+def tolerances(text: str | None, rows: int | None = None) -> tuple[float | None, int | None]:
+    """Return a tolerance in nats and one in rows, from "0.02", "0.02 nats" or "1000 rows".
+
+    Parameters
+    ----------
+    text : str or None
+        Value of ``--tolerance``.
+    rows : int or None
+        Value of ``--tolerance-rows``.
+    """
+    if text is None:
+        return None, rows
+    number, _, unit = text.strip().partition(" ")
+    try:
+        if unit.strip() in ("", "nats", "nat"):
+            return float(number), rows
+        if unit.strip() in ("rows", "row") and rows is None:
+            return None, int(number.replace(",", ""))
+    except ValueError:
+        pass
+    raise InputError(
+        f"tolerance: got {text!r}; give nats, such as 0.02, or rows, such as '1000 rows'."
+    )
+
+
+def nats(text: str | None) -> float | None:
+    """Return a tolerance that has to be in nats."""
+    number, rows = tolerances(text)
+    if rows is not None:
+        raise InputError(f"tolerance: got {text!r}; a baseline takes nats, such as 0.02.")
+    return number
 
 
 NORMAL, UNIFORM = TargetName("normal"), TargetName("uniform")
@@ -127,11 +161,29 @@ Alpha = Annotated[
     float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
 ]
 Tolerance = Annotated[
-    float | None,
+    str | None,
     _option(
         "NATS",
-        "Largest divergence after noise that is acceptable. The verdict is 'equivalent' if a "
-        "confidence bound certifies that the divergence is smaller.",
+        "Largest divergence that is acceptable, such as 0.02, or '1000 rows' (--tolerance-rows). "
+        "The verdict is 'equivalent' if upper bounds of the divergence of the fitted normal, of "
+        "every column and direction after noise of sd 0.3, and of all columns after --noise are "
+        "below it.",
+    ),
+]
+Noise = Annotated[
+    float | None,
+    _option(
+        "SD",
+        "Standard deviation of the noise of --tolerance. By default the largest with which half "
+        "of a dead column would cost the tolerance.",
+    ),
+]
+ToleranceRows = Annotated[
+    int | None,
+    _option(
+        "INTEGER",
+        "Rows on which nobody should notice a departure. The verdict is 'equivalent' if the tests "
+        "reject few enough disjoint blocks of so many rows. Takes eight times as many rows.",
     ),
 ]
 Sigma = Annotated[
@@ -343,7 +395,7 @@ REPORT = """\b
 Exit codes:
   0   no evidence against the target at this level
   1   mismatch: the data do not follow the target
-      (with --tolerance, 0: certified to be near the target, 1: not certified)
+      (with a tolerance, 0: equivalent within it, 1: mismatch or inconclusive)
   2   bad usage or input: one line on standard error says what to do
 
 \b
@@ -355,7 +407,8 @@ Examples:
   dmtest report u.parquet --target uniform --low -1 --high 1
   dmtest report ranks.csv --target ranks --draws 100
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
-  dmtest report z.npy --tolerance 0.05
+  dmtest report z.npy --tolerance 0.02
+  dmtest report z.npy --tolerance '1000 rows'
   dmtest report views.npz --groups item
   dmtest report z.npy --quiet || echo 'not N(0, I)'
 """

@@ -29,7 +29,9 @@ NEUTRAL = {"times the normal's": 1.0}  # values under the target, if not 0
 BARELESS = frozenset({"rows"})  # units without a bar, since 0 is no reference
 # Effects that are parts of the effect above them.
 PARTS = frozenset(row.name for row in DIVERGENCE_PARTS if row.within)
-UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
+# The test of the worst directions.
+SEARCH = "worst-direction"
+UNLISTED = frozenset({"equivalence", "tests", "arguments", "call", "command", "described"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,12 @@ class DirectionRow:
 
 
 def direction_rows(report: Report) -> list[DirectionRow]:
-    """Return the worst directions: searched on one half of the rows, tested on the other."""
+    """Return the worst directions: searched on one half of the rows, tested on the other.
+
+    A direction rejects if the search does in the table of tests, where it has a part of alpha.
+    """
+    table = zip(report.outcomes, report.adjusted, strict=True)
+    search = max((p for o, p in table if o.test == SEARCH), default=report.pvalue)
     return [
         DirectionRow(
             weights=", ".join(
@@ -106,7 +113,7 @@ def direction_rows(report: Report) -> list[DirectionRow]:
             pvalue=wording.pvalue(one.pvalue),
             adjusted=wording.pvalue(one.adjusted),
             rows=", ".join(map(str, one.rows[:5])),
-            rejects=one.adjusted <= report.alpha,
+            rejects=max(one.adjusted, search) <= report.alpha,
         )
         for one in report.figures.directions
     ]
@@ -156,11 +163,13 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         start = place(low)
     if effect.high is None and start is not None:
         end = place(high)
-    estimable = effect.value is not None and not math.isnan(effect.value)
+    estimated = effect.value is not None and not math.isnan(effect.value)
+    value = wording.number(effect.value) if estimated else wording.one_sided(effect)
+    estimable = estimated or bool(value)
     return EffectRow(
         label=wording.clean(effect.label),
         estimable=estimable,
-        value=wording.number(effect.value) if estimable else "not estimable",
+        value=value or "not estimable",
         unit=wording.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
         interval=wording.interval(effect),
         confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
@@ -262,6 +271,25 @@ def diagnosis(report: Report) -> list[str]:
         return [f"{rejecting} of {many} reject {level}; see the table of tests."]
     smallest = min((p for p in report.adjusted if not math.isnan(p)), default=math.nan)
     return [f"No test rejects {level}; the smallest adjusted p is {wording.pvalue(smallest)}."]
+
+
+def advice(report: Report) -> list[str]:
+    """Return the advice on each sentence of the diagnosis; empty texts where there is none."""
+    if report.diagnosis:
+        return [wording.clean(item.advice) for item in report.diagnosis]
+    return ["" for _ in diagnosis(report)]
+
+
+def unsaid(report: Report) -> list[Finding]:
+    """Return the findings about the data that the diagnosis does not repeat."""
+    said = {(item.code, item.message) for item in report.diagnosis}
+    return [item for item in report.warnings if (item.code, item.message) not in said]
+
+
+def code_spans(text: str) -> list[tuple[str, bool]]:
+    """Split advice into texts and code, which is between backticks."""
+    parts = wording.clean(text).split("`")
+    return [(part, place % 2 == 1) for place, part in enumerate(parts) if part]
 
 
 def warning_line(item: Finding) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dmtest.results.advice import ADVICE
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something noticed in the data, in a sentence and with a count.
+    """Something noticed in the data, in a sentence and with a count, and what to do about it.
 
     Attributes
     ----------
@@ -18,11 +20,20 @@ class Finding:
         One sentence for readers.
     count : int or None
         Number of rows, columns or cells that it concerns.
+    advice : str
+        Its usual cause and the cure; text in backticks is code that runs. By default the advice on
+        its code.
     """
 
     code: str
     message: str
     count: int | None = None
+    advice: str = ""
+
+    def __post_init__(self) -> None:
+        """Give the advice on the code where there is no other."""
+        if not self.advice:
+            object.__setattr__(self, "advice", ADVICE.get(self.code, ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects."""

@@ -22,9 +22,11 @@ TONES = {
     "equivalent": "bold green",
     "inconclusive": "bold yellow",
 }
+# The mark of advice on the sentence above it.
+ADVICE = "\N{RIGHTWARDS ARROW}"
 # Replacements for output that is limited to ASCII.
 FOLDED = str.maketrans(
-    {"≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", wording.TIMES: "x", "±": "+-", "·": "|"}
+    {ADVICE: "->", "≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", wording.TIMES: "x", "±": "+-", "·": "|"}
 )
 
 
@@ -78,10 +80,13 @@ def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
     if report.outcomes:
         yield writer.line("")
         yield from writer.tests(report)
-    if report.warnings:
+    unsaid = table_rows.unsaid(report)
+    if unsaid:
         yield writer.line("\nFindings about the data", "bold")
-        for item in report.warnings:
+        for item in unsaid:
             yield writer.item("!", table_rows.warning_line(item))
+            if item.advice:
+                yield writer.item(ADVICE, wording.clean(item.advice))
     yield writer.line("")
     yield writer.line(_facts_line(report), "dim")
 
@@ -142,8 +147,12 @@ class _Writer:
         sentences = table_rows.diagnosis(report)
         title = "What is wrong" if report.verdict == "mismatch" else "What was found"
         yield self.line(title, "bold")
-        for place, sentence in enumerate(sentences, 1):
+        for place, (sentence, advice) in enumerate(
+            zip(sentences, table_rows.advice(report), strict=True), 1
+        ):
             yield self.item(f"{place}." if len(sentences) > 1 else "", sentence)
+            if advice:
+                yield self.item(ADVICE, advice)
 
     def effects(self, report: Report) -> Table:
         """Return the table of effect sizes."""
