@@ -17,15 +17,9 @@ from dmtest.battery.api import Nonfinite
 from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
 from dmtest.checks.baseline import VALUES, Baseline
-from dmtest.checks.columns import (
-    Lost,
-    columns_row,
-    lost_columns,
-    report_of_lost,
-    same_for_fewer_columns,
-)
+from dmtest.checks.columns import columns_row, lost_columns
 from dmtest.checks.departures import Departure, departures_of
-from dmtest.checks.limits import limit_rows, unverifiable, valid_limits
+from dmtest.checks.limits import limit_rows, valid_limits
 from dmtest.checks.rows import (
     Evidence,
     change_rows,
@@ -135,6 +129,7 @@ def check(
     max_kl: float | None = None,
     max_smoothed_kl: float | None = None,
     max_wasserstein: float | None = None,
+    max_margin: float | None = None,
     max_mean: float | None = None,
     max_correlation: float | None = None,
     min_rank: float | None = None,
@@ -176,6 +171,9 @@ def check(
         Largest allowed divergence after noise, in nats (``"smoothed-kl"``).
     max_wasserstein : float, optional
         Largest allowed ``"sliced-wasserstein-2"``, in standard deviations.
+    max_margin : float, optional
+        Largest allowed divergence of a column or direction after noise, in nats
+        (``"kl-worst-margin"``).
     max_mean : float, optional
         Largest allowed size of the mean of a column, in standard deviations of the target.
     max_correlation : float, optional
@@ -226,8 +224,8 @@ def check(
     'x0'
     """
     given: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
-    given |= {"max_wasserstein": max_wasserstein, "max_mean": max_mean}
-    given |= {"max_correlation": max_correlation, "min_rank": min_rank}
+    given |= {"max_wasserstein": max_wasserstein, "max_margin": max_margin}
+    given |= {"max_mean": max_mean, "max_correlation": max_correlation, "min_rank": min_rank}
     limits = valid_limits(given | {"min_detectable_n": min_detectable_n})
     if fail_on not in ("worse", "mismatch"):
         raise InputError(f"fail_on: must be 'worse' or 'mismatch'; got {fail_on!r}.")
@@ -253,59 +251,51 @@ def check(
     else:
         target = resolve_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
-    whole, lost, kept = _without_lost(sample, target, then)
-    sample = whole if kept is None else _columns_of(whole, kept)
-    if not sample.d:
-        now = report_of_lost(whole, target, lost, level)
-    else:
-        now = report(sample, target, progress=progress, **options)
+    old = None if then is None else then.sample
+    x = sample.x if old is None else rounded(sample.x, old.dtype)
+    lost = lost_columns(x, old, sample.names)
+    now = report(sample, target, progress=progress, **options)
     rows: list[CheckRow] = [columns_row(lost)] if lost or then is not None else []
     if fail_on == "mismatch":
         rows.append(target_row(now))
     with single_threaded_blas():
         if then is not None:
-            before = then.report
             share = shares(rotation)
-            if sample.d:
-                old = then.sample if kept is None else then.sample[:, kept]
-                thin = replace(sample, x=_some_rows(sample.x, seed, "check/rows"))
-                with reporter(progress) as step:
-                    evidence = gather(
-                        thin, target, old, alpha=level, share=share, seed=seed, progress=step
+            thin = replace(sample, x=_some_rows(sample.x, seed, "check/rows"))
+            with reporter(progress) as step:
+                evidence = gather(
+                    thin, target, then.sample, alpha=level, share=share, seed=seed, progress=step
+                )
+            rows.append(verdict_row(now, then.report, evidence.apart, level))
+            rows += _changes(evidence, share, level)
+            if lost:
+                rows += left_out(then.scores, "columns were lost")
+            else:
+                known = {one.name: one for one in then.scores}.get(SMOOTHED_KL.name)
+                departures = _departures(sample, target, then.report.seed, then.options, known)
+                rows += effect_rows(departures, then.scores, level, share["effects"])
+            if rotation:
+                rows.append(
+                    rotation_row(
+                        sample,
+                        then.sample,
+                        share=share["rotation"],
+                        alpha=level,
+                        seed=seed,
+                        progress=progress,
                     )
-                rows.append(verdict_row(now, before, evidence.apart, level))
-                rows += _changes(evidence, share, level)
-                if lost:
-                    rows += left_out(then.scores, "columns were lost")
-                else:
-                    known = {one.name: one for one in then.scores}.get(SMOOTHED_KL.name)
-                    departures = _departures(sample, target, before.seed, then.options, known)
-                    rows += effect_rows(departures, then.scores, level, share["effects"])
-                if rotation:
-                    rows.append(
-                        rotation_row(
-                            sample,
-                            old,
-                            share=share["rotation"],
-                            alpha=level,
-                            seed=seed,
-                            progress=progress,
-                        )
-                    )
-                elif compare:
-                    rows.append(comparison_row(evidence.family, share["family"], level))
-        if sample.d:
-            before_report = None if then is None else then.report
-            rows += limit_rows(limits, sample, target, now, before_report, seed=seed)
-        else:
-            rows += unverifiable(limits)
+                )
+            elif compare:
+                rows.append(comparison_row(evidence.family, share["family"], level))
+        before = None if then is None else then.report
+        rows += limit_rows(limits, sample, target, now, before, seed=seed, lost=bool(lost))
     return CheckResult(
         passed=all(row.passed is not False for row in rows),
         alpha=level,
         rows=tuple(rows),
         report=now,
         baseline=None if then is None else _facts(then),
-        warnings=tuple(_findings(whole, now, then, rows, lost, kept)),
+        warnings=tuple(_findings(sample, now, then, rows)),
     )
 
 
@@ -315,24 +305,6 @@ def _changes(evidence: Evidence, share: Mapping[str, float], level: float) -> li
     if evidence.direction is not None:
         rows.append(direction_row(evidence.direction, share["direction"], level))
     return rows
-
-
-def _without_lost(
-    sample: Sample, target: Target, then: Baseline | None
-) -> tuple[Sample, list[Lost], NDArray[np.intp] | None]:
-    """Find lost columns; return the positions of the others, None for all of them."""
-    before = None if then is None else then.sample
-    x = sample.x if before is None else rounded(sample.x, before.dtype)
-    lost = lost_columns(x, before, sample.names)
-    if not lost:
-        return sample, lost, None
-    kept = np.setdiff1d(np.arange(sample.d), [one.column for one in lost])
-    return sample, lost, kept if same_for_fewer_columns(target) else kept[:0]
-
-
-def _columns_of(sample: Sample, kept: NDArray[np.intp]) -> Sample:
-    names = None if sample.names is None else tuple(sample.names[j] for j in kept)
-    return replace(sample, x=np.ascontiguousarray(sample.x[:, kept]), names=names)
 
 
 def _departures(
@@ -381,16 +353,10 @@ def _findings(
     now: Report,
     then: Baseline | None,
     rows: Sequence[CheckRow],
-    lost: Sequence[Lost],
-    kept: NDArray[np.intp] | None,
 ) -> list[Finding]:
-    findings = []
-    if lost:
-        left = 0 if kept is None else len(kept)
-        text = f"The other {left} columns were compared" if left else "Nothing else was compared"
-        findings.append(Finding("columns-left-out", f"{text}: see the row of the columns.", left))
     if then is None:
-        return findings
+        return []
+    findings = []
     verdict = [row for row in rows if row.name == "verdict" and row.passed]
     if verdict and worse(now, then.report):
         findings.append(Finding("worse-verdict", verdict[0].message))

@@ -1,8 +1,4 @@
-"""Columns that an encoder has lost: constant ones, and copies of others.
-
-They are found before anything is tested, because little can be computed from them; tests run on
-the other columns.
-"""
+"""Columns that an encoder has lost: constant ones, and copies of others."""
 
 from __future__ import annotations
 
@@ -13,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.checks.changes import columns_of
-from dmtest.data.sample import Sample
+from dmtest.data.structure import constant_columns, repeated_columns
 from dmtest.render.wording import number
 from dmtest.results.check import CheckRow
-from dmtest.results.report import Report
-from dmtest.targets.ranks import Ranks
-from dmtest.targets.targets import AnyNormal, Normal, Product, Target, Uniform
 
 # Most columns that a sentence names.
 NAMED = 5
@@ -50,7 +43,7 @@ def lost_columns(
     places = columns_of(x.shape[1], names)
     known = {} if then is None else _defects(then)
     lost = []
-    for j, source in _defects(x).items():
+    for j, source in sorted(_defects(x).items()):
         if j in known and (known[j] is None) == (source is None):
             continue
         spread = "" if then is None else f"; in the baseline its sd is {number(_sd(then[:, j]))}"
@@ -68,17 +61,9 @@ def _sd(column: NDArray[np.floating]) -> float:
 
 def _defects(x: NDArray[np.floating]) -> dict[int, int | None]:
     """Return columns that are constant (None) or equal to an earlier column (its position)."""
-    constant = x.max(axis=0) == x.min(axis=0)
-    first: dict[bytes, int] = {}
-    defects: dict[int, int | None] = {}
-    for j in range(x.shape[1]):
-        if constant[j]:
-            defects[j] = None
-            continue
-        source = first.setdefault((np.ascontiguousarray(x[:, j]) + 0.0).tobytes(), j)
-        if source != j:
-            defects[j] = source
-    return defects
+    constant = constant_columns(x)
+    varying = np.setdiff1d(np.arange(x.shape[1]), constant)
+    return dict.fromkeys(constant.tolist()) | repeated_columns(x, varying)
 
 
 def columns_row(lost: Sequence[Lost]) -> CheckRow:
@@ -97,30 +82,4 @@ def columns_row(lost: Sequence[Lost]) -> CheckRow:
         value=float(len(lost)),
         unit="lost",
         where=", ".join(one.name for one in lost[:NAMED]),
-    )
-
-
-def same_for_fewer_columns(target: Target) -> bool:
-    """Whether the target of some of the columns is the target itself."""
-    if isinstance(target, Normal):
-        return target.mean is None and target.cov is None
-    if isinstance(target, Uniform):
-        return target.low.ndim == target.high.ndim == 0
-    if isinstance(target, Product):
-        return not isinstance(target.margins, tuple)
-    return isinstance(target, AnyNormal | Ranks)
-
-
-def report_of_lost(sample: Sample, target: Target, lost: Sequence[Lost], level: float) -> Report:
-    """Return the report on a sample of which no column is left to test."""
-    names = ", ".join(one.name for one in lost[:NAMED])
-    return Report(
-        verdict="mismatch",
-        pvalue=0.0,
-        pvalue_method=f"exact: the target gives no constant or equal columns ({names})",
-        alpha=level,
-        target=target.name,
-        n=sample.n,
-        d=sample.d,
-        seed=0,
     )

@@ -11,12 +11,14 @@ from scipy.special import ndtr
 
 from dmtest.checks.changes import shapes
 from dmtest.checks.family import in_looks, single_step
+from dmtest.data.structure import live_columns
 from dmtest.effects.directions import loadings, search_directions
 from dmtest.engines.pool import Labels, Pool
 from dmtest.results.figures import Loadings
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
+from dmtest.targets.transforms import independent_columns, mean_and_covariance
 
 # Directions, fewest rows of a search and of each column, most rows of a search and of a test.
 COUNT, FEWEST, ROWS_PER_COLUMN, ROWS = 3, 100, 2, 10_000
@@ -65,7 +67,7 @@ def searchable(n: int, m: int, d: int) -> bool:
 
 def direction_change(
     pool: Pool, canonical: Canonical, names: Sequence[str] | None, level: float
-) -> DirectionChange:
+) -> DirectionChange | None:
     """Search half of the fresh rows for the worst directions, and test them on the other rows.
 
     Parameters
@@ -76,10 +78,17 @@ def direction_change(
         The same rows, with how they came to this scale.
     names : sequence of str, optional
     level : float
+
+    Returns
+    -------
+    DirectionChange or None
+        None where fewer than two columns vary.
     """
     fitted = canonical.fitted
     searched, held_out = _halves(pool.x, pool.seed, "fresh")
-    directions = search_directions(searched, COUNT, pool.seed, fitted=fitted)
+    directions = _found(searched, pool.seed, fitted)
+    if directions is None:
+        return None
     test = Pool(held_out, pool.y[:ROWS], pool.seed)
 
     def run(replicates: int) -> tuple[dict[str, float], Vector]:
@@ -120,10 +129,25 @@ def direction_change(
 def _record(pool: Pool, fitted: bool, at: int) -> float:
     """Measure the baseline's held-out rows along the baseline's own worst directions."""
     searched, held_out = _halves(pool.y[: 2 * ROWS], pool.seed, "baseline")
-    directions = search_directions(searched, COUNT, pool.seed, fitted=fitted)
+    directions = _found(searched, pool.seed, fitted)
+    if directions is None:
+        return 0.0
     alone = Pool(held_out, held_out[:2], pool.seed)
     four = shapes(alone, Labels(alone.n, alone.m, 0, pool.seed), directions)
     return float(four[at][0].max())
+
+
+def _found(rows: Vector, seed: int, fitted: bool) -> Vector | None:
+    """Return the worst directions in the columns that vary; None for fewer than two columns."""
+    live = live_columns(rows)
+    if fitted:
+        live = live[independent_columns(mean_and_covariance(rows[:, live])[1], len(rows))]
+    if len(live) < 2:
+        return None
+    narrow = search_directions(rows[:, live], COUNT, seed, fitted=fitted)
+    directions = np.zeros((len(narrow), rows.shape[1]))
+    directions[:, live] = narrow
+    return directions
 
 
 def _halves(rows: NDArray[np.floating], seed: int, name: str) -> tuple[Vector, Vector]:

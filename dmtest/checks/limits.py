@@ -39,6 +39,7 @@ EFFECTS = {
     "max_kl": Limit(table.KL_FITTED, "KL of the fitted normal", True),
     "max_smoothed_kl": Limit(table.SMOOTHED_KL, "KL after noise", True),
     "max_wasserstein": Limit(table.SLICED_WASSERSTEIN, table.SLICED_WASSERSTEIN.label, True),
+    "max_margin": Limit(table.WORST_MARGIN, "KL of the worst margin after noise", True),
     "min_rank": Limit(table.EFFECTIVE_RANK, "Effective rank", False),
 }
 # Limits on moments of the rows on normal scale: label and unit.
@@ -70,6 +71,7 @@ def limit_rows(
     then: Report | None,
     *,
     seed: int,
+    lost: bool = False,
 ) -> list[CheckRow]:
     """Compare estimates with every limit, in the order of `LIMITS`.
 
@@ -86,6 +88,8 @@ def limit_rows(
         Report of the baseline, whose estimates are shown beside.
     seed : int
         Seed of the blocks.
+    lost : bool
+        Whether columns are constant or copies: a limit that this leaves without an estimate fails.
 
     Returns
     -------
@@ -94,6 +98,10 @@ def limit_rows(
     rows = []
     for name in LIMITS:
         if name not in limits:
+            continue
+        missing = name in EFFECTS and EFFECTS[name].effect.name not in now.effects
+        if lost and (missing or name == "min_detectable_n"):
+            rows.append(_unverifiable(name, limits[name]))
             continue
         if name == "min_detectable_n":
             rows.append(_detectable(int(limits[name]), sample, target, now, seed))
@@ -112,20 +120,16 @@ def limit_rows(
     return rows
 
 
-def unverifiable(limits: Mapping[str, float]) -> list[CheckRow]:
-    """Return failing rows of limits on a sample of which no column is left."""
-    return [
-        CheckRow(
-            name=name.replace("_", "-"),
-            kind="limit",
-            label=name,
-            passed=False,
-            message=f"The limit {name} cannot be verified: no column is left to compare.",
-            limit=limits[name],
-        )
-        for name in LIMITS
-        if name in limits
-    ]
+def _unverifiable(name: str, bound: float) -> CheckRow:
+    """Return the failing row of a limit on a sample that lost columns."""
+    return CheckRow(
+        name=name.replace("_", "-"),
+        kind="limit",
+        label=name,
+        passed=False,
+        message=f"The limit {name} cannot be verified: columns were lost.",
+        limit=bound,
+    )
 
 
 def _moment_row(name: str, bound: float, sample: Sample, target: Target) -> CheckRow:

@@ -128,6 +128,7 @@ def check(
     max_kl: options.MaxKL = None,
     max_smoothed_kl: options.MaxSmoothedKL = None,
     max_wasserstein: options.MaxWasserstein = None,
+    max_margin: options.MaxMargin = None,
     max_mean: options.MaxMean = None,
     max_correlation: options.MaxCorrelation = None,
     min_rank: options.MinRank = None,
@@ -163,7 +164,7 @@ def check(
     data |= {"progress": False if quiet else None, "groups": groups}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
-    limits |= {"max_mean": max_mean, "max_correlation": max_correlation}
+    limits |= {"max_margin": max_margin, "max_mean": max_mean, "max_correlation": max_correlation}
     limits |= {"min_detectable_n": min_detectable_n}
     requested: dict[str, Any] = {
         "alpha": alpha,

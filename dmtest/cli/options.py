@@ -315,6 +315,10 @@ MaxSmoothedKL = Annotated[
 MaxWasserstein = Annotated[
     float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
 ]
+MaxMargin = Annotated[
+    float | None,
+    _option("NATS", "Fail if the KL divergence of a column or direction after noise is larger."),
+]
 MaxMean = Annotated[
     float | None, _option("SD", "Fail if the mean of a column is larger in size, on normal scale.")
 ]
@@ -325,8 +329,8 @@ FailOn = Annotated[
     OnVerdict,
     _option(
         None,
-        "What fails beside limits: 'worse' than the baseline, or also a 'mismatch' with the target, "
-        "whatever the baseline.",
+        "What fails beside limits: 'worse' than the baseline, or also a 'mismatch' with the "
+        "target, whatever the baseline.",
         "--fail-on",
     ),
 ]
