@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dmtest import arguments
 from dmtest.battery.plan import Plan
+from dmtest.checks.changes import columns_of
 from dmtest.data.sample import Sample
 from dmtest.effects.detectability import detectability_of
 from dmtest.errors import InputError
@@ -18,6 +21,7 @@ from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
+from dmtest.targets.transforms import mean_and_covariance
 
 MOST_BLOCKS = 200  # blocks for the power at a number of rows
 
@@ -35,9 +39,15 @@ EFFECTS = {
     "max_kl": Limit(table.KL_FITTED, "KL of the fitted normal", True),
     "max_smoothed_kl": Limit(table.SMOOTHED_KL, "KL after noise", True),
     "max_wasserstein": Limit(table.SLICED_WASSERSTEIN, table.SLICED_WASSERSTEIN.label, True),
+    "max_margin": Limit(table.WORST_MARGIN, "KL of the worst margin after noise", True),
     "min_rank": Limit(table.EFFECTIVE_RANK, "Effective rank", False),
 }
-LIMITS = (*EFFECTS, "min_detectable_n")
+# Limits on moments of the rows on normal scale: label and unit.
+MOMENTS = {
+    "max_mean": ("Largest mean of a column", "sd"),
+    "max_correlation": ("Largest correlation of two columns", "correlation"),
+}
+LIMITS = (*EFFECTS, *MOMENTS, "min_detectable_n")
 
 
 def valid_limits(given: Mapping[str, Any]) -> dict[str, float]:
@@ -61,6 +71,7 @@ def limit_rows(
     then: Report | None,
     *,
     seed: int,
+    lost: bool = False,
 ) -> list[CheckRow]:
     """Compare estimates with every limit, in the order of `LIMITS`.
 
@@ -77,6 +88,8 @@ def limit_rows(
         Report of the baseline, whose estimates are shown beside.
     seed : int
         Seed of the blocks.
+    lost : bool
+        Whether columns are constant or copies: a limit that this leaves without an estimate fails.
 
     Returns
     -------
@@ -86,8 +99,15 @@ def limit_rows(
     for name in LIMITS:
         if name not in limits:
             continue
+        missing = name in EFFECTS and EFFECTS[name].effect.name not in now.effects
+        if lost and (missing or name == "min_detectable_n"):
+            rows.append(_unverifiable(name, limits[name]))
+            continue
         if name == "min_detectable_n":
             rows.append(_detectable(int(limits[name]), sample, target, now, seed))
+            continue
+        if name in MOMENTS:
+            rows.append(_moment_row(name, limits[name], sample, target))
             continue
         effect_name = EFFECTS[name].effect.name
         effect = now.effects.get(effect_name)
@@ -98,6 +118,55 @@ def limit_rows(
             )
         rows.append(_row(name, limits[name], effect, then))
     return rows
+
+
+def _unverifiable(name: str, bound: float) -> CheckRow:
+    """Return the failing row of a limit on a sample that lost columns."""
+    return CheckRow(
+        name=name.replace("_", "-"),
+        kind="limit",
+        label=name,
+        passed=False,
+        message=f"The limit {name} cannot be verified: columns were lost.",
+        limit=bound,
+    )
+
+
+def _moment_row(name: str, bound: float, sample: Sample, target: Target) -> CheckRow:
+    """Compare the largest mean of a column, or correlation of two, with a limit."""
+    label, unit = MOMENTS[name]
+    if target.fitted and name == "max_mean":
+        raise InputError(f"{name}: target {target.name!r} has no mean of its own; leave it out.")
+    if name == "max_correlation" and sample.d == 1:
+        raise InputError(f"{name}: the data have one column and so no correlation; leave it out.")
+    if target.fitted:
+        mean, covariance = mean_and_covariance(sample.x)
+    else:
+        canonical = target.canonical(sample)
+        mean, covariance = canonical.mean, canonical.covariance
+    places = columns_of(sample.d, sample.names)
+    if name == "max_mean":
+        j = int(np.abs(mean).argmax())
+        value, where = float(mean[j]), places[j]
+    else:
+        sd = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
+        first, second = np.triu_indices(sample.d, 1)
+        r = (covariance / np.outer(sd, sd))[first, second]
+        k = int(np.abs(r).argmax())
+        value, where = float(r[k]), f"{places[first[k]]} and {places[second[k]]}"
+    size = abs(value)
+    side = "above" if size > bound else "below" if size < bound else "at"
+    return CheckRow(
+        name=name.replace("_", "-"),
+        kind="limit",
+        label=label,
+        passed=size <= bound,
+        message=f"{label} is {number(value)} ({where}), {side} the limit {number(bound)} in size.",
+        value=size,
+        limit=bound,
+        unit=unit,
+        where=where,
+    )
 
 
 def _available(now: Report) -> list[str]:

@@ -128,8 +128,12 @@ def check(
     max_kl: options.MaxKL = None,
     max_smoothed_kl: options.MaxSmoothedKL = None,
     max_wasserstein: options.MaxWasserstein = None,
+    max_margin: options.MaxMargin = None,
+    max_mean: options.MaxMean = None,
+    max_correlation: options.MaxCorrelation = None,
     min_rank: options.MinRank = None,
     min_detectable_n: options.MinDetectable = None,
+    fail_on: options.FailOn = options.OnVerdict.worse,
     compare: options.Compare = False,
     rotation: options.CompareRotated = False,
     seed: options.Seed = 0,
@@ -144,10 +148,11 @@ def check(
 ) -> int:
     """Check that an encoder is no worse than its baseline.
 
-    FILE is a fresh sample of embeddings. The check fails if a departure from the target exceeds
-    the baseline's by more than the sampling errors of both, if the verdict is worse and the
-    samples differ, or if a limit is exceeded. A fresh sample of the same encoder fails with a
-    probability of at most alpha.
+    FILE is a fresh sample of embeddings. The check fails if a column, a pair of columns, a
+    direction or the whole is further from the target than in the baseline by more than chance, if
+    the verdict is worse and the samples differ, if a column is constant or a copy of another, or if
+    a limit is exceeded. A fresh sample of the same encoder fails with a probability of at most
+    alpha.
     """
     from dmtest.cli.check import deliver, run, write
 
@@ -159,6 +164,7 @@ def check(
     data |= {"progress": False if quiet else None, "groups": groups}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
+    limits |= {"max_margin": max_margin, "max_mean": max_mean, "max_correlation": max_correlation}
     limits |= {"min_detectable_n": min_detectable_n}
     requested: dict[str, Any] = {
         "alpha": alpha,
@@ -166,6 +172,7 @@ def check(
         "tests": tests,
     }
     requested |= limits | {"compare": compare, "rotation": rotation}
+    requested["fail_on"] = None if fail_on is options.OnVerdict.worse else fail_on.value
     if write_baseline is not None:
         write(file, write_baseline, baseline, requested, data, quiet)
         return FINE

@@ -65,6 +65,13 @@ class OnNonfinite(StrEnum):
     drop = "drop"
 
 
+class OnVerdict(StrEnum):
+    """What fails a check beside its limits."""
+
+    worse = "worse"
+    mismatch = "mismatch"
+
+
 def _option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, metavar=metavar, help=help, **more)
 
@@ -308,6 +315,25 @@ MaxSmoothedKL = Annotated[
 MaxWasserstein = Annotated[
     float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
 ]
+MaxMargin = Annotated[
+    float | None,
+    _option("NATS", "Fail if the KL divergence of a column or direction after noise is larger."),
+]
+MaxMean = Annotated[
+    float | None, _option("SD", "Fail if the mean of a column is larger in size, on normal scale.")
+]
+MaxCorrelation = Annotated[
+    float | None, _option("NUMBER", "Fail if the correlation of two columns is larger in size.")
+]
+FailOn = Annotated[
+    OnVerdict,
+    _option(
+        None,
+        "What fails beside limits: 'worse' than the baseline, or also a 'mismatch' with the "
+        "target, whatever the baseline.",
+        "--fail-on",
+    ),
+]
 MinRank = Annotated[
     float | None,
     _option("NUMBER", "Fail if the effective rank of the covariance is smaller."),
@@ -393,7 +419,7 @@ Examples:
 CHECK = """\b
 Exit codes:
   0   as good as the baseline and within the limits, or a baseline was written
-  1   worse than the baseline, or beyond a limit
+  1   worse than the baseline, or beyond a limit (with --fail-on mismatch: or a mismatch)
   2   bad usage or input: one line on standard error says what to do
 
 \b
@@ -402,6 +428,7 @@ Examples:
   dmtest check new.npy --baseline z.json
   dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
   dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
+  dmtest check new.npy --baseline z.json --fail-on mismatch
   dmtest check new.npy --baseline z.json --json - | jq .passed
 """
 COMPARE = """\b

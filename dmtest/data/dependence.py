@@ -208,9 +208,7 @@ def _neighbour_distances(x: Floats, wanted: NDArray[np.intp], count: int) -> Flo
     return _neighbours(x, wanted, count)[0]
 
 
-def _neighbours(
-    x: Floats, wanted: NDArray[np.intp], count: int
-) -> tuple[Floats, NDArray[np.intp]]:
+def _neighbours(x: Floats, wanted: NDArray[np.intp], count: int) -> tuple[Floats, NDArray[np.intp]]:
     """The same, with the rows that they are."""
     queries = x[wanted]
     near = place = np.zeros((len(wanted), 0))

@@ -209,16 +209,7 @@ def directions_of(
         return []
     if len(live) < d:
         train, held_out = train[:, live], held_out[:, live]
-    back: Vector = np.eye(len(live))
-    if canonical.fitted:
-        mean, covariance = mean_and_covariance(train)
-        back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
-        train = (train - mean) @ back
-    starts = _starts(train, stream(seed, "directions/starts"))
-    directions: list[Vector] = []
-    for _ in range(min(count, len(live))):
-        directions.append(_search(train, canonical.fitted, directions, starts))
-    original = unit_rows(np.stack(directions) @ back.T)
+    original = search_directions(train, count, seed, fitted=canonical.fitted)
     slices = held_out @ original.T
     pvalues, statistics = _test_slices(slices, canonical.fitted, replicates, seed)
     adjusted = holm(list(pvalues))
@@ -231,6 +222,31 @@ def directions_of(
             original, slices.T, statistics, pvalues, adjusted, strict=True
         )
     ]
+
+
+def search_directions(rows: NDArray[Any], count: int, seed: int, *, fitted: bool) -> Vector:
+    """Return the orthogonal directions, at most `count`, along which rows depart most.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+        Rows on normal scale, of columns that vary (if fitted, of independent ones). They choose
+        the directions, so only other rows can test these.
+    count, seed : int
+    fitted : bool
+        Whether only the shape counts, after whitening; the directions are those of the rows.
+    """
+    train = np.asarray(rows, dtype=np.float64)
+    back: Vector = np.eye(train.shape[1])
+    if fitted:
+        mean, covariance = mean_and_covariance(train)
+        back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
+        train = (train - mean) @ back
+    starts = _starts(train, stream(seed, "directions/starts"))
+    directions: list[Vector] = []
+    for _ in range(min(count, train.shape[1])):
+        directions.append(_search(train, fitted, directions, starts))
+    return unit_rows(np.stack(directions) @ back.T)
 
 
 def _views(fitted: bool) -> tuple[Parameters, ...]:

@@ -98,7 +98,9 @@ def _rejecting(e: SampleEvidence) -> Finding:
         spec = find(outcome.test, e.target) or find(outcome.test, "product")
         sees = f", which sees {spec.sees}" if spec is not None and spec.sees else ""
         value = shown(p)
-        said.append(f"{outcome.test} (adjusted p {value if value[0] in '<≤' else '= ' + value}{sees})")
+        said.append(
+            f"{outcome.test} (adjusted p {value if value[0] in '<≤' else '= ' + value}{sees})"
+        )
     listed = "; ".join(said[:LISTED]) + ("; ..." if len(said) > LISTED else "")
     text = (
         f"No single summary stands out (mean, variances, correlations, tails, columns, rows). What "

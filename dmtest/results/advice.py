@@ -21,7 +21,7 @@ ADVICE: dict[str, str] = {
     ),
     "low-precision": (
         "Usual cause: embeddings saved in half precision. Save them in float32, for instance with "
-        "`np.save(\"x.npy\", x.astype(np.float32))` on the output of the last layer."
+        '`np.save("x.npy", x.astype(np.float32))` on the output of the last layer.'
     ),
     "longdouble": "Nothing to do: float64 resolves more than any test.",
     "large-values": "Rescale the columns, for instance `x = x / np.abs(x).max(axis=0)`.",
@@ -130,7 +130,7 @@ ADVICE: dict[str, str] = {
     ),
     "constant-norm": (
         "Usual cause: embeddings that were normalised. Test directions on the sphere: "
-        '`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere --normalise`.'
+        "`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere --normalise`."
     ),
     "concentration": (
         "Usual cause: a component that all embeddings share (anisotropy). Subtract the mean, then "

@@ -27,7 +27,9 @@ MOST = 1024
 def column_collapse(e: SampleEvidence) -> Iterator[Finding]:
     """Columns that are constant or equal another one."""
     found = e.found("constant-columns", "duplicate-columns")
-    left = "" if e.fitted else f" Tests are of the {counted(len(e.canonical.live), 'other column')}."
+    left = (
+        "" if e.fitted else f" Tests are of the {counted(len(e.canonical.live), 'other column')}."
+    )
     yield from (replace(one, message=one.message + left) for one in found)
     if not found and (e.canonical.degenerate or e.canonical.collapsed):
         verb = of_many(e.canonical.degenerate, e.rows.shape[1], "column", "is", "are")
@@ -80,7 +82,9 @@ def rank_collapse(e: SampleEvidence) -> Iterator[Finding]:
     if len(gaps):
         rank = int(gaps[0]) + 1
         share = values[:rank].sum() / values.sum()
-        yield _sentence(rank, d, f"they hold {100.0 * share:.4g}% of the variance of standardised columns")
+        yield _sentence(
+            rank, d, f"they hold {100.0 * share:.4g}% of the variance of standardised columns"
+        )
 
 
 def collapsed_report(
@@ -135,9 +139,7 @@ def collapsed_report(
 
 
 def _sentence(rank: int, d: int, why: str) -> Finding:
-    text = (
-        f"Dimensional collapse: the rows fill {rank} of {d} dimensions ({why})."
-    )
+    text = f"Dimensional collapse: the rows fill {rank} of {d} dimensions ({why})."
     axes = (
         f"`x = (x - x.mean(axis=0)) @ np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[2]"
         f"[:{rank}].T`"

@@ -67,9 +67,7 @@ def _named(position: Vector, width: Vector) -> Vector:
     return holm(np.minimum(1.0, pvalues)).reshape(2, -1)
 
 
-def _listing(
-    e: SampleEvidence, live: Vector, places: Sequence[int], values: Sequence[str]
-) -> str:
+def _listing(e: SampleEvidence, live: Vector, places: Sequence[int], values: Sequence[str]) -> str:
     shown = [f"{e.name(int(live[k]))} ({values[k]})" for k in places[:LISTED]]
     return ", ".join(shown) + (", ..." if len(places) > LISTED else "")
 

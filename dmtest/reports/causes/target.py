@@ -49,7 +49,7 @@ def norm_findings(e: SampleEvidence) -> Iterator[Finding]:
     if unit:
         advice = (
             "Usual cause: embeddings that were normalised. Test directions on the sphere: "
-            '`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere`.'
+            "`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere`."
         )
     yield Finding("constant-norm", text, advice=advice)
 
