@@ -469,9 +469,14 @@ def _effect_row(
     if not passed and not finite:
         change = f"is infinite ({now.note})"
     spread = f"difference {difference:+.3g} ± {error:.2g}, " if finite else ""
+    value, before = now.value, then.value
+    if now.squared:
+        # The error is that of the square, which is what is compared.
+        value, before = now.shown(), replace(then, squared=True).shown()
+        difference, spread = value - before, ""
     sentence = (
-        f"{now.label} {change}: {number(max(0.0, now.value))} {now.unit}, before "
-        f"{number(max(0.0, then.value))} ({spread}adjusted {equals(pvalue(p))})."
+        f"{now.label} {change}: {number(max(0.0, value))} {now.unit}, before "
+        f"{number(max(0.0, before))} ({spread}adjusted {equals(pvalue(p))})."
     )
     return CheckRow(
         name=now.name,
@@ -479,10 +484,10 @@ def _effect_row(
         label=now.label,
         passed=passed,
         message=sentence,
-        value=now.value,
-        baseline=then.value,
+        value=value,
+        baseline=before,
         difference=difference if finite else None,
-        error=error if finite else None,
+        error=error if finite and not now.squared else None,
         pvalue=p,
         limit=alpha,
         unit=now.unit,

@@ -202,7 +202,7 @@ def yardsticks(effect: Effect) -> str:
 
 def one_sided(effect: Effect) -> str:
     """Return "> 1,250" or "< 20" of an effect with one limit; empty with none or with two."""
-    if effect.low is not None and effect.high is None:
+    if effect.low and effect.high is None:
         return f"> {number(effect.low)}"
     if effect.high is not None and effect.low is None:
         return f"< {number(effect.high)}"

@@ -25,7 +25,7 @@ class EffectRow:
     label, unit, note : str
         As in `Effect`.
     squared : bool
-        Whether estimates are of the square; reports show the root.
+        Whether estimates are of the square; reports and checks show the root.
     least, most : float
         Range to which reports cut the value and its limits off.
     departure, departure_unit : str
@@ -173,8 +173,7 @@ SLICED_WASSERSTEIN = EffectRow(
     "standard deviations",
     "root mean square over {k} slices {scale}, null bias removed",
     squared=True,
-    departure="The squared sliced Wasserstein-2 distance",
-    departure_unit="sd^2",
+    departure="The sliced Wasserstein-2 distance",
 )
 WORST_SLICE = EffectRow(
     "worst-slice",

@@ -284,6 +284,19 @@ def test_detectable_n_is_a_power() -> None:
         dmtest.check(x, min_detectable_n=400)
 
 
+def test_an_effect_has_one_unit_in_reports_and_checks() -> None:
+    """The sliced distance is in standard deviations in both, although squares are compared."""
+    x = np.random.default_rng(0).standard_normal((800, 3))
+    baseline = dmtest.write_baseline(x[:400])
+    result = dmtest.check(1.3 * x[400:], baseline)
+    row = next(one for one in result.rows if one.name == "sliced-wasserstein-2")
+    effect = dmtest.report(1.3 * x[400:], rng=0).effects["sliced-wasserstein-2"]
+    assert (row.unit, row.passed) == (effect.unit, False)
+    assert row.value == pytest.approx(effect.value, rel=0.02)
+    assert row.difference == pytest.approx(row.value - row.baseline)
+    assert "standard deviations, before" in row.message
+
+
 # --- the file -------------------------------------------------------------------------------
 
 
@@ -488,7 +501,7 @@ def test_annotations_where_github_runs(
     assert cli.main(["check", "worse.npy", "--baseline", "b.json", "-q", "--no-github"]) == 1
     assert capsys.readouterr().out == ""
     power = dmtest.check(np.load("worse.npy"), min_detectable_n=200)
-    assert "100%25 of 200" in power.annotations()[0]
+    assert "it rejects 100%25 of" in power.annotations()[0]
     page = power._repr_html_()
     assert page.startswith("<pre>")
     assert "detectable" in page
