@@ -24,6 +24,7 @@ RUNS = Path(__file__).parent / "runs"
 PAGES = {
     "checks": "Checks against a baseline",
     "coverage": "Coverage of intervals",
+    "equivalence": "The verdict equivalent",
     "field": "False alarms that users of other tools reported",
     "groups": "Rows in groups",
     "monitor": "Monitor",
@@ -153,7 +154,9 @@ def main() -> None:
     """Write all pages of tables from what is stored."""
     from benchmarks.paper.pictures import write_tables
 
-    for study in ("speed", "level", "ranks", "power", "decisions", "outliers", "field"):
+    for study in (
+        "speed", "level", "equivalence", "ranks", "power", "decisions", "outliers", "field"
+    ):
         write_pages(study)
     write_tables()
     print(f"{len(list(RESULTS.glob('*.md')))} pages in {RESULTS}")

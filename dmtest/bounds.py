@@ -8,7 +8,7 @@ that broadcast. ``docs/theory.md`` derives each formula and lists the errata of 
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,14 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 from dmtest.errors import InputError
 
 __all__ = [
+    "collapse",
+    "dead_coordinate",
     "epsilon_for_capacity",
     "gaussian_capacity",
+    "gaussian_chi2_kernel",
     "gaussian_dual_critic",
     "gaussian_kl_bound",
     "gaussian_moment_correction",
     "gaussian_smoothed_kl_bound",
     "sigma_for_capacity",
+    "two_valued_coordinate",
     "uniform_capacity",
+    "uniform_chi2_kernel",
     "uniform_dual_critic",
     "uniform_information",
     "uniform_kl_bound",
@@ -31,6 +36,7 @@ __all__ = [
 ]
 
 Numbers: TypeAlias = "float | NDArray[np.float64]"
+Kind: TypeAlias = Literal["gaussian", "uniform"]
 
 
 def gaussian_capacity(d: ArrayLike, sigma: ArrayLike) -> Numbers:
@@ -314,6 +320,162 @@ def uniform_dual_critic(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
     return _plain(np.where(inside, value, -np.inf))
 
 
+def gaussian_chi2_kernel(x: ArrayLike, y: ArrayLike, sigma: float) -> Numbers:
+    """Kernel k(x, y) whose mean over independent pairs is 1 + chi2(P_s || N(0, (1 + sigma^2) I)).
+
+    P_s is the law of f(X) + Z, Z ~ N(0, sigma^2 I). With v = 1 + sigma^2,
+    ``log k = d/2 log(v^2 / (s^2 (2 + s^2))) - |x - y|^2 / (4 s^2) + |x + y|^2 / (4 (2 + s^2))``.
+    By Jensen's inequality KL(P_s || N(0, v I)) <= log E k(f(X), f(X')), X' an independent copy of
+    X. For f(X) ~ N(0, I), E k = 1 (also given x) and E k^2 = (1 - v^-2)^-d.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (..., d)
+        Embeddings, which broadcast: ``x[None], x[:, None]`` gives all pairs.
+    sigma : float
+        Standard deviation of the noise, positive.
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+
+    Examples
+    --------
+    >>> round(gaussian_chi2_kernel([0.0, 0.0], [0.0, 0.0], 1.0), 6)
+    1.333333
+    """
+    left, right = _points(x, y)
+    s2 = float(_positive("sigma", sigma)) ** 2
+    constant = np.log1p(s2) - 0.5 * np.log(s2 * (2.0 + s2))
+    apart, together = (np.square(one).sum(axis=-1) for one in (left - right, left + right))
+    with np.errstate(over="ignore"):
+        return _plain(
+            np.exp(left.shape[-1] * constant - 0.25 * apart / s2 + 0.25 * together / (2.0 + s2))
+        )
+
+
+def uniform_chi2_kernel(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
+    """Kernel k(x, y) whose mean over independent pairs is 1 + chi2(P_e || U(0, 1)^d + Z).
+
+    P_e is the law of f(X) + Z, Z ~ U([-epsilon, epsilon]^d), in the cube with the trapezoid p of
+    U(0, 1) + U(-epsilon, epsilon) in every coordinate. The kernel is the product over coordinates
+    of ``1 / (4 epsilon^2)`` times the integral of 1 / p over the interval within epsilon of both,
+    which is linear where p is flat and logarithmic on its ramps. KL <= log E k as for
+    :func:`gaussian_chi2_kernel`. It is infinite for two equal coordinates at 0 or 1, where p is 0.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (..., d)
+        Embeddings in the unit cube, which broadcast.
+    epsilon : float
+        Half width of the noise, positive.
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+    """
+    left, right = _points(x, y)
+    e = float(_positive("epsilon", epsilon))
+    for name, points in (("x", left), ("y", right)):
+        if points.size and (points.min() < 0.0 or points.max() > 1.0):
+            raise InputError(f"{name}: got {_excerpt(points)}; embeddings lie in the unit cube.")
+    ramp = min(2.0 * e, 1.0)
+
+    def integral(place: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Of 1 / overlap, from the top of the rising ramp; the falling one mirrors it.
+        up = np.clip(place + e, 0.0, ramp)
+        down = np.clip(1.0 + e - place, 0.0, ramp)
+        flat = np.clip(place + e - ramp, 0.0, 1.0 + 2.0 * e - 2.0 * ramp)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(up / ramp) - np.log(down / ramp) + flat / ramp)
+
+    low, high = np.maximum(left, right) - e, np.minimum(left, right) + e
+    with np.errstate(invalid="ignore"):
+        width = np.where(high > low, integral(high) - integral(low), 0.0)
+    # An infinite coordinate times one that excludes the pair is 0.
+    together = (high > low).all(axis=-1)
+    return _plain(np.where(together, (width / (2.0 * e)).prod(axis=-1), 0.0))
+
+
+def dead_coordinate(noise: ArrayLike, kind: Kind = "gaussian") -> Numbers:
+    """Divergence after noise of a coordinate that is constant: the yardstick of a small value.
+
+    Normal target, coordinate at 0: [log(1 + 1/s^2) - 1/(1 + s^2)] / 2. Uniform target: coordinate
+    at 1/2.
+
+    Parameters
+    ----------
+    noise : float or array_like
+        Standard deviation (uniform: half width) of the noise, positive.
+    kind : {"gaussian", "uniform"}
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+
+    Examples
+    --------
+    >>> round(dead_coordinate(1.0), 4), round(dead_coordinate(10.0), 6)
+    (0.0966, 2.5e-05)
+    """
+    s = _positive("noise", noise)
+    if _kind(kind) == "gaussian":
+        # The difference of two nearly equal terms for large noise: a series there.
+        inverse = 1.0 / np.square(s)
+        series = 0.25 * inverse**2 * (1.0 - 4.0 / 3.0 * inverse)
+        exact = 0.5 * (np.log1p(inverse) - inverse / (1.0 + inverse))
+        return _plain(np.where(inverse < 1e-4, series, exact))
+    ramp = np.minimum(2.0 * s, 1.0)
+    slope = np.where(ramp > 0.5, ramp * np.log(ramp) - ramp - 0.5 * np.log(0.5) + 0.5, 0.0)
+    flat = 2.0 * s - 2.0 * np.maximum(ramp - 0.5, 0.0)
+    return _plain(-(2.0 * slope + flat * np.log(ramp)) / (2.0 * s))
+
+
+def two_valued_coordinate(noise: ArrayLike, kind: Kind = "gaussian") -> Numbers:
+    """Divergence after noise of a coordinate that takes two values: -1 and 1 (uniform: 0 and 1).
+
+    Both are equally likely; mean and variance of -1 and 1 are those of the normal target, so only
+    the noise decides whether anything sees them. Parameters and result as for
+    :func:`dead_coordinate`.
+
+    Examples
+    --------
+    >>> round(two_valued_coordinate(0.3), 2), round(two_valued_coordinate(1.0), 4)
+    (0.56, 0.0097)
+    """
+    s = _positive("noise", noise)
+    if _kind(kind) == "gaussian":
+        # KL = log(v / s^2) / 2 - log 2 + E log(1 + exp(-2 (1 + s Z) / s^2)), Z ~ N(0, 1); the
+        # trapezoid rule is exact to rounding.
+        z = np.linspace(-12.0, 12.0, 2401)
+        weights = np.exp(-0.5 * np.square(z)) / np.sqrt(2.0 * np.pi) * (z[1] - z[0])
+        wide = s[..., None]
+        mean = (np.logaddexp(0.0, -2.0 * (1.0 + wide * z) / np.square(wide)) * weights).sum(axis=-1)
+        value = 0.5 * np.log1p(1.0 / np.square(s)) - np.log(2.0) + mean
+        return _plain(np.maximum(value, 0.0))
+    with np.errstate(over="ignore"):
+        return _plain(np.where(s <= 0.5, 1.0 - np.log(4.0 * s), 0.5 * (1.0 - np.log(2.0)) / s))
+
+
+def collapse(d: ArrayLike, noise: ArrayLike, kind: Kind = "gaussian") -> Numbers:
+    """Divergence after noise if all rows are one point: d times :func:`dead_coordinate`.
+
+    Parameters
+    ----------
+    d : int or array_like
+        Dimension, at least 1.
+    noise, kind
+        As for :func:`dead_coordinate`.
+
+    Returns
+    -------
+    float or ndarray
+        Nats.
+    """
+    return _plain(_dimension(d) * dead_coordinate(noise, kind))
+
+
 def sigma_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
     """Noise level sigma at which :func:`gaussian_capacity` is `capacity`.
 
@@ -351,6 +513,12 @@ def epsilon_for_capacity(capacity: ArrayLike, d: ArrayLike) -> Numbers:
     d, capacity = _dimension(d), _positive("capacity", capacity)
     t = capacity / d
     return _plain(0.5 * np.exp(-t) / -np.expm1(-t))
+
+
+def _kind(kind: str) -> str:
+    if kind not in ("gaussian", "uniform"):
+        raise InputError(f"kind: got {kind!r}; choose 'gaussian' or 'uniform'.")
+    return kind
 
 
 def _plain(value: Any) -> Numbers:

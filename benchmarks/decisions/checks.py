@@ -73,6 +73,26 @@ def sampler(rows: Matrix, n: int = ROWS) -> Draw:
     return lambda rng: rows[rng.choice(len(rows), n, replace=False)]
 
 
+def digits(few: int | None = None, n: int = 800, d: int = 6) -> Draw:
+    """Encode scikit-learn's digits by whitened principal components, learnt from all or `few`.
+
+    A sample is of images at random, with pixels that are off by a random half.
+    """
+    from sklearn.datasets import load_digits
+
+    pixels = np.asarray(load_digits().data, dtype=np.float64)
+    learnt = pixels if few is None else pixels[np.random.default_rng(0).permutation(few)]
+    centre = learnt.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov((learnt - centre).T))
+    axes = vectors[:, -d:] / np.sqrt(values[-d:] + 0.25)
+
+    def draw(rng: np.random.Generator) -> Matrix:
+        chosen = pixels[rng.integers(len(pixels), size=n)]
+        return (chosen + 0.5 * rng.standard_normal(chosen.shape) - centre) @ axes
+
+    return draw
+
+
 def failures(
     good: Draw, later: Draw, baselines: int, reruns: int, seed: int, lucky: bool = False
 ) -> dict[str, Any]:

@@ -28,8 +28,6 @@ import dmtest
 from benchmarks.tables import RUNS, write
 from dmtest.battery.one_sample import run_battery
 from dmtest.battery.plan import Plan
-from dmtest.catalogue.registry import TESTS
-from dmtest.catalogue.spec import SliceTest
 from dmtest.data.sample import as_sample
 from dmtest.effects.decomposition import decompose, density_estimates
 from dmtest.effects.detectability import detectability_effect, detectability_of
@@ -37,7 +35,7 @@ from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.shape import dispersion
 from dmtest.effects.wasserstein import describe_slices, sliced_estimates
 from dmtest.engines.directions import random_directions
-from dmtest.reports.sections import DRAWS, SHAPE_ROWS, TOP
+from dmtest.reports.sections import SHAPE_ROWS
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import EffectRow, effects_of
 from dmtest.results.outcome import Effect
@@ -288,43 +286,31 @@ def mean_pvalue(test: str, n: int, d: int, run: int) -> dict[str, Effect]:
 
 
 def power(name: str, n: int, d: int, run: int) -> dict[str, Effect]:
-    """Estimate the rows for 50% power as a report does."""
+    """Bound the rows for 50% power of one test, as a report does for the battery."""
     sample = as_sample(LAWS[name].draw(stream(run, f"coverage/{name}/{n}/{d}"), n, d))
-    found = detectability_of(
-        sample,
-        as_target("normal"),
-        TEST,
-        alpha=0.05,
-        top=TOP,
-        draws=DRAWS,
-        replicates=199,
-        seed=run,
-    )
+    plan = Plan(target="normal", seed=run, replicates=199)
+    found = detectability_of(sample, as_target("normal"), plan, tests=[TEST], alpha=0.05)
+    assert found is not None
     effect = detectability_effect(found)
     return {effect.name: effect}
 
 
 @cache
 def power_truth(name: str, d: int) -> float:
-    """Rows for 50% power: 1,000 subsamples of a sample so large that they share no rows."""
+    """Rows for 50% power, from up to 1,000 blocks of each size."""
     x = LAWS[name].draw(stream(0, f"coverage/power/{name}/{d}"), 400_000, d)
+    plan = Plan(target="normal", seed=0, replicates=4999)
+    sizes = [20 << j for j in range(9)]
     found = detectability_of(
-        as_sample(x),
-        as_target("normal"),
-        TEST,
-        alpha=0.05,
-        top=TOP,
-        draws=1000,
-        replicates=4999,
-        seed=0,
+        as_sample(x), as_target("normal"), plan, tests=[TEST], alpha=0.05, sizes=sizes, most=1000
     )
+    assert found is not None
     half = found.thresholds[0].n
     assert half is not None
     return half
 
 
-TEST = TESTS["anderson-darling"]
-assert isinstance(TEST, SliceTest)
+TEST = "anderson-darling"
 SCORED = ("dagostino-pearson", "shapiro-wilk", "henze-zirkler")
 BOOTSTRAPPED = ("normal", "normal, mean .3", "normal, correlation .5", "t(5)", "two clusters")
 FOUND = ("normal, correlation .5", "Laplace", "exponential", "t(5)")

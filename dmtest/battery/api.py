@@ -196,7 +196,7 @@ def run_tests(
             return Records(run_comparison(sample, target, pool_tests(names), plan).outcomes)
         if isinstance(target, Sampled):
             return Records(outcomes_of_draws(sample, target, draw_tests(names), plan))
-        canonical = canonical_with_warnings(target, sample)
+        canonical = canonical_with_warnings(target, sample, collapsed=True)
         specs = chosen_tests(names, name, canonical, plan)
         return Records(run_battery(canonical, specs, plan).outcomes)
 

@@ -81,7 +81,7 @@ def chosen_tests(
     specs = one_sample_tests(tests, target)
     if tests is not None or canonical.unit is not None:
         return specs
-    n, d = canonical.rows.shape
+    n, d = canonical.varying().rows.shape
     few, default = n <= SIMULATED_ROWS, replace(plan, params={})
 
     def ships(spec: RowTest) -> bool:
@@ -112,7 +112,15 @@ def run_battery(
     Returns
     -------
     Battery
+
+    Notes
+    -----
+    Columns that are constant or equal another one are left out; of equal rows every test has
+    p-value 0 (``Canonical.collapsed``). Given `directions` are of all columns.
     """
+    if canonical.collapsed and specs:
+        return _collapsed(canonical, specs, plan)
+    whole, canonical = canonical, canonical if plan.directions is not None else canonical.varying()
     slice_tests = [spec for spec in specs if isinstance(spec, SliceTest)]
     pvalues: dict[str, PValues] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -136,10 +144,36 @@ def run_battery(
         pvalue=joint.pvalue,
         error=joint.error,
         method=method,
-        directions=directions,
+        directions=_in_all_columns(directions, whole, canonical),
         extras=extra_values,
         null=null,
         floor=joint.floor,
+    )
+
+
+def _in_all_columns(directions: Vector | None, whole: Canonical, left: Canonical) -> Vector | None:
+    """Return directions of the columns that are left with weight 0 in the others."""
+    if directions is None or left is whole:
+        return directions
+    wide = np.zeros((len(directions), whole.rows.shape[1]))
+    wide[:, whole.live] = directions
+    return wide
+
+
+def _collapsed(canonical: Canonical, specs: Sequence[OneSampleTest], plan: Plan) -> Battery:
+    """Return the outcomes of equal rows: no statistic, and p-value 0."""
+    method = "exact: all rows are equal, which the target gives with probability 0"
+    result = PValues(0.0, method)
+    facts: dict[str, dict[str, Any]] = {spec.name: {"statistic": np.nan} for spec in specs}
+    outcomes = [_outcome(spec, result, facts, canonical, plan) for spec in specs]
+    return Battery(
+        outcomes=outcomes,
+        pvalue=0.0,
+        error=None,
+        method=method,
+        directions=None,
+        extras={},
+        null=None,
     )
 
 

@@ -44,6 +44,29 @@ def holm(pvalues: ArrayLike) -> Vector:
     return adjusted
 
 
+def consistent_with(adjusted: ArrayLike, pvalue: float, leader: int) -> Vector:
+    """Adjusted p-values, none of which is below the global one, and one of which equals it.
+
+    The joint law of all tests is sharper than Holm's inequality: where it alone rejects, Holm
+    adjusts every p-value to more than alpha, and where Holm rejects, a weighted combination may
+    not. The test with the strongest evidence therefore has the global p-value (the single-step
+    adjustment of Westfall & Young 1993), and the others have at least that. Under the target some
+    adjusted p-value is at most alpha exactly where the global one is.
+
+    Parameters
+    ----------
+    adjusted : array_like, shape (m,)
+        Holm's adjusted p-values.
+    pvalue : float
+        The global p-value.
+    leader : int
+        The test with the strongest evidence.
+    """
+    p = np.maximum(_as_pvalues(adjusted), pvalue)
+    p[leader] = pvalue
+    return p
+
+
 def mean_merge(pvalues: ArrayLike) -> float:
     """``min(1, 2 mean p)``: valid under any dependence (Rueschendorf 1982; Vovk & Wang 2020)."""
     return float(min(1.0, 2.0 * _as_pvalues(pvalues).mean()))

@@ -132,6 +132,7 @@ def effective_columns(d: int) -> float:
     return SLICES / (1.0 + pairs / width)
 
 
+@lru_cache(maxsize=512)  # blocks of rows ask for the same law many times
 def _law(
     name: str, kind: str, n: int, d: float, place: float | None = None, unit: float = 1.0
 ) -> Law:

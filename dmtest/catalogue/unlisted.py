@@ -44,6 +44,16 @@ SUPPORT = Spec(
     sees="values outside the target's support",
     reference="",
 )
+# So do columns that are constant or equal: a law with a density gives none.
+DEGENERATE = Spec(
+    name="degenerate-columns",
+    family="sums",
+    space="normal",
+    needs="values",
+    cost="n d",
+    sees="columns that are constant or equal another one",
+    reference="",
+)
 
 
 def _rank_test(name: str, sees: str, reference: str) -> Spec:
@@ -71,4 +81,5 @@ RANK_TESTS = (
     _rank_test("rank-chi-squared", "any departure of the histogram of ranks", "Pearson 1900"),
 )
 
-ROWS: tuple[Spec, ...] = (SQUARED_WASSERSTEIN, AXES, WORST_DIRECTION, SUPPORT, *RANK_TESTS)
+ROWS: tuple[Spec, ...] = (SQUARED_WASSERSTEIN, AXES, WORST_DIRECTION, SUPPORT, DEGENERATE)
+ROWS += RANK_TESTS

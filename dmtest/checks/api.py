@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,24 @@ from dmtest.battery.api import Nonfinite
 from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
 from dmtest.checks.baseline import VALUES, Baseline
+from dmtest.checks.columns import columns_row, lost_columns
 from dmtest.checks.departures import Departure, departures_of
 from dmtest.checks.limits import limit_rows, valid_limits
-from dmtest.checks.rows import baseline_rows
+from dmtest.checks.rows import (
+    Evidence,
+    change_rows,
+    comparison_row,
+    direction_row,
+    effect_rows,
+    gather,
+    left_out,
+    rotation_row,
+    rounded,
+    shares,
+    target_row,
+    verdict_row,
+    worse,
+)
 from dmtest.data.sample import Sample, as_sample, one_row_each
 from dmtest.errors import InputError
 from dmtest.reports.api import report
@@ -29,11 +44,13 @@ from dmtest.results.figures import NO_FIGURES
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
+from dmtest.runtime.progress import reporter
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.targets.stored import describe_target, resolve_target
 from dmtest.targets.targets import Target, TargetLike, as_target
 
 PathLike = str | os.PathLike[str]
+FailOn = Literal["worse", "mismatch"]
 
 
 def write_baseline(
@@ -112,8 +129,12 @@ def check(
     max_kl: float | None = None,
     max_smoothed_kl: float | None = None,
     max_wasserstein: float | None = None,
+    max_margin: float | None = None,
+    max_mean: float | None = None,
+    max_correlation: float | None = None,
     min_rank: float | None = None,
     min_detectable_n: int | None = None,
+    fail_on: FailOn = "worse",
     compare: bool = False,
     rotation: bool = False,
     rng: RngLike = 0,
@@ -125,10 +146,12 @@ def check(
 ) -> CheckResult:
     """Check that a fresh sample of an encoder is as good as its baseline, or within limits.
 
-    The check fails if a departure from the target is larger than in the baseline by more than
-    the errors of both explain, if the verdict is worse and the samples differ, or if a limit is
-    exceeded. A fresh sample of the same encoder fails with a probability of at most `alpha`
-    (limits aside).
+    The check fails where the sample departs further from the target than the baseline by more than
+    chance: in the mean, variance or shape of a column, in the correlation of a pair, along a
+    direction, in rows that repeat, or in a departure of the whole. It fails if the verdict is worse
+    and the samples differ, if a column is constant or a copy of another, and beyond a limit. A
+    fresh sample of the same encoder fails with a probability of at most `alpha` (limits and
+    ``fail_on="mismatch"`` aside).
 
     Parameters
     ----------
@@ -148,6 +171,13 @@ def check(
         Largest allowed divergence after noise, in nats (``"smoothed-kl"``).
     max_wasserstein : float, optional
         Largest allowed ``"sliced-wasserstein-2"``, in standard deviations.
+    max_margin : float, optional
+        Largest allowed divergence of a column or direction after noise, in nats
+        (``"kl-worst-margin"``).
+    max_mean : float, optional
+        Largest allowed size of the mean of a column, in standard deviations of the target.
+    max_correlation : float, optional
+        Largest allowed size of the correlation of two columns.
     min_rank : float, optional
         Smallest allowed ``"effective-rank"``, the exponential of the entropy of the eigenvalues. A
         baseline of an older dmtest has the participation ratio under that name: it is read as
@@ -155,6 +185,10 @@ def check(
     min_detectable_n : int, optional
         Number of rows, at most half of the data's, at which the test with the smallest p-value
         may have at most 50% power.
+    fail_on : {"worse", "mismatch"}
+        ``"mismatch"`` fails also if the verdict is a mismatch, whatever the baseline's: for teams
+        that require the target itself. A perfect encoder then fails at the level of the report,
+        too. It needs no baseline.
     compare : bool
         Whether to fail also if the two samples have different distributions (:func:`compare`),
         for better or worse. For an encoder that was not retrained.
@@ -185,14 +219,20 @@ def check(
     True
     >>> worse = dmtest.check(1.2 * rng.standard_normal((1000, 4)), good)
     >>> [row.name for row in worse.failures]
-    ['verdict', 'kl-scale', 'sliced-wasserstein-2', 'smoothed-kl']
+    ['verdict', 'variance']
+    >>> worse.failures[1].where
+    'x0'
     """
     given: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
-    given |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
+    given |= {"max_wasserstein": max_wasserstein, "max_margin": max_margin}
+    given |= {"max_mean": max_mean, "max_correlation": max_correlation, "min_rank": min_rank}
     limits = valid_limits(given | {"min_detectable_n": min_detectable_n})
-    if baseline is None and not limits:
+    if fail_on not in ("worse", "mismatch"):
+        raise InputError(f"fail_on: must be 'worse' or 'mismatch'; got {fail_on!r}.")
+    if baseline is None and not limits and fail_on == "worse":
         raise InputError(
-            "baseline: pass one (from dmtest.write_baseline), or a limit such as max_kl=0.1."
+            "baseline: pass one (from dmtest.write_baseline), a limit such as max_kl=0.1, or "
+            "fail_on='mismatch'."
         )
     if (compare or rotation) and baseline is None:
         name = "compare" if compare else "rotation"
@@ -211,32 +251,60 @@ def check(
     else:
         target = resolve_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
+    old = None if then is None else then.sample
+    x = sample.x if old is None else rounded(sample.x, old.dtype)
+    lost = lost_columns(x, old, sample.names)
     now = report(sample, target, progress=progress, **options)
+    rows: list[CheckRow] = [columns_row(lost)] if lost or then is not None else []
+    if fail_on == "mismatch":
+        rows.append(target_row(now))
     with single_threaded_blas():
-        rows: list[CheckRow] = []
         if then is not None:
-            known = {one.name: one for one in then.scores}.get(SMOOTHED_KL.name)
-            rows = baseline_rows(
-                sample,
-                now,
-                _departures(sample, target, then.report.seed, then.options, known),
-                then,
-                alpha=level,
-                compare=compare,
-                rotation=rotation,
-                seed=seed,
-                progress=progress,
-            )
+            share = shares(rotation)
+            thin = replace(sample, x=_some_rows(sample.x, seed, "check/rows"))
+            with reporter(progress) as step:
+                evidence = gather(
+                    thin, target, then.sample, alpha=level, share=share, seed=seed, progress=step
+                )
+            rows.append(verdict_row(now, then.report, evidence.apart, level))
+            rows += _changes(evidence, share, level)
+            if lost:
+                rows += left_out(then.scores, "columns were lost")
+            else:
+                known = {one.name: one for one in then.scores}.get(SMOOTHED_KL.name)
+                departures = _departures(sample, target, then.report.seed, then.options, known)
+                rows += effect_rows(departures, then.scores, level, share["effects"])
+            if rotation:
+                rows.append(
+                    rotation_row(
+                        sample,
+                        then.sample,
+                        share=share["rotation"],
+                        alpha=level,
+                        seed=seed,
+                        progress=progress,
+                    )
+                )
+            elif compare:
+                rows.append(comparison_row(evidence.family, share["family"], level))
         before = None if then is None else then.report
-        rows += limit_rows(limits, sample, target, now, before, seed=seed)
+        rows += limit_rows(limits, sample, target, now, before, seed=seed, lost=bool(lost))
     return CheckResult(
         passed=all(row.passed is not False for row in rows),
         alpha=level,
         rows=tuple(rows),
         report=now,
         baseline=None if then is None else _facts(then),
-        warnings=() if then is None else tuple(_findings(sample, now, then)),
+        warnings=tuple(_findings(sample, now, then, rows)),
     )
+
+
+def _changes(evidence: Evidence, share: Mapping[str, float], level: float) -> list[CheckRow]:
+    """Return the rows of what moved: columns, pairs, rows, and the worst direction."""
+    rows = change_rows(evidence.family, share["family"], level)
+    if evidence.direction is not None:
+        rows.append(direction_row(evidence.direction, share["direction"], level))
+    return rows
 
 
 def _departures(
@@ -280,8 +348,18 @@ def _require_same_columns(sample: Sample, then: Baseline) -> None:
         )
 
 
-def _findings(sample: Sample, now: Report, then: Baseline) -> list[Finding]:
+def _findings(
+    sample: Sample,
+    now: Report,
+    then: Baseline | None,
+    rows: Sequence[CheckRow],
+) -> list[Finding]:
+    if then is None:
+        return []
     findings = []
+    verdict = [row for row in rows if row.name == "verdict" and row.passed]
+    if verdict and worse(now, then.report):
+        findings.append(Finding("worse-verdict", verdict[0].message))
     version = then.report.provenance.version
     if version != __version__:
         text = f"The baseline was written by dmtest {version}; this is {__version__}"
@@ -310,14 +388,20 @@ def _facts(then: Baseline) -> dict[str, Any]:
 
 def _stored_rows(x: NDArray[Any], seed: int) -> NDArray[np.floating[Any]]:
     """Round rows to float32 and thin them to at most `VALUES` numbers, but at least 2 rows."""
-    most = max(2, VALUES // x.shape[1])
-    if len(x) > most:
-        x = x[np.sort(stream(seed, "baseline/rows").permutation(len(x))[:most])]
+    x = _some_rows(x, seed, "baseline/rows")
     with np.errstate(over="ignore"):
-        rounded = np.asarray(x, dtype=np.float32)
-    rows = rounded if np.isfinite(rounded).all() else np.asarray(x, dtype=np.float64)
+        short = np.asarray(x, dtype=np.float32)
+    rows = short if np.isfinite(short).all() else np.asarray(x, dtype=np.float64)
     rows.flags.writeable = False
     return rows
+
+
+def _some_rows(x: NDArray[Any], seed: int, name: str) -> NDArray[Any]:
+    """Draw rows of at most `VALUES` numbers, but at least 2 rows."""
+    most = max(2, VALUES // x.shape[1])
+    if len(x) <= most:
+        return x
+    return x[np.sort(stream(seed, name).permutation(len(x))[:most])]
 
 
 def _digest(x: NDArray[Any]) -> str:

@@ -6,6 +6,7 @@ samples of different sizes can be compared.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -34,18 +35,26 @@ class Departure(Estimate):
     Attributes
     ----------
     name, label, unit : str
+    squared : bool
+        Whether `value` is of the square; checks compare squares, and show the root.
     """
 
     name: str
     label: str
     unit: str
+    squared: bool = False
+
+    def shown(self) -> float:
+        """Return the value on the scale of reports, at least 0."""
+        value = max(0.0, self.value or 0.0)
+        return math.sqrt(value) if self.squared else value
 
     @classmethod
     def of(cls, row: EffectRow, estimate: Estimate) -> Departure:
         """Return the estimate of an effect as a departure."""
         numbers = {f.name: getattr(estimate, f.name) for f in fields(Estimate)}
         unit = row.departure_unit or row.unit
-        return cls(name=row.name, label=row.departure, unit=unit, **numbers)
+        return cls(name=row.name, label=row.departure, unit=unit, squared=row.squared, **numbers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects, the names first."""
@@ -119,7 +128,7 @@ def departures_of(
     Returns
     -------
     list of Departure
-        Divergences in nats, the sliced distance in squared standard deviations.
+        Divergences in nats, the square of the sliced distance.
     """
     estimates = {} if canonical.fitted else _fitted_normal(canonical)
     estimates |= density_section(canonical, plan.seed)

@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dmtest import arguments
+from dmtest.battery.plan import Plan
+from dmtest.checks.changes import columns_of
 from dmtest.data.sample import Sample
 from dmtest.effects.detectability import detectability_of
 from dmtest.errors import InputError
 from dmtest.render.wording import number
-from dmtest.reports.sections import most_telling
 from dmtest.results import effect_table as table
 from dmtest.results.check import CheckRow
 from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect
 from dmtest.results.report import Report
 from dmtest.targets.targets import Target
+from dmtest.targets.transforms import mean_and_covariance
 
-DRAWS = 200  # subsamples for the power at a number of rows
+MOST_BLOCKS = 200  # blocks for the power at a number of rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,15 @@ EFFECTS = {
     "max_kl": Limit(table.KL_FITTED, "KL of the fitted normal", True),
     "max_smoothed_kl": Limit(table.SMOOTHED_KL, "KL after noise", True),
     "max_wasserstein": Limit(table.SLICED_WASSERSTEIN, table.SLICED_WASSERSTEIN.label, True),
+    "max_margin": Limit(table.WORST_MARGIN, "KL of the worst margin after noise", True),
     "min_rank": Limit(table.EFFECTIVE_RANK, "Effective rank", False),
 }
-LIMITS = (*EFFECTS, "min_detectable_n")
+# Limits on moments of the rows on normal scale: label and unit.
+MOMENTS = {
+    "max_mean": ("Largest mean of a column", "sd"),
+    "max_correlation": ("Largest correlation of two columns", "correlation"),
+}
+LIMITS = (*EFFECTS, *MOMENTS, "min_detectable_n")
 
 
 def valid_limits(given: Mapping[str, Any]) -> dict[str, float]:
@@ -61,6 +71,7 @@ def limit_rows(
     then: Report | None,
     *,
     seed: int,
+    lost: bool = False,
 ) -> list[CheckRow]:
     """Compare estimates with every limit, in the order of `LIMITS`.
 
@@ -76,7 +87,9 @@ def limit_rows(
     then : Report or None
         Report of the baseline, whose estimates are shown beside.
     seed : int
-        Seed of the subsamples.
+        Seed of the blocks.
+    lost : bool
+        Whether columns are constant or copies: a limit that this leaves without an estimate fails.
 
     Returns
     -------
@@ -86,8 +99,15 @@ def limit_rows(
     for name in LIMITS:
         if name not in limits:
             continue
+        missing = name in EFFECTS and EFFECTS[name].effect.name not in now.effects
+        if lost and (missing or name == "min_detectable_n"):
+            rows.append(_unverifiable(name, limits[name]))
+            continue
         if name == "min_detectable_n":
             rows.append(_detectable(int(limits[name]), sample, target, now, seed))
+            continue
+        if name in MOMENTS:
+            rows.append(_moment_row(name, limits[name], sample, target))
             continue
         effect_name = EFFECTS[name].effect.name
         effect = now.effects.get(effect_name)
@@ -100,27 +120,74 @@ def limit_rows(
     return rows
 
 
+def _unverifiable(name: str, bound: float) -> CheckRow:
+    """Return the failing row of a limit on a sample that lost columns."""
+    return CheckRow(
+        name=name.replace("_", "-"),
+        kind="limit",
+        label=name,
+        passed=False,
+        message=f"The limit {name} cannot be verified: columns were lost.",
+        limit=bound,
+    )
+
+
+def _moment_row(name: str, bound: float, sample: Sample, target: Target) -> CheckRow:
+    """Compare the largest mean of a column, or correlation of two, with a limit."""
+    label, unit = MOMENTS[name]
+    if target.fitted and name == "max_mean":
+        raise InputError(f"{name}: target {target.name!r} has no mean of its own; leave it out.")
+    if name == "max_correlation" and sample.d == 1:
+        raise InputError(f"{name}: the data have one column and so no correlation; leave it out.")
+    if target.fitted:
+        mean, covariance = mean_and_covariance(sample.x)
+    else:
+        canonical = target.canonical(sample)
+        mean, covariance = canonical.mean, canonical.covariance
+    places = columns_of(sample.d, sample.names)
+    if name == "max_mean":
+        j = int(np.abs(mean).argmax())
+        value, where = float(mean[j]), places[j]
+    else:
+        sd = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
+        first, second = np.triu_indices(sample.d, 1)
+        r = (covariance / np.outer(sd, sd))[first, second]
+        k = int(np.abs(r).argmax())
+        value, where = float(r[k]), f"{places[first[k]]} and {places[second[k]]}"
+    size = abs(value)
+    side = "above" if size > bound else "below" if size < bound else "at"
+    return CheckRow(
+        name=name.replace("_", "-"),
+        kind="limit",
+        label=label,
+        passed=size <= bound,
+        message=f"{label} is {number(value)} ({where}), {side} the limit {number(bound)} in size.",
+        value=size,
+        limit=bound,
+        unit=unit,
+        where=where,
+    )
+
+
 def _available(now: Report) -> list[str]:
     return [name for name, limit in EFFECTS.items() if limit.effect.name in now.effects]
 
 
 def _detectable(rows: int, sample: Sample, target: Target, now: Report, seed: int) -> CheckRow:
-    """Estimate the power at this many rows of the test with the smallest p-value."""
+    """Estimate the power of the battery at this many rows, on disjoint blocks."""
     if rows > sample.n // 2:
         raise InputError(
             f"min_detectable_n: {rows} rows need a sample of at least {2 * rows}; this one has "
             f"{sample.n}."
         )
-    spec = None if target.name == "sphere" else most_telling(now.outcomes, target)
-    if spec is None:
+    plan = Plan(target=target.name, seed=seed)
+    power = detectability_of(sample, target, plan, alpha=now.alpha, sizes=[rows], most=MOST_BLOCKS)
+    if power is None:
         raise InputError(
-            f"min_detectable_n: no test of target {target.name!r} in this report can be run on "
-            f"subsamples; leave the limit out."
+            f"min_detectable_n: no test of target {target.name!r} can be run on blocks of rows; "
+            f"leave the limit out."
         )
-    power = detectability_of(
-        sample, target, spec, alpha=now.alpha, sizes=(rows,), draws=DRAWS, replicates=999, seed=seed
-    )
-    return _detectable_row(rows, power.rates[0], spec.name, power.draws)
+    return _detectable_row(rows, power.rates[0], power.test, power.blocks[0])
 
 
 def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckRow:
@@ -153,8 +220,8 @@ def _row(name: str, bound: float, effect: Effect, then: Report | None) -> CheckR
     )
 
 
-def _detectable_row(rows: int, power: float, test: str, draws: int) -> CheckRow:
-    """Fail if a test has more than 50% power on subsamples of this many rows."""
+def _detectable_row(rows: int, power: float, test: str, blocks: int) -> CheckRow:
+    """Fail if the battery has more than 50% power on disjoint blocks of this many rows."""
     passed = power <= 0.5
     side = "at most" if passed else "more than"
     return CheckRow(
@@ -163,8 +230,8 @@ def _detectable_row(rows: int, power: float, test: str, draws: int) -> CheckRow:
         label=f"Power of {test} at {rows:,} rows",
         passed=passed,
         message=(
-            f"At {rows:,} rows, {test} has {side} 50% power: it rejects {power:.0%} of {draws} "
-            f"subsamples."
+            f"At {rows:,} rows, {test} has {side} 50% power: it rejects {power:.0%} of {blocks} "
+            f"disjoint blocks."
         ),
         value=power,
         limit=0.5,

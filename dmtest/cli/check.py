@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Options for writing a baseline, and for a check. Each refuses the options of the other.
 WRITTEN = ("alpha", "tolerance", "tests")
-CHECKED = ("alpha", *LIMITS, "compare", "rotation")
+CHECKED = ("alpha", *LIMITS, "compare", "rotation", "fail_on")
 
 
 def write(

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 # Names of arguments in the API, and of the options for them; limits of a check are added below.
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
-OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
+OPTIONS |= {name: name for name in ("tolerance", "noise", "sigma", "epsilon", "augmented")}
 OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
 OPTIONS |= {name: name for name in ("labels", "by", "rows")}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
 OPTIONS |= {"delimiter": "delimiter", "groups": "groups"}
+OPTIONS |= {"tolerance_rows": "tolerance-rows"}
 
 
 def prepare() -> None:

@@ -73,6 +73,8 @@ def report(
     normalise: options.Normalise = False,
     alpha: options.Alpha = 0.05,
     tolerance: options.Tolerance = None,
+    noise: options.Noise = None,
+    tolerance_rows: options.ToleranceRows = None,
     seed: options.Seed = 0,
     tests: options.Tests = None,
     html: options.Pages = None,
@@ -112,9 +114,11 @@ def report(
     for file in files:
         _check_outputs(file, None if many else html, json, rows=rows)
     law = _target(target, low, high, draws, normalise)
+    nats, block = options.tolerances(tolerance, tolerance_rows)
     given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
-    given |= {"normalise": normalise, "alpha": alpha, "tolerance": tolerance, "seed": seed}
+    given |= {"normalise": normalise, "alpha": alpha, "tolerance": nats, "seed": seed}
     given |= {"tests": tests, "key": key, "columns": columns, "delimiter": delimiter}
+    given |= {"noise": noise, "tolerance_rows": block}
     given |= {"labels": labels, "by": by, "rows": rows}
     given |= {"groups": groups, "slices": slices, "replicates": replicates, "nonfinite": nonfinite}
 
@@ -127,7 +131,9 @@ def report(
                 law,
                 tests=tests,
                 alpha=alpha,
-                tolerance=tolerance,
+                tolerance=nats,
+                noise=noise,
+                tolerance_rows=block,
                 slices=slices,
                 replicates=replicates,
                 rng=seed,
@@ -173,8 +179,12 @@ def check(
     max_kl: options.MaxKL = None,
     max_smoothed_kl: options.MaxSmoothedKL = None,
     max_wasserstein: options.MaxWasserstein = None,
+    max_margin: options.MaxMargin = None,
+    max_mean: options.MaxMean = None,
+    max_correlation: options.MaxCorrelation = None,
     min_rank: options.MinRank = None,
     min_detectable_n: options.MinDetectable = None,
+    fail_on: options.FailOn = options.OnVerdict.worse,
     compare: options.Compare = False,
     rotation: options.CompareRotated = False,
     seed: options.Seed = 0,
@@ -191,10 +201,11 @@ def check(
 ) -> int:
     """Check that an encoder is no worse than its baseline.
 
-    FILE is a fresh sample of embeddings. The check fails if a departure from the target exceeds
-    the baseline's by more than the sampling errors of both, if the verdict is worse and the
-    samples differ, or if a limit is exceeded. A fresh sample of the same encoder fails with a
-    probability of at most alpha.
+    FILE is a fresh sample of embeddings. The check fails if a column, a pair of columns, a
+    direction or the whole is further from the target than in the baseline by more than chance, if
+    the verdict is worse and the samples differ, if a column is constant or a copy of another, or if
+    a limit is exceeded. A fresh sample of the same encoder fails with a probability of at most
+    alpha.
     """
     from dmtest.cli.check import CHECKED, WRITTEN, deliver, run, write
 
@@ -211,9 +222,15 @@ def check(
     data |= {"progress": False if quiet else None, "groups": groups}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
+    limits |= {"max_margin": max_margin, "max_mean": max_mean, "max_correlation": max_correlation}
     limits |= {"min_detectable_n": min_detectable_n}
-    requested: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
+    requested: dict[str, Any] = {
+        "alpha": alpha,
+        "tolerance": options.nats(tolerance),
+        "tests": tests,
+    }
     requested |= limits | {"compare": compare, "rotation": rotation}
+    requested["fail_on"] = None if fail_on is options.OnVerdict.worse else fail_on.value
     apply = CHECKED if write_baseline is None else WRITTEN
     requested = {
         name: value

@@ -21,6 +21,39 @@ class TargetName(StrEnum):
             vars()[target.name] = target.name
 
 
+def tolerances(text: str | None, rows: int | None = None) -> tuple[float | None, int | None]:
+    """Return a tolerance in nats and one in rows, from "0.02", "0.02 nats" or "1000 rows".
+
+    Parameters
+    ----------
+    text : str or None
+        Value of ``--tolerance``.
+    rows : int or None
+        Value of ``--tolerance-rows``.
+    """
+    if text is None:
+        return None, rows
+    number, _, unit = text.strip().partition(" ")
+    try:
+        if unit.strip() in ("", "nats", "nat"):
+            return float(number), rows
+        if unit.strip() in ("rows", "row") and rows is None:
+            return None, int(number.replace(",", ""))
+    except ValueError:
+        pass
+    raise InputError(
+        f"tolerance: got {text!r}; give nats, such as 0.02, or rows, such as '1000 rows'."
+    )
+
+
+def nats(text: str | None) -> float | None:
+    """Return a tolerance that has to be in nats."""
+    number, rows = tolerances(text)
+    if rows is not None:
+        raise InputError(f"tolerance: got {text!r}; a baseline takes nats, such as 0.02.")
+    return number
+
+
 NORMAL, UNIFORM = TargetName("normal"), TargetName("uniform")
 RANKS, SPHERE = TargetName("ranks"), TargetName("sphere")
 
@@ -47,6 +80,13 @@ class OnNonfinite(StrEnum):
 
     error = "error"
     drop = "drop"
+
+
+class OnVerdict(StrEnum):
+    """What fails a check beside its limits."""
+
+    worse = "worse"
+    mismatch = "mismatch"
 
 
 def _option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
@@ -176,11 +216,29 @@ Alpha = Annotated[
     float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
 ]
 Tolerance = Annotated[
-    float | None,
+    str | None,
     _option(
         "NATS",
-        "Largest divergence after noise that is acceptable. The verdict is 'equivalent' if a "
-        "confidence bound certifies that the divergence is smaller.",
+        "Largest divergence that is acceptable, such as 0.02, or '1000 rows' (--tolerance-rows). "
+        "The verdict is 'equivalent' if upper bounds of the divergence of the fitted normal, of "
+        "every column and direction after noise of sd 0.3, and of all columns after --noise are "
+        "below it.",
+    ),
+]
+Noise = Annotated[
+    float | None,
+    _option(
+        "SD",
+        "Standard deviation of the noise of --tolerance. By default the largest with which half "
+        "of a dead column would cost the tolerance.",
+    ),
+]
+ToleranceRows = Annotated[
+    int | None,
+    _option(
+        "INTEGER",
+        "Rows on which nobody should notice a departure. The verdict is 'equivalent' if the tests "
+        "reject few enough disjoint blocks of so many rows. Takes eight times as many rows.",
     ),
 ]
 Sigma = Annotated[
@@ -406,6 +464,25 @@ MaxSmoothedKL = Annotated[
 MaxWasserstein = Annotated[
     float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
 ]
+MaxMargin = Annotated[
+    float | None,
+    _option("NATS", "Fail if the KL divergence of a column or direction after noise is larger."),
+]
+MaxMean = Annotated[
+    float | None, _option("SD", "Fail if the mean of a column is larger in size, on normal scale.")
+]
+MaxCorrelation = Annotated[
+    float | None, _option("NUMBER", "Fail if the correlation of two columns is larger in size.")
+]
+FailOn = Annotated[
+    OnVerdict,
+    _option(
+        None,
+        "What fails beside limits: 'worse' than the baseline, or also a 'mismatch' with the "
+        "target, whatever the baseline.",
+        "--fail-on",
+    ),
+]
 MinRank = Annotated[
     float | None,
     _option("NUMBER", "Fail if the effective rank of the covariance is smaller."),
@@ -475,7 +552,7 @@ REPORT = """\b
 Exit codes:
   0   no evidence against the target at this level
   1   mismatch: the data do not follow the target
-      (with --tolerance, 0: certified to be near the target, 1: not certified)
+      (with a tolerance, 0: equivalent within it, 1: mismatch or inconclusive)
       (of several files: 1 if one of them is a mismatch)
   2   bad usage or input: one line on standard error says what to do
 
@@ -490,7 +567,8 @@ Examples:
   dmtest report u.parquet --target uniform --low -1 --high 1
   dmtest report ranks.csv --target ranks --draws 100
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
-  dmtest report z.npy --tolerance 0.05
+  dmtest report z.npy --tolerance 0.02
+  dmtest report z.npy --tolerance '1000 rows'
   dmtest report views.npz --groups item
   dmtest report export.csv --delimiter ';' --columns 0:4
   cat z.csv | dmtest report - --brief
@@ -501,7 +579,7 @@ Examples:
 CHECK = """\b
 Exit codes:
   0   as good as the baseline and within the limits, or a baseline was written
-  1   worse than the baseline, or beyond a limit
+  1   worse than the baseline, or beyond a limit (with --fail-on mismatch: or a mismatch)
   2   bad usage or input: one line on standard error says what to do
 
 \b
@@ -510,6 +588,7 @@ Examples:
   dmtest check new.npy --baseline z.json
   dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
   dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
+  dmtest check new.npy --baseline z.json --fail-on mismatch
   dmtest check new.npy --baseline z.json --json - | jq .passed
 """
 COMPARE = """\b

@@ -33,6 +33,9 @@ RUN, IN_RUNS, SERIES, LEVEL = 2048, 2**22, 16, 1e-5
 FEWEST_SERIAL = 40
 # Runs over the largest lag; lags summed, in multiples of the sum (Sokal 1997); far lags.
 LAGS, WINDOW, FAR = 4, 5.0, 20
+# Rows that are compared with all others, fewest of them, and how much nearer than the second
+# neighbour the first one is: exp(-CLOSE) is the probability under a law with a density.
+COMPARED, FEWEST_CLOSE, CLOSE = 2048, 3, 18.0
 # Smallest inflation of a variance that is worth a finding.
 INFLATION = 1.1
 
@@ -59,6 +62,15 @@ def dependence_findings(x: NDArray[np.floating[Any]], seed: int) -> tuple[Findin
         )
         return (Finding("grouped-rows", text, round(n / size)),)
     serial = serial_of(x, seed)
+    close = near_duplicates(x, seed)
+    if close is not None:
+        count, rows, pair = close
+        of = f"{count} of {rows:,} rows" if rows == n else f"{count} of {rows:,} rows compared"
+        text = (
+            f"{of} {'has' if count == 1 else 'have'} a near-duplicate (row {pair[0]} and row "
+            f"{pair[1]}, say), far nearer than any other row: such rows are not independent."
+        )
+        return (Finding("near-duplicates", text, count),)
     if serial is None:
         return ()
     text = (
@@ -115,6 +127,56 @@ def bunches_of(x: NDArray[np.floating[Any]], seed: int) -> float | None:
     return _peak(gaps.mean(axis=0))
 
 
+def near_duplicates(
+    x: NDArray[np.floating[Any]], seed: int
+) -> tuple[int, int, tuple[int, int]] | None:
+    """Count rows whose nearest other row is far nearer than the second; None where few are.
+
+    Under any law with a density d log(r_2 / r_1) is a standard exponential, d being the dimension
+    of the rows; it is estimated from the gaps behind. Copies are another finding.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+    seed : int
+
+    Returns
+    -------
+    count, compared : int
+        Rows with a near-duplicate, and rows that were looked at.
+    pair : (int, int)
+        The nearest pair.
+    """
+    n = len(x)
+    if n < 24:
+        return None
+    rng = stream(seed, "dependence/close")
+    rows = _projected(x, rng)
+    count = min(n, COMPARED, max(FEW_QUERIES, DISTANCES // n))
+    wanted = some_rows(rng, n, count)
+    distances, places = _neighbours(rows, wanted, 8)
+    distances, places, wanted = _without_copies(distances, places, wanted)
+    if len(wanted) < count // 2:
+        return None
+    logs = np.log(distances)
+    gaps = np.arange(2, 8) * np.diff(logs[:, 1:], axis=1)
+    if np.mean(gaps <= 1e-9) > TIES:
+        return None
+    dimension = 1.0 / float(np.median(gaps.mean(axis=1)))
+    close = dimension * (logs[:, 1] - logs[:, 0]) > CLOSE
+    if np.count_nonzero(close) < FEWEST_CLOSE:
+        return None
+    best = int(np.flatnonzero(close)[distances[close, 0].argmin()])
+    return int(close.sum()), count, (int(wanted[best]), int(places[best, 0]))
+
+
+def _without_copies(
+    distances: Floats, places: NDArray[np.intp], wanted: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp]]:
+    kept = distances[:, 0] > 0.0
+    return distances[kept], places[kept], wanted[kept]
+
+
 def _peak(profile: Floats) -> float | None:
     """Size of the bunches whose gap is a peak of a profile over k = 1, 2, ...; None without one."""
     at = int(profile.argmax())
@@ -143,6 +205,11 @@ def _projected(x: NDArray[np.floating[Any]], rng: np.random.Generator) -> Floats
 
 def _neighbour_distances(x: Floats, wanted: NDArray[np.intp], count: int) -> Floats:
     """Distances of some rows to their nearest others, in ascending order: (wanted, count)."""
+    return _neighbours(x, wanted, count)[0]
+
+
+def _neighbours(x: Floats, wanted: NDArray[np.intp], count: int) -> tuple[Floats, NDArray[np.intp]]:
+    """The same, with the rows that they are."""
     queries = x[wanted]
     near = place = np.zeros((len(wanted), 0))
     for start in range(0, len(x), ROW_BLOCK):
@@ -168,7 +235,9 @@ def _neighbour_distances(x: Floats, wanted: NDArray[np.intp], count: int) -> Flo
     # Differences of the rows themselves: a difference of squares has no digits left for near rows.
     pairs = zip(place.astype(np.intp), queries, strict=True)
     exact = np.stack([np.square(x[at] - q).sum(axis=1) for at, q in pairs])
-    return np.asarray(np.sqrt(np.sort(exact, axis=1)))
+    order = np.argsort(exact, axis=1, kind="stable")
+    ordered = np.sqrt(np.take_along_axis(exact, order, axis=1))
+    return ordered, np.take_along_axis(place.astype(np.intp), order, axis=1)
 
 
 class Serial(NamedTuple):

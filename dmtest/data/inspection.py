@@ -1,4 +1,4 @@
-"""Scan of the data in chunks of rows: non-finite values, constant columns, repeated rows."""
+"""Scan of the data in chunks of rows: values not finite, constant columns, zeros, copies of rows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import listing
 from dmtest.results.outcome import Finding
+from dmtest.results.words import counted, of_many
 
 CELLS = 2**19  # per chunk: 4 MiB of float64
 DISTINCT = 1000  # largest number of distinct values that is counted
 LOOKUP = 2**16  # integers of a smaller range are counted in a look-up array
 TINY = 1e-300
+# Share of zeros in a column that is looked at, rows of the look, and zeros to the next value.
+ZEROS, HEAD, FREQUENT = 0.03, 4096, 5
 
 
 class Scan(NamedTuple):
@@ -25,6 +28,7 @@ class Scan(NamedTuple):
     finite: NDArray[np.bool_]  # per row
     keys: NDArray[np.float64]  # equal for equal rows
     whole: bool  # every value is an integer
+    zeros: NDArray[np.intp]  # per column
 
 
 def _chunks(n: int, d: int) -> Iterator[slice]:
@@ -41,7 +45,7 @@ def scan(x: NDArray[np.floating[Any]]) -> Scan:
     n, d = x.shape
     low, high = np.full(d, np.inf, x.dtype), np.full(d, -np.inf, x.dtype)
     finite, keys = np.ones(n, np.bool_), np.empty(n, np.float64)
-    whole = True
+    whole, zeros = True, np.zeros(d, np.intp)
     weights = np.random.default_rng(0).uniform(0.5, 1.0, d) / _scale(x)  # fixed weights
     for rows in _chunks(n, d):
         chunk = np.ascontiguousarray(x[rows])
@@ -53,7 +57,8 @@ def scan(x: NDArray[np.floating[Any]]) -> Scan:
         with np.errstate(all="ignore"):
             keys[rows] = np.multiply(chunk, weights, dtype=np.float64).sum(axis=1)
         whole = whole and bool((chunk == np.floor(chunk)).all())
-    return Scan(low, high, finite, keys, whole)
+        zeros += np.count_nonzero(chunk == 0.0, axis=0)
+    return Scan(low, high, finite, keys, whole, zeros)
 
 
 def _scale(x: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -71,15 +76,18 @@ def findings_in(
     findings = []
     constant = np.flatnonzero(summary.low == summary.high)
     if constant.size:
-        labels = listing([repr(names[j]) if names else int(j) for j in constant])
-        message = f"{constant.size} of {d} columns are constant: {labels}."
+        values = [f"{_label(names, int(j))} = {float(summary.low[j]):.4g}" for j in constant]
+        verb = of_many(int(constant.size), d, "column", "is", "are")
+        message = f"{verb} constant: {listing(values, 5)}."
         findings.append(Finding("constant-columns", message, int(constant.size)))
     if repeats := _repeats(x, summary.keys):
-        message = f"{repeats} of {n} rows repeat an earlier row exactly."
+        verb = of_many(repeats, n, "row", "repeats", "repeat")
+        message = f"{verb} an earlier row exactly."
         findings.append(Finding("duplicate-rows", message, repeats))
+    findings += _zeros(x, summary, names)
     if n <= d:
         message = (
-            f"{n} rows in {d} dimensions: the sample covariance is singular, so nothing that "
+            f"{counted(n, 'row')} in {counted(d, 'dimension')}: the sample covariance is singular, so nothing that "
             f"needs its inverse can be estimated with fewer than {d + 1} rows."
         )
         findings.append(Finding("few-rows", message, n))
@@ -89,6 +97,37 @@ def findings_in(
         message = f"All values are integers ({number} distinct), which no continuous target has."
         findings.append(Finding("integer-data", message, count))
     return findings
+
+
+def _label(names: tuple[str, ...] | None, j: int) -> str:
+    return f"x{j}" if names is None else repr(names[j])
+
+
+def _zeros(
+    x: NDArray[np.floating[Any]], summary: Scan, names: tuple[str, ...] | None
+) -> list[Finding]:
+    """Columns with more exact zeros than a law with a density, or a lattice, gives."""
+    n, d = x.shape
+    if summary.whole:
+        return []
+    live = summary.low < summary.high
+    many = np.flatnonzero(live & (summary.zeros >= max(3.0, ZEROS * n)))
+    step = -(-n // HEAD)
+    found = [int(j) for j in many if _stands_out(np.asarray(x[::step, j]))]
+    if not found:
+        return []
+    share = summary.zeros[found].sum() / (n * len(found))
+    where = "the column" if d == 1 else listing([_label(names, j) for j in found], 5)
+    verb = of_many(len(found), d, "column", "is", "are")
+    message = f"{verb} exactly 0 in {share:.0%} of the rows, as after a ReLU: {where}."
+    return [Finding("zeros", message, len(found))]
+
+
+def _stands_out(column: NDArray[np.floating[Any]]) -> bool:
+    """Whether 0 is much more frequent than any other value."""
+    values, counts = np.unique(column, return_counts=True)
+    rest = counts[values != 0.0].max(initial=0)
+    return bool(counts[values == 0.0].sum() >= FREQUENT * rest)
 
 
 def _repeats(x: NDArray[np.floating[Any]], keys: NDArray[np.float64]) -> int:

@@ -1,8 +1,8 @@
-"""How rows and columns hang together: rows that repeat in part, a table that lies on its side."""
+"""How rows and columns hang together: copies of columns, rows that repeat in part, transposes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import listing
 from dmtest.results.outcome import Finding
+from dmtest.results.words import of_many
 
+# Values that are looked at together for constant and repeated columns.
+BLOCK = 2**19
 CELLS = 2**21  # values that are sorted
 FEWEST_COLUMNS = 8  # columns that are looked at, however many rows there are
 WIDE = 4  # columns for each row from which a transpose is suspected
@@ -21,6 +24,54 @@ COARSE = 16
 BEYOND_CHANCE = 100.0
 # Columns are joined that have this share of the ties of the column with most.
 SHARES = (0.9, 0.5)
+
+
+def constant_columns(x: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
+    """Return the columns with one value in all rows."""
+    columns = np.arange(x.shape[1])
+    for rows in _row_blocks(x):
+        columns = columns[(x[rows][:, columns] == x[0, columns]).all(axis=0)]
+        if not len(columns):
+            break
+    return columns
+
+
+def repeated_columns(x: NDArray[np.floating[Any]], among: NDArray[np.intp]) -> dict[int, int]:
+    """Return the columns that equal an earlier one in every row, and which one that is.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+    among : ndarray of int
+        Columns to compare with each other, in ascending order.
+    """
+    alike = [[int(j) for j in among]]
+    for rows in _row_blocks(x):
+        part = np.asarray(x[rows]) + 0.0  # -0 equals 0
+        parts: list[list[int]] = []
+        for columns in alike:
+            same: dict[bytes, list[int]] = {}
+            for j in columns:
+                same.setdefault(np.ascontiguousarray(part[:, j]).tobytes(), []).append(j)
+            parts += [group for group in same.values() if len(group) > 1]
+        alike = parts
+        if not alike:
+            break
+    return {j: group[0] for group in alike for j in group[1:]}
+
+
+def live_columns(x: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
+    """Return the columns that are neither constant nor equal to an earlier one."""
+    varying = np.setdiff1d(np.arange(x.shape[1]), constant_columns(x))
+    return np.setdiff1d(varying, list(repeated_columns(x, varying)))
+
+
+def _row_blocks(x: NDArray[np.floating[Any]]) -> Iterator[slice]:
+    """Blocks of rows, the first of them small: it tells most columns apart."""
+    n, d = x.shape
+    step = max(64, BLOCK // d)
+    yield slice(0, min(64, n))
+    yield from (slice(start, start + step) for start in range(64, n, step))
 
 
 def structural_findings(
@@ -38,7 +89,7 @@ def structural_findings(
         Rows that repeat an earlier row in every column, which have a finding of their own.
     """
     n, d = x.shape
-    findings = []
+    findings = [*_repeated(x, names)]
     if names is None and d >= WIDE * n:
         message = (
             f"There are {d} columns and only {n} rows: if the columns are the observations, pass "
@@ -55,6 +106,22 @@ def structural_findings(
         )
         findings.append(Finding("partial-repeats", message, count))
     return findings
+
+
+def _repeated(x: NDArray[np.floating[Any]], names: tuple[str, ...] | None) -> Iterator[Finding]:
+    """Columns that equal another one."""
+    d = x.shape[1]
+    varying = np.setdiff1d(np.arange(d), constant_columns(x))
+    copies = repeated_columns(x, varying)
+    if copies:
+        pairs = [f"{_label(names, j)} is {_label(names, i)}" for j, i in copies.items()]
+        verb = of_many(len(copies), d, "column", "repeats another one", "repeat another one")
+        text = f"{verb} in every row: {listing(pairs, 5)}."
+        yield Finding("duplicate-columns", text, len(copies))
+
+
+def _label(names: tuple[str, ...] | None, j: int) -> str:
+    return f"x{j}" if names is None else repr(names[j])
 
 
 def partial_repeats(x: NDArray[np.floating[Any]]) -> tuple[NDArray[np.intp], int]:

@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmtest import arguments
+from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import as_tests, hypothesis
-from dmtest.catalogue.spec import RowTest, SliceTest
+from dmtest.catalogue.spec import RowTest
 from dmtest.data.sample import as_sample, one_row_each
 from dmtest.effects.decomposition import decompose, density_estimates
-from dmtest.effects.detectability import Detectability, detectability_of
+from dmtest.effects.detectability import Detectability, detectability_of, fewest_rows
 from dmtest.effects.directions import Direction, directions_of
 from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.groups import DRAWS, average_estimates
 from dmtest.effects.profile import KLProfile, profile_of
+from dmtest.engines.chi2 import PAIRS
 from dmtest.errors import InputError
 from dmtest.results.effect_table import effects_of
 from dmtest.results.outcome import Effect
@@ -43,9 +45,16 @@ def kl_profile(
     """Bound the divergence from the target after noise from both sides, over noise levels.
 
     As the noise goes to 0, KL(f(X) + Z || target + Z) grows from 0 to KL(f(X) || target). Unlike
-    that limit, it can be bounded from a sample on both sides as long as the capacity of the noisy
-    channel is below the logarithm of the batch; other points are marked as not informative.
-    Slices and principal subspaces have fewer dimensions, so they are informative at lower noise.
+    that limit, it can be bounded from a sample on both sides, from a noise level on that rises
+    with the number of columns and falls with that of rows; points below it are marked as not
+    informative. Slices and principal subspaces have fewer dimensions, so they need less noise.
+    Every point also has what a dead coordinate, a two-valued one and a collapse cost at its noise.
+
+    The upper bound is the chi-square certificate, log(1 + chi2), over pairs of rows, and where a
+    batch resolves the noise the bracket of noisy rows; the lower one is the divergence of the
+    normal with the same moments, and that bracket's. They assume that squared row lengths have a
+    finite variance. Where the tail of the sample does not support this, or n < 200, there is no
+    upper bound.
 
     Parameters
     ----------
@@ -55,9 +64,11 @@ def kl_profile(
         for any-normal. The sphere is not supported.
     noise : array_like, optional
         Noise levels: standard deviations on normal scale (uniform: half widths in units of the
-        cube). By default 1/4, 1/2, 1 and 2 times the level at which the batch resolves 0.02 nats.
+        cube). By default 1, 1.5, 2 and 4 times the level at which the certificate of a sample from
+        the target has a standard deviation of 0.01 nats (at least 0.1): for the normal
+        ``(v - 1)^(1/2)``, v = (1 - (0.01 n / sqrt 2)^(-2/d))^(-1/2).
     batch : int, optional
-        Rows of a batch; 1/8 of the rows by default.
+        Rows of a batch of the bracket; 1/8 of the rows by default.
     confidence : float
         Joint confidence of the bounds of all points of a view.
     views : bool
@@ -100,6 +111,7 @@ def kl_profile(
             batch=batch,
             confidence=confidence,
             views=views,
+            pairs=PAIRS,
             seed=seed,
             progress=step,
         )
@@ -204,7 +216,7 @@ def worst_directions(
 
 def detectability(
     data: Any,
-    test: str = "anderson-darling",
+    test: str | None = None,
     target: TargetLike = "normal",
     *,
     alpha: float = 0.05,
@@ -216,61 +228,87 @@ def detectability(
     key: str | None = None,
     columns: Any = None,
 ) -> Detectability:
-    """Estimate how many rows a test needs to detect the departure of the data from the target.
+    """Count the rows that it takes to detect the departure of the data from the target.
 
-    Subsamples of several sizes are tested. The result has the power (the share that the test
-    rejects) and the mean p-value at each size, and the rows for 50% and 90% power.
+    The data are cut into disjoint blocks of several sizes, and the default battery (or one test)
+    is run on every block. The result has the share that is rejected at each size, with exact
+    limits of the power, and the rows for 50% and 90% power.
 
     Parameters
     ----------
     data, target, rng, progress, key, columns
         As for :func:`kl_profile`.
-    test : str
-        Name of a test of slices or of whole rows (:func:`dmtest.list_tests`).
+    test : str, optional
+        Name of a test of slices or of whole rows (:func:`dmtest.list_tests`). By default the
+        tests of the default battery whose null is shipped, without the search over directions.
     alpha : float
         Level of the test.
     sizes : array_like of int, optional
-        Rows of the subsamples, at most n / 2. By default n / 2 (at most 8,192) and its halves,
-        until at most the larger of 10% and 1.5 alpha are rejected.
+        Rows of a block, at most n / 2. By default n / 8 (at most 8,192) and its halves.
     draws : int
-        Subsamples of each size.
+        Most blocks of each size.
     replicates : int
-        Null samples of each size.
+        Null samples of each size, where the package ships none.
 
     Returns
     -------
     Detectability
+
+    Examples
+    --------
+    >>> import numpy as np, dmtest
+    >>> x = np.random.default_rng(0).standard_normal((4000, 2)) + 0.2
+    >>> half = dmtest.detectability(x, rng=0).thresholds[0]
+    >>> half.low < half.n < half.high
+    True
     """
     from dmtest.runtime.progress import reporter
 
     target = as_target(target)
-    (spec,) = as_tests([test], hypothesis(target.name))
+    if test is not None:
+        (spec,) = as_tests([test], hypothesis(target.name))
+        if isinstance(spec, RowTest) and spec.coloured:
+            raise InputError(
+                f"test: the null of {spec.name!r} depends on each block's covariance, so its power "
+                f"cannot be estimated this way; choose another test."
+            )
     sample = as_sample(data, key=key, columns=columns)
     canonical_with_warnings(target, sample)
-    # The tests of a reference are of pools; it has no normal scale and was refused above.
-    assert isinstance(spec, SliceTest | RowTest)
     seed = entropy_of(rng)
     alpha = arguments.level("alpha", alpha, 0.05)
     rows = None
     if sizes is not None:
-        rows = tuple(arguments.whole("sizes", m, 8) for m in np.atleast_1d(sizes).tolist())
+        rows = sorted(arguments.whole("sizes", m, 8) for m in np.atleast_1d(sizes).tolist())
         if max(rows) > sample.n // 2:
             raise InputError(
-                f"sizes: got {max(rows)}, more than half of the {sample.n} rows; larger "
-                f"subsamples overlap too much to stand for fresh samples."
+                f"sizes: got {max(rows)}, more than half of the {sample.n} rows, which leaves one "
+                f"block; choose at most {sample.n // 2}."
             )
     with reporter(progress) as step, single_threaded_blas():
-        return detectability_of(
+        found = detectability_of(
             sample,
             target,
-            spec,
+            Plan(
+                target=target.name,
+                seed=seed,
+                replicates=arguments.check_replicates(replicates, alpha),
+                progress=step,
+            ),
+            tests=None if test is None else [test],
             alpha=alpha,
             sizes=rows,
-            draws=arguments.whole("draws", draws, 10),
-            replicates=arguments.check_replicates(replicates, alpha),
-            seed=seed,
-            progress=step,
+            most=arguments.whole("draws", draws, 5),
         )
+    if found is None and target.name == "sphere" and test is None:
+        raise InputError(
+            "test: the default battery of the sphere has no shipped nulls; name a test."
+        )
+    if found is None:
+        raise InputError(
+            f"data: power on disjoint blocks takes at least {fewest_rows(sample, target)} rows; "
+            f"got n = {sample.n}."
+        )
+    return found
 
 
 def _prepare(

@@ -1,23 +1,32 @@
-"""Summaries of each column: moments, distance from the normal, histogram."""
+"""Columns one by one: moments, histograms, and the divergence of columns, slices and directions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.effects.profile import yardsticks
 from dmtest.engines.slices import SliceView
+from dmtest.information.columns import smoothed_column_bounds
+from dmtest.results import effect_table as table
+from dmtest.results.outcome import Effect
 from dmtest.runtime.parallel import blocks, run_tasks
+from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.slices.edf import kolmogorov_smirnov
+from dmtest.targets.canonical import Canonical
 
 # Most rows behind the summaries, evenly spaced: enough for KS distances of 0.01.
 ROWS = 20_000
 COLUMNS_IN_A_TASK = 16
 BINS = 60
+# Noise of the divergence of single columns and directions; principal directions among these, and
+# most columns of which they are computed.
+MARGIN_NOISE, PRINCIPAL, PRINCIPAL_COLUMNS = 0.3, 8, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +93,119 @@ def histogram(values: NDArray[Any], low: float, high: float) -> tuple[Vector, Ve
     edges = np.linspace(low, high, bins + 1)
     counts, _ = np.histogram(np.clip(values, low, high), edges)
     return edges, counts / (len(values) * np.diff(edges))
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Divergences from N(0, 1) of columns, slices and directions after noise, in nats.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The column, slice or direction of each.
+    lower, estimate, upper : ndarray, shape (margins,)
+        Estimates, and one-sided confidence bounds that hold for all margins together.
+    noise : float
+        Standard deviation of the noise.
+    """
+
+    labels: tuple[str, ...]
+    lower: Vector
+    estimate: Vector
+    upper: Vector
+    noise: float
+
+    @property
+    def largest(self) -> int:
+        """Index of the margin with the largest lower bound; of equal ones, largest estimate."""
+        return int(np.lexsort((self.estimate, self.lower))[-1])
+
+
+def margins_of(
+    canonical: Canonical,
+    names: Sequence[str] | None,
+    slices: Vector | None,
+    searched: Vector | None,
+    *,
+    alpha: float,
+    seed: int,
+    noise: float = MARGIN_NOISE,
+    most: int | None = None,
+) -> Margins:
+    """Bound the divergence of every column, slice and leading direction after noise.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d).
+    names : sequence of str or None
+        Names of the columns.
+    slices : ndarray, shape (k, d), or None
+        Directions that do not depend on the rows.
+    searched : ndarray, shape (m, d), or None
+        Directions that the search chose on one half of the rows; the principal directions of that
+        half are added. Both are evaluated on the other half.
+    alpha : float
+        The lower bounds hold together with probability 1 - alpha, and so do the upper ones.
+    seed : int
+        Seed of the halves.
+    noise : float
+    most : int, optional
+        Most rows, evenly spaced.
+    """
+    rows, (n, d) = canonical.rows, canonical.rows.shape
+    step = 1 if most is None else -(-n // most)
+    after = " after whitening" if canonical.fitted else ""
+    labels = [f"column {column_name(names, int(j))}{after}" for j in canonical.columns]
+    views = [rows[::step]]
+    if d > 1:
+        if slices is not None:
+            views.append(np.asarray(rows[::step] @ slices.T.astype(rows.dtype)))
+            labels += [f"slice {j}" for j in range(len(slices))]
+        first, second = halves(n, seed)
+        chosen = np.zeros((0, d)) if searched is None else searched
+        labels += [f"worst direction {j + 1}" for j in range(len(chosen))]
+        if d <= PRINCIPAL_COLUMNS:
+            principal = _principal_directions(rows[first])
+            chosen = np.concatenate([chosen, principal])
+            labels += [f"principal direction {j + 1}" for j in range(len(principal))]
+        views.append(np.asarray(rows[second[::step]]) @ chosen.T.astype(rows.dtype))
+    each = alpha / len(labels)
+    bounds = [smoothed_column_bounds(view, noise, each) for view in views]
+    lower, estimate, upper = (
+        np.concatenate([getattr(one, part) for one in bounds])
+        for part in ("lower", "estimate", "upper")
+    )
+    return Margins(tuple(labels), lower, estimate, upper, noise)
+
+
+def _principal_directions(rows: NDArray[Any]) -> Vector:
+    """Return the principal directions whose second moments are farthest from 1."""
+    train = np.asarray(rows, dtype=np.float64)
+    values, vectors = np.linalg.eigh(train.T @ train / len(train))
+    values = np.maximum(values, 1e-300)
+    order = np.argsort(-(values - 1.0 - np.log(values)), kind="stable")
+    return np.asarray(vectors.T[order[:PRINCIPAL]])
+
+
+def margins_effect(margins: Margins, confidence: float) -> Effect:
+    """Return the largest divergence of a margin as an effect, with limits of this confidence."""
+    j = margins.largest
+    row = table.WORST_MARGIN.filled(
+        where=margins.labels[j], noise=margins.noise, count=len(margins.labels)
+    )
+    high = float(margins.upper.max())
+    effect = row.within_limits(
+        float(margins.estimate[j]),
+        float(margins.lower.max()),
+        high if np.isfinite(high) else None,
+        confidence,
+        row.note if np.isfinite(high) else f"{row.note}; {table.NO_UPPER}",
+    )
+    return replace(effect, yardsticks=yardsticks(margins.noise, 1))
+
+
+def halves(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows on which directions are chosen, and those on which they are tested."""
+    order = stream(seed, "directions/split").permutation(n)
+    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])

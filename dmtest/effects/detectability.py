@@ -1,50 +1,64 @@
-"""Power of a test on subsamples of the data: the rows that it needs to detect a departure."""
+"""Power of the battery on disjoint blocks of the data: the rows at which it notices a departure.
+
+The sample is cut into n / m blocks of m rows that share none, and every block is tested by
+itself. The number of blocks that are rejected is binomial, whatever the law of the rows and
+however many columns they have, so Clopper and Pearson's limits (1934) of the power at m rows are
+exact.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.optimize import isotonic_regression
-from scipy.special import ndtr, ndtri
+from scipy.special import betaincinv
 
-from dmtest.battery.rows import rows_of
-from dmtest.calibration.multiplicity import min_p, rank_pvalues
-from dmtest.calibration.nulls import NullPlan, RowNull, SliceNull, null_of, slice_count
-from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
+from dmtest.battery.one_sample import chosen_tests, run_battery
+from dmtest.battery.plan import Plan
+from dmtest.battery.ranks import joined, merged_battery, run_ranks
+from dmtest.calibration.nulls import RowNull, workload_of
+from dmtest.catalogue.registry import hypothesis
+from dmtest.catalogue.spec import OneSampleTest, SliceTest
 from dmtest.data.sample import Sample
-from dmtest.engines.directions import random_directions
-from dmtest.engines.rows import RowView, evaluate_all
-from dmtest.engines.slices import slice_statistics
-from dmtest.errors import InputError
-from dmtest.results.effect_table import DETECTABLE_ROWS, NO_INTERVAL
+from dmtest.results.effect_table import DETECTABLE_ROWS
 from dmtest.results.outcome import Effect
 from dmtest.results.shown import Shown
-from dmtest.runtime.parallel import Progress
-from dmtest.runtime.streams import some_rows, stream
+from dmtest.runtime.parallel import Progress, run_tasks
+from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.callables import Rosenblatt
 from dmtest.targets.canonical import Canonical
+from dmtest.targets.ranks import Ranks
 from dmtest.targets.targets import Target, Uniform
 
-# Rows of the smallest subsample and, by default, of the largest; resamples behind an interval.
-SMALLEST, LARGEST, RESAMPLES = 20, 8192, 400
+# Rows of the smallest block and, by default, of the largest; blocks of the largest and, at most,
+# of a smaller size. With 8 blocks a sample of the target has at most one rejection, which bounds
+# the power below 1/2, with probability 0.94.
+SMALLEST, LARGEST, FEWEST_BLOCKS, MOST_BLOCKS = 20, 8192, 8, 24
 CONFIDENCE = 0.95
+# Name of the default battery in results.
+BATTERY = "the battery"
+
+# P-value of a block of rows, given the seed of its random choices.
+Judge: TypeAlias = Callable[[Sample, int], float]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Threshold(Shown):
-    """The rows at which a test reaches a power, with a 95% interval.
+    """The rows at which a battery reaches a power.
 
     Attributes
     ----------
     power : float
-        Share of samples that the test rejects.
+        Share of blocks that are rejected.
     n : float or None
-        Rows; None if the power is not reached, or is exceeded at every size that was tried.
+        Rows, interpolated; None if all sizes that were tried have less power, or all have more.
     low, high : float or None
-        Limits of `n`; None where the sizes that were tried do not bound it.
+        With confidence 0.95 each, the power is below `power` at `low` rows and above it at `high`
+        rows; None where no size that was tried shows that.
     """
 
     power: float
@@ -55,21 +69,23 @@ class Threshold(Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Detectability(Shown):
-    """Power of a test against the rows of subsamples.
+    """Power of a battery against the rows of disjoint blocks.
 
     Attributes
     ----------
-    test, target : str
+    test : str
+        ``"the battery"``, or the names of the tests.
+    target : str
     alpha : float
-        Level of the test.
+        Level of the battery.
     sizes : tuple of int
-        Rows of the subsamples, drawn without replacement; at most half of the data's.
+        Rows of a block.
+    blocks, rejections : tuple of int
+        Blocks of each size, which share no rows, and how many of them are rejected.
     rates, low, high : tuple of float
-        Share of subsamples that the test rejects, with a 95% interval for that of fresh samples.
+        Share that is rejected, with exact limits of the power, each of confidence 0.95.
     mean_pvalues : tuple of float
-        Mean p-value of the subsamples.
-    draws : int
-        Subsamples of each size.
+        Mean p-value of the blocks.
     thresholds : tuple of Threshold
         Rows for 50% and for 90% power.
     seed : int
@@ -79,11 +95,12 @@ class Detectability(Shown):
     target: str
     alpha: float
     sizes: tuple[int, ...]
+    blocks: tuple[int, ...]
+    rejections: tuple[int, ...]
     rates: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     mean_pvalues: tuple[float, ...]
-    draws: int
     thresholds: tuple[Threshold, ...]
     seed: int
 
@@ -95,255 +112,218 @@ class Detectability(Shown):
 def detectability_of(
     sample: Sample,
     target: Target,
-    spec: OneSampleTest,
+    plan: Plan,
     *,
+    tests: Sequence[str] | None = None,
     alpha: float,
-    sizes: tuple[int, ...] | None = None,
-    top: int = LARGEST,
-    draws: int = 200,
-    replicates: int = 999,
-    seed: int,
-    progress: Progress | None = None,
-) -> Detectability:
-    """Test subsamples of n/2, n/4, ... rows until the test rejects few of them.
+    sizes: Sequence[int] | None = None,
+    most: int = MOST_BLOCKS,
+) -> Detectability | None:
+    """Test disjoint blocks of n/8, n/16, ... rows.
 
     Parameters
     ----------
     sample : Sample
         Rows before any transform, shape (n, d).
     target : Target
-        Each subsample is brought to its normal scale by itself.
-    spec : SliceTest or RowTest
-        The test. One whose null depends on the subsample's covariance raises `InputError`.
+        Each block is brought to its normal scale by itself.
+    plan : Plan
+        Seed and replicates; blocks are tested along the default number of random directions.
+    tests : sequence of str, optional
+        Names. By default the tests of the default battery whose nulls are shipped or exact for a
+        block, without the search over directions.
     alpha : float
-        Level of the test.
-    sizes : tuple of int, optional
-        Rows of the subsamples. By default `top` and its halves, until at most the larger of
-        10% and 1.5 alpha are rejected.
-    top : int
-        Rows of the largest subsample, where no `sizes` are given.
-    draws : int
-        Subsamples of each size.
-    replicates : int
-        Replicates of the null of each size.
-    seed : int
-    progress : callable, optional
+        Level of the battery.
+    sizes : sequence of int, optional
+        Rows of a block. By default an eighth of the rows, at most LARGEST, and its halves.
+    most : int
+        Most blocks of a size.
 
     Returns
     -------
-    Detectability
+    Detectability or None
+        None where there are too few rows for any block, and for the default battery on a sphere,
+        whose nulls are not shipped.
     """
-    if isinstance(spec, RowTest) and spec.coloured:
-        raise InputError(
-            f"test: the null of {spec.name!r} depends on each subsample's covariance, so its power "
-            f"cannot be estimated this way; choose another test."
-        )
-    name = target.name
-    if isinstance(target, Rosenblatt):
-        # Every row is mapped by itself: the caller's function is not run on every subsample.
-        sample, target = replace(sample, x=np.asarray(target.canonical(sample).cube)), Uniform()
-    # A fitted covariance needs two rows a column, as for tests of whole rows.
-    least = max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST
-    ladder = sizes or _halving(sample.n, top, least)
-    pvalues_of: dict[int, Vector] = {}
-    replicates_of: dict[int, int] = {}
-    for place, m in enumerate(sorted(ladder, reverse=True)):
-        pvalues, replicates_of[m] = _pvalues(
-            sample, target, m, spec, draws=draws, replicates=replicates, seed=seed
-        )
-        pvalues_of[m] = pvalues
-        if progress is not None:
-            progress("subsamples", place + 1, len(ladder))
-        # Smaller subsamples have less power: the rest of the curve is the level.
-        if sizes is None and (pvalues <= alpha).mean() <= max(1.5 * alpha, 0.1):
-            break
-    tried = tuple(sorted(pvalues_of))
-    rates = np.array([(pvalues_of[m] <= alpha).mean() for m in tried])
-    # What the draws do not show, on normal scale: the rows that subsamples share, and the error of
-    # simulated critical values.
-    shared = np.array([m / sample.n for m in tried])
-    critical = np.sqrt([alpha * (1.0 - alpha) / replicates_of[m] for m in tried])
-    critical /= np.exp(-0.5 * ndtri(alpha) ** 2) / np.sqrt(2.0 * np.pi)
-    errors = RateErrors(draws, shared, critical)
-    low, high = _rate_limits(rates, errors)
-    return Detectability(
-        test=spec.name,
-        target=name,
+    sample, target = _mapped(sample, target)
+    ladder = _halving(sample, target) if sizes is None else sorted(sizes)
+    progress, plan = plan.progress, replace(plan, slices=None, directions=None, progress=None)
+    if not ladder or (tests is None and target.name == "sphere"):
+        return None
+
+    def judge(block: Sample, seed: int) -> float:
+        return block_pvalue(block, target, replace(plan, seed=seed), tests)
+
+    pvalues = {m: block_pvalues(sample, m, judge, plan.seed, most, progress) for m in ladder}
+    return _summary(
+        pvalues,
+        test=BATTERY if tests is None else ", ".join(tests),
+        target=plan.target,
         alpha=alpha,
-        sizes=tried,
-        rates=tuple(map(float, rates)),
-        low=tuple(map(float, low)),
-        high=tuple(map(float, high)),
-        mean_pvalues=tuple(float(pvalues_of[m].mean()) for m in tried),
-        draws=draws,
-        thresholds=tuple(_threshold(p, tried, rates, errors, seed) for p in (0.5, 0.9)),
+        seed=plan.seed,
+    )
+
+
+def block_pvalues(
+    sample: Sample,
+    m: int,
+    judge: Judge,
+    seed: int,
+    most: int,
+    progress: Progress | None = None,
+) -> Vector:
+    """Return the p-values of disjoint blocks of m rows, at most `most` of them.
+
+    The rows are drawn without replacement: a file may be in some order.
+    """
+    order = stream(seed, "detectability/blocks").permutation(sample.n)
+    count = min(most, sample.n // m)
+
+    def task(b: int) -> float:
+        rows = np.sort(order[b * m : (b + 1) * m])
+        block = replace(sample, x=np.asarray(sample.x[rows]), groups=None)
+        return judge(block, int(stream(seed, "detectability/seed", m, b).integers(1 << 53)))
+
+    out = np.empty(count)
+    for b, pvalue in enumerate(run_tasks(task, range(count))):
+        out[b] = pvalue
+        if progress is not None:
+            progress("blocks", b + 1, count)
+    return out
+
+
+def block_pvalue(block: Sample, target: Target, plan: Plan, tests: Sequence[str] | None) -> float:
+    """Return the global p-value of the battery on one block.
+
+    The p-value is 0 where the target gives such a block with probability 0: for values outside its
+    support, dead columns, and rows that are all equal.
+    """
+    canonical = target.canonical(block)
+    if canonical.impossible:
+        return 0.0
+    if isinstance(target, Ranks) and tests is None:
+        ranked = run_ranks(block, target, plan)
+        if not target.independent or block.d == 1:
+            return ranked.pvalue
+        specs = battery_of(target, canonical, plan)
+        return joined(ranked, merged_battery(block, target, specs, plan, {})).pvalue
+    if tests is None:
+        return run_battery(canonical, battery_of(target, canonical, plan), plan).pvalue
+    specs = chosen_tests(list(tests), hypothesis(target.name), canonical, plan)
+    return run_battery(canonical, specs, plan).pvalue
+
+
+def battery_of(target: Target, canonical: Canonical, plan: Plan) -> tuple[OneSampleTest, ...]:
+    """Return the tests of the default battery whose null needs no simulation at this n and d."""
+    n, d = canonical.rows.shape
+
+    def ready(spec: OneSampleTest) -> bool:
+        if isinstance(spec, SliceTest):
+            return True
+        return (
+            bool(spec.exact)
+            or workload_of(RowNull(spec.space, n, d), spec, plan, shipped=True).shipped
+        )
+
+    specs = chosen_tests(None, hypothesis(target.name), canonical, plan)
+    return tuple(spec for spec in specs if ready(spec))
+
+
+def power_limits(rejections: int, blocks: int, confidence: float) -> tuple[float, float]:
+    """Clopper and Pearson's (1934) limits of a power, each of this confidence by itself."""
+    tail = 1.0 - confidence
+    low = betaincinv(rejections, blocks - rejections + 1, tail) if rejections else 0.0
+    high = (
+        betaincinv(rejections + 1, blocks - rejections, 1.0 - tail) if rejections < blocks else 1.0
+    )
+    return float(low), float(high)
+
+
+def detectability_effect(power: Detectability) -> Effect:
+    """Return the rows at which the battery has 50% power, as an effect."""
+    half = power.thresholds[0]
+    row = DETECTABLE_ROWS.filled(test=power.test, alpha=power.alpha, most=power.sizes[-1])
+    return row.within_limits(half.n, half.low, half.high, CONFIDENCE)
+
+
+def _mapped(sample: Sample, target: Target) -> tuple[Sample, Target]:
+    """Return the sample with its target; rows of a callable's transform are mapped once, here."""
+    if isinstance(target, Rosenblatt):
+        return replace(sample, x=np.asarray(target.canonical(sample).cube)), Uniform()
+    return sample, target
+
+
+def fewest_rows(sample: Sample, target: Target) -> int:
+    """Return the fewest rows of a sample for a default ladder."""
+    return FEWEST_BLOCKS * _smallest(sample, target)
+
+
+def _smallest(sample: Sample, target: Target) -> int:
+    """Return the rows of the smallest block: a fitted covariance needs two rows a column."""
+    return max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST
+
+
+def _halving(sample: Sample, target: Target) -> list[int]:
+    least = _smallest(sample, target)
+    top = min(sample.n // FEWEST_BLOCKS, max(LARGEST, least))
+    if top < least:
+        return []
+    return [top >> j for j in range(int(np.log2(top / least)), -1, -1)]
+
+
+def _summary(
+    pvalues: dict[int, Vector], *, test: str, target: str, alpha: float, seed: int
+) -> Detectability:
+    sizes = tuple(sorted(pvalues))
+    blocks = [len(pvalues[m]) for m in sizes]
+    rejections = [int(np.count_nonzero(pvalues[m] <= alpha)) for m in sizes]
+    limits = [power_limits(r, k, CONFIDENCE) for r, k in zip(rejections, blocks, strict=True)]
+    low, high = zip(*limits, strict=True)
+    return Detectability(
+        test=test,
+        target=target,
+        alpha=alpha,
+        sizes=sizes,
+        blocks=tuple(blocks),
+        rejections=tuple(rejections),
+        rates=tuple(r / k for r, k in zip(rejections, blocks, strict=True)),
+        low=low,
+        high=high,
+        mean_pvalues=tuple(float(pvalues[m].mean()) for m in sizes),
+        thresholds=tuple(threshold(power, sizes, blocks, rejections) for power in (0.5, 0.9)),
         seed=seed,
     )
 
 
-def detectability_effect(power: Detectability) -> Effect:
-    """Return the rows at which the test has 50% power, as an effect."""
-    half = power.thresholds[0]
-    row = DETECTABLE_ROWS.filled(
-        test=power.test, alpha=power.alpha, most=power.sizes[-1], draws=power.draws
-    )
-    if half.n is not None and half.low is half.high is None:
-        return row.within_limits(half.n, note=f"{row.note}; {NO_INTERVAL}")
-    if half.n is not None:
-        return row.within_limits(half.n, half.low, half.high, CONFIDENCE)
-    reached = power.rates[-1] >= 0.5
-    side = f"fewer than {power.sizes[0]}" if reached else f"more than {power.sizes[-1]}"
-    return row.within_limits(None, note=f"{side} rows: {row.note}")
-
-
-def _halving(n: int, most: int, least: int) -> tuple[int, ...]:
-    top = min(n // 2, max(most, least))
-    if top < least:
-        raise InputError(f"data: power on subsamples takes at least {2 * least} rows; got n = {n}.")
-    steps = int(np.log2(top / least))
-    return tuple(top >> j for j in range(steps + 1))
-
-
-def _pvalues(
-    sample: Sample,
-    target: Target,
-    m: int,
-    spec: OneSampleTest,
-    *,
-    draws: int,
-    replicates: int,
-    seed: int,
-) -> tuple[Vector, int]:
-    """P-values of the test on `draws` subsamples of m rows, and the replicates behind them."""
-    values, null = [], None
-    for i in range(draws):
-        rng = stream(seed, f"detectability/{m}", i)
-        rows = some_rows(rng, sample.n, m)
-        canonical = target.canonical(replace(sample, x=sample.x[rows]))
-        if null is None:
-            null = _null(canonical, m, spec, replicates, seed)
-        values.append(_statistic(canonical, spec, rng))
-    assert null is not None
-    signs = np.array(spec.signs)
-    observed, drawn = np.array(values)[:, None] * signs, null[:, None] * signs
-    if len(signs) == 1:
-        return np.asarray(rank_pvalues(observed[:, 0], drawn[:, 0])), len(null)
-    return np.array([min_p(one, drawn)[0] for one in observed]), len(null)
-
-
-def _statistic(canonical: Canonical, spec: OneSampleTest, rng: np.random.Generator) -> float:
-    """Evaluate the statistic of a test on one subsample: the mean over slices, or of whole rows."""
-    if isinstance(spec, SliceTest):
-        d = canonical.rows.shape[1]
-        directions = random_directions(slice_count(d), d, rng)
-        functions = {spec.name: spec.statistic}
-        values = slice_statistics(canonical.rows, directions, canonical.parameters, functions)
-        return float(values.mean())
-    rows, factor = rows_of(canonical, spec.space, spec.name)
-    return evaluate_all(RowView(rows, factor), [spec.statistic], [{}])[0][1]
-
-
-def _null(canonical: Canonical, m: int, spec: OneSampleTest, replicates: int, seed: int) -> Vector:
-    """Null of that statistic for subsamples of m rows: shape (replicates,)."""
-    if isinstance(spec, SliceTest):
-        return _null_of_width(canonical, m, canonical.rows.shape[1], spec, replicates, seed)
-    # Whitened rows have the independent columns only.
-    width = rows_of(canonical, spec.space, spec.name)[0].shape[1]
-    return _null_of_width(canonical, m, width, spec, replicates, seed)
-
-
-def _null_of_width(
-    canonical: Canonical, m: int, width: int, spec: OneSampleTest, replicates: int, seed: int
-) -> Vector:
-    """Null of that statistic for m rows of so many columns, shipped or simulated."""
-    plan = NullPlan(seed=seed, replicates=replicates, calibration="monte-carlo")
-    if isinstance(spec, SliceTest):
-        lines = SliceNull.of(canonical.parameters, m, width, slice_count(width), None)
-        (sample,) = null_of(lines, [spec], plan, shipped=True)
-    else:
-        (sample,) = null_of(RowNull(spec.space, m, width), [spec], plan, shipped=True)
-    return sample.values[:, 0]
-
-
-@dataclass(frozen=True, slots=True)
-class RateErrors:
-    """Sources of error of the rates at which subsamples are rejected.
-
-    Subsamples of one sample share rows. A statistic that is nearly a mean over rows correlates
-    between two of them as they overlap, by m / n on average, so a rate is that of fresh samples
-    given a normal factor of the sample, with this correlation (a probit model).
-
-    Attributes
-    ----------
-    draws : int
-        Subsamples of each size.
-    shared : ndarray, shape (sizes,)
-        Share of the sample's rows in a subsample.
-    critical : ndarray, shape (sizes,)
-        Standard error of the critical value, in standard deviations of the statistic.
-    """
-
-    draws: int
-    shared: Vector
-    critical: Vector
-
-    def resample(self, rates: Vector, rng: np.random.Generator, count: int) -> Vector:
-        """Draw rates of samples whose rates over fresh samples these are: (count, sizes)."""
-        # A rate of 0 or 1 is of so many draws only.
-        inside = np.clip(rates, 0.5 / self.draws, 1.0 - 0.5 / self.draws)
-        # The largest subsamples overlap by half of their rows.
-        shared = np.minimum(self.shared, 0.5)
-        factor = np.sqrt(shared) * rng.standard_normal((count, 1))
-        factor = factor + self.critical * rng.standard_normal((count, len(rates)))
-        given = ndtr((ndtri(inside) + factor) / np.sqrt(1.0 - shared))
-        return np.asarray(rng.binomial(self.draws, given) / self.draws)
-
-
-def _rate_limits(rates: Vector, errors: RateErrors) -> tuple[Vector, Vector]:
-    """Wilson's 95% interval on normal scale, widened by the errors that the draws do not show."""
-    z2 = 1.959964**2
-    draws = errors.draws
-    middle = (rates + 0.5 * z2 / draws) / (1.0 + z2 / draws)
-    reach = np.sqrt(z2 * (rates * (1.0 - rates) / draws + 0.25 * z2 / draws**2)) / (
-        1.0 + z2 / draws
-    )
-    shared = np.minimum(errors.shared, 0.5)
-    wide = np.sqrt(z2 * (shared + errors.critical**2))
-    low, middle, high = ndtri(np.clip([middle - reach, middle, middle + reach], 1e-12, 1 - 1e-12))
-    rest = np.sqrt(1.0 - shared)
-    low = middle * rest - np.hypot((middle - low) * rest, wide)
-    high = middle * rest + np.hypot((high - middle) * rest, wide)
-    return (
-        np.where(rates > 0.0, ndtr(low), 0.0),
-        np.where(rates < 1.0, ndtr(high), 1.0),
-    )
-
-
-def _threshold(
-    power: float, sizes: tuple[int, ...], rates: Vector, errors: RateErrors, seed: int
+def threshold(
+    power: float, sizes: Sequence[int], blocks: Sequence[int], rejections: Sequence[int]
 ) -> Threshold:
-    """Interpolate the isotonic fit in log n; a parametric bootstrap gives the interval."""
-    logs = np.log(sizes)
-    fit = np.asarray(isotonic_regression(rates).x)
-    rng = stream(seed, f"detectability/bootstrap/{power}")
-    resamples = errors.resample(fit, rng, RESAMPLES)
-    crossings = [_crossing(power, logs, np.asarray(isotonic_regression(r).x)) for r in resamples]
-    tail = 0.5 * (1.0 - CONFIDENCE)
-    low, high = np.quantile(crossings, [tail, 1.0 - tail], method="nearest")
-    middle = _crossing(power, logs, fit)
+    """Return the rows for a power, from the rejections at ascending sizes.
 
-    def rows(log: float) -> float | None:
-        return float(np.exp(log)) if np.isfinite(log) else None
+    The lower limit ascends from the smallest size as long as the power is shown to be below, the
+    upper one descends from the largest as long as it is shown to be above. In a fixed sequence
+    each step may have the full level: the chance of a wrong step at all is that of the first
+    wrong one. The estimate interpolates the isotonic fit of the rates in log n.
+    """
+    counts = list(zip(sizes, blocks, rejections, strict=True))
+    low = high = None
+    for m, k, r in counts:
+        if power_limits(r, k, CONFIDENCE)[1] >= power:
+            break
+        low = float(m)
+    for m, k, r in reversed(counts):
+        if power_limits(r, k, CONFIDENCE)[0] <= power:
+            break
+        high = float(m)
+    rates = np.array([r / k for _, k, r in counts])
+    fit = np.asarray(isotonic_regression(rates, weights=np.array(blocks, dtype=float)).x)
+    return Threshold(power, _crossing(power, np.log(sizes), fit), low, high)
 
-    return Threshold(power, rows(middle), rows(low), rows(high))
 
-
-def _crossing(power: float, logs: Vector, fit: Vector) -> float:
-    """Log n where the fit reaches a power: -inf if below all sizes tried, inf if above."""
-    if fit[-1] < power:
-        return np.inf
-    if fit[0] >= power:
-        return -np.inf
+def _crossing(power: float, logs: Vector, fit: Vector) -> float | None:
+    """Rows where the fit reaches a power; None if all sizes are below it, or all above."""
+    if fit[-1] < power or fit[0] >= power:
+        return None
     right = int(np.argmax(fit >= power))
     share = (power - fit[right - 1]) / (fit[right] - fit[right - 1])
-    return float(logs[right - 1] + share * (logs[right] - logs[right - 1]))
+    return float(np.exp(logs[right - 1] + share * (logs[right] - logs[right - 1])))

@@ -14,7 +14,8 @@ from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.nulls import NullPlan, SliceNull
 from dmtest.catalogue.slices import ANDERSON_DARLING
-from dmtest.effects.coordinates import column_name
+from dmtest.data.structure import constant_columns, live_columns
+from dmtest.effects.coordinates import column_name, halves
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.results.shown import Shown
@@ -23,7 +24,12 @@ from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.rows.directions import climb
 from dmtest.targets.canonical import Canonical
-from dmtest.targets.transforms import cholesky, mean_and_covariance, unit_rows
+from dmtest.targets.transforms import (
+    cholesky,
+    independent_columns,
+    mean_and_covariance,
+    unit_rows,
+)
 
 # Most rows of the search, both halves together; starts of each kind.
 ROWS, STARTS = 50_000, 24
@@ -179,7 +185,8 @@ def directions_of(
     Returns
     -------
     list of Direction
-        In the order of the search.
+        In the order of the search; empty where no column varies in both halves. Columns that do
+        not, or that equal another one, have weight 0.
 
     Notes
     -----
@@ -189,30 +196,58 @@ def directions_of(
     starts: see `_starts`.
     """
     n, d = canonical.rows.shape
-    # One split and one set of starts for all seeds: a verdict must not depend on a seed.
-    order = stream(0, "directions/split").permutation(n)
-    first, second = np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+    first, second = halves(n, seed)
     train = np.asarray(canonical.rows[first[: rows // 2]], dtype=np.float64)
     held_out = np.asarray(canonical.rows[second], dtype=np.float64)
-    back: Vector = np.eye(d)
-    if canonical.fitted:
-        mean, covariance = mean_and_covariance(train)
-        back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
-        train = (train - mean) @ back
-    starts = _starts(train, stream(0, "directions/starts"))
-    directions: list[Vector] = []
-    for _ in range(min(count, d)):
-        directions.append(_search(train, canonical.fitted, directions, starts))
-    original = unit_rows(np.stack(directions) @ back.T)
+    # A column may vary in a few rows alone, and those may all be in one half.
+    live = np.setdiff1d(
+        np.intersect1d(canonical.live, live_columns(train)), constant_columns(held_out)
+    )
+    if canonical.fitted and len(live):
+        covariance = mean_and_covariance(train[:, live])[1]
+        live = live[independent_columns(covariance, len(train))]
+    if not len(live):
+        return []
+    if len(live) < d:
+        train, held_out = train[:, live], held_out[:, live]
+    original = search_directions(train, count, seed, fitted=canonical.fitted)
     slices = held_out @ original.T
     pvalues, statistics = _test_slices(slices, canonical.fitted, replicates, seed)
     adjusted = holm(list(pvalues))
+    if len(live) < d:
+        narrow, original = original, np.zeros((len(original), d))
+        original[:, live] = narrow
     return [
         describe_direction(u, values, second, statistic=statistic, pvalue=p, adjusted=float(q))
         for u, values, statistic, p, q in zip(
             original, slices.T, statistics, pvalues, adjusted, strict=True
         )
     ]
+
+
+def search_directions(rows: NDArray[Any], count: int, seed: int, *, fitted: bool) -> Vector:
+    """Return the orthogonal directions, at most `count`, along which rows depart most.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+        Rows on normal scale, of columns that vary (if fitted, of independent ones). They choose
+        the directions, so only other rows can test these.
+    count, seed : int
+    fitted : bool
+        Whether only the shape counts, after whitening; the directions are those of the rows.
+    """
+    train = np.asarray(rows, dtype=np.float64)
+    back: Vector = np.eye(train.shape[1])
+    if fitted:
+        mean, covariance = mean_and_covariance(train)
+        back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
+        train = (train - mean) @ back
+    starts = _starts(train, stream(seed, "directions/starts"))
+    directions: list[Vector] = []
+    for _ in range(min(count, train.shape[1])):
+        directions.append(_search(train, fitted, directions, starts))
+    return unit_rows(np.stack(directions) @ back.T)
 
 
 def _views(fitted: bool) -> tuple[Parameters, ...]:
@@ -234,11 +269,13 @@ def _test_slices(
         rows = np.ascontiguousarray(column)[:, None]
         versions = []
         for parameters in _views(fitted):
+            if parameters == "fitted" and not np.ptp(column) > 0.0:
+                continue  # a constant has no spread to fit
             values = _anderson_darling(rows, np.ones((1, 1)), parameters)[:, None]
             null = SliceNull.of(parameters, len(rows), 1, 1, None)
             (result,) = monte_carlo_slices(values, null, [ANDERSON_DARLING], plan, shipped=True)
             versions.append((result.pvalue, -float(values[0, 0])))
-        pvalue, negative = min(versions)
+        pvalue, negative = min(versions, default=(1.0, 0.0))
         pvalues.append(min(1.0, len(versions) * pvalue))
         statistics.append(-negative)
     return pvalues, statistics

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma
+from scipy.special import digamma, ndtri
 
 from dmtest.data.groups import Groups
 from dmtest.effects.groups import clustered_variance
+from dmtest.information.certificate import normal_part
+from dmtest.information.columns import first_order, gamma_quantile, unseen
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate, WidenedEstimate
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 from dmtest.runtime.typing import Vector
+from dmtest.statistics.influence import heaviest_tail
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns
 
@@ -81,6 +84,42 @@ def gaussian_estimates(
         )
         for j in (3, 0, 1, 2)
     }
+
+
+def fitted_bounds(canonical: Canonical, estimate: Estimate, alpha: float) -> tuple[float, float]:
+    """Bound the divergence of the fitted normal from both sides, each bound at 1 - `alpha`.
+
+    It is nearly a square, so the variance of its estimate is a part in proportion to it and a part
+    of second order. Both bounds solve for the divergence whose own variance puts the estimate so
+    many standard errors off (a score interval): with the variance at the estimate, samples that are
+    by chance near the target would have bounds that are too low. The upper one is infinite where
+    the tails leave the covariance to rows that the sample may lack.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Independent rows on normal scale.
+    estimate : Estimate
+        The estimate of the whole, with a value and an error.
+    alpha : float
+    """
+    assert estimate.value is not None
+    rows = np.asarray(canonical.rows, dtype=np.float64)
+    part = normal_part(rows, 0.0)
+    error = float(part.influence.std(ddof=1)) / float(np.sqrt(len(rows)))
+    share = error**2 / max(part.value, 1e-300)
+    tail = heaviest_tail(np.einsum("ij,ij->i", rows, rows))
+
+    def solved(value: float, sign: int, second: float) -> float:
+        z = first_order(part.influence, alpha, below=sign < 0) / (error or 1.0)
+        slope = 0.5 * z * z * share
+        root = np.sqrt(2.0 * slope * max(value, 0.0) + slope**2 + (second * part.spread) ** 2)
+        return float(value + slope + sign * root)
+
+    below, above = (getattr(estimate, side, 0.0) for side in ("below", "above"))
+    upper = solved(estimate.value, 1, float(ndtri(alpha))) + above + unseen(part.influence, tail)
+    lower = solved(estimate.value, -1, gamma_quantile(alpha, part.skewness)) - below
+    return max(0.0, lower), max(0.0, upper)
 
 
 def estimable_parts(

@@ -1,32 +1,35 @@
-"""The KL profile: a two-sided bracket of the smoothed divergence from the target, in nats.
+"""The KL profile: bounds of the divergence from the target after noise, in nats.
 
 The same noise is added to rows and target. The divergence after noise is at most the one before
-it (data processing). Unlike that one, it can be bounded from a sample on both sides: on average,
-the log density of a noisy row lies between those of two mixtures of the noise density over a
-batch, without the row itself and with it (Poole et al. 2019). With q the density of the noisy
-target,
-
-    mean log p_without(y) - log q(y)  <=  KL(f(X) + Z || target + Z)
-                                      <=  mean log p_with(y) - log q(y)
-
-in expectation, where p_without includes a share 1/K of q and stays a bound. For the normal this
-is C + correction - I, with I bracketed as in :func:`dmtest.information.channel_bracket`, up to
-noise of mean 0.
+it (data processing). Unlike that one, it can be bounded from a sample on both sides: see
+:mod:`dmtest.information.certificate`. How much a value means depends on the noise, so every point
+carries what a dead and a two-valued coordinate and a collapse would cost at its noise.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmtest import bounds
-from dmtest.engines.channel import Noise, channel_densities
+from dmtest.engines.channel import Noise
 from dmtest.engines.directions import random_directions
-from dmtest.information.channel import BATCHES, batch_means, batch_size, capacity_of, shuffled
-from dmtest.information.estimate import confidence_bounds
+from dmtest.information.certificate import (
+    COARSEST,
+    FEWEST,
+    HEAVY,
+    default_noise,
+    information_at,
+    resolution_of,
+    resolvable_noise,
+    smoothed_kl_bounds,
+    upper_part,
+)
+from dmtest.information.channel import BATCHES, batch_size, capacity_of, shuffled
+from dmtest.information.columns import HEAVIEST, smoothed_column_bounds
 from dmtest.results.effect_table import SMOOTHED_KL, EffectRow, Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
@@ -34,16 +37,16 @@ from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
+from dmtest.statistics.influence import heaviest_tail, mean_error, mean_skewness
 from dmtest.targets.canonical import Canonical
 
 # Most rows of a profile, and of a batch, by default.
 ROWS, BATCH = 1 << 18, 1 << 14
-# Most rows in a check and in a report without a tolerance; fewest rows of a profile in a report.
-PROFILE_ROWS, FEWEST_PROFILE = 1 << 14, 128
-# Bias in nats that the default noise level accepts: exp(2 C) / K for a normal.
-BIAS = 0.02
-GRID = (0.25, 0.5, 1.0, 2.0)
-SLICES, SLICE_BATCH, SLICE_NOISE = 16, 1024, 0.5
+# Most rows and pairs of rows in a check and in a report; fewest rows of a profile in a report.
+PROFILE_ROWS, REPORT_PAIRS, FEWEST_PROFILE = 1 << 14, 1 << 25, 128
+# Default noise levels, as multiples of the one that the rows resolve.
+GRID = (1.0, 1.5, 2.0, 4.0)
+SLICES, SLICE_NOISE = 16, 0.3
 SUBSPACES = (1, 2, 4, 8)
 
 
@@ -58,18 +61,26 @@ class ProfilePoint(Shown):
     d : int
         Dimension of the sample, slice or subspace.
     lower, upper : float
-        Ends of the bracket: below and above the divergence in expectation; cut off at 0.
+        Estimates of what bounds the divergence from below and from above, at least 0.
     low, high : float
-        Confidence bounds, simultaneous over all points of the same view.
+        Confidence bounds, simultaneous over all points of the same view. `high` (and `upper`) is
+        infinite where none is given; `why` has the reason.
     information_lower, information_upper : float
-        The bracket of I(f(X); f(X) + Z) at this noise level.
+        I(f(X); f(X) + Z) at this noise level, if the divergence is `upper` or `lower`.
     capacity : float
         Upper bound of that information.
     resolution : float
-        Width of the bracket: a batch of this size cannot resolve smaller differences.
+        Standard deviation of the upper bound for a sample from the target of this shape.
     informative : bool
-        False if the capacity exceeds log(batch) - 1: the bracket then depends on the batch more
-        than on the data.
+        Whether the sample resolves this noise, so that there is an upper bound.
+    dead, two_valued, collapse : float
+        Yardsticks: the divergence at this noise of a constant coordinate, of one that takes two
+        values, and of rows that are all one point.
+    method : str
+        What gives `high`: "pairs" (chi-square certificate), "bracket" (of noisy rows) or "column"
+        (in one dimension, the smoothed sample itself).
+    why : str
+        Why there is no upper bound.
     label : str
         The slice or subspace; empty for the whole sample.
     """
@@ -85,6 +96,11 @@ class ProfilePoint(Shown):
     capacity: float
     resolution: float
     informative: bool
+    dead: float
+    two_valued: float
+    collapse: float
+    method: str = ""
+    why: str = ""
     label: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,14 +120,17 @@ class KLProfile(Shown):
     n, d : int
         Rows that were used, and columns.
     batch, batches : int
-        Rows of a batch, and the number of batches.
+        Rows of a batch, and number of batches, of the bracket of noisy rows, which takes part
+        where a batch resolves the noise.
     confidence : float
         Joint confidence of the bounds of all points of a view.
     points : tuple of ProfilePoint
         The sample in all its columns, by noise level.
     default : int
-        Index of the point at the default noise: the lowest level that the batch resolves, but
-        at least 1 (uniform: 1/2).
+        Index of the point at (or nearest to) the default noise: the lowest level at which the
+        upper bound of a sample from the target varies by 0.01 nats.
+    resolvable : float
+        The lowest level at which there is an upper bound.
     slices : tuple of ProfilePoint
         Slices along random directions (uniform: along columns), where d > 1.
     subspaces : tuple of ProfilePoint
@@ -129,6 +148,7 @@ class KLProfile(Shown):
     confidence: float
     points: tuple[ProfilePoint, ...]
     default: int
+    resolvable: float
     slices: tuple[ProfilePoint, ...]
     subspaces: tuple[ProfilePoint, ...]
     seed: int
@@ -152,6 +172,7 @@ def profile_of(
     confidence: float = 0.95,
     views: bool = True,
     rows: int | None = None,
+    pairs: int = REPORT_PAIRS,
     seed: int,
     progress: Progress | None = None,
 ) -> KLProfile:
@@ -166,13 +187,13 @@ def profile_of(
     noise : ndarray, shape (levels,), optional
         Standard deviations (uniform: half widths) of the noise; see `default_noise`.
     batch : int, optional
-        Rows of a batch: an eighth of the rows by default.
+        Rows of a batch of the bracket: an eighth of the rows by default.
     confidence : float
         Joint confidence of the bounds of all points of a view.
     views : bool
         Whether to add slices and subspaces.
-    rows : int, optional
-        Most rows to use, drawn at random.
+    rows, pairs : int
+        Most rows to use, drawn at random, and most pairs of them at each level.
     seed : int
     progress : callable, optional
 
@@ -184,76 +205,47 @@ def profile_of(
     sample, kind = _noisy_rows(canonical, rows or ROWS, seed)
     n, d = sample.shape
     size = min(batch_size(batch, n), BATCH) if batch is None else batch_size(batch, n)
-    default_level = default_noise(kind, d, size)
+    default_level = default_noise(n, d, kind, pairs)
     if noise is None:
         levels = np.array([f * default_level for f in GRID])
         default = GRID.index(1.0)
     else:
         levels = np.atleast_1d(np.asarray(noise, dtype=np.float64))
         default = int(np.abs(np.log(levels / default_level)).argmin())
-    points = _points(sample, kind, levels, size, confidence, seed, progress=progress)
+    alpha = 0.5 * (1.0 - confidence) / len(levels)
+    points = []
+    for s in levels:
+        points.append(_point(sample, kind, float(s), alpha, batch, pairs, seed, progress))
     slices: tuple[ProfilePoint, ...] = ()
     subspaces: tuple[ProfilePoint, ...] = ()
     if views and d > 1:
         slices = _slices(sample, kind, confidence, seed)
         if kind == "gaussian" and n >= 4 * BATCHES * d:
-            subspaces = _subspaces(sample, confidence, seed)
+            subspaces = _subspaces(sample, confidence, pairs, seed)
     return KLProfile(
         target=target,
         noise=kind,
-        n=(n // size) * size,
+        n=n,
         d=d,
         batch=size,
         batches=n // size,
         confidence=confidence,
-        points=points,
+        points=tuple(points),
         default=default,
+        resolvable=resolvable_noise(n, d, kind, pairs=pairs),
         slices=slices,
         subspaces=subspaces,
         seed=seed,
     )
 
 
-def default_noise(kind: Noise, d: int, batch: int) -> float:
-    """Return the noise level at which a batch resolves `BIAS` nats, at least 1 (uniform: 1/2).
-
-    For a normal sample the bias of the bracket is at most exp(2 C) / K.
-    """
-    capacity = max(0.5 * np.log(max(BIAS * batch, 1.5)), 0.1)
-    if kind == "gaussian":
-        return max(1.0, float(bounds.sigma_for_capacity(capacity, d)))
-    return max(0.5, float(bounds.epsilon_for_capacity(capacity, d)))
-
-
-def upper_bound(canonical: Canonical, noise: float, batch: int, alpha: float, seed: int) -> float:
-    """Return an upper confidence bound of the smoothed divergence, one-sided at 1 - `alpha`.
-
-    Parameters
-    ----------
-    canonical : Canonical
-        Rows on normal scale, shape (n, d), or in the cube.
-    noise : float
-        Standard deviation (uniform: half width) of the noise.
-    batch : int
-        Rows of a batch.
-    alpha : float
-    seed : int
-
-    Returns
-    -------
-    float
-        Nats.
-    """
-    rows, kind = _noisy_rows(canonical, ROWS, seed)
-    _, upper, _, _ = brackets(rows, kind, np.array([noise]), batch, seed)
-    high = confidence_bounds(upper[0], 1.0 - alpha)[1]
-    return np.inf if high is None else max(0.0, high)
-
-
 def smoothed_estimates(
     canonical: Canonical, seed: int, noise: float | None = None, batch: int | None = None
 ) -> Estimates:
-    """Estimate the smoothed divergence at one noise level: the middle of the bracket, in nats.
+    """Estimate the bound of the smoothed divergence from above, at one noise level, in nats.
+
+    It is log(1 + chi2) with clipped tails, which does not depend on the number of rows, so samples
+    can be compared by it.
 
     Parameters
     ----------
@@ -261,49 +253,66 @@ def smoothed_estimates(
         Rows on normal scale, shape (n, d), or in the cube; at most PROFILE_ROWS are used.
     seed : int
     noise, batch : float and int, optional
-        Values of the estimate to compare with. By default a batch has 1/16 of the rows, and the
-        noise level is `default_noise` of it.
+        Noise level of the estimate to compare with, by default `default_noise`; and its batch,
+        which only estimates of earlier versions have. Those cannot be compared.
 
     Returns
     -------
     dict of EffectRow to Estimate
-        Nats; value None where there are too few rows.
+        Nats; value None where rows are too few for the noise.
     """
     rows, kind = _noisy_rows(canonical, PROFILE_ROWS, seed)
     n, d = rows.shape
-    fewest = 2 * FEWEST_PROFILE if batch is None else 8 * batch
-    if n < fewest:
-        note = f"it takes {fewest} rows; there are {n}"
-        few = Estimate(value=None, noise=noise, batch=batch, note=note)
-        return {_smoothed_row(kind, None, batch, None): few}
-    size = batch_size(None, n // 2) if batch is None else batch
-    level = default_noise(kind, d, size) if noise is None else noise
-    lower, upper, _, _ = brackets(rows, kind, np.array([level]), size, seed)
-    middle = 0.5 * (lower[0] + upper[0])
+    # Half of the rows have to resolve the default noise: the next sample may be smaller.
+    level = default_noise(max(n // 2, 2), d, kind, REPORT_PAIRS) if noise is None else noise
+    row = _smoothed_row(kind, level)
+    note = ""
+    if n < FEWEST:
+        note = f"it takes {FEWEST} rows; there are {n}"
+    elif resolution_of(n, d, level, kind, REPORT_PAIRS) > COARSEST:
+        least = resolvable_noise(n, d, kind, pairs=REPORT_PAIRS)
+        note = f"{n} rows in {d} columns resolve noise from {least:.3g} on"
+    if note:
+        return {row: Estimate(value=None, noise=noise, note=note)}
+    part = upper_part(rows, level, kind, REPORT_PAIRS)
+    if not np.isfinite(part.value):
+        return {row: Estimate(value=None, noise=noise, note="no two rows are near each other")}
+    squares = np.square(np.asarray(rows, dtype=np.float64)).sum(axis=1)
     estimate = Estimate(
-        value=float(middle.mean()),
-        error=float(middle.std(ddof=1) / np.sqrt(len(middle))),
-        df=len(middle) - 1,
+        value=part.value - part.bias,
+        error=float(np.hypot(mean_error(part.influence), part.spread)),
+        skewness=mean_skewness(part.influence),
+        unbounded=kind == "gaussian" and heaviest_tail(squares) >= HEAVIEST,
         noise=level,
-        batch=size,
     )
-    return {_smoothed_row(kind, level, size, len(middle)): estimate}
+    return {row: estimate}
 
 
 def profile_effect(profile: KLProfile) -> Effect:
-    """Return the profile's point at the default noise as an effect."""
+    """Return the profile's point at the default noise as an effect, with its yardsticks."""
     point = profile.point
-    row = _smoothed_row(profile.noise, point.noise, profile.batch, profile.batches)
-    value = 0.5 * (point.lower + point.upper)
-    return row.within_limits(value, point.low, point.high, profile.confidence)
+    row = _smoothed_row(profile.noise, point.noise)
+    value: float | None = 0.5 * (point.lower + point.upper)
+    high: float | None = point.high
+    note = row.note
+    if not point.informative:
+        value, high, note = None, None, f"no upper bound: {point.why}"
+    effect = row.within_limits(value, point.low, high, profile.confidence, note)
+    return replace(effect, yardsticks=yardsticks(point.noise, profile.d, profile.noise))
 
 
-def _smoothed_row(
-    kind: Noise, level: float | None, batch: int | None, batches: int | None
-) -> EffectRow:
+def _smoothed_row(kind: Noise, level: float) -> EffectRow:
     width = "sd" if kind == "gaussian" else "half width"
-    noise = "" if level is None else f" ({width} {level:.3g})"
-    return SMOOTHED_KL.filled(noise=noise, batch=batch, batches=batches)
+    return SMOOTHED_KL.filled(noise=f" ({width} {level:.3g})")
+
+
+def yardsticks(noise: float, d: int, kind: Noise = "gaussian") -> dict[str, float]:
+    """Return what named departures cost at this noise in d columns, in nats."""
+    named = {
+        "dead coordinate": float(bounds.dead_coordinate(noise, kind)),
+        "two-valued coordinate": float(bounds.two_valued_coordinate(noise, kind)),
+    }
+    return named if d == 1 else named | {"collapse": float(bounds.collapse(d, noise, kind))}
 
 
 def _noisy_rows(canonical: Canonical, most: int, seed: int) -> tuple[NDArray[Any], Noise]:
@@ -313,112 +322,99 @@ def _noisy_rows(canonical: Canonical, most: int, seed: int) -> tuple[NDArray[Any
     return shuffled(np.asarray(canonical.cube), seed)[:most], "uniform"
 
 
-def brackets(
+def _point(
     rows: NDArray[Any],
     kind: Noise,
-    levels: Vector,
-    batch: int,
+    noise: float,
+    alpha: float,
+    batch: int | None,
+    pairs: int,
     seed: int,
     progress: Progress | None = None,
-) -> tuple[Vector, Vector, Vector, Vector]:
-    """Brackets of divergence and information (lower, upper, lower, upper): (levels, batches)."""
-    densities = channel_densities(rows, kind, levels, batch, seed, progress)
-    centres = rows[: densities.noise.shape[0]]
-    target = np.stack(
-        [_noisy_target(centres + s * densities.noise, kind, float(s)) for s in levels]
-    )
-    including = densities.mixture
-    # Any density gives a bound of the entropy. A share of the target's density keeps it finite for
-    # rows far from all others (with uniform noise: outside their noise).
-    share = 1.0 / batch
-    others = np.logaddexp(densities.leave_one_out + np.log1p(-share), target + np.log(share))
-    return (
-        batch_means(others - target, batch),
-        batch_means(including - target, batch),
-        batch_means(densities.conditional - including, batch),
-        batch_means(densities.conditional - others, batch),
-    )
-
-
-def _noisy_target(y: Vector, kind: Noise, s: float) -> Vector:
-    """Log density of the target after noise of level s, at every row of y, shape (n, d)."""
-    d = y.shape[1]
-    if kind == "gaussian":
-        variance = 1.0 + s * s
-        return np.asarray(
-            -0.5 * d * np.log(2.0 * np.pi * variance) - 0.5 * np.square(y).sum(axis=1) / variance
-        )
-    # Rounding may make the overlap 0 at a corner, although the row is inside.
-    overlap = np.maximum(np.minimum(y + s, 1.0) - np.maximum(y - s, 0.0), 1e-300)
-    return np.asarray(np.log(overlap / (2.0 * s)).sum(axis=1))
-
-
-def _points(
-    rows: NDArray[Any],
-    kind: Noise,
-    levels: Vector,
-    batch: int,
-    confidence: float,
-    seed: int,
-    *,
-    progress: Progress | None = None,
-    comparisons: int | None = None,
     label: str = "",
-) -> tuple[ProfilePoint, ...]:
-    """Points at the noise levels; bounds hold jointly for `comparisons` points of the view."""
-    pairs = brackets(rows, kind, levels, batch, seed, progress)
-    sides = 2 * (comparisons or len(levels))
-    points = []
-    for s, lower, upper, information_lower, information_upper in zip(levels, *pairs, strict=True):
-        low = confidence_bounds(lower, confidence, sides)[0]
-        high = confidence_bounds(upper, confidence, sides)[1]
-        capacity = capacity_of(kind, rows.shape[1], float(s))
-        points.append(
-            ProfilePoint(
-                noise=float(s),
-                d=rows.shape[1],
-                lower=max(0.0, float(lower.mean())),
-                upper=max(0.0, float(upper.mean())),
-                low=0.0 if low is None else max(0.0, low),
-                high=np.inf if high is None else max(0.0, high),
-                information_lower=float(information_lower.mean()),
-                information_upper=float(information_upper.mean()),
-                capacity=capacity,
-                resolution=float(upper.mean() - lower.mean()),
-                informative=bool(capacity <= np.log(batch) - 1.0),
-                label=label,
-            )
-        )
-    return tuple(points)
+) -> ProfilePoint:
+    """Return the point of rows at a noise level; each of its bounds holds at 1 - `alpha`."""
+    found = smoothed_kl_bounds(
+        rows, noise, alpha, kind=kind, batch=batch, pairs=pairs, seed=seed, progress=progress
+    )
+    x = np.asarray(rows, dtype=np.float64)
+    least, most = information_at(x, noise, kind, np.array([found.above, found.below]))
+    return ProfilePoint(
+        noise=noise,
+        d=found.d,
+        lower=found.below,
+        upper=found.above,
+        low=found.lower,
+        high=found.upper,
+        information_lower=float(least),
+        information_upper=float(most),
+        capacity=capacity_of(kind, found.d, noise),
+        resolution=found.resolution,
+        informative=not found.why,
+        method=found.method,
+        why=found.why,
+        label=label,
+        **_costs(noise, found.d, kind),
+    )
+
+
+def _costs(noise: float, d: int, kind: Noise) -> dict[str, float]:
+    """Return the yardsticks as fields of a point."""
+    return {
+        "dead": float(bounds.dead_coordinate(noise, kind)),
+        "two_valued": float(bounds.two_valued_coordinate(noise, kind)),
+        "collapse": float(bounds.collapse(d, noise, kind)),
+    }
 
 
 def _slices(
     rows: NDArray[Any], kind: Noise, confidence: float, seed: int
 ) -> tuple[ProfilePoint, ...]:
-    """Points of single slices: in one dimension a bracket is narrow, whatever d is."""
+    """Points of single slices: in one dimension bounds are narrow, whatever d is."""
     d = rows.shape[1]
     if kind == "uniform":
         axes = np.arange(d) if d <= SLICES else stream(seed, "profile/axes").permutation(d)
-        slices = [(f"coordinate {j}", rows[:, [j]]) for j in sorted(axes[:SLICES])]
+        axes = np.sort(axes[:SLICES])
+        names, columns = [f"coordinate {j}" for j in axes], np.asarray(rows[:, axes])
         level = 0.5 * SLICE_NOISE
     else:
         directions = random_directions(SLICES, d, stream(seed, "profile/directions"))
-        slices = [
-            (f"direction {j}", np.asarray(rows @ u.astype(rows.dtype))[:, None])
-            for j, u in enumerate(directions)
-        ]
+        names = [f"direction {j}" for j in range(SLICES)]
+        columns = np.asarray(rows @ directions.T.astype(rows.dtype))
         level = SLICE_NOISE
-    size = min(len(rows) // BATCHES, SLICE_BATCH)
-    out: list[ProfilePoint] = []
-    for name, values in slices:
-        levels = np.array([level])
-        out += _points(
-            values, kind, levels, size, confidence, seed, comparisons=len(slices), label=name
+    alpha = 0.5 * (1.0 - confidence) / len(names)
+    found = smoothed_column_bounds(columns, level, alpha, kind=kind)
+    points = []
+    for j, name in enumerate(names):
+        x = np.asarray(columns[:, [j]], dtype=np.float64)
+        ends = np.array([found.above[j], found.below[j]])
+        least, most = information_at(x, level, kind, ends)
+        bounded = bool(np.isfinite(found.upper[j]))
+        points.append(
+            ProfilePoint(
+                noise=level,
+                d=1,
+                lower=float(found.below[j]),
+                upper=float(found.above[j]),
+                low=float(found.lower[j]),
+                high=float(found.upper[j]),
+                information_lower=float(least),
+                information_upper=float(most),
+                capacity=capacity_of(kind, 1, level),
+                resolution=resolution_of(len(rows), 1, level, kind),
+                informative=bounded,
+                method="column" if bounded else "",
+                why="" if bounded else HEAVY,
+                label=name,
+                **_costs(level, 1, kind),
+            )
         )
-    return tuple(out)
+    return tuple(points)
 
 
-def _subspaces(rows: NDArray[Any], confidence: float, seed: int) -> tuple[ProfilePoint, ...]:
+def _subspaces(
+    rows: NDArray[Any], confidence: float, pairs: int, seed: int
+) -> tuple[ProfilePoint, ...]:
     """Points of subspaces: principal directions of one half of the rows, evaluated on the other."""
     half, d = len(rows) // 2, rows.shape[1]
     first = np.asarray(rows[:half], dtype=np.float64)
@@ -426,13 +422,11 @@ def _subspaces(rows: NDArray[Any], confidence: float, seed: int) -> tuple[Profil
     values = np.maximum(values, 1e-300)
     basis = vectors[:, np.argsort(-(values - 1.0 - np.log(values)))]
     sizes = [r for r in SUBSPACES if r < d]
-    size = min((len(rows) - half) // BATCHES, BATCH)
+    alpha = 0.5 * (1.0 - confidence) / len(sizes)
     out: list[ProfilePoint] = []
     for r in sizes:
         part = rows[half:] @ basis[:, :r].astype(rows.dtype)
-        levels = np.array([default_noise("gaussian", r, size)])
+        level = default_noise(len(part), r, pairs=pairs)
         label = f"{r} principal direction{'s' if r > 1 else ''}"
-        out += _points(
-            part, "gaussian", levels, size, confidence, seed, comparisons=len(sizes), label=label
-        )
+        out.append(_point(part, "gaussian", level, alpha, None, pairs, seed, label=label))
     return tuple(out)

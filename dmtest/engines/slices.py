@@ -256,5 +256,5 @@ def refuse_constant(view: SliceView) -> None:
     if not view.known and not (view.central[:, 1] > 0.0).all():
         raise InputError(
             "data: a slice is constant, so no normal can be fitted to it; leave constant "
-            "columns out with columns=... or use target='normal'."
+            "columns out with columns=..."
         )

@@ -1,6 +1,7 @@
 """Entropy and mutual information in nats: lower bounds, upper bounds and estimates, named apart.
 
-Imports only `errors`, `arguments`, `runtime`, `data`, `engines`, `bounds`.
+Imports only `errors`, `arguments`, `runtime`, `results`, `kernels`, `data`, `engines`,
+`statistics`, `bounds`.
 """
 
 from __future__ import annotations

@@ -84,6 +84,50 @@ def energy_distances(
         out[b] = 2.0 * sum_
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def score_sums(
+    values: NDArray[Any],
+    order: NDArray[Any],
+    marks: NDArray[Any],
+    ours: NDArray[Any],
+    theirs: NDArray[Any],
+    out: NDArray[Any],
+) -> None:
+    """Fill `out` with sums of sorted values times scores, of either sample, and sums of powers.
+
+    Parameters
+    ----------
+    values, order, marks : ndarray
+        As for :func:`wasserstein_distances`.
+    ours, theirs : ndarray, shapes (n,) and (m,)
+        Scores of the data and of the reference, such as the means of N(0, 1) between quantiles.
+    out : ndarray, shape (p, 4)
+        Filled: sums of values times scores of the data and of the reference, and the sums of the
+        values and of their squares of the data.
+    """
+    total = values.size
+    # One score more than rows, so that both are read at every value: there is no branch.
+    mine, other = np.zeros(ours.size + 1), np.zeros(theirs.size + 1)
+    mine[:-1], other[:-1] = ours, theirs
+    for b in range(marks.shape[0]):
+        label = marks[b]
+        i = 0
+        first, second, sum_, squares = 0.0, 0.0, 0.0, 0.0
+        for j in range(total):
+            value = values[j]
+            inside = label[order[j]]
+            part = inside * value
+            first += part * mine[i]
+            second += (value - part) * other[j - i]
+            sum_ += part
+            squares += part * value
+            i += inside
+        out[b, 0] = first
+        out[b, 1] = second
+        out[b, 2] = sum_
+        out[b, 3] = squares
+
+
 @njit(cache=True, nogil=True)
 def places(
     drawn: NDArray[Any], values: NDArray[Any], below: NDArray[Any], equal: NDArray[Any]

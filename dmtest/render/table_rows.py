@@ -29,7 +29,9 @@ NEUTRAL = {"times the normal's": 1.0}  # values under the target, if not 0
 BARELESS = frozenset({"rows"})  # units without a bar, since 0 is no reference
 # Effects that are parts of the effect above them.
 PARTS = frozenset(row.name for row in DIVERGENCE_PARTS if row.within)
-UNLISTED = frozenset({"tests", "arguments", "call", "command", "described"})
+# The test of the worst directions.
+SEARCH = "worst-direction"
+UNLISTED = frozenset({"equivalence", "tests", "arguments", "call", "command", "described"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class EffectRow:
     """One effect as text, with its interval on a common scale.
 
     `zero`, `start`, `end` and `mark` are positions from 0 to 100, on one scale for all effects of
-    a unit; None without a bar. `part` marks a part of the effect above.
+    a unit; None without a bar. `part` marks a part of the effect above. `beside` is what to compare
+    it with.
     """
 
     label: str
@@ -52,6 +55,7 @@ class EffectRow:
     end: float | None
     mark: float | None
     part: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,12 @@ class DirectionRow:
 
 
 def direction_rows(report: Report) -> list[DirectionRow]:
-    """Return the worst directions: searched on one half of the rows, tested on the other."""
+    """Return the worst directions: searched on one half of the rows, tested on the other.
+
+    A direction rejects if the search does in the table of tests, where it has a part of alpha.
+    """
+    table = zip(report.outcomes, report.adjusted, strict=True)
+    search = max((p for o, p in table if o.test == SEARCH), default=report.pvalue)
     return [
         DirectionRow(
             weights=", ".join(
@@ -106,7 +115,7 @@ def direction_rows(report: Report) -> list[DirectionRow]:
             pvalue=wording.pvalue(one.pvalue),
             adjusted=wording.pvalue(one.adjusted),
             rows=", ".join(map(str, one.rows[:5])),
-            rejects=one.adjusted <= report.alpha,
+            rejects=max(one.adjusted, search) <= report.alpha,
         )
         for one in report.figures.directions
     ]
@@ -131,6 +140,45 @@ def headline(report: Report) -> str:
         return ""
     limits = f" ({row.interval})" if row.interval else ""
     return f"{row.label}: {row.value} {row.unit}".rstrip() + limits
+def yardsticks(report: Report) -> list[str]:
+    """Return a sentence for each divergence after noise: what departures cost at its noise."""
+    return [f"{row.label}: {row.beside}." for row in effect_rows(report) if row.beside]
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionRow:
+    """One condition of equivalence as text."""
+
+    label: str
+    estimate: str
+    bound: str
+    limit: str
+    holds: bool
+    note: str
+
+
+def criterion_rows(report: Report) -> list[CriterionRow]:
+    """Return the conditions of equivalence, in order; none without a tolerance."""
+    equivalence = report.provenance.equivalence
+    if equivalence is None:
+        return []
+    alone = equivalence.tolerance is None
+    return [
+        CriterionRow(
+            label=wording.clean(one.label),
+            estimate="none" if one.estimate is None else wording.number(one.estimate),
+            # Beside a tolerance in rows, a divergence only has to be possible.
+            bound=f"≥ {wording.number(one.lower)}"
+            if one.unit == "nats" and alone and one.lower is not None
+            else "none"
+            if one.upper is None
+            else f"≤ {wording.number(one.upper)}",
+            limit=f"{wording.number(one.limit)} {one.unit}",
+            holds=one.holds,
+            note=wording.clean(one.note),
+        )
+        for one in equivalence.criteria
+    ]
 
 
 def notes(report: Report) -> list[tuple[str, str]]:
@@ -170,11 +218,13 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         start = place(low)
     if effect.high is None and start is not None:
         end = place(high)
-    estimable = effect.value is not None and not math.isnan(effect.value)
+    estimated = effect.value is not None and not math.isnan(effect.value)
+    value = wording.number(effect.value) if estimated else wording.one_sided(effect)
+    estimable = estimated or bool(value)
     return EffectRow(
         label=wording.clean(effect.label),
         estimable=estimable,
-        value=wording.number(effect.value) if estimable else "not estimable",
+        value=value or "not estimable",
         unit=wording.clean(UNITS.get(effect.unit, effect.unit)) if estimable else "",
         interval=wording.interval(effect),
         confidence="" if effect.confidence is None else f"{100 * effect.confidence:g}%",
@@ -185,6 +235,7 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
         end=end,
         mark=place(effect.value),
         part=effect.name in PARTS,
+        beside=wording.clean(wording.yardsticks(effect)),
     )
 
 
@@ -283,7 +334,7 @@ def diagnosis(report: Report) -> list[str]:
 def advice(report: Report) -> list[str]:
     """Return the advice on each sentence of the diagnosis; empty texts where there is none."""
     if report.diagnosis:
-        return [wording.clean(getattr(item, "advice", "")) for item in report.diagnosis]
+        return [wording.clean(item.advice) for item in report.diagnosis]
     return ["" for _ in diagnosis(report)]
 
 
@@ -291,6 +342,12 @@ def unsaid(report: Report) -> list[Finding]:
     """Return the findings about the data that the diagnosis does not repeat."""
     said = {(item.code, item.message) for item in report.diagnosis}
     return [item for item in report.warnings if (item.code, item.message) not in said]
+
+
+def code_spans(text: str) -> list[tuple[str, bool]]:
+    """Split advice into texts and code, which is between backticks."""
+    parts = wording.clean(text).split("`")
+    return [(part, place % 2 == 1) for place, part in enumerate(parts) if part]
 
 
 def warning_line(item: Finding) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.results.targets import NAMED
+from dmtest.results.words import counted as plural
 
 if TYPE_CHECKING:
     from dmtest.results.classes import ClassReports
+    from dmtest.results.equivalence import Criterion, Equivalence
     from dmtest.results.outcome import Effect, Outcome
     from dmtest.results.report import Report
 
@@ -78,11 +80,6 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def plural(value: int, one: str, many: str = "") -> str:
-    """Return "1 row", "1,234 rows"."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
-
-
 def at_floor(value: float, replicates: int | None, floor: float | None = None) -> bool:
     """Whether a p-value is the smallest that its null can give.
 
@@ -144,7 +141,9 @@ def evidence(report: Report) -> tuple[str, str]:
                 f"{plural(len(report.outcomes), 'test')} can give"
             )
             return equals(f"≤ {_least(report.pvalue)}"), note
-    note = f"Monte Carlo standard error {error:.1g}" if error else ""
+    # An error larger than the p-value says nothing of it.
+    known = error is not None and 0.0 < error <= report.pvalue
+    note = f"Monte Carlo standard error {error:.1g}" if known else ""
     return equals(pvalue(report.pvalue)), note
 
 
@@ -196,6 +195,21 @@ def interval(effect: Effect) -> str:
     if effect.high is None:
         return f"at least {number(effect.low)}"
     return f"{number(effect.low)} to {number(effect.high)}"
+
+
+def yardsticks(effect: Effect) -> str:
+    """Return "for comparison, a dead coordinate 0.04 nats" of a divergence after noise, or ""."""
+    named = [f"a {name} {number(value)}" for name, value in effect.yardsticks.items()]
+    return f"for comparison, {', '.join(named)} {effect.unit}" if named else ""
+
+
+def one_sided(effect: Effect) -> str:
+    """Return "> 1,250" or "< 20" of an effect with one limit; empty with none or with two."""
+    if effect.low and effect.high is None:
+        return f"> {number(effect.low)}"
+    if effect.high is not None and effect.low is None:
+        return f"< {number(effect.high)}"
+    return ""
 
 
 def method(text: str) -> str:
@@ -258,7 +272,51 @@ def _of_classes(report: Report, classes: ClassReports) -> Verdict:
 
 
 def _mismatch(report: Report) -> Verdict:
-    return Verdict("✕", "Mismatch", f"These data do not follow {target(report.target)}.")
+    equivalence = report.provenance.equivalence
+    sentence = f"These data do not follow {target(report.target)}."
+    if equivalence is None:
+        return Verdict("✕", "Mismatch", sentence)
+    return Verdict("✕", "Mismatch", sentence, f"Not {within(equivalence)}: {reason(equivalence)}.")
+
+
+def within(equivalence: Equivalence) -> str:
+    """Return "equivalent within 0.02 nats after noise of sd 1.37, and on 1,000 rows"."""
+    parts = []
+    if equivalence.tolerance is not None:
+        parts.append(
+            f"within {equivalence.tolerance:g} nats after noise of sd {equivalence.noise:.3g}"
+        )
+    if equivalence.tolerance_rows is not None:
+        parts.append(f"on {plural(equivalence.tolerance_rows, 'row')}")
+    return f"equivalent {', and '.join(parts)}"
+
+
+def reason(equivalence: Equivalence) -> str:
+    """Return why the first of the criteria does not hold; empty if all hold."""
+    one = equivalence.worst
+    if one is None:
+        return ""
+    label = clean(one.label[:1].lower() + one.label[1:] if one.unit == "power" else one.label)
+    if one.note.startswith("it is infinite"):
+        return f"the {clean(one.label)} is infinite{clean(one.note.removeprefix('it is infinite'))}"
+    if one.unit == "power":
+        return f"{clean(one.note)}, so the {label} may be {_bound(one.upper)}"
+    if one.exceeds:
+        return f"the {label} is {number(one.estimate)} nats, at least {number(one.lower)}"
+    if one.upper is None:
+        return (
+            f"the {label} has no upper bound ({clean(one.note) or 'these rows do not resolve it'})"
+        )
+    return f"the {label} is bounded by {number(one.upper)} nats only"
+
+
+def _bound(value: float | None) -> str:
+    return "anything" if value is None else f"up to {number(value)}"
+
+
+def held(one: Criterion) -> str:
+    """Return a criterion that holds with its upper bound, such as "KL ... ≤ 0.0031"."""
+    return f"{clean(one.label)} ≤ {number(one.upper)}"
 
 
 def _compatible(report: Report) -> Verdict:
@@ -285,37 +343,51 @@ def _compatible(report: Report) -> Verdict:
 
 
 def _equivalent(report: Report) -> Verdict:
-    tolerance = report.provenance.tolerance
-    under = "" if tolerance is None else f" of {number(tolerance)} nats"
-    return Verdict(
-        "≈",
-        "Equivalent within the tolerance",
-        f"A confidence bound certifies that the distance of these data from "
-        f"{target(report.target)} is below the tolerance{under}.",
-        f"The distance is the divergence after noise; the bound has confidence "
-        f"{1 - report.alpha:g}. A test may still reject: it says that there is a departure, not "
-        "that the departure matters.",
+    equivalence = report.provenance.equivalence
+    if equivalence is None:
+        # A report of an earlier version: its bound was of the divergence after noise alone.
+        return Verdict("≈", "Equivalent after noise", EARLIER, "")
+    stated = within(equivalence)
+    shown = [one for one in equivalence.criteria if one.unit == "power" or equivalence.tolerance]
+    sentence = (
+        f"With confidence {equivalence.confidence:g} these data are {stated} of "
+        f"{target(report.target)}: {'; '.join(held(one) for one in shown)}."
     )
+    hidden = "; ".join(clean(text) for text in equivalence.hidden)
+    aside = f"This does not exclude {hidden}. A test may still reject: a departure can be there "
+    return Verdict("≈", stated[:1].upper() + stated[1:], sentence, aside + "without mattering.")
 
 
 def _inconclusive(report: Report) -> Verdict:
-    tolerance, high = report.provenance.tolerance, report.provenance.certified_under
-    needed = report.provenance.rows_needed
-    certified = "no finite distance" if high is None else f"only {number(high)} nats"
-    aside = ""
-    if tolerance is not None:
-        aside = f"No test rejects, but {certified} can be certified, not {number(tolerance)}."
-        if needed:
-            aside += f" About {count(needed)} rows like these would suffice."
-    return Verdict(
-        "?",
-        "Inconclusive",
-        f"{plural(report.n, 'row')} are too few to tell whether these data are within the "
-        f"tolerance of {target(report.target)}.",
-        aside,
-    )
+    equivalence = report.provenance.equivalence
+    if equivalence is None:
+        return Verdict("?", "Inconclusive", EARLIER, "")
+    worst = equivalence.worst
+    law = target(report.target)
+    if worst is not None and worst.exceeds:
+        sentence = f"These data are not {within(equivalence)} of {law}, although no test rejects."
+    else:
+        sentence = (
+            f"{plural(report.n, 'row')} are too few to tell whether these data are "
+            f"{within(equivalence)} of {law}."
+        )
+    aside = f"{_capital(reason(equivalence))}."
+    if equivalence.rows_needed:
+        aside += f" About {count(equivalence.rows_needed)} rows like these would suffice."
+    if equivalence.advice:
+        aside += f" {_capital(clean(equivalence.advice))}."
+    return Verdict("?", "Inconclusive", sentence, aside)
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# Of a verdict on a tolerance that was computed before the criteria of equivalence.
+EARLIER = (
+    "An earlier version of dmtest compared the divergence after noise with the tolerance; write "
+    "the report again for a verdict that says what the noise hides."
+)
 WORDS: dict[str, Callable[[Report], Verdict]] = {
     "mismatch": _mismatch,
     "compatible": _compatible,

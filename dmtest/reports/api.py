@@ -34,6 +34,8 @@ def report(
     tests: str | Iterable[str] | None = None,
     alpha: float = 0.05,
     tolerance: float | None = None,
+    noise: float | None = None,
+    tolerance_rows: int | None = None,
     labels: Any = None,
     by: Any = None,
     groups: Any = None,
@@ -73,10 +75,21 @@ def report(
     alpha : float
         Level of the verdict.
     tolerance : float, optional
-        Divergence from the target, in nats, that is acceptable: the divergence after noise, at
-        the default noise level of :func:`kl_profile`. With a tolerance the verdict is
-        ``"equivalent"`` where a confidence bound of level 1 - alpha is below it, whatever the
-        p-value; and ``"inconclusive"`` where the bound is not below it and no test rejects.
+        Divergence from the target, in nats, that is acceptable. The verdict is then
+        ``"equivalent"`` where three upper bounds, which hold together with confidence 1 - alpha,
+        are at most the tolerance, whatever the p-value: that of the fitted normal in all columns;
+        that of every column, slice and leading direction after noise of sd 0.3; and that of all
+        columns together after noise. It is ``"inconclusive"`` where they are not and no test
+        rejects. Noise and divergences are on normal scale.
+    noise : float, optional
+        Standard deviation of the noise of the third bound. By default the largest with which half
+        of a dead column would cost the tolerance: 1.37 for 0.02 nats, 0.73 for 0.1. A larger one is
+        refused.
+    tolerance_rows : int, optional
+        Number of rows on which nobody should notice a departure: the verdict is ``"equivalent"``
+        where the battery, with its search over directions, rejects so few disjoint blocks of that
+        many rows that its power is below 1/2, with confidence 1 - alpha. It takes five blocks, and
+        better eight. Beside `tolerance`, both have to hold.
     labels : array_like or str, optional
         Class of every row. The verdict is of all rows, as without; ``report.classes`` has a report
         on every class, their p-values adjusted by Holm's method, and how much of the variance and
@@ -148,14 +161,14 @@ def report(
        on one half of the rows, and test them on the other half (default tests only).
     6. Combine: min-p over the tests that share replicates, Bonferroni with axes and search (weights
        0.7, 0.15 and 0.15) for the global p-value; Holm's method for the adjusted ones.
-    7. Bound the divergence after noise from both sides; with `tolerance`, certify it.
+    7. Bound the divergence after noise from both sides, and run the battery on disjoint blocks to
+       count the rows that it needs.
     8. Measure effects with their intervals (with groups from all rows, or averaged over draws of
-       one row of each group); after a rejection also the number of rows that the test with the
-       smallest p-value needs.
+       one row of each group), and compare upper bounds with the tolerances.
     9. After a rejection, write the diagnosis: sentences that say what is wrong.
-    10. Decide: ``"equivalent"`` where the tolerance is certified, else ``"mismatch"`` where the
-        global p-value is at most alpha, else ``"compatible"`` (``"inconclusive"`` with a
-        tolerance).
+    10. Decide: ``"equivalent"`` where the bounds are within the tolerances, else ``"mismatch"``
+        where the global p-value is at most alpha, else ``"compatible"`` (``"inconclusive"`` with
+        a tolerance).
 
     Examples
     --------
@@ -164,6 +177,7 @@ def report(
     >>> dmtest.report(x, rng=0, replicates=99).verdict
     'compatible'
     """
+    from dmtest.reports.equivalence import Question
     from dmtest.reports.one_sample import one_sample_report
     from dmtest.reports.sampled import sampled_report
     from dmtest.runtime.progress import reporter
@@ -173,6 +187,11 @@ def report(
     arguments.check_replicates(replicates, alpha)
     if tolerance is not None:
         tolerance = arguments.positive("tolerance", tolerance)
+    if noise is not None:
+        noise = arguments.positive("noise", noise)
+    if tolerance_rows is not None:
+        tolerance_rows = arguments.whole("tolerance_rows", tolerance_rows, 20)
+    question = Question.of(tolerance, noise, tolerance_rows, alpha)
     if labels is not None and by is not None:
         raise InputError("by: give either labels or by, not both; only by leaves all rows out")
     what = "labels" if by is None else "by"
@@ -223,7 +242,11 @@ def report(
         return _with_rows(report(sample, target, rng=seed, **options), sample, target)
     if isinstance(target, Reference):
         arguments.refuse(
-            "Reference", tolerance=tolerance, augmented=augmented, directions=directions
+            "Reference",
+            tolerance=tolerance,
+            tolerance_rows=tolerance_rows,
+            augmented=augmented,
+            directions=directions,
         )
         return compare_with(
             sample,
@@ -240,6 +263,7 @@ def report(
         arguments.refuse(
             "Sampled",
             tolerance=tolerance,
+            tolerance_rows=tolerance_rows,
             augmented=augmented,
             directions=directions,
             budget=budget,
@@ -264,7 +288,7 @@ def report(
             plan,
             tests=names_of(tests),
             alpha=alpha,
-            tolerance=tolerance,
+            question=question,
             augmented=pairs,
             started=started,
         )

@@ -1,157 +1,131 @@
-"""The diagnosis: sentences that say how a sample departs from its target, with numbers."""
+"""The diagnosis: sentences that say how a sample departs from its target, and what to do.
+
+Causes come first (a column that is constant, another target, rows that depend on each other), then
+the moments, columns and directions that depart, and where nothing else speaks the tests that
+reject.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dmtest.catalogue.registry import find
 from dmtest.catalogue.unlisted import WORST_DIRECTION
-from dmtest.effects.coordinates import Coordinates
-from dmtest.effects.directions import Direction
+from dmtest.render.wording import pvalue as shown
+from dmtest.reports.causes.collapse import column_collapse, rank_collapse
+from dmtest.reports.causes.columns import column_findings
+from dmtest.reports.causes.cube import cube_findings
+from dmtest.reports.causes.evidence import SampleEvidence
+from dmtest.reports.causes.rows import group_findings, outlier_findings, outliers_of
+from dmtest.reports.causes.target import interval_findings, norm_findings, unit_findings
 from dmtest.results import effect_table as table
-from dmtest.results.effect_table import EffectRow
-from dmtest.results.outcome import Effect, Finding
+from dmtest.results.outcome import Finding
 from dmtest.runtime.typing import Vector
-from dmtest.targets.canonical import Canonical
 
 # Standard errors that a summary of d columns or k slices has to be off, to be mentioned.
 STRICT = 4.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """The facts behind the sentences, for one sample and for two.
-
-    Attributes
-    ----------
-    names : sequence of str or None
-        Names of the columns.
-    effects : dict of str to Effect
-    directions : sequence of Direction
-        Tested on held-out rows.
-    alpha : float
-        Level at which a direction counts as confirmed.
-    """
-
-    names: Sequence[str] | None
-    effects: Mapping[str, Effect]
-    directions: Sequence[Direction]
-    alpha: float
-
-    def name(self, j: int) -> str:
-        """Name of a column."""
-        return f"x{j}" if self.names is None else f"'{self.names[j]}'"
-
-    def clear(self, row: EffectRow) -> bool:
-        """Whether the interval of an effect is above 0."""
-        effect = self.effects.get(row.name)
-        return effect is not None and effect.low is not None and effect.low > 0.0
-
-    def value(self, row: EffectRow) -> float:
-        """Estimate of an effect; 0 where there is none."""
-        effect = self.effects.get(row.name)
-        return 0.0 if effect is None or effect.value is None else effect.value
-
-    def worst_confirmed(self) -> tuple[Direction | None, int]:
-        """Worst direction that held-out rows confirm, if any, and how many there are."""
-        confirmed = [one for one in self.directions if one.adjusted <= self.alpha]
-        return max(confirmed, key=lambda one: one.statistic, default=None), len(confirmed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleEvidence(Evidence):
-    """The facts behind the sentences about one sample and its target.
-
-    Attributes
-    ----------
-    canonical : Canonical
-    coordinates : Coordinates
-    skewness, kurtosis : ndarray, shape (k,)
-        Skewness and excess kurtosis of the slices.
-    norms : ndarray, shape (m,)
-        Lengths of rows.
-    """
-
-    canonical: Canonical
-    coordinates: Coordinates
-    skewness: Vector
-    kurtosis: Vector
-    norms: Vector
-
-    @property
-    def same_length(self) -> bool:
-        """Whether all rows have the same length, up to rounding."""
-        return float(self.norms.std()) < 1e-3 * float(self.norms.mean())
+# Findings about the values that explain a mismatch, and those about rows.
+VALUES = ("integer-data", "ranks", "low-precision", "lattice", "few-values")
+COPIES = ("grouped-rows", "near-duplicates", "duplicate-rows", "partial-repeats")
+# Level of the length of a mean direction; most tests that are listed.
+LEVEL, LISTED = 1e-3, 4
 
 
 def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
-    """Return the sentences that the data support; called only after a mismatch."""
-    findings = [
-        *_support(evidence),
-        *_sphere(evidence),
-        *_dead(evidence),
-        *_moments(evidence),
-        *_shape(evidence),
-        *_lengths(evidence),
-        *_margins(evidence),
-        *_direction(evidence),
+    """Return the sentences that the data support, causes first; called only after a mismatch."""
+    e = evidence
+    found = outliers_of(e.few[:, e.live]) if len(e.live) else None
+    clear = found is not None and found.alone
+    coarse = e.found(*VALUES)
+    units = [*unit_findings(e)]
+    groups = [*group_findings(e)] if not coarse else []
+    causes = [
+        *e.found("outside-support", "zero-rows"),
+        *column_collapse(e),
+        *rank_collapse(e),
+        *e.found("zeros"),
+        *(one for one in coarse if one.code in ("integer-data", "ranks") or not units),
+        *norm_findings(e),
+        *units,
+        *(one for one in coarse if one.code not in ("integer-data", "ranks") and units),
+        *interval_findings(e),
+        *e.found(*COPIES),
+        *groups,
+        *e.found("serial-correlation"),
     ]
-    if findings:
-        return tuple(findings)
-    text = (
-        "The joint shape departs from the target, but no single summary (mean, variances, "
-        "correlations, tails, columns) stands out; see the worst slice."
-    )
-    return (Finding("shape", text),)
+    if found is not None and clear:
+        causes += outlier_findings(e, found)
+    if e.canonical.cube is not None:
+        causes += [*e.found("saturated"), *cube_findings(e)]
+    elif e.canonical.unit is not None:
+        causes += _concentration(e)
+    findings = [*causes, *_moments(e), *column_findings(e)]
+    if e.canonical.cube is None:
+        findings += _shape(e)
+        findings += _lengths(e)
+    findings += _direction(e)
+    if found is not None and not clear:
+        findings += outlier_findings(e, found)
+    return tuple(findings) or (_rejecting(e),)
 
 
-def _support(e: SampleEvidence) -> Iterator[Finding]:
-    yield from (f for f in e.canonical.findings if f.code == "outside-support")
+def _concentration(e: SampleEvidence) -> Iterator[Finding]:
+    """Directions on the sphere that concentrate around one: Rayleigh's mean direction."""
+    from scipy.special import chdtrc
 
-
-def _sphere(e: SampleEvidence) -> Iterator[Finding]:
-    centre = float(e.norms.mean())
-    if len(e.canonical.mean) > 1 and e.same_length:
-        d = len(e.canonical.mean)
-        expected = "" if e.canonical.fitted else f" (about {np.sqrt(d):.3g} under N(0, I))"
-        text = (
-            f"All rows have the same length, {centre:.4g}{expected}: they lie on a sphere, as no "
-            f"normal sample does."
-        )
-        yield Finding("constant-norm", text)
-
-
-def _alive(variances: Vector) -> NDArray[np.bool_]:
-    """Whether each column has a variance above rounding noise: shape (d,)."""
-    return np.asarray(variances > 1e-12 * np.median(variances))
-
-
-def _dead(e: SampleEvidence) -> Iterator[Finding]:
-    variances = np.diagonal(e.canonical.covariance)
-    dead = np.flatnonzero(~_alive(variances))
-    if not len(dead):
+    unit = np.asarray(e.canonical.unit)[e.chosen]
+    m, d = unit.shape
+    mean = unit.mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    if chdtrc(d, m * d * length**2) > LEVEL:
         return
-    listed = ", ".join(e.name(int(j)) for j in dead[:5]) + (", ..." if len(dead) > 5 else "")
-    one = len(dead) == 1
     text = (
-        f"{len(dead)} of {len(variances)} columns {'is' if one else 'are'} dead ({listed}): "
-        f"{'its' if one else 'their'} variance is below 1e-12 of the median variance."
+        f"Directions concentrate around one: the mean of the unit rows has length {length:.3g} "
+        f"(uniform directions: about {1.0 / np.sqrt(m):.2g})."
     )
-    yield Finding("dead-coordinates", text, len(dead))
+    yield Finding("concentration", text)
+
+
+def _rejecting(e: SampleEvidence) -> Finding:
+    """The tests that reject, in words, where no summary stands out."""
+    pairs = sorted(zip(e.adjusted, e.outcomes, strict=True), key=lambda pair: pair[0])
+    said = []
+    for p, outcome in pairs:
+        if p > e.alpha:
+            break
+        spec = find(outcome.test, e.target) or find(outcome.test, "product")
+        sees = f", which sees {spec.sees}" if spec is not None and spec.sees else ""
+        value = shown(p)
+        said.append(
+            f"{outcome.test} (adjusted p {value if value[0] in '<≤' else '= ' + value}{sees})"
+        )
+    listed = "; ".join(said[:LISTED]) + ("; ..." if len(said) > LISTED else "")
+    text = (
+        f"No single summary stands out (mean, variances, correlations, tails, columns, rows). What "
+        f"rejects: {listed or 'the combination of the tests'}."
+    )
+    return Finding("shape", text)
+
+
+def _alive(e: SampleEvidence) -> Vector:
+    """Columns on normal scale with a variance above rounding noise."""
+    variances = np.diagonal(e.canonical.covariance)
+    return np.asarray(variances > 1e-12 * np.median(variances))
 
 
 def _moments(e: SampleEvidence) -> Iterator[Finding]:
     """Mean, variances and correlations, where the interval of their part of KL is above 0."""
-    if e.canonical.fitted:
+    if e.fitted:
         return
+    cube, sphere = e.canonical.cube is not None, e.canonical.unit is not None
     mean, variances = e.canonical.mean, np.diagonal(e.canonical.covariance)
     n, d = len(e.canonical.rows), len(mean)
     parts: list[tuple[float, Finding]] = []
     off = float(np.linalg.norm(mean))
-    if e.clear(table.KL_MEAN) or _large_mean(mean, variances, n):
+    own = not (cube or sphere or e.units)  # of location and scale, nothing better was said
+    if own and (e.clear(table.KL_MEAN) or _large_mean(mean, variances, n)):
         worst = np.argsort(-np.abs(mean), kind="stable")[:3]
         listed = ", ".join(f"{e.name(int(j))} at {mean[j]:+.3g}" for j in worst)
         text = (
@@ -159,13 +133,13 @@ def _moments(e: SampleEvidence) -> Iterator[Finding]:
             f"{np.sqrt(d / n):.2g}): {listed}{'' if d <= 3 else ' and others'}."
         )
         parts.append((e.value(table.KL_MEAN), Finding("mean", text)))
-    if e.clear(table.KL_SCALE) or _large_variance(variances, n):
-        alive = np.flatnonzero(_alive(variances))
+    if own and not e.same_length and _scaled(e, variances, n):
+        alive = np.flatnonzero(_alive(e))
         low = int(alive[variances[alive].argmin()])
         high = int(variances.argmax())
         text = (
             f"Variances differ from 1: they range from {variances[low]:.3g} ({e.name(low)}) to "
-            f"{variances[high]:.3g} ({e.name(high)}), with mean {variances.mean():.3g}."
+            f"{variances[high]:.3g} ({e.name(high)}), with mean {variances[alive].mean():.3g}."
         )
         parts.append((e.value(table.KL_SCALE), Finding("scale", text)))
     if e.clear(table.KL_CORRELATION):
@@ -176,7 +150,7 @@ def _moments(e: SampleEvidence) -> Iterator[Finding]:
 def _correlated(e: SampleEvidence) -> str:
     covariance = e.canonical.covariance
     d = len(covariance)
-    alive = np.flatnonzero(_alive(np.diagonal(covariance)))
+    alive = np.flatnonzero(_alive(e))
     part = covariance[np.ix_(alive, alive)]
     scale = np.sqrt(np.diagonal(part))
     correlation = part / np.outer(scale, scale)
@@ -200,8 +174,10 @@ def _large_mean(mean: Vector, variances: Vector, n: int) -> bool:
     return bool((np.abs(mean) > STRICT * 1.25 * np.sqrt(np.maximum(variances, 1.0) / n)).any())
 
 
-def _large_variance(variances: Vector, n: int) -> bool:
-    return bool((np.abs(variances - 1.0) > STRICT * 1.5 * np.sqrt(2.0 / n)).any())
+def _scaled(e: SampleEvidence, variances: Vector, n: int) -> bool:
+    """Whether variances of columns that are not dead differ from 1."""
+    off = np.abs(variances[_alive(e)] - 1.0) > STRICT * 1.5 * np.sqrt(2.0 / n)
+    return e.clear(table.KL_SCALE) or bool(off.any())
 
 
 def _shape(e: SampleEvidence) -> Iterator[Finding]:
@@ -242,32 +218,8 @@ def _lengths(e: SampleEvidence) -> Iterator[Finding]:
     yield Finding("lengths", text)
 
 
-def _margins(e: SampleEvidence) -> Iterator[Finding]:
-    """Columns that depart on their own: Kolmogorov-Smirnov with a union bound."""
-    c = e.coordinates
-    d = len(c.ks)
-    # Dvoretzky-Kiefer-Wolfowitz-Massart at 1e-4 over all d columns; conservative if fitted.
-    limit = float(np.sqrt(np.log(2.0 * d / 1e-4) / (2.0 * c.m)))
-    bad = np.flatnonzero(c.ks > limit)
-    if not len(bad):
-        return
-    worst = int(c.ks.argmax())
-    after = " after standardising" if c.fitted else ""
-    text = (
-        f"{len(bad)} of {d} columns{after} {'departs' if len(bad) == 1 else 'depart'} from the "
-        f"target on {'its' if len(bad) == 1 else 'their'} own, most {e.name(worst)}: its cdf is "
-        f"{c.ks[worst]:.2g} from the target's (sampling alone: below {limit:.2g})."
-    )
-    if d == 1:
-        text = (
-            f"The cdf{after} is {c.ks[0]:.2g} from the target's (sampling alone: below "
-            f"{limit:.2g})."
-        )
-    yield Finding("coordinates", text, len(bad))
-
-
 def _direction(e: SampleEvidence) -> Iterator[Finding]:
     worst, count = e.worst_confirmed()
-    if worst is not None:
+    if worst is not None and e.search_confirmed:
         weights = worst.loadings(e.names, e.canonical)[:3]
         yield Finding(WORST_DIRECTION.name, worst.sentence(weights), count)

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from dmtest.effects.spectrum import thinned_ranks
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.pool import Pool
-from dmtest.reports.diagnosis import Evidence
+from dmtest.reports.causes.evidence import Evidence
 from dmtest.results import effect_table as table
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import ROW_TILE, blocks

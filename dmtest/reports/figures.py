@@ -243,5 +243,5 @@ def profile_figure(profile: KLProfile | None) -> ProfileFigure | None:
 
 
 def power_figure(power: Detectability | None) -> PowerFigure | None:
-    """Return the numbers of the power on subsamples."""
+    """Return the numbers of the power on disjoint blocks."""
     return None if power is None else serial.record(PowerFigure, serial.plain(power))

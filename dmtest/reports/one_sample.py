@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from dmtest.battery.axes import run_axes
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
-from dmtest.calibration.multiplicity import holm
 from dmtest.catalogue.registry import hypothesis
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample, one_row_each
 from dmtest.effects.coordinates import column_name, describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
-from dmtest.reports.diagnosis import SampleEvidence, diagnose
+from dmtest.reports.causes.collapse import collapsed_report
+from dmtest.reports.causes.evidence import SampleEvidence
+from dmtest.reports.diagnosis import diagnose
+from dmtest.reports.equivalence import Question, equivalence_section, never_equivalent
 from dmtest.reports.figures import (
     coordinate_figures,
     cube_rows,
@@ -44,7 +44,7 @@ def one_sample_report(
     *,
     tests: str | Iterable[str] | None,
     alpha: float,
-    tolerance: float | None,
+    question: Question | None,
     augmented: Sample | None,
     started: float,
 ) -> Report:
@@ -61,8 +61,8 @@ def one_sample_report(
         Names; None for the default battery and the search for the worst directions.
     alpha : float
         Level of the verdict.
-    tolerance : float or None
-        Divergence after noise to certify, in nats.
+    question : Question or None
+        The tolerances to which the sample should be equivalent to the target.
     augmented : Sample or None
         Augmentations: row i is the positive pair of row i of `sample`.
     started : float
@@ -77,6 +77,11 @@ def one_sample_report(
     sample = one_row_each(everything, seed)
     augmented = None if augmented is None else paired_rows(everything, augmented, seed)
     canonical = target.canonical(sample)
+    if canonical.collapsed:
+        collapsed = collapsed_report(
+            everything, sample, canonical, name, alpha=alpha, seed=seed, started=started
+        )
+        return collapsed if question is None else never_equivalent(collapsed, question)
 
     # 2. Compute all tests on shared projections and calibrate them.
     specs = chosen_tests(tests, hypothesis(name), canonical, plan)
@@ -97,29 +102,34 @@ def one_sample_report(
 
     # 4. Combine: min-p over the battery, Bonferroni with axes and search; Holm for single tests.
     combined = combine(battery, axes, directions, canonical, name, seed)
-    adjusted = tuple(float(p) for p in holm([o.pvalue for o in combined.outcomes]))
     rejected = combined.pvalue <= alpha
 
-    # 5. Bound the divergence after noise, and compare the bound with the tolerance.
-    profile = sections.profile_section(canonical, name, tolerance, seed, progress)
-    certificate = sections.certificate_section(
-        canonical, profile, name, tolerance=tolerance, alpha=alpha, seed=seed
-    )
+    # 5. Bound the divergence after noise from both sides.
+    profile = sections.profile_section(canonical, name, seed, progress)
 
-    # 6. After a rejection, estimate the rows that the test with the smallest p-value needs.
-    power = None
-    if rejected:
-        power = sections.detectability_section(
-            sample, target, battery.outcomes, alpha=alpha, seed=seed, progress=progress
-        )
+    # 6. Count the rows that the battery needs, on disjoint blocks.
+    chosen = None if tests is None else [spec.name for spec in specs]
+    power = sections.detectability_section(sample, target, plan, chosen, alpha)
 
-    # 7. Measure the effects.
+    # 7. Measure the effects, and compare upper bounds with the tolerances.
     pairs = None if augmented is None else (sample, augmented)
     estimates = sections.estimates_section(canonical, battery, seed)
     if everything.groups is not None:
         estimates = grouped_estimates(everything, target, plan, estimates)
+    equivalence = equivalence_section(
+        question,
+        sample,
+        target,
+        canonical,
+        plan,
+        estimates=estimates,
+        slices=battery.directions,
+        directions=directions,
+        tests=chosen,
+    )
+    margin = sections.margins_section(canonical, sample.names, battery.directions, directions, seed)
     effects = sections.effects_section(
-        estimates, profile=profile, power=power, pairs=pairs, seed=seed
+        estimates, margin=margin, profile=profile, power=power, pairs=pairs, seed=seed
     )
 
     # 8. Compute the numbers behind the figures.
@@ -134,23 +144,33 @@ def one_sample_report(
         detectability=power_figure(power),
     )
 
-    # 9. After a rejection, say what is wrong, the resolution of the values first.
-    diagnosis: tuple[Finding, ...] = resolution.causes if rejected else ()
+    # 9. Collect the findings about the data; after a rejection, say what is wrong.
+    findings = (
+        *resolution.findings,
+        *sections.findings_about(sample, target),
+        *dependence_findings(canonical.rows, seed),
+        *canonical.findings,
+    )
+    diagnosis: tuple[Finding, ...] = ()
     if rejected and ranked is not None:
         assert isinstance(target, Ranks)
-        diagnosis += diagnose_ranks(ranked, target, names, alpha)
+        diagnosis = diagnose_ranks(ranked, target, names, alpha)
     if rejected and (ranked is None or specs):
-        values = coordinates.values
         evidence = SampleEvidence(
             names=names,
             effects=effects,
             directions=directions,
             alpha=alpha,
+            rows=sample.x,
+            target=hypothesis(name),
             canonical=canonical,
             coordinates=coordinates,
             skewness=battery.extras["skewness"],
             kurtosis=battery.extras["kurtosis"],
-            norms=np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)),
+            outcomes=combined.outcomes,
+            adjusted=combined.adjusted,
+            findings=(*resolution.causes, *(f for f in findings if f not in resolution.findings)),
+            seed=seed,
         )
         diagnosis += diagnose(evidence)
 
@@ -159,15 +179,18 @@ def one_sample_report(
         sections.provenance_of(everything, combined.outcomes, hypothesis(name), started),
         slices=0 if battery.directions is None else len(battery.directions),
         replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
-        pvalue_error=battery.error,
+        pvalue_error=combined.error,
         pvalue_floor=combined.floor,
         rows_in_pictures=coordinates.m,
-        tolerance=tolerance,
-        certified_under=None if certificate is None else certificate.high,
-        rows_needed=None if certificate is None else certificate.rows_needed(),
+        tolerance=None if question is None else question.tolerance,
+        certified_under=None if equivalence is None else equivalence.certified_under,
+        rows_needed=None if equivalence is None else equivalence.rows_needed,
+        equivalence=equivalence,
         arguments={
-            "tests": None if tests is None else [spec.name for spec in specs],
-            "tolerance": tolerance,
+            "tests": chosen,
+            "tolerance": None if question is None else question.tolerance,
+            "noise": None if question is None else question.given,
+            "tolerance_rows": None if question is None else question.rows,
             "groups": None if everything.groups is None else everything.groups.name,
             "slices": plan.slices,
             "budget": plan.budget,
@@ -175,7 +198,7 @@ def one_sample_report(
         },
     )
     return Report(
-        verdict=verdict_of(rejected, certificate),
+        verdict=verdict_of(rejected, equivalence),
         pvalue=combined.pvalue,
         pvalue_method=combined.method,
         alpha=alpha,
@@ -184,15 +207,10 @@ def one_sample_report(
         d=sample.d,
         seed=seed,
         outcomes=combined.outcomes,
-        adjusted=adjusted,
+        adjusted=combined.adjusted,
         effects=effects,
         diagnosis=diagnosis,
-        warnings=(
-            *resolution.findings,
-            *sections.findings_about(sample, target),
-            *dependence_findings(canonical.rows, seed),
-            *canonical.findings,
-        ),
+        warnings=findings,
         provenance=facts,
         figures=figures,
     )

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from dmtest.battery.plan import Plan
 from dmtest.battery.sampled import Drawn, run_sampled
 from dmtest.battery.two_sample import common_rows
-from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.permutation import PermutationResult, permute
 from dmtest.catalogue.registry import draw_tests, pool_tests
 from dmtest.data.sample import Sample, as_sample
@@ -23,6 +22,7 @@ from dmtest.reports import figures_two_sample
 from dmtest.reports.diagnosis_two_sample import Contrast, contrast_findings
 from dmtest.reports.sections import provenance_of
 from dmtest.reports.two_sample import contrast_figures
+from dmtest.reports.verdict import adjusted_pvalues
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress
@@ -60,7 +60,7 @@ def sampled_report(
     # 1. Compute all tests on one scale, and rank the data among fresh draws.
     specs = draw_tests(tests)
     result = run_sampled(sample, target, specs, plan)
-    adjusted = tuple(float(p) for p in holm([o.pvalue for o in result.outcomes]))
+    adjusted = adjusted_pvalues(result.outcomes, result.pvalue)
     rejected = result.pvalue <= alpha
 
     # 2. Measure effects against a large draw, and search for directions of largest difference.

@@ -1,11 +1,11 @@
-"""Parts of a report beside its tests: directions, profile, certificate, power, effects, facts."""
+"""Parts of a report beside its tests: directions, profile, power, effects, facts."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,28 +14,28 @@ from dmtest.battery.one_sample import Battery, run_battery
 from dmtest.battery.plan import Plan
 from dmtest.battery.ranks import RankTests, joined, merged_battery, run_ranks
 from dmtest.catalogue.registry import TESTS, describe, find
-from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
+from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest, Spec
 from dmtest.data.sample import Sample
 from dmtest.effects.alignment import pair_estimates
+from dmtest.effects.coordinates import margins_effect, margins_of
 from dmtest.effects.decomposition import density_estimates
 from dmtest.effects.detectability import Detectability, detectability_effect, detectability_of
 from dmtest.effects.directions import Direction, directions_of
-from dmtest.effects.gaussian import gaussian_estimates
+from dmtest.effects.gaussian import PARTS, gaussian_estimates
 from dmtest.effects.profile import (
     FEWEST_PROFILE,
     PROFILE_ROWS,
     KLProfile,
     profile_effect,
     profile_of,
-    upper_bound,
 )
 from dmtest.effects.shape import shape_estimates
 from dmtest.effects.wasserstein import describe_slices, sliced_estimates
-from dmtest.errors import InputError
 from dmtest.results.effect_table import Estimates, effects_of
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Description, Provenance
 from dmtest.runtime.parallel import Progress
+from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.ranks import Ranks
 from dmtest.targets.targets import Target
@@ -43,43 +43,10 @@ from dmtest.targets.targets import Target
 # Most rows of density estimates in a report, and of its search for directions.
 SHAPE_ROWS, SEARCH_ROWS = 4000, 20_000
 DIRECTIONS, FEWEST_SEARCH, ROWS_PER_COLUMN = 3, 200, 4
-# Subsamples of each size in a report, and rows of the largest.
-DRAWS, TOP = 50, 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A tolerance and the bound that it is compared with, in nats.
-
-    Attributes
-    ----------
-    tolerance, high : float
-        `high` is the one-sided confidence bound of level 1 - alpha.
-    lower : float
-        Lower end of the bracket of the smoothed divergence.
-    n : int
-        Rows that were used.
-    """
-
-    tolerance: float
-    high: float
-    lower: float
-    n: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether the bound certifies a divergence of at most the tolerance."""
-        return self.high <= self.tolerance
-
-    def rows_needed(self) -> int | None:
-        """Extrapolate the rows that would certify the tolerance; None if no number would.
-
-        The bound less `lower` is taken to shrink as 1 / sqrt(n).
-        """
-        room = self.tolerance - self.lower
-        if self.holds or room <= 0.0 or not np.isfinite(self.high):
-            return None
-        return int(np.ceil(self.n * ((self.high - self.lower) / room) ** 2))
+# Most rows of the divergences of margins, and confidence of their limits.
+MARGIN_ROWS, CONFIDENCE = 1 << 16, 0.95
+# Most replicates of a null that is simulated for blocks of rows.
+BLOCK_REPLICATES = 199
 
 
 def ranks_section(
@@ -113,96 +80,42 @@ def directions_section(canonical: Canonical, replicates: int, seed: int) -> list
 
 
 def profile_section(
-    canonical: Canonical,
-    target: str,
-    tolerance: float | None,
-    seed: int,
-    progress: Progress | None,
+    canonical: Canonical, target: str, seed: int, progress: Progress | None
 ) -> KLProfile | None:
     """Return the profile of the divergence after noise; None for few rows or a sphere."""
     if len(canonical.rows) < FEWEST_PROFILE or canonical.unit is not None:
         return None
-    rows = None if tolerance is not None else PROFILE_ROWS
-    return profile_of(canonical, target, rows=rows, seed=seed, progress=progress)
-
-
-def certificate_section(
-    canonical: Canonical,
-    profile: KLProfile | None,
-    target: str,
-    *,
-    tolerance: float | None,
-    alpha: float,
-    seed: int,
-) -> Certificate | None:
-    """Return the certificate of a tolerance; None without a tolerance.
-
-    Raises
-    ------
-    InputError
-        If there is a tolerance but no profile to compare it with.
-    """
-    if tolerance is None:
-        return None
-    if profile is None:
-        raise InputError(
-            f"tolerance: n = {len(canonical.rows)} rows cannot certify anything for target "
-            f"{target!r}; this needs 128 rows and a target other than the sphere."
-        )
-    return certify(canonical, profile, tolerance, alpha, seed)
-
-
-def certify(
-    canonical: Canonical, profile: KLProfile, tolerance: float, alpha: float, seed: int
-) -> Certificate:
-    """Bound the divergence at the default noise from above, with confidence 1 - alpha."""
-    point = profile.point
-    high = upper_bound(canonical, point.noise, profile.batch, alpha, seed)
-    # Values outside the support are at an infinite divergence from the target.
-    high = np.inf if canonical.outside else high
-    return Certificate(tolerance, high, point.lower, profile.n)
+    return profile_of(canonical, target, rows=PROFILE_ROWS, seed=seed, progress=progress)
 
 
 def detectability_section(
-    sample: Sample,
-    target: Target,
-    outcomes: Sequence[Outcome],
-    *,
-    alpha: float,
-    seed: int,
-    progress: Progress | None,
+    sample: Sample, target: Target, plan: Plan, names: Sequence[str] | None, alpha: float
 ) -> Detectability | None:
-    """Return the power on subsamples of the test with the smallest p-value; None without one."""
-    if sample.n // 2 < 2 * max(20, sample.d) or target.name == "sphere":
-        return None
-    spec = most_telling(outcomes, target)
-    if spec is None:
-        return None
-    return detectability_of(
-        sample,
-        target,
-        spec,
-        alpha=alpha,
-        top=TOP,
-        draws=DRAWS,
-        replicates=199,
-        seed=seed,
-        progress=progress,
-    )
+    """Return the power on disjoint blocks; None for few rows, or without a test for them.
+
+    Parameters
+    ----------
+    sample : Sample
+    target : Target
+    plan : Plan
+    names : sequence of str or None
+        Tests of the report; None for the default battery.
+    alpha : float
+        Level of the battery.
+    """
+    if names is not None:
+        specs = [find(name, target.name) or find(name, "product") for name in names]
+        names = [spec.name for spec in specs if spec is not None and _runs_on_blocks(spec)]
+        if not names or target.name == "sphere":
+            return None
+    plan = replace(plan, replicates=min(plan.replicates, BLOCK_REPLICATES), params={})
+    return detectability_of(sample, target, plan, tests=names, alpha=alpha)
 
 
-def most_telling(outcomes: Sequence[Outcome], target: Target) -> OneSampleTest | None:
-    """Return the test with the smallest p-value among those that can be run on subsamples."""
-    usable: list[tuple[float, OneSampleTest]] = []
-    for one in outcomes:
-        spec = find(one.test, target.name) or find(one.test, "product")
-        if isinstance(spec, SliceTest) or (isinstance(spec, RowTest) and _runs_on_subsamples(spec)):
-            usable.append((one.pvalue, spec))
-    return min(usable, key=lambda pair: pair[0])[1] if usable else None
-
-
-def _runs_on_subsamples(spec: RowTest) -> bool:
-    return not spec.coloured and not spec.exact and spec.most is None
+def _runs_on_blocks(spec: Spec) -> bool:
+    if isinstance(spec, RowTest):
+        return not spec.coloured and spec.most is None
+    return isinstance(spec, SliceTest)
 
 
 def estimates_section(canonical: Canonical, battery: Battery, seed: int) -> Estimates:
@@ -222,9 +135,33 @@ def estimates_section(canonical: Canonical, battery: Battery, seed: int) -> Esti
     return estimates | sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
 
 
+def margins_section(
+    canonical: Canonical,
+    names: Sequence[str] | None,
+    slices: Vector | None,
+    directions: Sequence[Direction],
+    seed: int,
+) -> Effect | None:
+    """Return the largest divergence of a column, slice or direction; None on a sphere."""
+    if canonical.unit is not None:
+        return None
+    searched = np.array([one.direction for one in directions]) if directions else None
+    margins = margins_of(
+        canonical,
+        names,
+        slices,
+        searched,
+        alpha=0.5 * (1.0 - CONFIDENCE),
+        seed=seed,
+        most=MARGIN_ROWS,
+    )
+    return margins_effect(margins, CONFIDENCE)
+
+
 def effects_section(
     estimates: Estimates,
     *,
+    margin: Effect | None,
     profile: KLProfile | None,
     power: Detectability | None,
     pairs: tuple[Sample, Sample] | None,
@@ -232,23 +169,33 @@ def effects_section(
 ) -> dict[str, Effect]:
     """Return all effects of one sample by name, in the order of the report.
 
+    The first are how far the sample is in its moments, in its margins and as a whole, and how many
+    rows it takes to detect that.
+
     Parameters
     ----------
     estimates : dict of EffectRow to Estimate
-        The departures.
+        The departures, those of the fitted normal first.
+    margin : Effect or None
+        The largest divergence of a margin.
     profile : KLProfile or None
         The divergence after noise.
     power : Detectability or None
-        Power on subsamples.
+        Power on disjoint blocks.
     pairs : (Sample, Sample) or None
         The sample and its augmentations, positive pairs row by row.
     seed : int
         Seed of the rows of the uniformity.
     """
-    effects = [] if profile is None else [profile_effect(profile)]
-    effects += effects_of(estimates).values()
+    moments = {row: one for row, one in estimates.items() if row in PARTS}
+    effects = list(effects_of(moments).values())
+    if margin is not None:
+        effects.append(margin)
+    if profile is not None:
+        effects.append(profile_effect(profile))
     if power is not None:
         effects.append(detectability_effect(power))
+    effects += effects_of({row: one for row, one in estimates.items() if row not in PARTS}).values()
     if pairs is not None:
         effects += effects_of(pair_estimates(pairs[0].x, pairs[1].x, seed)).values()
     return {effect.name: effect for effect in effects}

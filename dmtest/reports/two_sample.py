@@ -10,7 +10,6 @@ import numpy as np
 
 from dmtest.battery.plan import Plan
 from dmtest.battery.two_sample import Comparison, common_rows, run_comparison
-from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.permutation import PermutationResult
 from dmtest.catalogue.spec import PoolTest
 from dmtest.data.dependence import dependence_findings
@@ -22,6 +21,7 @@ from dmtest.engines.pool import Pool
 from dmtest.reports import figures_two_sample
 from dmtest.reports.diagnosis_two_sample import Contrast, contrast_findings, rotation_findings
 from dmtest.reports.sections import provenance_of
+from dmtest.reports.verdict import adjusted_pvalues
 from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
@@ -59,7 +59,7 @@ def two_sample_report(
     """
     # 1. Compute all tests on shared permutations, calibrate and combine them (min-p; Holm).
     result = run_comparison(sample, reference, specs, plan)
-    adjusted = tuple(float(p) for p in holm([o.pvalue for o in result.outcomes]))
+    adjusted = adjusted_pvalues(result.outcomes, result.pvalue)
     rejected = result.pvalue <= alpha
 
     # 2. Measure effects, and search for directions of largest difference.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dmtest.battery.axes import Axes
 from dmtest.battery.one_sample import Battery
-from dmtest.calibration.multiplicity import bonferroni
-from dmtest.catalogue.unlisted import SUPPORT, WORST_DIRECTION
+from dmtest.calibration.multiplicity import consistent_with, holm
+from dmtest.catalogue.unlisted import AXES, DEGENERATE, SUPPORT, WORST_DIRECTION
 from dmtest.effects.directions import Direction
-from dmtest.reports.sections import Certificate
+from dmtest.results.equivalence import Equivalence
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical
 
@@ -33,12 +33,18 @@ class Combined:
         Method behind the global p-value.
     floor : float or None
         Smallest value that the replicates allow for it.
+    error : float or None
+        Monte Carlo standard error, where simulated tests decide.
+    adjusted : tuple of float
+        Adjusted p-values of the tests; the smallest is the global one.
     """
 
     outcomes: tuple[Outcome, ...]
     pvalue: float
     method: str
     floor: float | None
+    error: float | None
+    adjusted: tuple[float, ...]
 
 
 def combine(
@@ -67,6 +73,7 @@ def combine(
     """
     outcomes = tuple(battery.outcomes)
     pvalue, method, floor = battery.pvalue, battery.method, battery.floor
+    error = battery.error
     parts = [(pvalue, "", WEIGHTS[0])]
     if axes is not None:
         outcomes = (*outcomes, axes.outcome)
@@ -78,15 +85,58 @@ def combine(
     if len(parts) > 1:
         pvalues, words, weights = zip(*parts, strict=True)
         shares = [weight / sum(weights) for weight in weights]
-        pvalue = bonferroni(pvalues, shares)
+        scaled = [p / share for p, share in zip(pvalues, shares, strict=True)]
+        # The error is that of the simulated tests, so it counts where they decide.
+        error = error if scaled[0] == min(scaled) else None
+        pvalue = min(1.0, *scaled)
         listed = ", ".join(f"{share:.2g}" for share in shares)
         method += f"; Bonferroni with {' and '.join(words[1:])}, weights {listed}"
         # The floors of the other parts are smaller.
         floor = None if floor is None else floor / shares[0]
+    certain = tuple(certain_outcomes(canonical, target, seed))
+    if certain:
+        outcomes, pvalue, method = (*certain, *outcomes), 0.0, certain[0].method
+        floor = error = None
+    return Combined(
+        outcomes=outcomes,
+        pvalue=pvalue,
+        method=method,
+        floor=floor,
+        error=error,
+        adjusted=adjusted_pvalues(outcomes, pvalue),
+    )
+
+
+def adjusted_pvalues(outcomes: Sequence[Outcome], pvalue: float) -> tuple[float, ...]:
+    """Return Holm's adjusted p-values, made consistent with the global one.
+
+    The evidence of a test is the smaller p-value of its mean and of its worst slice; those of axes
+    and of the search count with their weights.
+    """
+    if not outcomes:
+        return ()
+    adjusted = holm([one.pvalue for one in outcomes])
+    leader = min(range(len(outcomes)), key=lambda j: (_evidence(outcomes[j]), adjusted[j]))
+    return tuple(float(p) for p in consistent_with(adjusted, pvalue, leader))
+
+
+def _evidence(outcome: Outcome) -> float:
+    worst = 1.0 if outcome.worst_pvalue is None else outcome.worst_pvalue
+    smallest = min(outcome.pvalue, worst)
+    weights = {AXES.name: WEIGHTS[1], WORST_DIRECTION.name: WEIGHTS[2]}
+    return smallest * WEIGHTS[0] / weights.get(outcome.test, WEIGHTS[0])
+
+
+def certain_outcomes(canonical: Canonical, target: str, seed: int) -> Iterator[Outcome]:
+    """Yield exact tests with p-value 0 of what the target gives with probability 0."""
     if canonical.outside:
-        support = _support_outcome(canonical, target, seed)
-        outcomes, pvalue, method = (support, *outcomes), support.pvalue, support.method
-    return Combined(outcomes=outcomes, pvalue=pvalue, method=method, floor=floor)
+        text = "exact: the target gives such values with probability 0"
+        yield _certain(SUPPORT.name, canonical.outside, text, canonical, target, seed)
+    if canonical.degenerate or canonical.collapsed:
+        # Equal rows are no sample of any normal law; a singular normal law has constant columns.
+        text = "exact: the target gives such columns with probability 0"
+        count = canonical.degenerate or canonical.covariance.shape[0]
+        yield _certain(DEGENERATE.name, count, text, canonical, target, seed)
 
 
 def _search_outcome(directions: Sequence[Direction], canonical: Canonical, target: str) -> Outcome:
@@ -109,27 +159,29 @@ def _search_outcome(directions: Sequence[Direction], canonical: Canonical, targe
     )
 
 
-def _support_outcome(canonical: Canonical, target: str, seed: int) -> Outcome:
-    """Return the outcome of values outside the support: an exact test with p-value 0."""
+def _certain(
+    test: str, count: int, method: str, canonical: Canonical, target: str, seed: int
+) -> Outcome:
+    """Return the outcome of an exact test with p-value 0."""
     n, d = canonical.rows.shape
     return Outcome(
-        test=SUPPORT.name,
-        statistic=float(canonical.outside),
+        test=test,
+        statistic=float(count),
         pvalue=0.0,
         target=target,
         n=n,
         d=d,
         family=SUPPORT.family,
-        method="exact: the target gives such values with probability 0",
+        method=method,
         seed=seed,
         rows=n,
     )
 
 
-def verdict_of(rejected: bool, certificate: Certificate | None) -> str:
-    """Return the verdict; a certified tolerance decides it, whatever the p-value."""
-    if certificate is not None and certificate.holds:
+def verdict_of(rejected: bool, equivalence: Equivalence | None) -> str:
+    """Return the verdict; bounds within the tolerance decide it, whatever the p-value."""
+    if equivalence is not None and equivalence.holds:
         return "equivalent"
     if rejected:
         return "mismatch"
-    return "compatible" if certificate is None else "inconclusive"
+    return "compatible" if equivalence is None else "inconclusive"

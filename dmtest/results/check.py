@@ -26,8 +26,9 @@ class CheckRow(Shown):
     ----------
     name : str
         Stable name, such as ``"kl-scale"`` or ``"max-kl"``.
-    kind : {"verdict", "effect", "limit", "comparison"}
-        The verdict, a departure, an absolute limit, or the two-sample comparison.
+    kind : {"verdict", "columns", "change", "effect", "limit", "comparison"}
+        The verdict, lost columns, what moved (a column, a pair, a direction, rows), a departure,
+        an absolute limit, or the two-sample comparison.
     label : str
         Name for readers.
     passed : bool or None
@@ -39,11 +40,13 @@ class CheckRow(Shown):
     difference, error : float or None
         `value` less `baseline`, and its standard error.
     pvalue : float or None
-        P-value of the difference; for departures adjusted for their number (Holm).
+        P-value of the difference, adjusted for all comparisons of the check.
     limit : float or None
         Bound of `pvalue`; of `value` where `kind` is ``"limit"``.
     unit : str
         Unit of `value`, such as ``"nats"``.
+    where : str
+        The column, pair of columns or direction that moved most.
     """
 
     name: str
@@ -58,6 +61,7 @@ class CheckRow(Shown):
     pvalue: float | None = None
     limit: float | None = None
     unit: str = ""
+    where: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects."""

@@ -26,7 +26,7 @@ class EffectRow:
     label, unit, note : str
         As in `Effect`.
     squared : bool
-        Whether estimates are of the square; reports show the root.
+        Whether estimates are of the square; reports and checks show the root.
     least, most : float
         Range to which reports cut the value and its limits off.
     departure, departure_unit : str
@@ -119,8 +119,8 @@ SMOOTHED_KL = EffectRow(
     "smoothed-kl",
     "KL after noise{noise}",
     "nats",
-    "middle of a two-sided bracket over {batches} batches of {batch} rows; limits hold for "
-    "all noise levels of the profile together",
+    "middle of bounds from below and above; limits hold for all noise levels of the profile "
+    "together",
     departure="KL after noise{noise}",
 )
 KL_FITTED = EffectRow(
@@ -145,6 +145,12 @@ def _fitted_part(name: str, source: str) -> EffectRow:
 KL_MEAN = _fitted_part("kl-mean", "the mean")
 KL_SCALE = _fitted_part("kl-scale", "the variances")
 KL_CORRELATION = _fitted_part("kl-correlation", "correlations")
+WORST_MARGIN = EffectRow(
+    "kl-worst-margin",
+    "KL of {where} after noise (sd {noise:g})",
+    "nats",
+    "largest of {count} columns, slices and directions; limits hold for all of them together",
+)
 KL_MARGINS = EffectRow(
     "kl-margins",
     "Shape of the columns (sum of negentropies)",
@@ -168,8 +174,7 @@ SLICED_WASSERSTEIN = EffectRow(
     "standard deviations",
     "root mean square over {k} slices {scale}, null bias removed",
     squared=True,
-    departure="The squared sliced Wasserstein-2 distance",
-    departure_unit="sd^2",
+    departure="The sliced Wasserstein-2 distance",
 )
 WORST_SLICE = EffectRow(
     "worst-slice",
@@ -202,7 +207,8 @@ DETECTABLE_ROWS = EffectRow(
     "detectable-n",
     "Rows for {test} to reach 50% power",
     "rows",
-    "power of {test} at level {alpha:g} on subsamples of at most {most} rows, {draws} of each size",
+    "power of {test} at level {alpha:g} on disjoint blocks of at most {most:,} rows, without the "
+    "search over directions; each limit is exact and has this confidence by itself",
 )
 # Positive pairs of embeddings:
 ALIGNMENT = EffectRow(

@@ -174,6 +174,11 @@ class NoisePoint:
     capacity: float | None = None
     resolution: float | None = None
     informative: bool
+    dead: float | None = None
+    two_valued: float | None = None
+    collapse: float | None = None
+    method: str = ""
+    why: str = ""
     label: str = ""
 
 
@@ -190,6 +195,7 @@ class ProfileFigure:
     confidence: float
     points: tuple[NoisePoint, ...]
     default: int
+    resolvable: float | None = None
     slices: tuple[NoisePoint, ...] = ()
     subspaces: tuple[NoisePoint, ...] = ()
     seed: int | None = None
@@ -202,7 +208,7 @@ class ProfileFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerPoint:
-    """The rows at which a test reaches a power, with a 95% interval; None where unknown."""
+    """The rows at which a power is reached, with limits of 95% each; None where unknown."""
 
     power: float
     n: float | None
@@ -212,7 +218,7 @@ class PowerPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerFigure:
-    """Power of a test on subsamples, as :func:`dmtest.detectability` returns it."""
+    """Power on disjoint blocks, as :func:`dmtest.detectability` returns it."""
 
     test: str
     target: str | None = None
@@ -222,7 +228,8 @@ class PowerFigure:
     low: tuple[float, ...]
     high: tuple[float, ...]
     mean_pvalues: tuple[float, ...]
-    draws: int | None = None
+    blocks: tuple[int, ...] = ()
+    rejections: tuple[int, ...] = ()
     thresholds: tuple[PowerPoint, ...]
     seed: int | None = None
 
@@ -244,7 +251,7 @@ class Figures:
     profile : ProfileFigure or None
         One sample only.
     detectability : PowerFigure or None
-        One sample only, after a rejection.
+        One sample only.
     """
 
     samples: Literal[0, 1, 2] = 1

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dmtest.results.advice import ADVICE
 from dmtest.results.shown import Shown
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Finding(Shown):
-    """Something noticed in the data, in a sentence and with a count.
+    """Something noticed in the data, in a sentence and with a count, and what to do about it.
 
     Attributes
     ----------
@@ -21,11 +22,20 @@ class Finding(Shown):
         One sentence for readers.
     count : int or None
         Number of rows, columns or cells that it concerns.
+    advice : str
+        Its usual cause and the cure; text in backticks is code that runs. By default the advice on
+        its code.
     """
 
     code: str
     message: str
     count: int | None = None
+    advice: str = ""
+
+    def __post_init__(self) -> None:
+        """Give the advice on the code where there is no other."""
+        if not self.advice:
+            object.__setattr__(self, "advice", ADVICE.get(self.code, ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects."""
@@ -52,6 +62,8 @@ class Effect(Shown):
         ``"nats"``, ``"standard deviations"``, ...
     note : str
         Method of the estimate, or what an estimate would need.
+    yardsticks : dict of str to float
+        Of a divergence after noise: what named departures cost at the same noise, in its unit.
     """
 
     name: str
@@ -62,6 +74,7 @@ class Effect(Shown):
     confidence: float | None = None
     unit: str = ""
     note: str = ""
+    yardsticks: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects."""

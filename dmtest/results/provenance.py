@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dmtest.results import serial
+from dmtest.results.equivalence import Equivalence
 
 # Keys of a report's "computed" in the order of schema 1, for one sample and for two.
 ONE_SAMPLE = (
     *("source", "dtype", "groups", "tests", "slices", "replicates", "pvalue_error", "pvalue_floor"),
     *("rows_in_pictures", "version", "numpy", "seconds", "created"),
-    *("tolerance", "certified_under", "rows_needed", "arguments", "described", "call", "command"),
+    *("tolerance", "certified_under", "rows_needed", "equivalence", "arguments"),
+    *("described", "call", "command"),
 )
 TWO_SAMPLES = (
     *("source", "reference", "reference_rows", "dtype", "tests", "described"),
@@ -60,11 +62,13 @@ class Provenance:
     created : str or None
         Time of the run, ISO 8601.
     tolerance : float or None
-        Divergence after noise to certify, in nats.
+        Acceptable divergence, in nats.
     certified_under : float or None
-        Upper confidence bound of that divergence, in nats; None if it is infinite.
+        Largest of the upper bounds that were compared with it, in nats; None if one is infinite.
     rows_needed : int or None
-        Extrapolated number of rows that would certify the tolerance.
+        Extrapolated number of rows with which the sample would be equivalent.
+    equivalence : Equivalence or None
+        Every bound behind the verdict on a tolerance.
     arguments : dict or None
         Arguments of the call; None for those at their default.
     described : dict of str to Description
@@ -93,6 +97,7 @@ class Provenance:
     tolerance: float | None = None
     certified_under: float | None = None
     rows_needed: int | None = None
+    equivalence: Equivalence | None = None
     arguments: dict[str, object] | None = None
     described: dict[str, Description] | None = None
     call: str | None = None

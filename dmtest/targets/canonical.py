@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.data.lattice import grids_of
+from dmtest.data.structure import live_columns
 from dmtest.results.outcome import Finding
+from dmtest.results.words import counted
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.targets.transforms import mean_and_covariance, normal_scores
 
@@ -50,6 +52,38 @@ class Canonical:
     whitened: Moments | None = None
     cube: NDArray[Any] | None = None
     unit: NDArray[Any] | None = None
+
+    @cached_property
+    def live(self) -> NDArray[np.intp]:
+        """Columns of `rows` that are neither constant nor equal to an earlier one."""
+        return live_columns(self.rows)
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether all rows are equal, so that nothing is left to test."""
+        return not len(self.live)
+
+    @property
+    def degenerate(self) -> int:
+        """Columns that are constant or equal another one, which a specified target never gives."""
+        return 0 if self.fitted else self.rows.shape[1] - len(self.live)
+
+    @property
+    def impossible(self) -> bool:
+        """Whether the sample has what the target gives with probability 0."""
+        return bool(self.outside or self.degenerate or self.collapsed)
+
+    def varying(self) -> Canonical:
+        """Return the sample in its live columns; itself if that is all of them, or none.
+
+        Directions on the sphere are of all columns.
+        """
+        r = self.rows.shape[1]
+        if self.unit is not None or len(self.live) in (0, r):
+            return self
+        cube = None if self.cube is None else np.ascontiguousarray(self.cube[:, self.live])
+        rows, columns = np.ascontiguousarray(self.rows[:, self.live]), self.columns[self.live]
+        return replace(self, rows=rows, columns=columns, cube=cube, whitened=None)
 
     @property
     def parameters(self) -> Literal["known", "fitted"]:
@@ -95,9 +129,10 @@ def from_cube(u: NDArray[Any]) -> Canonical:
             # Values of a lattice resolve its step: an end stands for the half step inside.
             resolution = max(resolution, 0.5 * min(steps))
             by = f"a quarter of the step of their lattice, {0.5 * resolution:.2g}"
+        one = edges == 1
         text = (
-            f"{edges} values are exactly 0 or 1 (in a saturated sigmoid, say); they were moved "
-            f"inside by {by}."
+            f"{counted(edges, 'value')} {'is' if one else 'are'} exactly 0 or 1 (in a saturated "
+            f"sigmoid, say); {'it was' if one else 'they were'} moved inside by {by}."
         )
         findings += (Finding("saturated", text, edges),)
     return replace(known(normal_scores(u, resolution), outside, findings), cube=u)
@@ -130,8 +165,10 @@ def outside_finding(outside: int, where: str) -> tuple[Finding, ...]:
     """Return a finding if rows have a value outside the support of the target."""
     if not outside:
         return ()
+    one = outside == 1
     text = (
-        f"{outside} rows have a value outside {where}, which the target gives with "
-        f"probability 0; for the tests these values were moved to its edge."
+        f"{counted(outside, 'row')} {'has' if one else 'have'} a value outside {where}, which the "
+        f"target gives with probability 0; for the tests {'it was' if one else 'they were'} moved "
+        f"to its edge."
     )
     return (Finding("outside-support", text, outside),)

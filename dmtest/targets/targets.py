@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmtest.data.sample import Sample
+from dmtest.data.structure import live_columns
 from dmtest.errors import DataWarning, InputError, did_you_mean
 from dmtest.results.outcome import Finding
 from dmtest.results.targets import NAMED, SAID
+from dmtest.results.words import counted, of_many
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
@@ -55,10 +57,16 @@ class AnyNormal:
         Raises
         ------
         InputError
-            If n <= d, or if every column is constant.
+            If n <= d.
         """
         x = sample.x
         n, d = x.shape
+        if not len(live_columns(x)):
+            # Nothing is left to whiten: `Canonical.collapsed`.
+            mean = np.asarray(x[0], dtype=np.float64)
+            rows = np.zeros((n, 1), dtype=x.dtype)
+            moments = mean, np.zeros((d, d))
+            return Canonical(rows, True, np.zeros(1, dtype=np.intp), whitened=moments)
         if n <= d:
             raise InputError(
                 f"data: target 'any-normal' fits a covariance, which takes more rows than "
@@ -224,18 +232,27 @@ class Sphere:
         Raises
         ------
         InputError
-            If d = 1, if a row is zero, or if rows are not of length 1 without `normalise`.
+            If d = 1, or if rows are not of length 1 without `normalise`. Rows of zeros have no
+            direction; they count as outside the support, and get a random one.
         """
         n, d = sample.n, sample.d
         if d < 2:
             raise InputError("data: target 'sphere' needs at least two columns; got d = 1.")
         x = np.asarray(sample.x)
         length = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
-        if not length.all():
-            raise InputError(
-                f"data: {int((length == 0.0).sum())} rows are zero and have no direction; leave "
-                f"them out."
+        zero = length == 0.0
+        findings: tuple[Finding, ...] = ()
+        if zero.any():
+            # A direction from a fixed stream, as values outside a box are moved to its edge.
+            x, length = np.array(x, dtype=np.float64), np.where(zero, 1.0, length)
+            drawn = stream(0, "sphere/zeros").standard_normal((int(zero.sum()), d))
+            x[zero] = drawn / np.sqrt(np.square(drawn).sum(axis=1))[:, None]
+            verb = of_many(len(drawn), n, "row", "is", "are")
+            text = (
+                f"{verb} zero and without a direction, which the target gives with probability "
+                f"0; for the tests each of them got a random direction."
             )
+            findings = (Finding("zero-rows", text, len(drawn)),)
         off = np.abs(length - 1.0) > 8.0 * np.sqrt(d) * float(np.finfo(x.dtype).eps) + 1e-6
         if off.any() and not self.normalise:
             raise InputError(
@@ -246,12 +263,12 @@ class Sphere:
         # Always float64: in float32, 1 - cos^2 of two near rows would be rounding.
         unit = x / length[:, None]
         lengths = np.sqrt(stream(0, "sphere/lengths").chisquare(d, n))
-        findings: tuple[Finding, ...] = ()
         if off.any():
-            text = f"{int(off.sum())} rows were divided by their lengths, which are not tested."
-            findings = (Finding("normalised", text, int(off.sum())),)
-        rows = (unit * lengths[:, None]).astype(x.dtype)
-        return replace(known(rows, 0, findings), unit=unit)
+            verb = of_many(int(off.sum()), n, "row", "was divided", "were divided")
+            text = f"{verb} by {'its length' if off.sum() == 1 else 'their lengths'}, not tested."
+            findings += (Finding("normalised", text, int(off.sum())),)
+        rows = (unit * lengths[:, None]).astype(sample.x.dtype)
+        return replace(known(rows, int(zero.sum()), findings), unit=unit)
 
 
 class Product:
@@ -311,7 +328,11 @@ class Product:
             outside += int(np.count_nonzero(bad))
         findings = outside_finding(outside, "the support of its margin")
         if edges:
-            text = f"{edges} values have a cdf of exactly 0 or 1 in float64 and were moved inside."
+            verb = "has" if edges == 1 else "have"
+            text = (
+                f"{counted(edges, 'value')} {verb} a cdf of exactly 0 or 1 in float64 and "
+                f"{'was' if edges == 1 else 'were'} moved inside."
+            )
             findings += (Finding("saturated", text, edges),)
         return known(rows, outside, findings)
 
@@ -373,12 +394,33 @@ def as_target(target: TargetLike) -> Target:
     )
 
 
-def canonical_with_warnings(target: Target, sample: Sample) -> Canonical:
+def canonical_with_warnings(
+    target: Target, sample: Sample, *, collapsed: bool = False
+) -> Canonical:
     """Transform `sample` to normal scale, and warn of values moved or columns left out.
 
     For results that carry no findings; a report carries its own.
+
+    Parameters
+    ----------
+    target : Target
+    sample : Sample
+    collapsed : bool
+        Whether equal rows are allowed; otherwise they are refused.
     """
     canonical = target.canonical(sample)
+    if canonical.collapsed and not collapsed:
+        raise InputError(
+            "data: every column is constant, so there is nothing to measure; pass columns that "
+            "vary, or use dmtest.report, which says so."
+        )
     for finding in canonical.findings:
         warnings.warn(finding.message, DataWarning, stacklevel=3)
+    if canonical.degenerate and not canonical.collapsed:
+        verb = of_many(canonical.degenerate, sample.d, "column", "is", "are")
+        text = (
+            f"{verb} constant or equal to another one, which the target gives with probability 0; "
+            f"tests are of what is left."
+        )
+        warnings.warn(text, DataWarning, stacklevel=3)
     return canonical

@@ -17,7 +17,7 @@ import dmtest
 from dmtest.battery.plan import Plan
 from dmtest.checks.baseline import VALUES, pack, unpack
 from dmtest.checks.departures import Departure, departures_of, excess_pvalue
-from dmtest.checks.rows import effect_rows, shares, verdict_row
+from dmtest.checks.rows import effect_rows, verdict_row
 from dmtest.cli import main as cli
 from dmtest.data.sample import as_sample
 from dmtest.targets.targets import Product, Uniform, as_target
@@ -223,17 +223,12 @@ def test_a_rotated_encoder_is_the_same_up_to_a_rotation() -> None:
 def test_a_worse_verdict_counts_only_where_the_samples_differ(good: dmtest.Baseline) -> None:
     """The rule of the verdict, from its parts."""
     bad = dmtest.report(1.5 * np.random.default_rng(0).standard_normal((400, 3)), rng=0)
-    level = shares(0.05, False)["verdict"]
-
-    def energy(pvalue: float) -> dmtest.Outcome:
-        facts: dict[str, Any] = {"test": "energy", "family": "pairs", "method": "permutation"}
-        return dmtest.Outcome(**facts, statistic=0.0, pvalue=pvalue, target="reference", n=400, d=3)
-
-    chance = verdict_row(bad, good.report, energy(0.4), level)
+    chance = verdict_row(bad, good.report, (0.4, "energy"), 0.05)
     assert chance.passed is True
     assert "may be chance" in chance.message
-    real = verdict_row(bad, good.report, energy(0.001), level)
+    real = verdict_row(bad, good.report, (0.01, "energy"), 0.05)
     assert real.passed is False
+    assert "most in energy" in real.message
     assert "Variances differ from 1" in real.message
 
 
@@ -287,6 +282,19 @@ def test_detectable_n_is_a_power() -> None:
     assert shifted.rows[0].value == pytest.approx(1.0, abs=0.1)
     with pytest.raises(dmtest.InputError, match=r"min_detectable_n: 400 rows need .* 800; .* 600"):
         dmtest.check(x, min_detectable_n=400)
+
+
+def test_an_effect_has_one_unit_in_reports_and_checks() -> None:
+    """The sliced distance is in standard deviations in both, although squares are compared."""
+    x = np.random.default_rng(0).standard_normal((800, 3))
+    baseline = dmtest.write_baseline(x[:400])
+    result = dmtest.check(1.3 * x[400:], baseline)
+    row = next(one for one in result.rows if one.name == "sliced-wasserstein-2")
+    effect = dmtest.report(1.3 * x[400:], rng=0).effects["sliced-wasserstein-2"]
+    assert (row.unit, row.passed) == (effect.unit, False)
+    assert row.value == pytest.approx(effect.value, rel=0.02)
+    assert row.difference == pytest.approx(row.value - row.baseline)
+    assert "standard deviations, before" in row.message
 
 
 # --- the file -------------------------------------------------------------------------------
@@ -493,7 +501,7 @@ def test_annotations_where_github_runs(
     assert cli.main(["check", "worse.npy", "--baseline", "b.json", "-q", "--no-github"]) == 1
     assert capsys.readouterr().out == ""
     power = dmtest.check(np.load("worse.npy"), min_detectable_n=200)
-    assert "100%25 of 200" in power.annotations()[0]
+    assert "it rejects 100%25 of" in power.annotations()[0]
     page = power._repr_html_()
     assert page.startswith("<pre>")
     assert "detectable" in page

@@ -391,7 +391,7 @@ def test_page_is_small_at_384_columns_and_64_slices() -> None:
     [
         ((0.1, 0.6), 61.0, "50% of the time with 61 rows."),
         ((0.98, 1.0), None, "98% of the time with only 32 rows."),
-        ((0.1, 0.3), None, "detects this departure less than half of the time with 64 rows"),
+        ((0.1, 0.3), None, "Kuiper rejects less than half of the blocks of 64 rows or fewer."),
     ],
 )
 def test_power_in_words(rates: tuple[float, float], half: float | None, said: str) -> None:

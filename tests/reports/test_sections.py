@@ -15,9 +15,8 @@ from scipy import stats
 import dmtest
 from dmtest import bounds, information
 from dmtest.cli import main as cli
-from dmtest.effects.detectability import RateErrors, _threshold
+from dmtest.effects.detectability import power_limits, threshold
 from dmtest.errors import InputError
-from dmtest.reports.sections import Certificate
 from dmtest.results.report import schema
 from tests.support.calls import refused
 
@@ -177,110 +176,104 @@ def test_a_search_takes_rows() -> None:
 
 
 def test_power_grows_with_the_rows() -> None:
-    x = np.random.default_rng(0).laplace(size=(4000, 1)) / np.sqrt(2.0)
-    found = dmtest.detectability(x, draws=100, rng=0)
-    assert (found.sizes, found.sizes[-1]) == (tuple(sorted(found.sizes)), 2000)
+    x = np.random.default_rng(0).laplace(size=(8000, 1)) / np.sqrt(2.0)
+    found = dmtest.detectability(x, rng=0)
+    assert (found.sizes, found.sizes[-1]) == (tuple(sorted(found.sizes)), 1000)
+    assert all(m * count <= 8000 for m, count in zip(found.sizes, found.blocks, strict=True))
+    assert found.rates == tuple(
+        r / count for r, count in zip(found.rejections, found.blocks, strict=True)
+    )
     assert found.rates[-1] == 1.0
     assert found.mean_pvalues[0] > found.mean_pvalues[-1]
     half, most = found.thresholds
     assert None not in (half.n, most.n, half.low, half.high)
     assert half.low <= half.n <= half.high
     assert half.n < most.n
+    # One test by itself, named.
+    one = dmtest.detectability(x, "anderson-darling", rng=0, replicates=99)
+    assert (one.test, found.test) == ("anderson-darling", "the battery")
+    assert one.rates[-1] == 1.0
 
 
 def test_the_target_s_own_rows_are_not_noticed() -> None:
-    found = dmtest.detectability(normal(4000, 3), draws=100, sizes=[100, 400], rng=0)
-    assert max(found.rates) < 0.15
-    assert found.thresholds[0].n is None
+    found = dmtest.detectability(normal(4000, 3), sizes=[100, 400], rng=0)
+    assert found.blocks == (40, 10)
+    assert max(found.rates) < 0.25
+    half = found.thresholds[0]
+    assert (half.n, half.low, half.high) == (None, 400.0, None)
 
 
-def test_thresholds_interpolate_in_the_logarithm() -> None:
-    exact = RateErrors(10_000, np.zeros(2), np.zeros(2))
-    half = _threshold(0.5, (100, 400), np.array([0.25, 0.75]), exact, 0)
-    assert None not in (half.n, half.low, half.high)
+def test_limits_of_a_power_are_exact() -> None:
+    """Clopper and Pearson's: the chance of so few, or so many, rejections is 5% at the limit."""
+    for r, k in ((0, 5), (1, 8), (3, 8), (8, 8)):
+        low, high = power_limits(r, k, 0.95)
+        if r:
+            assert_allclose(stats.binom.sf(r - 1, k, low), 0.05)
+        else:
+            assert low == 0.0
+        if r < k:
+            assert_allclose(stats.binom.cdf(r, k, high), 0.05)
+        else:
+            assert high == 1.0
+    # Five blocks without a rejection, or eight with one, show a power below 1/2.
+    assert power_limits(0, 5, 0.95)[1] < 0.5 <= power_limits(0, 4, 0.95)[1]
+    assert power_limits(1, 8, 0.95)[1] < 0.5 <= power_limits(1, 7, 0.95)[1]
+
+
+def test_thresholds_stop_at_the_first_size_that_shows_nothing() -> None:
+    half = threshold(0.5, [100, 200, 400], [40, 20, 10], [2, 10, 10])
+    assert (half.low, half.high) == (100.0, 400.0)
     assert_allclose(half.n, 200.0)
-    assert 190.0 < half.low < 200.0 < half.high < 210.0
-    below = _threshold(0.5, (100, 400), np.array([0.9, 1.0]), exact, 0)
-    assert (below.n, below.low, below.high) == (None, None, None)
-    # Rows that subsamples share, and critical values with an error, widen the interval.
-    for shared, critical in ((0.03, 0.0), (0.0, 0.1)):
-        errors = RateErrors(10_000, np.full(2, shared), np.full(2, critical))
-        wide = _threshold(0.5, (100, 400), np.array([0.25, 0.75]), errors, 0)
-        assert None not in (wide.low, wide.high)
-        assert wide.low < 190.0 < 210.0 < wide.high
+    # The largest size alone would show a power below 1/2; the one before it does not.
+    odd = threshold(0.5, [100, 200, 400], [40, 20, 10], [2, 9, 0])
+    assert (odd.n, odd.low, odd.high) == (None, 100.0, None)
+    below = threshold(0.5, [100, 400], [40, 10], [39, 10])
+    assert (below.n, below.low, below.high) == (None, None, 100.0)
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
-def test_the_rate_given_a_sample_is_that_of_fresh_samples_on_average(rate: float) -> None:
-    """The probit model keeps the mean, and two subsamples correlate as they overlap."""
-    shared = 0.3
-    errors = RateErrors(1000, np.array([shared]), np.zeros(1))
-    drawn = errors.resample(np.array([rate]), np.random.default_rng(0), 40_000)[:, 0]
-    assert abs(drawn.mean() - rate) < 4.0 * drawn.std() / np.sqrt(40_000)
-    # The chance that two normals of this correlation are both below the quantile.
-    both = stats.multivariate_normal([0.0, 0.0], [[1.0, shared], [shared, 1.0]])
-    q = stats.norm.ppf(rate)
-    exact = both.cdf([q, q]) - rate**2 + (rate - both.cdf([q, q])) / 1000
-    assert_allclose(drawn.var(), exact, rtol=0.05)
+def test_limits_of_the_ladder_keep_their_level() -> None:
+    """The lower limit is a size with power 1/2 or more in at most 5% of ladders."""
+    sizes, blocks = [100, 200, 400, 800], [40, 40, 20, 10]
+    powers, rng = [0.2, 0.5, 0.6, 0.9], np.random.default_rng(0)
+    wrong = np.zeros(2)
+    for _ in range(2000):
+        found = threshold(0.5, sizes, blocks, list(rng.binomial(blocks, powers)))
+        wrong += [(found.low or 0.0) >= 200.0, (found.high or np.inf) <= 100.0]
+    assert wrong.max() <= 2000 * 0.05 + 3.0 * np.sqrt(2000 * 0.05 * 0.95)
 
 
 def test_what_detectability_refuses() -> None:
     refused("sizes: got 600, more than half", dmtest.detectability, normal(1000, 2), sizes=[600])
     with pytest.raises(InputError, match="test: the null of 'royston'"):
         dmtest.detectability(normal(1000, 2), "royston", "any-normal")
-    refused("takes at least 40 rows", dmtest.detectability, normal(30, 2))
+    refused("takes at least 160 rows", dmtest.detectability, normal(30, 2))
+    unit = normal(400, 3) / np.linalg.norm(normal(400, 3), axis=1)[:, None]
+    with pytest.raises(InputError, match="no shipped nulls; name a test"):
+        dmtest.detectability(unit, target="sphere")
 
 
 def test_power_for_a_fitted_normal_keeps_rows_for_the_covariance() -> None:
-    """Subsamples have two rows a column, and a wide report for some normal goes through."""
-    x = np.random.default_rng(0).standard_t(3, (400, 60))
+    """Blocks have two rows a column, and a wide report for some normal goes through."""
+    x = np.random.default_rng(0).standard_t(3, (1200, 60))
     found = dmtest.detectability(x, "mardia-kurtosis", "any-normal", draws=20, replicates=99, rng=0)
     assert min(found.sizes) >= 120
     report = dmtest.report(x, "any-normal", tests="mardia-kurtosis", replicates=99, rng=0)
     assert "detectable-n" in report.effects
-    with pytest.raises(InputError, match="takes at least 240 rows"):
+    with pytest.raises(InputError, match="takes at least 960 rows"):
         dmtest.detectability(x[:200], "mardia-kurtosis", "any-normal", draws=20)
 
 
+def test_a_match_has_a_lower_limit_of_its_rows() -> None:
+    report = dmtest.report(normal(2000, 4), rng=0)
+    effect = report.effects["detectable-n"]
+    assert report.verdict == "compatible"
+    assert (effect.value, effect.low, effect.high) == (None, 250, None)
+    assert "> 250" in str(report)
+    few = dmtest.report(normal(150, 2), rng=0)
+    assert "detectable-n" not in few.effects
+
+
 # Reports
-
-
-def test_equivalence_and_its_absence() -> None:
-    x = normal(4000, 2)
-    near = dmtest.report(x, tolerance=0.1, rng=0)
-    assert near.verdict == "equivalent"
-    assert near.computed["certified_under"] <= 0.1
-    assert "bound certifies" in str(near)
-    strict = dmtest.report(x, tolerance=1e-5, rng=0)
-    assert strict.verdict == "inconclusive"
-    assert strict.computed["rows_needed"] > 4000
-    assert "rows like these would suffice" in " ".join(str(strict).split())
-    assert dmtest.report(x, rng=0).verdict == "compatible"
-    far = dmtest.report(2.0 * x, tolerance=0.01, rng=0)
-    assert far.verdict == "mismatch"
-    # A test notices; the distance is small all the same.
-    shifted = dmtest.report(normal(20_000, 2) + 0.1, tolerance=0.1, rng=0)
-    assert shifted.pvalue <= 0.05
-    assert shifted.verdict == "equivalent"
-
-
-def test_values_outside_the_support_are_never_equivalent() -> None:
-    u = np.random.default_rng(0).random((2000, 2))
-    assert dmtest.report(u, "uniform", tolerance=0.2, rng=0).verdict == "equivalent"
-    u[0, 0] = 1.5
-    assert dmtest.report(u, "uniform", tolerance=0.2, rng=0).verdict == "mismatch"
-
-
-def test_a_tolerance_takes_rows_and_a_number() -> None:
-    refused("tolerance: got -1", dmtest.report, normal(200, 2), tolerance=-1.0)
-    with pytest.raises(InputError, match="tolerance: n = 50 rows cannot certify anything"):
-        dmtest.report(normal(50, 2), tolerance=0.1, replicates=19)
-
-
-def test_rows_needed_are_guessed_from_the_excess() -> None:
-    assert Certificate(0.1, 0.2, 0.0, 1000).rows_needed() == 4000
-    assert Certificate(0.1, 0.05, 0.0, 1000).rows_needed() is None
-    assert Certificate(0.1, 0.5, 0.2, 1000).rows_needed() is None
 
 
 def test_a_rotated_bad_direction_is_a_mismatch() -> None:
@@ -385,13 +378,6 @@ def test_pairs_of_other_containers(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "there is no file 'augmented'" in capsys.readouterr().err
 
 
-def test_a_tolerance_on_the_command_line(tmp_path: Path) -> None:
-    path = tmp_path / "z.npy"
-    np.save(path, normal(2000, 2))
-    assert cli.main(["report", str(path), "--tolerance", "0.2", "--quiet"]) == 0
-    assert cli.main(["report", str(path), "--tolerance", "0.00001", "--quiet"]) == 1
-
-
 # Small versions of benchmarks/level/nearness
 
 
@@ -406,24 +392,6 @@ def test_the_bracket_covers() -> None:
         ).points[0]
         held += point.low <= truth <= point.high
     assert held >= 92
-
-
-def test_equivalence_keeps_its_level() -> None:
-    """Exactly at the tolerance the certificate is given in at most alpha of runs."""
-    from dmtest.data.sample import as_sample
-    from dmtest.reports.sections import certify, profile_section
-    from dmtest.targets.targets import as_target
-
-    given = 0
-    for seed in range(100):
-        canonical = as_target("normal").canonical(as_sample(1.3 * normal(1600, 2, seed)))
-        profile = profile_section(canonical, "normal", 0.1, seed, None)
-        assert profile is not None
-        ratio = (1.3**2 + profile.point.noise**2) / (1.0 + profile.point.noise**2)
-        tolerance = float(ratio - 1.0 - np.log(ratio))
-        given += certify(canonical, profile, tolerance, 0.05, seed).holds
-    # Three standard errors above the level.
-    assert given <= 100 * 0.05 + 3.0 * np.sqrt(100 * 0.05 * 0.95)
 
 
 def test_bootstrap_intervals_cover() -> None:

@@ -18,7 +18,12 @@ from dmtest.calibration.permutation import joint_permutation, permute
 from dmtest.catalogue.registry import as_tests
 from dmtest.engines.labelled_gram import DISTANCE, PairForm, quadratic_forms
 from dmtest.engines.pool import Labels, Pool
-from dmtest.kernels.transport import energy_distances, places, wasserstein_distances
+from dmtest.kernels.transport import (
+    energy_distances,
+    places,
+    score_sums,
+    wasserstein_distances,
+)
 from dmtest.statistics.pools import classifier
 from dmtest.statistics.pools.invariants import block_features
 from dmtest.statistics.pools.two_sample import median_bandwidth
@@ -73,6 +78,19 @@ def test_lines_equal_their_definitions(n: int, m: int) -> None:
         cost = cdist(np.repeat(x, size // n)[:, None], np.repeat(y, size // m)[:, None]) ** 2
         assert_allclose(squared[b], cost[linear_sum_assignment(cost)].mean(), rtol=1e-10)
         assert_allclose(energies[b], stats.energy_distance(x, y) ** 2, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(("n", "m"), [(9, 9), (12, 7)])
+def test_score_sums_equal_their_definition(n: int, m: int) -> None:
+    rng = np.random.default_rng(n)
+    z, ours, theirs = rng.standard_normal(n + m), rng.standard_normal(n), rng.standard_normal(m)
+    marks = Labels(n, m, 5, 1).marks(slice(0, 6))
+    order = np.argsort(z, kind="stable").astype(np.int32)
+    filled = np.empty((6, 4))
+    score_sums(z[order], order, marks, ours, theirs, filled)
+    for mark, row in zip(marks, filled, strict=True):
+        x, y = np.sort(z[mark == 1]), np.sort(z[mark == 0])
+        assert_allclose(row, [x @ ours, y @ theirs, x.sum(), x @ x], rtol=1e-10, atol=1e-12)
 
 
 def test_sliced_wasserstein_is_the_mean_over_slices() -> None:

@@ -100,14 +100,15 @@ PROFILE = shapes.ProfileFigure(
     subspaces=(point(1.0, 0.2, 0.3, 0.4, 0.5, label="1 principal direction"),),
 )
 POWER = shapes.PowerFigure(
-    test="anderson-darling",
+    test="the battery",
     alpha=0.05,
     sizes=(32, 64, 128, 256),
     rates=(0.1, 0.42, 0.9, 1.0),
     low=(0.04, 0.29, 0.79, 0.93),
     high=(0.21, 0.56, 0.96, 1.0),
     mean_pvalues=(0.41, 0.2, 0.03, 0.001),
-    draws=50,
+    blocks=(24, 24, 16, 8),
+    rejections=(2, 10, 14, 8),
     thresholds=(
         shapes.PowerPoint(power=0.5, n=70.2, low=58.0, high=88.0),
         shapes.PowerPoint(power=0.9, n=128.0, low=110.0, high=None),

@@ -6,6 +6,7 @@ Nothing here imports dmtest's kernels, engines or statistics. Every function tak
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +157,16 @@ def share_known(z: Vector, line: Vector) -> float:
 def francia(y: Vector) -> float:
     """Squared correlation of the sorted values and the scores."""
     return float(np.corrcoef(np.sort(y), scores(len(y)))[0, 1] ** 2)
+
+
+def francia_of_means(y: Vector) -> float:
+    """Squared correlation of the sorted values and the means of N(0, 1) between its quantiles."""
+    edges = ndtri(np.arange(len(y) + 1) / len(y))
+    means = [
+        integrate.quad(lambda x: x * stats.norm.pdf(x), low, high, epsabs=1e-13)[0]
+        for low, high in pairwise(edges)
+    ]
+    return float(np.corrcoef(np.sort(y), means)[0, 1] ** 2)
 
 
 def squared_wasserstein(z: Vector) -> float:

@@ -74,7 +74,9 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     visible = np.where(lower > floor, lower, np.nan)
     ax.plot(x, visible, color=palette.data, linewidth=1.2)
     unresolved = np.array([not point.informative for point in points])
-    ax.plot(x[unresolved], upper[unresolved], "x", color=palette.bad, markersize=5)
+    at_top = np.full(int(unresolved.sum()), top / 1.3)
+    ax.plot(x[unresolved], at_top, "x", color=palette.bad, markersize=5)
+    ax.plot(x, array([point.dead for point in points]), ":", color=palette.muted, linewidth=1.0)
     tolerance = report.provenance.tolerance
     if tolerance:
         ax.plot(x[[0, -1]], [tolerance, tolerance], "--", color=palette.bad, linewidth=1.0)
@@ -86,7 +88,7 @@ def profile(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
 
 
 def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
-    """Draw the power of a test and its mean p-value against the rows of subsamples.
+    """Draw the power of the battery and its mean p-value against the rows of disjoint blocks.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def detectability(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes
     figure = report.figures.detectability
     if figure is None:
         raise InputError(
-            "panel: this report has no power curve, since no test rejects; choose another panel"
+            "panel: this report has no power curve, which takes 160 rows; choose another panel"
         )
     x = np.array(figure.sizes, dtype=np.float64)
     rates, low, high, mean = map(

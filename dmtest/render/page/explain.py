@@ -88,8 +88,9 @@ def glossary(report: Report) -> list[tuple[str, str]]:
 
 
 def power_sentence(figure: PowerFigure) -> str:
-    """Return the rows that the test of a power curve needs to detect the departure."""
+    """Return the rows that the battery needs to detect the departure."""
     test, sizes, rates = wording.clean(figure.test), figure.sizes, figure.rates
+    test = test[:1].upper() + test[1:]
     parts = [
         f"{100 * one.power:g}% of the time with {wording.count(round(one.n))} rows"
         for one in figure.thresholds
@@ -101,7 +102,9 @@ def power_sentence(figure: PowerFigure) -> str:
         share = f"{100 * rates[0]:.0f}%"
         return f"{test} detects this departure {share} of the time with only {sizes[0]} rows."
     most = wording.count(sizes[-1])
-    return f"{test} detects this departure less than half of the time with {most} rows or fewer."
+    shown = figure.thresholds[0].low if figure.thresholds else None
+    sure = "" if shown is None else f" (with 95% confidence for {wording.count(round(shown))} rows)"
+    return f"{test} rejects less than half of the blocks of {most} rows or fewer{sure}."
 
 
 def magnitude(report: Report) -> str:

@@ -13,6 +13,7 @@ from dmtest.render.page import explain, reproduce
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from dmtest.results.outcome import Finding
     from dmtest.results.report import Report
 
 
@@ -53,7 +54,14 @@ def _variables(report: Report) -> dict[str, Any]:
         "verdict": wording.verdict(report),
         "pvalue": pvalue,
         "pvalue_note": note,
-        "diagnosis": table_rows.diagnosis(report),
+        "diagnosis": list(
+            zip(
+                table_rows.diagnosis(report),
+                map(table_rows.code_spans, table_rows.advice(report)),
+                strict=True,
+            )
+        ),
+        "criteria": table_rows.criterion_rows(report),
         "effects": effects,
         "confidence": levels.pop() if len(levels) == 1 else "",
         "tests": tests,
@@ -75,6 +83,11 @@ def _variables(report: Report) -> dict[str, Any]:
             for part in tables.parts_of(one)
         ],
     }
+
+
+def _finding(item: Finding) -> tuple[str, list[tuple[str, bool]]]:
+    """Return the line of a finding, and its advice in texts and code."""
+    return table_rows.warning_line(item), table_rows.code_spans(item.advice)
 
 
 def page(report: Report) -> str:
@@ -120,7 +133,7 @@ def page(report: Report) -> str:
             notes=table_rows.notes(report),
             glossary=explain.glossary(report),
             directions=table_rows.direction_rows(report),
-            warnings=[table_rows.warning_line(item) for item in report.warnings],
+            warnings=[_finding(item) for item in report.warnings],
             facts=table_rows.facts(report),
             call=reproduce.call(report),
             command=reproduce.command(report),
@@ -176,7 +189,7 @@ def fragment(report: Report) -> str:
             **_variables(report),
             scope=scope,
             style=Markup(style),
-            warnings=[table_rows.warning_line(item) for item in report.warnings],
+            warnings=[_finding(item) for item in table_rows.unsaid(report)],
             facts=table_rows.facts(report),
         )
     )

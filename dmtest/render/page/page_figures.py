@@ -11,7 +11,7 @@ import numpy as np
 from dmtest.render import wording
 from dmtest.render.figures import class_figures, data_figures, effect_figures
 from dmtest.render.page import explain, svg
-from dmtest.results.effect_table import DIVERGENCE_PARTS
+from dmtest.results.effect_table import DIVERGENCE_PARTS, SMOOTHED_KL
 from dmtest.results.figures import NoisePoint, array
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dmtest.results.report import Report
+
+# Columns of what named departures cost at a noise level.
+YARDSTICKS = ("Dead coordinate", "Two-valued coordinate", "Collapse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +161,28 @@ def profile(report: Report) -> PageFigure | None:
     if figure is None:
         return None
     point = figure.point
-    high = "unbounded" if point.high is None else f"{wording.number(point.high)} nats"
     level = f"{100 * figure.confidence:g}%"
-    summary = (
-        f"At noise {wording.number(point.noise)}, the default for "
-        f"{wording.plural(figure.batch, 'row')} a batch, the divergence is between "
-        f"{wording.number(point.low)} and {high} ({level} confidence, all levels together)."
-    )
+    noise = wording.number(point.noise)
+    if point.high is None:
+        summary = (
+            f"At noise {noise} the divergence is at least {wording.number(point.low)} nats "
+            f"({level} confidence, all levels together), without an upper limit: {point.why}."
+        )
+    else:
+        summary = (
+            f"At noise {noise}, which these rows resolve to "
+            f"{wording.number(point.resolution)} nats, "
+            f"the divergence is between {wording.number(point.low)} and "
+            f"{wording.number(point.high)} nats ({level} confidence, all levels together)."
+        )
+    effect = report.effects.get(SMOOTHED_KL.name)
+    if effect is not None and effect.yardsticks:
+        summary += f" {wording.yardsticks(effect).capitalize()}."
     unresolved = sum(not one.informative for one in figure.points)
-    if unresolved:
+    if unresolved and point.informative:
         summary += (
-            f" At {wording.plural(unresolved, 'level')} (crosses) the noise is too small for a "
-            f"batch to resolve; there the upper limit is not informative."
+            f" At {wording.plural(unresolved, 'level')} (crosses) there is no upper limit: these "
+            f"rows do not resolve the noise, or their tails are too heavy."
         )
     details = []
     if figure.slices:
@@ -187,7 +200,7 @@ def profile(report: Report) -> PageFigure | None:
         details.append((f"{one.label}, noise {wording.number(one.noise)}".capitalize(), text))
     label = f"Divergence from the target after noise, over noise levels. {summary}"
     drawing = _panel(effect_figures.profile, report, "p", label, size=(4.4, 2.9))
-    head = ("Noise", "Estimate", f"{level} limits", "Resolved by a batch")
+    head = ("Noise", "Estimate", f"{level} limits", "Resolved", *YARDSTICKS)
     rows = tuple(map(_profile_row, figure.points))
     return PageFigure("Divergence after noise", summary, (drawing,), tuple(details), head, rows)
 
@@ -198,7 +211,12 @@ def _profile_row(point: NoisePoint) -> tuple[str, ...]:
         for value in (point.lower, point.upper, point.low, point.high)
     )
     resolved = "yes" if point.informative else "no"
-    return wording.number(point.noise), f"{lower} to {upper}", f"{low} to {high}", resolved
+    costs = (
+        "" if value is None else wording.number(value)
+        for value in (point.dead, point.two_valued, point.collapse)
+    )
+    limits = f"{low} to {high}"
+    return wording.number(point.noise), f"{lower} to {upper}", limits, resolved, *costs
 
 
 def decomposition(report: Report) -> PageFigure | None:
@@ -236,7 +254,7 @@ def detectability(report: Report) -> PageFigure | None:
     summary += " The dashed line is the mean p-value."
     label = f"Power of {figure.test} against the number of rows. {summary}"
     drawing = _panel(effect_figures.detectability, report, "n", label, size=(4.4, 2.9))
-    head = ("Rows", "Power", "95% limits", "Mean p-value")
+    head = ("Rows", "Power", "95% limits, each", "Mean p-value")
     columns = (figure.sizes, figure.rates, figure.low, figure.high, figure.mean_pvalues)
     rows = tuple(
         (wording.count(n), _fixed(rate), f"{_fixed(low)} to {_fixed(high)}", wording.number(mean))

@@ -134,9 +134,14 @@ def _parts(
     if far := explain.magnitude(report):
         yield writer.line(far)
     yield from writer.diagnosis(report, shown["sentences"])
+    if report.provenance.equivalence is not None:
+        yield writer.line("")
+        yield writer.criteria(report)
     if report.effects and report.outcomes and shown["effects"]:
         yield writer.line("")
         yield from writer.effects(report, shown["effects"], whole)
+        for sentence in table_rows.yardsticks(report) if whole else []:
+            yield writer.line(sentence, "dim")
     if report.outcomes:
         yield writer.line("")
         yield from writer.tests(report, shown["tests"], whole)
@@ -149,8 +154,8 @@ def _parts(
         yield writer.line("\nFindings about the data", "bold")
         for item in unsaid[: shown["findings"]]:
             yield writer.item("!", table_rows.warning_line(item))
-            if text := getattr(item, "advice", ""):
-                yield writer.item(ADVICE, wording.clean(text))
+            if item.advice:
+                yield writer.item(ADVICE, wording.clean(item.advice))
     yield writer.line("")
     if not whole:
         left = ", ".join(
@@ -228,6 +233,13 @@ class Writer:
             yield self.item(f"{place}." if len(sentences) > 1 else "", sentence)
             if advice:
                 yield self.item(ADVICE, advice)
+
+    def criteria(self, report: Report) -> Table:
+        """Return the table of what equivalence takes."""
+        table = self.table("Equivalence takes", "Estimate>", "Bound>", "Limit>", "")
+        for row in table_rows.criterion_rows(report):
+            self.add(table, row.label, row.estimate, row.bound, row.limit, "" if row.holds else "✕")
+        return table
 
     def effects(self, report: Report, most: int, whole: bool) -> Iterator[RenderableType]:
         """Yield the table of effect sizes; why some have no estimate stands below it."""

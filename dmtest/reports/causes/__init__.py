@@ -1,0 +1,4 @@
+"""Causes of a mismatch: what is wrong with columns, rows, groups of rows, or the choice of target.
+
+Imports only ...
+"""
