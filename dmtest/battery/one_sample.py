@@ -151,9 +151,7 @@ def run_battery(
     )
 
 
-def _in_all_columns(
-    directions: Vector | None, whole: Canonical, left: Canonical
-) -> Vector | None:
+def _in_all_columns(directions: Vector | None, whole: Canonical, left: Canonical) -> Vector | None:
     """Return directions of the columns that are left with weight 0 in the others."""
     if directions is None or left is whole:
         return directions

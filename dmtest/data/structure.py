@@ -108,9 +108,7 @@ def structural_findings(
     return findings
 
 
-def _repeated(
-    x: NDArray[np.floating[Any]], names: tuple[str, ...] | None
-) -> Iterator[Finding]:
+def _repeated(x: NDArray[np.floating[Any]], names: tuple[str, ...] | None) -> Iterator[Finding]:
     """Columns that equal another one."""
     d = x.shape[1]
     varying = np.setdiff1d(np.arange(d), constant_columns(x))

@@ -14,8 +14,8 @@ from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
 from dmtest.calibration.nulls import NullPlan, SliceNull
 from dmtest.catalogue.slices import ANDERSON_DARLING
-from dmtest.effects.coordinates import column_name
 from dmtest.data.structure import constant_columns, live_columns
+from dmtest.effects.coordinates import column_name
 from dmtest.engines.slices import Parameters, slice_statistics
 from dmtest.results.figures import DirectionFigure, Loadings
 from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
@@ -200,7 +200,9 @@ def directions_of(
     train = np.asarray(canonical.rows[first[: rows // 2]], dtype=np.float64)
     held_out = np.asarray(canonical.rows[second], dtype=np.float64)
     # A column may vary in a few rows alone, and those may all be in one half.
-    live = np.setdiff1d(np.intersect1d(canonical.live, live_columns(train)), constant_columns(held_out))
+    live = np.setdiff1d(
+        np.intersect1d(canonical.live, live_columns(train)), constant_columns(held_out)
+    )
     if canonical.fitted and len(live):
         covariance = mean_and_covariance(train[:, live])[1]
         live = live[independent_columns(covariance, len(train))]

@@ -27,6 +27,7 @@ from dmtest.runtime.typing import Vector
 # Standard errors that a summary of d columns or k slices has to be off, to be mentioned.
 STRICT = 4.0
 # Findings about the values that explain a mismatch, and those about rows.
+KINDS = ("integer-data", "ranks")
 VALUES = ("integer-data", "ranks", "low-precision", "lattice", "few-values")
 COPIES = ("grouped-rows", "near-duplicates", "duplicate-rows", "partial-repeats")
 # Level of the length of a mean direction; most tests that are listed.
@@ -36,38 +37,45 @@ LEVEL, LISTED = 1e-3, 4
 def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
     """Return the sentences that the data support, causes first; called only after a mismatch."""
     e = evidence
-    found = outliers_of(e.few[:, e.live]) if len(e.live) else None
-    clear = found is not None and found.alone
+    cube, sphere = e.canonical.cube is not None, e.canonical.unit is not None
+    outliers = None if cube or not len(e.live) else outliers_of(e.few[:, e.live])
+    groups = [] if cube else [*group_findings(e)]
     coarse = e.found(*VALUES)
-    units = [*unit_findings(e)]
-    groups = [*group_findings(e)] if not coarse else []
+    # Steps that the tests allow for, or that a division by lengths has removed, are no cause.
+    coarse = e.found("ranks") if e.redrawn or sphere else coarse
+    kinds = [one for one in coarse if one.code in KINDS]
+    interval = [*interval_findings(e)]
+    units = [] if interval else [*unit_findings(e)]
     causes = [
         *e.found("outside-support", "zero-rows"),
+        *norm_findings(e),
         *column_collapse(e),
         *rank_collapse(e),
-        *e.found("zeros"),
-        *(one for one in coarse if one.code in ("integer-data", "ranks") or not units),
-        *norm_findings(e),
+        *(e.found("zeros") if not cube else ()),
+        *kinds,
+        *interval,
+        *(groups if e.spread_by_groups else ()),
         *units,
-        *(one for one in coarse if one.code not in ("integer-data", "ranks") and units),
-        *interval_findings(e),
+        *(one for one in coarse if one not in kinds),
+        *(e.found("saturated") if cube else ()),
+        *cube_findings(e),
         *e.found(*COPIES),
-        *groups,
+        *(() if e.spread_by_groups else groups),
         *e.found("serial-correlation"),
+        *(_concentration(e) if sphere else ()),
     ]
-    if found is not None and clear:
-        causes += outlier_findings(e, found)
-    if e.canonical.cube is not None:
-        causes += [*e.found("saturated"), *cube_findings(e)]
-    elif e.canonical.unit is not None:
-        causes += _concentration(e)
-    findings = [*causes, *_moments(e), *column_findings(e)]
-    if e.canonical.cube is None:
-        findings += _shape(e)
-        findings += _lengths(e)
-    findings += _direction(e)
-    if found is not None and not clear:
-        findings += outlier_findings(e, found)
+    if outliers is not None and outliers.alone:
+        return (*causes, *outlier_findings(e, outliers), *_moments(e))
+    said = {one.code for one in causes}
+    findings = [*causes, *_moments(e)]
+    if not said & {"concentration", "outside-support"}:
+        findings += column_findings(e)
+    if not (cube or sphere or units or groups):
+        findings += [*_shape(e), *_lengths(e)]
+    if not units:
+        findings += _direction(e)
+    if outliers is not None and outliers.clear:
+        findings += outlier_findings(e, outliers)
     return tuple(findings) or (_rejecting(e),)
 
 
@@ -98,7 +106,9 @@ def _rejecting(e: SampleEvidence) -> Finding:
         spec = find(outcome.test, e.target) or find(outcome.test, "product")
         sees = f", which sees {spec.sees}" if spec is not None and spec.sees else ""
         value = shown(p)
-        said.append(f"{outcome.test} (adjusted p {value if value[0] in '<≤' else '= ' + value}{sees})")
+        said.append(
+            f"{outcome.test} (adjusted p {value if value[0] in '<≤' else '= ' + value}{sees})"
+        )
     listed = "; ".join(said[:LISTED]) + ("; ..." if len(said) > LISTED else "")
     text = (
         f"No single summary stands out (mean, variances, correlations, tails, columns, rows). What "

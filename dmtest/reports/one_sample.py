@@ -139,6 +139,9 @@ def one_sample_report(
         *dependence_findings(canonical.rows, seed),
         *canonical.findings,
     )
+    if canonical.cube is not None:
+        # Zeros are an end of the cube, which has a finding of its own.
+        findings = tuple(one for one in findings if one.code != "zeros")
     diagnosis: tuple[Finding, ...] = ()
     if rejected and ranked is not None:
         assert isinstance(target, Ranks)
@@ -158,7 +161,7 @@ def one_sample_report(
             outcomes=combined.outcomes,
             adjusted=combined.adjusted,
             findings=(*resolution.causes, *(f for f in findings if f not in resolution.findings)),
-            seed=seed,
+            redrawn=resolution.drawn,
         )
         diagnosis += diagnose(evidence)
 

@@ -6,6 +6,7 @@ Text in backticks is code that runs: Python on a sample `x`, a second sample `y`
 
 from __future__ import annotations
 
+# Places drawn within the steps of integers.
 RANDOM_PLACES = "`x = x + np.random.default_rng(0).uniform(-0.5, 0.5, x.shape)`"
 
 # Advice by code of a finding, where the finding brings none of its own.
@@ -21,7 +22,7 @@ ADVICE: dict[str, str] = {
     ),
     "low-precision": (
         "Usual cause: embeddings saved in half precision. Save them in float32, for instance with "
-        "`np.save(\"x.npy\", x.astype(np.float32))` on the output of the last layer."
+        '`np.save("x.npy", x.astype(np.float32))` on the output of the last layer.'
     ),
     "longdouble": "Nothing to do: float64 resolves more than any test.",
     "large-values": "Rescale the columns, for instance `x = x / np.abs(x).max(axis=0)`.",
@@ -130,7 +131,7 @@ ADVICE: dict[str, str] = {
     ),
     "constant-norm": (
         "Usual cause: embeddings that were normalised. Test directions on the sphere: "
-        '`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere --normalise`.'
+        "`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere --normalise`."
     ),
     "concentration": (
         "Usual cause: a component that all embeddings share (anisotropy). Subtract the mean, then "
@@ -151,8 +152,8 @@ ADVICE: dict[str, str] = {
         "leave the covariance free: `--target any-normal`."
     ),
     "coordinates": (
-        "Usual cause: skewed or bounded variables. Plot these columns; a power transformation often "
-        "helps, `x = scipy.stats.yeojohnson(x[:, 0])[0]`, or test the others alone: `--columns 1:3`."
+        "Usual cause: another location, scale or shape of single columns. Plot them, or leave their "
+        "mean and variance free: `--target any-normal`."
     ),
     "clusters": (
         "Usual cause: classes or batches with different means. Test every group by itself, for "

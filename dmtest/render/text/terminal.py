@@ -26,7 +26,17 @@ TONES = {
 ADVICE = "\N{RIGHTWARDS ARROW}"
 # Replacements for output that is limited to ASCII.
 FOLDED = str.maketrans(
-    {ADVICE: "->", "≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", wording.TIMES: "x", "±": "+-", "·": "|"}
+    {
+        ADVICE: "->",
+        "≤": "<=",
+        "≥": ">=",
+        "✕": "x",
+        "○": "o",
+        "≈": "~",
+        wording.TIMES: "x",
+        "±": "+-",
+        "·": "|",
+    }
 )
 
 

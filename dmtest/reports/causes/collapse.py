@@ -27,7 +27,9 @@ MOST = 1024
 def column_collapse(e: SampleEvidence) -> Iterator[Finding]:
     """Columns that are constant or equal another one."""
     found = e.found("constant-columns", "duplicate-columns")
-    left = "" if e.fitted else f" Tests are of the {counted(len(e.canonical.live), 'other column')}."
+    left = (
+        "" if e.fitted else f" Tests are of the {counted(len(e.canonical.live), 'other column')}."
+    )
     yield from (replace(one, message=one.message + left) for one in found)
     if not found and (e.canonical.degenerate or e.canonical.collapsed):
         verb = of_many(e.canonical.degenerate, e.rows.shape[1], "column", "is", "are")
@@ -56,12 +58,12 @@ def rank_collapse(e: SampleEvidence) -> Iterator[Finding]:
 
     Nearly: the eigenvalues of the correlations have a gap of a factor of 100, and those behind it
     are below 2% of the smallest one that a sample of independent columns would have (Marchenko &
-    Pastur 1967).
+    Pastur 1967). Two columns that are nearly equal are a correlation.
     """
     m, d = e.few.shape
     live = e.live
     k = len(live)
-    if not 2 <= k <= MOST or e.canonical.unit is not None and m <= d:
+    if not 2 <= k <= MOST or (e.canonical.unit is not None and m <= d):
         return
     part = e.few[:, live]
     most = min(k, m - 1)
@@ -77,10 +79,12 @@ def rank_collapse(e: SampleEvidence) -> Iterator[Finding]:
     edge = (1.0 - np.sqrt(k / m)) ** 2
     ratios = values[:-1] / np.maximum(values[1:], 1e-300)
     gaps = np.flatnonzero((ratios >= GAP) & (values[1:] < EMPTY * edge))
-    if len(gaps):
+    if len(gaps) and len(values) - int(gaps[0]) > 2:
         rank = int(gaps[0]) + 1
         share = values[:rank].sum() / values.sum()
-        yield _sentence(rank, d, f"they hold {100.0 * share:.4g}% of the variance of standardised columns")
+        yield _sentence(
+            rank, d, f"they hold {100.0 * share:.4g}% of the variance of standardised columns"
+        )
 
 
 def collapsed_report(
@@ -135,9 +139,7 @@ def collapsed_report(
 
 
 def _sentence(rank: int, d: int, why: str) -> Finding:
-    text = (
-        f"Dimensional collapse: the rows fill {rank} of {d} dimensions ({why})."
-    )
+    text = f"Dimensional collapse: the rows fill {rank} of {d} dimensions ({why})."
     axes = (
         f"`x = (x - x.mean(axis=0)) @ np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[2]"
         f"[:{rank}].T`"

@@ -12,6 +12,7 @@ from dmtest.calibration.multiplicity import holm
 from dmtest.engines.slices import SliceView
 from dmtest.render.wording import pvalue as shown
 from dmtest.reports.causes.evidence import LEVEL, SampleEvidence
+from dmtest.results.advice import ADVICE
 from dmtest.results.outcome import Finding
 from dmtest.results.words import of_many
 from dmtest.runtime.parallel import blocks
@@ -20,7 +21,7 @@ from dmtest.statistics.laws.slice_laws import anderson_darling_fitted, anderson_
 from dmtest.statistics.slices.edf import anderson_darling
 from dmtest.statistics.slices.moments import kurtosis_score, skewness_score
 
-LISTED, BLOCK, FEW = 5, 16, 12
+LISTED, BLOCK, FEW = 4, 16, 12
 SMALLEST = 1e-300
 
 
@@ -103,7 +104,32 @@ def column_findings(e: SampleEvidence) -> Iterator[Finding]:
     )
     if d == 1:
         text = f"The values{after}: {listed[0]}."
-    yield Finding("coordinates", text, len(bad))
+    yield Finding("coordinates", text, len(bad), _advice(e, columns[order], tests, order))
+
+
+def _advice(e: SampleEvidence, columns: Vector, tests: ColumnTests, order: Vector) -> str:
+    """Advice on the columns that depart, by what most of them have in common."""
+    j = int(columns[0])
+    skewed = np.abs(tests.scores[2, order]) > 3.0
+    tails = tests.scores[3, order]
+    few = [len(np.unique(e.few[:, k])) <= FEW for k in columns[:LISTED]]
+    if np.mean(few) > 0.5:
+        return ADVICE["few-values"]
+    # A skewed law such as a gamma has an excess kurtosis of 1.5 times its squared skewness.
+    heavy = tests.kurtosis[order] > 3.0 * np.square(tests.skewness[order])
+    if np.mean((tails > 3.0) & heavy) >= 0.5:
+        return ADVICE["tails"]
+    if np.mean(skewed) >= 0.5 and np.median(np.abs(tests.skewness[order])) > 0.5:
+        return (
+            f"Usual cause: variables that cannot be negative, or mixtures. Plot these columns; a "
+            f"power transformation often helps, `x[:, {j}] = scipy.stats.yeojohnson(x[:, {j}])[0]`."
+        )
+    if np.mean(tails < -3.0) >= 0.5:
+        return (
+            f"Usual cause: bounded values, or groups of rows. Plot these columns, `plt.hist(x[:, {j}])`"
+            f"; a saturated activation is bounded, groups are tested one by one."
+        )
+    return ADVICE["coordinates"]
 
 
 def tested_columns(e: SampleEvidence) -> tuple[Vector, ColumnTests]:

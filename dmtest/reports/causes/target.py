@@ -27,9 +27,11 @@ def unit_findings(e: SampleEvidence) -> Iterator[Finding]:
             f"{sd[0]:.3g}, and the target has 0 and 1."
         )
     else:
+        reach = ""
+        if abs(mean[far]) > 0.1:
+            reach = f"means reach {mean[far]:.4g} ({e.name(int(e.live[far]))}) and "
         text = (
-            f"Columns are in units of their own: means reach {mean[far]:.4g} "
-            f"({e.name(int(e.live[far]))}) and standard deviations go from {sd[low]:.3g} "
+            f"Columns are in units of their own: {reach}standard deviations go from {sd[low]:.3g} "
             f"({e.name(int(e.live[low]))}) to {sd[high]:.3g} ({e.name(int(e.live[high]))}); the "
             f"target has means 0 and standard deviations 1."
         )
@@ -49,7 +51,7 @@ def norm_findings(e: SampleEvidence) -> Iterator[Finding]:
     if unit:
         advice = (
             "Usual cause: embeddings that were normalised. Test directions on the sphere: "
-            '`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere`.'
+            "`dmtest.report(x, dmtest.Sphere(normalise=True))`, or `--target sphere`."
         )
     yield Finding("constant-norm", text, advice=advice)
 
