@@ -13,8 +13,8 @@ from dmtest.data.sample import Sample, one_row_each
 from dmtest.effects.coordinates import describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
-from dmtest.reports.causes.collapse import collapsed_report
 from dmtest.reports.causes.evidence import SampleEvidence
+from dmtest.reports.collapsed import collapsed_report
 from dmtest.reports.diagnosis import diagnose
 from dmtest.reports.figures import (
     coordinate_figures,

@@ -121,8 +121,8 @@ def _other(
         which = f"rank {first}" if first == last else f"ranks {first} to {last}"
         values.append(f"{which}: {counts[worst]} times instead of {expected[worst]:.1f}")
     text = (
-        f"Not uniform: ranks of {len(columns)} of {counted(d, 'column')} depart in another way than "
-        f"by bias or width, most at {_listing(columns, names, d, values)}."
+        f"Not uniform: ranks of {len(columns)} of {counted(d, 'column')} depart in another "
+        f"way than by bias or width, most at {_listing(columns, names, d, values)}."
     )
     yield Finding("rank-histogram", text, len(columns))
 

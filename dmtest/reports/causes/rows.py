@@ -242,8 +242,9 @@ def group_findings(e: SampleEvidence) -> Iterator[Finding]:
     if np.count_nonzero(weights) == 1:
         where = f"in {e.name(int(columns[top[0]]))}"
     text = (
-        f"Rows fall into two groups {where}: {small / n:.0%} and {1 - small / n:.0%} of the rows, whose means are {found.gap:.1f} "
-        f"standard deviations within groups apart, with few rows between."
+        f"Rows fall into two groups {where}: {small / n:.0%} and {1 - small / n:.0%} of the rows, "
+        f"whose means are {found.gap:.1f} standard deviations within groups apart, with few rows "
+        f"between."
     )
     upper = z @ weights > found.split
     apart = np.abs(z[upper].mean(axis=0) - z[~upper].mean(axis=0))

@@ -1,4 +1,4 @@
-"""Signs that another target is meant: units, one length of all rows, values in the unit interval."""
+"""Signs that another target is meant: units, one length of all rows, the unit interval."""
 
 from __future__ import annotations
 
