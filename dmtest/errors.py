@@ -1,4 +1,8 @@
-"""Exceptions and warnings of dmtest."""
+"""Exceptions and warnings of dmtest, and the names that a wrong name resembles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 
 class DmtestError(Exception):
@@ -18,3 +22,41 @@ class MissingExtraError(DmtestError, ImportError):
 
 class DataWarning(UserWarning):
     """A fact about the data that matters for the result."""
+
+
+def did_you_mean(
+    name: object, known: Iterable[str], others: Mapping[str, tuple[str, ...]] | None = None
+) -> str:
+    """Return "did you mean 'a' or 'b'?" for a name that is unknown; empty if nothing is near.
+
+    Parameters
+    ----------
+    name : object
+        What was given instead of a known name.
+    known : iterable of str
+    others : mapping of str to tuple of str, optional
+        Names elsewhere of known names, in lower case without spaces.
+    """
+    if not isinstance(name, str) or not name.strip():
+        return ""
+    import difflib
+
+    names = list(known)
+    asked = "".join(name.lower().replace("_", "-").split())
+    near = [one for one in names if one.replace("-", "") == asked.replace("-", "")]
+    near = near or list((others or {}).get(asked, ()))
+    if not near and len(asked) > 2:
+        near = [one for one in names if f"-{asked}" in f"-{one}"]
+        near = near or [one for one in names if f"-{one}" in f"-{asked}"]
+    if not near:
+        spellings = {key: found for key, found in (others or {}).items() if len(key) > 4}
+        spellings |= {one: (one,) for one in names}
+        close = difflib.get_close_matches(asked, spellings, n=3, cutoff=0.7)
+        near = [one for key in close for one in spellings[key]]
+    near = list(dict.fromkeys(near))[:4]
+    if not near:
+        return ""
+    texts = [repr(one) for one in near]
+    return (
+        f"did you mean {' or '.join([', '.join(texts[:-1]), texts[-1]] if texts[1:] else texts)}?"
+    )

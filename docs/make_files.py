@@ -31,7 +31,17 @@ dmtest report cells.h5ad --key X_pca
 dmtest report run.h5 --key layer4/embeddings --columns 0:64
 dmtest report dataset_folder --key train/embedding
 dmtest report glove.6B.50d.txt
+dmtest report export.csv --delimiter ';' --columns 0:4
+curl -s https://example.org/z.csv | dmtest report -
 ```
+
+## Text
+
+The first lines of a `.csv` or `.tsv` tell what separates its cells (comma, semicolon, tab, bar or
+space: the one that cuts all lines into equally many cells of which most are numbers) and whether
+decimals have commas, as in `1,5;2,25`. The report says so where it is not what the suffix
+promises. `--delimiter` / `load(path, delimiter=)` decides it. A column of text is refused, with
+the columns that hold numbers: `--columns 0:4` leaves it out.
 
 ## What is always refused
 

@@ -19,8 +19,8 @@ from dmtest.catalogue.spec import (
     SliceTest,
     Spec,
 )
-from dmtest.errors import InputError
-from dmtest.results.targets import NAMED
+from dmtest.errors import InputError, did_you_mean
+from dmtest.results.targets import NAMED, SAID
 
 TARGETS = (*ALL, *(t.name for t in NAMED if not t.normal_scale and not t.borrows))
 BORROWED = {target.name: target.borrows for target in NAMED if target.borrows}
@@ -48,6 +48,37 @@ _MOMENTS = ("radius", "covariance-ledoit-wolf", "energy")
 _SPHERE = ("rayleigh", "bingham", "bakshaev", "gine-gn")
 # Pairs, slices, and a classifier, which does not depend on the scales of columns.
 _TWO_SAMPLE = ("mmd", "energy", "sliced-wasserstein", "classifier")
+
+# What other packages and users call tests, in lower case.
+CALLED: dict[str, tuple[str, ...]] = {
+    "ad": ("anderson-darling",),
+    "anderson": ("anderson-darling",),
+    "cvm": ("cramer-von-mises",),
+    "d'agostino": ("dagostino-pearson",),
+    "dagostino": ("dagostino-pearson",),
+    "dh": ("doornik-hansen",),
+    "ep": ("epps-pulley",),
+    "goftest": ("kolmogorov-smirnov", "anderson-darling"),
+    "hz": ("henze-zirkler",),
+    "jarquebera": ("jarque-bera",),
+    "jb": ("jarque-bera",),
+    "k2": ("dagostino-pearson",),
+    "ks": ("kolmogorov-smirnov",),
+    "kstest": ("kolmogorov-smirnov",),
+    "kurtosis": ("mardia-kurtosis", "koziol-kurtosis"),
+    "lilliefors": ("kolmogorov-smirnov",),
+    "mardia": ("mardia-skewness", "mardia-kurtosis"),
+    "multivariate-normality": ("henze-zirkler",),
+    "mvn": ("henze-zirkler", "mardia-skewness", "mardia-kurtosis", "royston"),
+    "normaltest": ("dagostino-pearson",),
+    "omnibus": ("dagostino-pearson",),
+    "shapiro": ("shapiro-wilk", "shapiro-francia"),
+    "sigreg": ("epps-pulley",),
+    "skewness": ("mardia-skewness", "malkovich-afifi-skewness"),
+    "sw": ("shapiro-wilk",),
+    "swd": ("sliced-wasserstein",),
+    "wasserstein": ("sliced-wasserstein",),
+}
 
 
 def default_battery(target: str) -> tuple[str, ...]:
@@ -102,17 +133,31 @@ def as_tests(tests: str | Iterable[str] | None, target: str) -> tuple[Spec, ...]
     rows = []
     for name in names:
         if not isinstance(name, str) or name not in TESTS:
-            raise InputError(f"tests: got {name!r}; known are {', '.join(TESTS)} (or 'all').")
+            raise _unknown(name)
         if names.count(name) > 1:
             raise InputError(f"tests: {name!r} is given {names.count(name)} times; give it once.")
         row = find(name, target)
         if row is None:
-            known = [t for t in TARGETS if find(name, t) is not None]
+            its = [t for t in TARGETS if find(name, t) is not None]
             raise InputError(
-                f"tests: {name!r} does not test target {target!r}; it tests {', '.join(known)}."
+                f"tests: {name!r} does not test target {target!r}; it tests {', '.join(its)}."
             )
         rows.append(row)
     return tuple(rows)
+
+
+def _unknown(name: object) -> InputError:
+    near = did_you_mean(name, TESTS, CALLED)
+    known = f"{near} 'dmtest tests' lists all." if near else ""
+    known = known or f"known are {', '.join(TESTS)} (or 'all')."
+    return InputError(f"tests: got {name!r}; {known}")
+
+
+def as_name(name: str) -> str:
+    """Return the name of a test, or refuse it with the names that were perhaps meant."""
+    if name not in TESTS:
+        raise _unknown(name)
+    return name
 
 
 def one_sample_tests(tests: str | Iterable[str] | None, target: str) -> tuple[OneSampleTest, ...]:
@@ -141,7 +186,11 @@ def list_tests(target: str | None = None) -> list[Spec]:
     """
     target = BORROWED.get(target, target) if isinstance(target, str) else target
     if target is not None and target not in TARGETS:
-        raise InputError(f"target: got {target!r}; tests are listed for {', '.join(TARGETS)}.")
+        near = did_you_mean(target, TARGETS, SAID)
+        raise InputError(
+            f"target: got {target!r}; {f'{near} ' if near else ''}"
+            f"{'Tests' if near else 'tests'} are listed for {', '.join(TARGETS)}."
+        )
     return [row for row in ROWS if target is None or target in row.targets]
 
 

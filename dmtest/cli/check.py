@@ -26,8 +26,9 @@ def write(
     requested: Mapping[str, Any],
     data: Mapping[str, Any],
     quiet: bool,
+    name: str = "",
 ) -> None:
-    """Write a baseline, and print what it contains."""
+    """Write a baseline of a file, and print what it contains; `name` is that of the file."""
     import dmtest
 
     if baseline is not None:
@@ -42,8 +43,9 @@ def write(
         rows = f"{len(written.sample):,} of its {written.n:,} rows, at random"
     size = os.path.getsize(path) / 1024.0
     put(
-        f"Baseline of {file} written to {path} ({size:,.0f} KiB): {written.report.verdict}, global "
-        f"p = {written.report.pvalue:.3g}, target {written.report.target}; it holds {rows}.\n"
+        f"Baseline of {name or file} written to {path} ({size:,.0f} KiB): "
+        f"{written.report.verdict}, global p = {written.report.pvalue:.3g}, target "
+        f"{written.report.target}; it holds {rows}.\n"
     )
 
 
@@ -66,11 +68,20 @@ def _applicable(requested: Mapping[str, Any], names: tuple[str, ...], why: str) 
 
 
 def deliver(
-    result: CheckResult, json: str | None, junit: str | None, github: bool | None, quiet: bool
+    result: CheckResult,
+    json: str | None,
+    junit: str | None,
+    github: bool | None,
+    quiet: bool,
+    brief: bool = False,
 ) -> None:
     """Print the check, then write the files."""
     if json == "-":
         put(result.to_json())
+    elif brief and not quiet:
+        from dmtest.render.text.check import line
+
+        put(line(result) + "\n")
     elif not quiet:
         put(rendered(result))
     if json not in (None, "-"):

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,6 +24,7 @@ OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replic
 OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
 OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
+OPTIONS |= {"delimiter": "delimiter", "groups": "groups"}
 
 
 def prepare() -> None:
@@ -57,6 +59,12 @@ def warn(
 ) -> None:
     """Print a warning. The signature is that of `warnings.showwarning`."""
     say(f"warning: {message}")
+
+
+def hush(quiet: bool) -> None:
+    """Leave out warnings for the rest of the run, if it is quiet; errors are still said."""
+    if quiet:
+        warnings.simplefilter("ignore")
 
 
 @contextmanager
@@ -110,6 +118,81 @@ def _table(rows: Sequence[Spec], stacked: bool) -> Table:
         cells = (row.name, row.family, row.cost, *(("\n".join(about),) if stacked else about))
         table.add_row(*map(Text, cells))
     return table
+
+
+def test_card(rows: Sequence[Spec]) -> str:
+    """Return what there is to know of one test; `rows` are its rows in the catalogue."""
+    from rich.table import Table
+    from rich.text import Text
+
+    cards = [Text(rows[0].name, style="bold")]
+    for row in rows:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        for name, text in facts_of(row):
+            grid.add_row(Text(f"  {name}", style="dim"), Text(text))
+        cards += [Text(""), grid]  # type: ignore[list-item]
+    from rich.console import Group
+
+    return rendered(Group(*cards))
+
+
+FAMILIES = {
+    "slices": "on random projections, which all such tests share",
+    "pairs": "from sums over pairs of rows",
+    "sums": "from sums over rows",
+    "search": "by a search over directions or frequencies",
+}
+WORSE = {"upper": "larger", "lower": "smaller", "two-sided": "larger or smaller"}
+
+
+def facts_of(row: Spec) -> list[tuple[str, str]]:
+    """Return the facts of a test for readers, each with its name."""
+    from dmtest.catalogue.registry import default_battery
+    from dmtest.catalogue.spec import DrawTest, PoolTest, SliceTest
+    from dmtest.render.citations import library
+
+    spoken = {"n": "rows n", "d": "columns d", "k": "slices k"}
+    words = [
+        text for letter, text in spoken.items() if letter in re.findall(r"[a-zA-Z]+", row.cost)
+    ]
+    default = [target for target in row.targets if row.name in default_battery(target)]
+    params = ", ".join(f"{name} = {value}" for name, value in row.params.items())
+    null = "Monte Carlo, under the target, by the same computation"
+    if isinstance(row, PoolTest):
+        null = "permutations of the labels of the pooled rows"
+    elif isinstance(row, DrawTest):
+        null = "fresh draws of the law"
+    elif row.published:  # type: ignore[attr-defined]
+        null += "; published formula with calibration='asymptotic'"
+    facts = [
+        ("Detects", row.sees),
+        ("Targets", ", ".join(row.targets)),
+        ("Default for", ", ".join(default) or "no target; name it with --tests"),
+        ("Computed", f"{FAMILIES[row.family]}; cost {row.cost} ({', '.join(words)})"),
+        ("Statistic", f"worse when {WORSE[row.tail]}"),
+    ]
+    if isinstance(row, SliceTest):
+        facts.append(("Slices", f"their {row.reduction}; with one column the univariate test"))
+    if params:
+        facts.append(("Parameters", f"{params} (params= in Python)"))
+    if row.most is not None:
+        facts.append(("At most", f"{row.most:,} rows"))
+    entries = [
+        entry.text for label in row.reference.split("; ") for entry in library().get(label, ())
+    ]
+    facts += [("Null", null), ("Reference", "\n".join(entries) or row.reference)]
+    return [*facts, ("Try", _example(row))]
+
+
+def _example(row: Spec) -> str:
+    """Return a command that runs a test, or a call where no command can name its target."""
+    target = row.targets[0]
+    if target == "reference":
+        return f"dmtest compare a.npy b.npy --tests {row.name}"
+    if target == "sampled":
+        return f"dmtest.report(x, dmtest.Sampled(draw), tests={row.name!r})"
+    return f"dmtest report z.npy --target {target} --tests {row.name}"
 
 
 def bounds_table(pairs: PairBounds) -> str:
@@ -169,8 +252,23 @@ def as_options(message: str) -> str:
         start, within, value = found.groups()
         return f"--{options[start]}:" if start else f"--{options[within]}{' ' if value else ''}"
 
+    message = re.sub(r"\btarget=Sphere\(normalise=True\)", "--normalise", message)
+    message = re.sub(r"\bcolumns=range\((\d+), (\d+)\)", r"--columns \1:\2", message)
+    message = re.sub(r"\bcolumns=\[([^]]*)\]", _listed_columns, message)
     # An argument at the start of a message, or one that it says to pass; not within a path.
     return re.sub(rf"^({names}):|(?<![^\s(])({names})=(?=(\w|')?)", option, message)
+
+
+def _listed_columns(found: re.Match[str]) -> str:
+    """Return columns in brackets as the option has them, quoted for a shell if need be."""
+    import ast
+    import shlex
+
+    try:
+        columns = ast.literal_eval(f"[{found[1]}]")
+    except (ValueError, SyntaxError):
+        return f"--columns {found[1]}"
+    return f"--columns {shlex.quote(','.join(map(str, columns)))}"
 
 
 def explain(error: Exception) -> str:

@@ -12,18 +12,39 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dmtest.cli import options, train
-from dmtest.cli.console import bounds_table, explain, prepare, put, rendered, say, tests_table, warn
+from dmtest.cli import defaults, options, train
+from dmtest.cli.console import (
+    bounds_table,
+    explain,
+    hush,
+    prepare,
+    put,
+    rendered,
+    say,
+    test_card,
+    tests_table,
+    warn,
+)
+from dmtest.cli.inputs import SPOKEN, STANDARD_INPUT, readable, spoken
 from dmtest.cli.options import OnNonfinite, TargetName
 from dmtest.errors import InputError
 
 if TYPE_CHECKING:
+    from dmtest.results.check import CheckResult
     from dmtest.results.report import Report
     from dmtest.targets.targets import TargetLike
 
 FINE, MISMATCH, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 COMPLETION = {"--install-completion", "--show-completion"}
 MOST_COLUMNS = 1_000_000  # in one range, so that a typing error does not fill the memory
+
+# Commands for which the keys of [tool.dmtest] itself are meant, and what each does not take there.
+TESTING: dict[str, tuple[str, ...]] = {
+    "report": (),
+    "check": (),
+    "compare": ("tests",),
+    "monitor": (),
+}
 
 app = typer.Typer(
     name="dmtest",
@@ -44,70 +65,89 @@ def top(version: options.Version = False) -> None:
 
 @app.command(epilog=options.REPORT)
 def report(
-    file: options.File,
+    files: options.Files,
     target: options.Target = options.NORMAL,
     low: options.Low = None,
     high: options.High = None,
     draws: options.Draws = None,
+    normalise: options.Normalise = False,
     alpha: options.Alpha = 0.05,
     tolerance: options.Tolerance = None,
     seed: options.Seed = 0,
     tests: options.Tests = None,
-    html: options.Html = None,
+    html: options.Pages = None,
     json: options.Json = None,
     key: options.Key = None,
     columns: options.Columns = None,
+    delimiter: options.Delimiter = None,
     groups: options.Groups = None,
     slices: options.Slices = None,
     replicates: options.Replicates = 999,
     nonfinite: options.Nonfinite = OnNonfinite.error,
+    verbose: options.Verbose = False,
+    brief: options.Brief = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Report whether the rows of FILE follow a target distribution.
 
     Prints the verdict, a diagnosis in plain words, effect sizes with confidence intervals, tests
-    with calibrated p-values, and findings about the data.
+    with calibrated p-values, and findings about the data. Of several files it prints a table,
+    with the reports in the files of --html and --json.
 
     The null distributions of the default tests come with dmtest, for 20 rows or more and up to
     1,024 columns. Others are simulated, which may take a minute; a later run with the same shape
     and seed finds them on disk.
     """
-    _check_outputs(file, html, json)
-    import dmtest
+    from dmtest.cli import several
 
-    result = dmtest.report(
-        file,
-        _target(target, low, high, draws),
-        tests=tests,
-        alpha=alpha,
-        tolerance=tolerance,
-        slices=slices,
-        replicates=replicates,
-        rng=seed,
-        progress=False if quiet else None,
-        key=key,
-        columns=_columns(columns),
-        nonfinite=nonfinite.value,
-        groups=groups,
-    )
+    many = len(files) > 1
+    hush(quiet)
+    if many:
+        several.check_folder(html)
+    for file in files:
+        _check_outputs(file, None if many else html, json)
+    law = _target(target, low, high, draws, normalise)
     given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
-    given |= {
-        "alpha": alpha,
-        "tolerance": tolerance,
-        "seed": seed,
-        "tests": tests,
-        "key": key,
-        "columns": columns,
-        "groups": groups,
-        "slices": slices,
-    }
-    given |= {"replicates": replicates, "nonfinite": nonfinite}
-    _deliver(_with_command(result, ["report", file], given), html, json, quiet)
-    return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
+    given |= {"normalise": normalise, "alpha": alpha, "tolerance": tolerance, "seed": seed}
+    given |= {"tests": tests, "key": key, "columns": columns, "delimiter": delimiter}
+    given |= {"groups": groups, "slices": slices, "replicates": replicates, "nonfinite": nonfinite}
+
+    def one(file: str) -> Report:
+        import dmtest
+
+        with readable(file, delimiter) as path:
+            result = dmtest.report(
+                path,
+                law,
+                tests=tests,
+                alpha=alpha,
+                tolerance=tolerance,
+                slices=slices,
+                replicates=replicates,
+                rng=seed,
+                progress=False if quiet else None,
+                key=key,
+                columns=_columns(columns),
+                nonfinite=nonfinite.value,
+                groups=groups,
+            )
+        return _with_command(result, ["report", file], given)
+
+    if not many:
+        result = one(files[0])
+        _deliver(result, html, json, quiet, brief, verbose)
+        return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
+    made = several.reports_of(files, one)
+    several.deliver(files, made, html, json, quiet, brief)
+    if any(isinstance(result, str) for result in made):
+        return BAD_INPUT
+    verdicts = {result.verdict for result in made if not isinstance(result, str)}
+    return MISMATCH if verdicts & {"mismatch", "inconclusive"} else FINE
 
 
 @app.command(epilog=options.CHECK)
 def check(
+    context: typer.Context,
     file: options.File,
     baseline: options.BaselineFile = None,
     write_baseline: options.WriteBaseline = None,
@@ -115,6 +155,7 @@ def check(
     low: options.Low = None,
     high: options.High = None,
     draws: options.Draws = None,
+    normalise: options.Normalise = False,
     alpha: options.CheckAlpha = None,
     tolerance: options.Tolerance = None,
     tests: options.Tests = None,
@@ -131,8 +172,10 @@ def check(
     github: options.GitHub = None,
     key: options.Key = None,
     columns: options.Columns = None,
+    delimiter: options.Delimiter = None,
     groups: options.Groups = None,
     nonfinite: options.Nonfinite = OnNonfinite.error,
+    brief: options.Brief = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Check that an encoder is no worse than its baseline.
@@ -142,24 +185,36 @@ def check(
     samples differ, or if a limit is exceeded. A fresh sample of the same encoder fails with a
     probability of at most alpha.
     """
-    from dmtest.cli.check import deliver, run, write
+    from dmtest.cli.check import CHECKED, WRITTEN, deliver, run, write
 
+    hush(quiet)
     _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
+    if baseline is not None and _from_project(context, "target"):
+        target = None  # the project's default is for files without a baseline
     boxed = low is not None or high is not None
     law = target or (options.UNIFORM if boxed else options.RANKS if draws else None)
+    law = law or (options.SPHERE if normalise else None)
     data: dict[str, Any] = {"key": key, "columns": _columns(columns), "nonfinite": nonfinite.value}
-    data |= {"target": None if law is None else _target(law, low, high, draws), "rng": seed}
+    data |= {"target": None if law is None else _target(law, low, high, draws, normalise)}
+    data |= {"rng": seed}
     data |= {"progress": False if quiet else None, "groups": groups}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
     limits |= {"min_detectable_n": min_detectable_n}
     requested: dict[str, Any] = {"alpha": alpha, "tolerance": tolerance, "tests": tests}
     requested |= limits | {"compare": compare, "rotation": rotation}
-    if write_baseline is not None:
-        write(file, write_baseline, baseline, requested, data, quiet)
-        return FINE
-    result = run(file, baseline, requested, data)
-    deliver(result, json, junit, github, quiet)
+    apply = CHECKED if write_baseline is None else WRITTEN
+    requested = {
+        name: value
+        for name, value in requested.items()
+        if name in apply or not _from_project(context, name)
+    }
+    with readable(file, delimiter) as path:
+        if write_baseline is not None:
+            write(path, write_baseline, baseline, requested, data, quiet, spoken(file))
+            return FINE
+        result = run(path, baseline, requested, data)
+    deliver(_spoken(result, file), json, junit, github, quiet, brief)
     return FINE if result.passed else MISMATCH
 
 
@@ -176,11 +231,14 @@ def compare(
     key: options.Key = None,
     reference_key: options.ReferenceKey = None,
     columns: options.Columns = None,
+    delimiter: options.Delimiter = None,
     groups: options.Groups = None,
     reference_groups: options.ReferenceGroups = None,
     slices: options.Slices = None,
     replicates: options.Permutations = 999,
     nonfinite: options.Nonfinite = OnNonfinite.error,
+    verbose: options.Verbose = False,
+    brief: options.Brief = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Test whether the rows of two files have the same distribution.
@@ -194,35 +252,39 @@ def compare(
     from dmtest.reports.compare import compare as compared
     from dmtest.targets.reference import Reference
 
+    hush(quiet)
+    if file == reference == STANDARD_INPUT:
+        raise InputError("-: standard input can be read once; name a file as REFERENCE")
     names = _columns(columns)
-    other = Reference(
-        reference,
-        rotation=rotation,
-        key=reference_key or key,
-        columns=names,
-        nonfinite=nonfinite.value,
-        groups=reference_groups,
-    )
-    result = compared(
-        file,
-        other,
-        tests=tests,
-        alpha=alpha,
-        slices=slices,
-        replicates=replicates,
-        rng=seed,
-        progress=False if quiet else None,
-        key=key,
-        columns=names,
-        nonfinite=nonfinite.value,
-        groups=groups,
-    )
+    with readable(file, delimiter) as path, readable(reference, delimiter) as other:
+        result = compared(
+            path,
+            Reference(
+                other,
+                rotation=rotation,
+                key=reference_key or key,
+                columns=names,
+                nonfinite=nonfinite.value,
+                groups=reference_groups,
+            ),
+            tests=tests,
+            alpha=alpha,
+            slices=slices,
+            replicates=replicates,
+            rng=seed,
+            progress=False if quiet else None,
+            key=key,
+            columns=names,
+            nonfinite=nonfinite.value,
+            groups=groups,
+        )
     given: dict[str, Any] = {"alpha": alpha, "seed": seed, "tests": tests, "key": key}
     given |= {"reference-key": reference_key, "columns": columns, "slices": slices}
+    given |= {"delimiter": delimiter}
     given |= {"groups": groups, "reference-groups": reference_groups}
     given |= {"replicates": replicates, "nonfinite": nonfinite}
     words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
-    _deliver(_with_command(result, words, given), html, json, quiet)
+    _deliver(_with_command(result, words, given), html, json, quiet, brief, verbose)
     return MISMATCH if result.verdict == "mismatch" else FINE
 
 
@@ -269,22 +331,76 @@ def bounds(
 
 
 @app.command(name="tests", epilog=options.TESTS)
-def list_tests(target: options.Listed = None, json: options.AsJson = False) -> int:
-    """List the tests.
+def list_tests(
+    name: options.TestName = None, target: options.Listed = None, json: options.AsJson = False
+) -> int:
+    """List the tests, or describe one.
 
     The list gives the family of each test, its cost (rows n, columns d, slices k), what it
     detects, its targets and its reference.
     """
+    from dmtest.catalogue.registry import as_name
     from dmtest.catalogue.registry import list_tests as registered
 
     rows = registered(target)
+    if name is not None:
+        rows = [row for row in rows if row.name == as_name(name)]
+        if not rows:
+            raise InputError(f"--target: {name!r} does not test {target!r}; leave the target out")
     if json:
         from dmtest.results.serial import dumps
 
         put(dumps([row.to_dict() for row in rows]) + "\n")
     else:
-        put(tests_table(rows))
+        put(tests_table(rows) if name is None else test_card(rows))
     return FINE
+
+
+@app.command(epilog=options.MONITOR)
+def monitor(
+    files: options.Batches,
+    target: options.SameTarget = None,
+    low: options.Low = None,
+    high: options.High = None,
+    draws: options.Draws = None,
+    alpha: options.MonitorAlpha = None,
+    state: options.State = None,
+    batch: options.BatchRows = None,
+    key: options.Key = None,
+    columns: options.Columns = None,
+    delimiter: options.Delimiter = None,
+    nonfinite: options.Nonfinite = OnNonfinite.error,
+    stop: options.Stop = False,
+    json: options.Lines = False,
+    brief: options.Brief = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Test a stream, batch by batch, whether it still follows its target.
+
+    The p-value is valid at any time, however often it is looked at and whenever the stream ends:
+    a stream that follows the target is ever rejected with a probability of at most alpha.
+    """
+    from dmtest.cli.monitor import watch
+
+    hush(quiet)
+    _check_outputs(None, None, None, state=state)
+    given = any(value is not None for value in (low, high, draws))
+    name = target or (options.RANKS if draws else options.UNIFORM if given else None)
+    law = None if name is None else _target(name, low, high, draws)
+    rejected = watch(
+        files,
+        law,
+        alpha=alpha,
+        state=state,
+        batch=batch,
+        key=key,
+        columns=_columns(columns),
+        delimiter=delimiter,
+        nonfinite=nonfinite.value,
+        stop=stop,
+        show="none" if quiet else "json" if json else "brief" if brief else "text",
+    )
+    return MISMATCH if rejected else FINE
 
 
 @app.command(epilog=options.DEMO)
@@ -299,7 +415,7 @@ def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
     from dmtest.cli.demo import INTRODUCTION, digits_report
 
     put(f"{INTRODUCTION}\n\n")
-    _deliver(digits_report(), html, None, quiet=False)
+    _deliver(digits_report(), html, None)
     return FINE
 
 
@@ -325,7 +441,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = warn
             arguments = list(sys.argv[1:] if argv is None else argv)
-            code = app(arguments, prog_name="dmtest", standalone_mode=False)
+            if not arguments:
+                app(["--help"], prog_name="dmtest", standalone_mode=False)
+                return BAD_INPUT  # a gate that lost its arguments is no pass
+            more = {"default_map": _project_defaults(arguments)}
+            code = app(arguments, prog_name="dmtest", standalone_mode=False, **more)
             if code and COMPLETION.intersection(arguments):
                 code = BAD_INPUT  # a shell that Typer cannot complete for, which Typer has reported
     except (KeyboardInterrupt, typer.Abort):
@@ -349,10 +469,12 @@ def _check_outputs(
     json: str | None,
     junit: str | None = None,
     baseline: str | None = None,
+    state: str | None = None,
 ) -> None:
     """Refuse outputs that cannot be written, before anything is computed."""
     json = None if json == "-" else json
     outputs = {"--html": html, "--json": json, "--junit": junit, "--write-baseline": baseline}
+    outputs |= {"--state": state}
     for option, path in outputs.items():
         if path is None:
             continue
@@ -367,9 +489,38 @@ def _check_outputs(
             raise InputError(f"{option}: {path!r} is the input; choose another file")
 
 
+def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the defaults that the project's file sets, by command and parameter."""
+    if {"-h", "--help", "--version"}.intersection(arguments) or defaults.project_file() is None:
+        return {}
+    group: Any = typer.main.get_command(app)
+    commands = {
+        name: {
+            option.removeprefix("--"): str(parameter.name)
+            for parameter in command.params
+            for option in parameter.opts
+            if option.startswith("--")
+        }
+        for name, command in group.commands.items()
+    }
+    return defaults.defaults(commands, TESTING)
+
+
+def _from_project(context: typer.Context, name: str) -> bool:
+    """Whether the value of a parameter is a default of the project's file."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT_MAP"
+
+
 def _target(
-    name: TargetName, low: float | None, high: float | None, draws: int | None
+    name: TargetName,
+    low: float | None,
+    high: float | None,
+    draws: int | None,
+    normalise: bool = False,
 ) -> TargetLike:
+    if normalise and name is not options.SPHERE:
+        raise InputError(f"--normalise is for --target sphere; got --target {name}")
     if (draws is None) == (name is options.RANKS):
         raise InputError(
             f"--draws is for --target ranks, which needs it; got --target {name}"
@@ -380,6 +531,10 @@ def _target(
 
         return Ranks(draws)
     if low is None and high is None:
+        if normalise:
+            from dmtest.targets.targets import Sphere
+
+            return Sphere(normalise=True)
         return name.value
     if name is not options.UNIFORM:
         raise InputError(f"--low and --high are for --target uniform; got --target {name}")
@@ -413,19 +568,46 @@ def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> 
 
     words = ["dmtest", *start]
     for name, value in options.items():
-        if value is not None:
-            words += [f"--{name}", str(value)]
+        if value is not None and value is not False:
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     # Passwords and signatures of URLs are used for this run only.
     words = [public_url(word) if is_url(word) else word for word in words]
-    return replace(result, provenance=replace(result.provenance, command=shlex.join(words)))
+    facts = replace(result.provenance, command=shlex.join(words))
+    if STANDARD_INPUT in start:
+        facts = replace(facts, source=SPOKEN if start[1] == STANDARD_INPUT else facts.source)
+        facts = replace(facts, command=None)  # what was piped in cannot be named
+    return replace(result, provenance=facts)
 
 
-def _deliver(result: Report, html: str | None, json: str | None, quiet: bool) -> None:
+def _spoken(result: CheckResult, file: str) -> CheckResult:
+    """Name standard input in a check as a reader would."""
+    from dataclasses import replace
+
+    if file != STANDARD_INPUT:
+        return result
+    facts = replace(result.report.provenance, source=SPOKEN)
+    return replace(result, report=replace(result.report, provenance=facts))
+
+
+def _deliver(
+    result: Report,
+    html: str | None,
+    json: str | None,
+    quiet: bool = False,
+    brief: bool = False,
+    verbose: bool = False,
+) -> None:
     """Print the report, then write the files: a full disk cannot lose what is printed."""
     if json == "-":
         put(result.to_json())
+    elif brief and not quiet:
+        from dmtest.render.text.several import line
+
+        put(line(result.provenance.source or "data", result) + "\n")
     elif not quiet:
-        put(rendered(result))
+        from dmtest.render.text.terminal import Whole
+
+        put(rendered(Whole(result) if verbose else result))
     notes = []
     if json not in (None, "-"):
         result.to_json(json)
@@ -433,5 +615,5 @@ def _deliver(result: Report, html: str | None, json: str | None, quiet: bool) ->
     if html is not None:
         result.to_html(html)
         notes.append(f"HTML page written to {html}")
-    if notes and not quiet and json != "-":
+    if notes and not (quiet or brief or json == "-"):
         put("\n" + "\n".join(notes) + "\n")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put
-from dmtest.results.targets import NAMED
+from dmtest.errors import InputError, did_you_mean
+from dmtest.results.targets import NAMED, SAID
 
 
 class TargetName(StrEnum):
@@ -21,7 +22,24 @@ class TargetName(StrEnum):
 
 
 NORMAL, UNIFORM = TargetName("normal"), TargetName("uniform")
-RANKS = TargetName("ranks")
+RANKS, SPHERE = TargetName("ranks"), TargetName("sphere")
+
+
+def _target(name: str) -> TargetName:
+    """Return the target of a name; Typer's own message would not say which name was meant."""
+    targets = [target.value for target in TargetName]
+    if name in targets:
+        return TargetName(name)
+    if name == "reference":
+        raise InputError("--target: 'reference' is a file; use 'dmtest compare FILE REFERENCE'")
+    if name in {target.name for target in NAMED}:
+        raise InputError(
+            f"--target: {name!r} takes an object of Python; use dmtest.report there, or one of "
+            f"{', '.join(targets)}"
+        )
+    said = {key: tuple(one for one in found if one in targets) for key, found in SAID.items()}
+    near = did_you_mean(name, targets, said) or f"choose from {', '.join(targets)}"
+    raise InputError(f"--target: got {name!r}; {near}")
 
 
 class OnNonfinite(StrEnum):
@@ -42,6 +60,16 @@ def _tests_like(incomplete: str) -> list[str]:
     done, comma, start = incomplete.rpartition(",")
     names = (*TESTS, "all") if not comma else tuple(TESTS)
     return [f"{done}{comma}{name}" for name in names if name.startswith(start)]
+
+
+def _named_like(incomplete: str) -> list[str]:
+    return [target.value for target in TargetName if target.value.startswith(incomplete)]
+
+
+def _test_like(incomplete: str) -> list[str]:
+    from dmtest.catalogue.registry import TESTS
+
+    return [name for name in TESTS if name.startswith(incomplete)]
 
 
 def _targets_like(incomplete: str) -> list[str]:
@@ -76,6 +104,14 @@ File = Annotated[
         show_default=False,
     ),
 ]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help=f"{FILE_HELP} '-' reads standard input. Of several files a table is printed.",
+        show_default=False,
+    ),
+]
 ReferenceFile = Annotated[
     str,
     typer.Argument(metavar="REFERENCE", help="The file to compare with.", show_default=False),
@@ -95,12 +131,32 @@ ReferenceKey = Annotated[
 Permutations = Annotated[
     int, _option("INTEGER", "Permutations. The smallest possible p-value is 1 / (replicates + 1).")
 ]
+CHOICE = f"[{'|'.join(target.value for target in TargetName)}]"
 Target = Annotated[
     TargetName,
     _option(
-        None,
+        CHOICE,
         "The law that the rows should follow: N(0, I), some normal N(m, S), the uniform on a "
         "box or on the unit sphere, or ranks 0 to --draws, each equally likely.",
+        parser=_target,
+        autocompletion=_named_like,
+    ),
+]
+Normalise = Annotated[
+    bool,
+    _option(
+        None,
+        "With --target sphere: divide rows by their lengths first, so that their directions are "
+        "tested (normalised embeddings).",
+        "--normalise",
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    _option(
+        "CHARACTER",
+        "What separates the cells of a text file, such as ';' or 'tab' (default: its first lines "
+        "tell, and whether decimals have commas).",
     ),
 ]
 Low = Annotated[
@@ -162,6 +218,14 @@ Tests = Annotated[
 Html = Annotated[
     str | None, _option("PATH", "Also write the report as one self-contained HTML page.")
 ]
+Pages = Annotated[
+    str | None,
+    _option(
+        "PATH",
+        "Also write the report as one self-contained HTML page; of several files a folder with "
+        "a page for each.",
+    ),
+]
 Json = Annotated[
     str | None,
     _option("PATH", "Also write the report as JSON; '-' prints the JSON and nothing else."),
@@ -208,6 +272,66 @@ Quiet = Annotated[
         "-q",
     ),
 ]
+Brief = Annotated[
+    bool,
+    _option(None, "Print one line, for logs, instead of the report.", "--brief", "-b"),
+]
+Verbose = Annotated[
+    bool,
+    _option(
+        None,
+        "Print all effects, how each test was calibrated, and the whole advice; by default what "
+        "fits 40 lines.",
+        "--verbose",
+        "-v",
+    ),
+]
+TestName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="Describe this test: what it detects, its targets, parameters, null and reference.",
+        show_default=False,
+        autocompletion=_test_like,
+    ),
+]
+Batches = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="Batches of the stream, in their order; '-' reads lines of numbers from standard "
+        "input as they arrive.",
+        show_default=False,
+    ),
+]
+BatchRows = Annotated[
+    int | None,
+    _option(
+        "ROWS",
+        "Rows of a batch (default: a file is one batch, and 256 lines of standard input are).",
+    ),
+]
+State = Annotated[
+    str | None,
+    _option(
+        "PATH",
+        "File that keeps the monitor: it is continued if it is there, and written after every "
+        "batch.",
+    ),
+]
+MonitorAlpha = Annotated[
+    float | None,
+    _option(
+        "LEVEL",
+        "Probability of ever rejecting a stream that follows the target (default: that of "
+        "--state, else 0.05).",
+        show_default=False,
+    ),
+]
+Stop = Annotated[bool, _option(None, "End with exit code 1 at the batch that rejects.", "--stop")]
+Lines = Annotated[
+    bool, _option(None, "Print the state after each batch as a line of JSON.", "--json")
+]
 Listed = Annotated[
     str | None,
     _option(
@@ -231,8 +355,10 @@ WriteBaseline = Annotated[
 SameTarget = Annotated[
     TargetName | None,
     _option(
-        None,
+        CHOICE,
         "The law that the rows should follow (default: the baseline's target, else N(0, I)).",
+        parser=_target,
+        autocompletion=_named_like,
         show_default=False,
     ),
 ]
@@ -304,11 +430,15 @@ Start here:
   dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
   dmtest compare a.npy b.npy     do both have the same distribution?
   dmtest tests                   list the tests
+  dmtest tests energy            describe one of them
 
 \b
 Environment:
   DMTEST_CACHE_DIR   folder for null replicates; 'off' keeps none
   DMTEST_THREADS     number of threads (default: one for each core)
+  DMTEST_CONFIG      file with the table [tool.dmtest], whose keys are the
+                     defaults of options; 'off' reads none (default: the
+                     nearest pyproject.toml)
 
 \b
 Completion of commands, options and names of tests:
@@ -322,12 +452,15 @@ Exit codes:
   0   no evidence against the target at this level
   1   mismatch: the data do not follow the target
       (with --tolerance, 0: certified to be near the target, 1: not certified)
+      (of several files: 1 if one of them is a mismatch)
   2   bad usage or input: one line on standard error says what to do
 
 \b
 Examples:
   dmtest report z.npy
   dmtest report z.npy --target any-normal --html z.html
+  dmtest report sentences.npy --target sphere --normalise
+  dmtest report step1.npy step2.npy step3.npy
   dmtest report z.npz --key embeddings --json - | jq .pvalue
   dmtest report z.csv --columns 0:16 --nonfinite drop
   dmtest report u.parquet --target uniform --low -1 --high 1
@@ -335,6 +468,8 @@ Examples:
   dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
   dmtest report z.npy --tolerance 0.05
   dmtest report views.npz --groups item
+  dmtest report export.csv --delimiter ';' --columns 0:4
+  cat z.csv | dmtest report - --brief
   dmtest report z.npy --quiet || echo 'not N(0, I)'
 """
 CHECK = """\b
@@ -377,6 +512,20 @@ Examples:
   dmtest bounds z.npz --key f --augmented g --sigma 0.3
   dmtest bounds f.npy --augmented g.npy --epsilon 0.1 --json
 """
+MONITOR = """\b
+Exit codes:
+  0   the stream is still compatible with the target
+  1   rejected, by this batch or an earlier one
+  2   bad usage or input: one line on standard error says what to do
+
+\b
+Examples:
+  dmtest monitor monday.npy --state stream.json
+  dmtest monitor tuesday.npy --state stream.json --brief
+  dmtest monitor all.npy --batch 500
+  producer | dmtest monitor - --batch 100 --stop
+  dmtest monitor b1.npy b2.npy --json | jq .e_value
+"""
 TESTS = """\b
 Exit codes:
   0   the tests were listed
@@ -385,6 +534,7 @@ Exit codes:
 \b
 Examples:
   dmtest tests
+  dmtest tests henze-zirkler
   dmtest tests --target any-normal
   dmtest tests --json | jq -r '.[].name'
 """

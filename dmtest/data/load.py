@@ -28,8 +28,35 @@ UNREADABLE = (  # what the libraries raise for damaged or misnamed files
 )
 
 
+class TextPath(str):
+    """Path of a text file whose cells a given character separates."""
+
+    delimiter: str
+
+    def __new__(cls, path: str, delimiter: str) -> TextPath:
+        """Keep the delimiter beside the path."""
+        made = super().__new__(cls, path)
+        made.delimiter = separator(delimiter)
+        return made
+
+
+def separator(delimiter: str) -> str:
+    r"""Return one character; ``tab`` and ``\t`` stand for that of the keyboard."""
+    one = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    if not isinstance(one, str) or len(one) != 1 or one.isalnum() or one in '."\r\n+-':
+        raise InputError(
+            f"delimiter: got {delimiter!r}; give one character that separates cells, such as ';', "
+            f"or 'tab'"
+        )
+    return one
+
+
 def load(
-    path: str | os.PathLike[str], *, key: str | None = None, columns: Columns | None = None
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    columns: Columns | None = None,
+    delimiter: str | None = None,
 ) -> NDArray[Any]:
     """Read an array from a file; nothing in the file is ever executed.
 
@@ -48,6 +75,9 @@ def load(
         lists.
     columns : str, int or iterable of them, optional
         Names or 0-based positions of the columns to keep.
+    delimiter : str, optional
+        Character between the cells of a text file. By default the first lines tell it: a comma, a
+        semicolon, a tab, a bar or a space. They also tell whether decimals have commas.
 
     Returns
     -------
@@ -60,6 +90,8 @@ def load(
     InputError
         If the file cannot be read as an array of numbers, or an optional library is missing.
     """
+    if delimiter is not None:
+        path = TextPath(os.fspath(path), delimiter)
     return read(path, key, columns).array
 
 
@@ -75,17 +107,20 @@ def read(
     With `labels`, the name of a column of a table: read that column, of any type, and the names of
     the columns of numbers beside it.
     """
+    more = {} if labels is None else {"labels": labels}
+    if isinstance(path, TextPath):
+        more["delimiter"] = path.delimiter
     if not is_url(path):  # Path.expanduser may raise
-        return _read(Path(os.path.expanduser(path)), key, columns, labels)
+        return _read(Path(os.path.expanduser(path)), key, columns, more)
     url = str(path)
     with local_path(url) as local:
         try:
-            return replace(_read(local, key, columns, labels), source=public_url(url))
+            return replace(_read(local, key, columns, more), source=public_url(url))
         except InputError as problem:
             raise InputError(str(problem).replace(str(local), public_url(url))) from problem
 
 
-def _read(path: Path, key: str | None, columns: Columns | None, labels: str | None) -> Loaded:
+def _read(path: Path, key: str | None, columns: Columns | None, more: dict[str, str]) -> Loaded:
     if not os.path.exists(path):  # Path.exists raises for long names
         raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
     members = set(os.listdir(path)) if path.is_dir() else None
@@ -94,18 +129,18 @@ def _read(path: Path, key: str | None, columns: Columns | None, labels: str | No
         raise InputError(f"{path}: the file is empty (0 bytes); write it again")
     if key is not None and not row.key:
         raise InputError(f"key: {path} is {row.note} and has no keys; leave out key={key!r}")
+    if "delimiter" in more and not row.delimited:
+        raise InputError(f"delimiter: {path} is {row.note} and has none; leave it out")
     if row.needs:
         require(row.needs, f"{path}: {row.note}")
-    return _load(row, path, key, columns, labels)
+    return _load(row, path, key, columns, more)
 
 
 def _load(
-    row: Format, path: Path, key: str | None, columns: Columns | None, labels: str | None
+    row: Format, path: Path, key: str | None, columns: Columns | None, more: dict[str, str]
 ) -> Loaded:
     try:
-        if labels is not None:
-            return row.load(path, key, columns, labels=labels)
-        return row.load(path, key, columns)
+        return row.load(path, key, columns, **more)
     except InputError:
         raise
     except PermissionError as problem:

@@ -126,6 +126,15 @@ def effect_rows(report: Report) -> list[EffectRow]:
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
+def headline(report: Report) -> str:
+    """Return the first effect that could be estimated, as "label: 0.22 nats (0.16 to 0.28)"."""
+    for row in effect_rows(report):
+        if row.estimable:
+            limits = f" ({row.interval})" if row.interval else ""
+            return f"{row.label}: {row.value} {row.unit}".rstrip() + limits
+    return ""
+
+
 def notes(report: Report) -> list[tuple[str, str]]:
     """Return the labels of effects and the note on their method, one pair a note."""
     labels_of: dict[str, list[str]] = {}

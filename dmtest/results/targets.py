@@ -106,3 +106,29 @@ NAMED = (
         normal_scale=False,
     ),
 )
+
+# What users call the targets, in lower case without spaces.
+SAID: dict[str, tuple[str, ...]] = {
+    "cube": ("uniform",),
+    "gauss": ("normal", "any-normal"),
+    "gaussian": ("normal", "any-normal"),
+    "hypercube": ("uniform",),
+    "hypersphere": ("sphere",),
+    "isotropic": ("normal",),
+    "mvn": ("any-normal", "normal"),
+    "multivariate-normal": ("any-normal", "normal"),
+    "n(0,1)": ("normal",),
+    "n(0,i)": ("normal",),
+    "n(0,id)": ("normal",),
+    "n(m,s)": ("any-normal",),
+    "n(mu,sigma)": ("any-normal",),
+    "norm": ("normal", "any-normal"),
+    "rank": ("ranks",),
+    "sbc": ("ranks",),
+    "standard-normal": ("normal",),
+    "two-sample": ("reference",),
+    "u(0,1)": ("uniform",),
+    "unif": ("uniform",),
+    "unit-sphere": ("sphere",),
+    "vmf": ("sphere",),
+}

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from dmtest.data.sample import Sample
 from dmtest.data.structure import live_columns
-from dmtest.errors import DataWarning, InputError
+from dmtest.errors import DataWarning, InputError, did_you_mean
 from dmtest.results.outcome import Finding
-from dmtest.results.targets import NAMED
+from dmtest.results.targets import NAMED, SAID
 from dmtest.results.words import counted, of_many
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
@@ -95,7 +95,7 @@ class Normal:
 
     Parameters
     ----------
-    mean : array_like, shape (d,), optional
+    mean : array_like, shape (d,), or a number, optional
         Default: zero.
     cov : array_like, shape (d, d), (d,) or scalar, optional
         Covariance matrix, variances, or one variance. Default: the identity.
@@ -104,10 +104,10 @@ class Normal:
     fitted = False
 
     def __init__(self, mean: ArrayLike | None = None, cov: ArrayLike | None = None) -> None:
-        self.mean = None if mean is None else np.atleast_1d(np.asarray(mean, dtype=np.float64))
+        self.mean = None if mean is None else np.asarray(mean, dtype=np.float64)
         self.cov = None if cov is None else np.asarray(cov, dtype=np.float64)
-        if self.mean is not None and (self.mean.ndim != 1 or not np.isfinite(self.mean).all()):
-            raise InputError("Normal: mean must be a finite vector of shape (d,).")
+        if self.mean is not None and (self.mean.ndim > 1 or not np.isfinite(self.mean).all()):
+            raise InputError("Normal: mean must be a finite vector of shape (d,), or a number.")
         if self.cov is not None and (self.cov.ndim > 2 or not np.isfinite(self.cov).all()):
             raise InputError("Normal: cov must be finite, of shape (d, d), (d,) or a number.")
 
@@ -125,6 +125,7 @@ class Normal:
         if self.mean is None and self.cov is None:
             return known(x)
         mean = np.zeros(d) if self.mean is None else self.mean
+        mean = np.full(d, mean) if mean.ndim == 0 else mean
         cov = np.ones(d) if self.cov is None else self.cov
         cov = np.diag(np.broadcast_to(cov, (d,))) if cov.ndim == 0 else cov
         cov = np.diag(cov) if cov.ndim == 1 else cov
@@ -336,14 +337,17 @@ class Product:
         return known(rows, outside, findings)
 
 
-TargetLike: TypeAlias = "str | Target"
+# A name, a target object, or a frozen distribution of scipy.stats or torch.
+TargetLike: TypeAlias = "str | Target | Any"
 
 # The class in this module that a name stands for.
 CLASSES = {target.name: target.kind for target in NAMED if target.kind}
 
 
 def as_target(target: TargetLike) -> Target:
-    """Return the target of a name; an object with the methods of a target is returned as it is.
+    """Return the target of a name, or of a frozen distribution of scipy.stats or torch.
+
+    An object with the methods of a target is returned as it is.
 
     Raises
     ------
@@ -367,6 +371,8 @@ def as_target(target: TargetLike) -> Target:
                 f"command line; pass Rosenblatt(transform) or Sampled(draw) in Python."
             )
         if target not in CLASSES:
+            if near := did_you_mean(target, [t.name for t in NAMED], SAID):
+                raise InputError(f"target: got {target!r}; {near}")
             raise InputError(
                 f"target: got {target!r}; known are {', '.join(map(repr, CLASSES))}, and the "
                 f"objects Normal(mean, cov), Uniform(low, high), Sphere(normalise), "
@@ -378,8 +384,13 @@ def as_target(target: TargetLike) -> Target:
         raise InputError(f"target: got the class {target.__name__}; pass {target.__name__}(...).")
     if hasattr(target, "canonical") and hasattr(target, "name"):
         return target
+    from dmtest.targets.frozen import from_library
+
+    if (law := from_library(target)) is not None:
+        return law
     raise InputError(
-        f"target: got {type(target).__name__}; pass a name such as 'normal' or a target object."
+        f"target: got {type(target).__name__}; pass a name such as 'normal', a target object, or "
+        f"a frozen distribution of scipy.stats or torch."
     )
 
 

@@ -259,8 +259,8 @@ def test_columns_that_say_nothing_new_do_not_matter_to_henze_zirkler() -> None:
         ({"draws": "9"}, "draws: got '9'; give a whole number"),
         ({"confidence": 1.0}, "confidence: got 1.0; choose a number between 0 and 1"),
         ({"confidence": 99}, "confidence: got 99; choose a number between 0 and 1"),
-        ({"test": "normaltest"}, "tests: got 'normaltest'; known are dagostino-pearson"),
-        ({"target": "gauss"}, "target: got 'gauss'; known are 'normal'"),
+        ({"test": "normaltest"}, "tests: got 'normaltest'; did you mean 'dagostino-pearson'?"),
+        ({"target": "gauss"}, "target: got 'gauss'; did you mean 'normal' or 'any-normal'?"),
         ({"rng": -1}, "rng: a seed must be >= 0"),
     ],
 )

@@ -260,15 +260,85 @@ def test_csv(tmp_path: Path, text: str, values: Any, names: Any) -> None:
         ("x,y\n1,2\n1_0,2\n", ["column 'x'", "'1_0'", "line 3"]),
         ("x,y\n1,2\n3\n", ["line 3 has 1 cells", "first line has 2"]),
         ("x,y\n\n1,2\n3,4,5\n", ["line 4 has 3 cells"]),
-        ("x;y\n1;2\n3;4\n", ["';'"]),
-        ("x y\n1 2\n3 4\n", ["' '"]),
-        ("1\t2\n3\t4\n", ["'\\t'"]),
+        ("x;y\n1;2\n3,5;4.5\n", ["'4.5'", "line 3", "decimal commas", "one way"]),
+        ("x  y\n1  2\n3 4\n", ["' '", "save them"]),
+        ("1\t2;3\n4\t5;6\n", ["line 2"]),
+        ("x;y\n1;a\n3;b\n", ["'y'", "'a'", "columns=[0]"]),
+        ("x,y\na,b\n", ["'x'", "'a'", "pass a file with a column of numbers"]),
     ],
 )
 def test_csv_refusals(tmp_path: Path, text: str, words: list[str]) -> None:
     sentence = refusal(write(tmp_path / "a.csv", text))
     assert all(word in sentence for word in words), sentence
     assert str(tmp_path / "a.csv") in sentence
+
+
+STYLES = [
+    ("x;y\n1,5;2\n-3,25;4e1\n", [[1.5, 2], [-3.25, 40]], "semicolons, and commas are"),
+    ("1,5;2,5\n3;4\n", [[1.5, 2.5], [3, 4]], "semicolons, and commas are"),
+    ("x;y\n1.5;2\n3;NA\n", [[1.5, 2], [3, np.nan]], "semicolons."),
+    ("x;y\n1.234,5;2,0\n1;,5\n", [[1234.5, 2], [1, 0.5]], "semicolons, and commas are"),
+    ("x|y\n1|2\n", [[1, 2]], "bars"),
+    ("x y\n1 2\n", [[1, 2]], "spaces"),
+    ("1\t2,5\n", [[1, 2.5]], "tabs, and commas are"),
+    # A comma separates cells wherever both readings give numbers.
+    ("1,5\n2,5\n", [[1, 5], [2, 5]], ""),
+    ("a,b;c\n1,2\n", [[1, 2]], ""),
+]
+
+
+@pytest.mark.parametrize(("text", "values", "said"), STYLES)
+def test_first_lines_tell_how_a_table_is_written(
+    tmp_path: Path, text: str, values: Any, said: str
+) -> None:
+    loaded = read(write(tmp_path / "a.csv", text))
+    assert_array_equal(loaded.array, values)
+    assert [one.code for one in loaded.findings] == (["delimiter"] if said else [])
+    assert all(said in one.message for one in loaded.findings)
+
+
+def test_a_decimal_comma_below_the_first_lines(tmp_path: Path) -> None:
+    text = "x;y\n" + "1;2\n" * 500 + "3,5;4\n"
+    assert load(write(tmp_path / "a.csv", text))[-1].tolist() == [3.5, 4.0]
+    assert load(write(tmp_path / "a.tsv", text.replace(";", "\t")))[-1].tolist() == [3.5, 4.0]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_pandas_tables_of_every_style(tmp_path: Path, delimiter: str, decimal: str) -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    path = tmp_path / "a.csv"
+    frame.to_csv(path, sep=delimiter, decimal=decimal, index=False)
+    loaded = read(path)
+    assert loaded.names == ("a", "b", "c")
+    assert np.allclose(loaded.array, X, rtol=1e-12)
+    frame.to_csv(path, sep=delimiter, decimal=decimal)  # with its index
+    assert np.allclose(load(path), X, rtol=1e-12)
+
+
+def test_a_given_delimiter_decides(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "1:2\n3:4,5\n")
+    assert_array_equal(load(path, delimiter=":"), [[1, 2], [3, 4.5]])
+    assert_array_equal(load(write(tmp_path / "b.csv", "1\t2\n"), delimiter="tab"), [[1, 2]])
+    for bad in ("", ";;", "a", "5", "."):
+        with pytest.raises(InputError, match=r"delimiter: got .* such as ';', or 'tab'"):
+            load(path, delimiter=bad)
+    np.save(tmp_path / "a.npy", X)
+    with pytest.raises(InputError, match=r"delimiter: .*a NumPy array and has none; leave it out"):
+        load(tmp_path / "a.npy", delimiter=";")
+
+
+def test_the_cure_of_a_text_column_works(tmp_path: Path) -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(name="x", d=1.0, note="y")
+    path = tmp_path / "a.csv"
+    frame.to_csv(path, index=False)
+    assert "columns=[0, 1, 2, 4]," in refusal(path)
+    assert load(path, columns=[0, 1, 2, 4]).shape == (12, 4)
+    frame.drop(columns="d").to_csv(path, index=False)
+    assert "columns=range(0, 3)," in refusal(path)
+    assert load(path, columns=range(0, 3)).shape == (12, 3)
+    with pytest.raises(InputError, match=r"passing columns=\['a', 'b', 'c', 'd'\], the"):
+        as_sample(frame)
 
 
 def test_csv_text_column_can_be_left_out(tmp_path: Path) -> None:

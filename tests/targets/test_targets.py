@@ -437,7 +437,7 @@ def test_targets_have_names(target: Any, name: str) -> None:
     assert as_target(target).name == name
 
 
-@pytest.mark.parametrize("target", ["gauss", "Normal", "", "uniform(0, 2)"])
+@pytest.mark.parametrize("target", ["torus", "xyz", "", "mixture(2)"])
 def test_unknown_names_are_refused(target: str) -> None:
     refused(r"target: got .*'normal', 'any-normal', 'uniform'.*Product", as_target, target)
 
@@ -450,3 +450,67 @@ def test_what_is_no_target_is_refused(target: Any) -> None:
 @pytest.mark.parametrize("target", [Normal, Uniform, Product, AnyNormal])
 def test_a_class_is_refused_with_the_cure(target: type) -> None:
     refused(rf"pass {target.__name__}\(\.\.\.\)", as_target, target)
+
+
+def frozen_laws() -> list[tuple[Any, str, Any]]:
+    """Frozen distributions of scipy.stats, the name of their target, and what it maps to 0, I."""
+    from scipy import stats
+
+    factor = np.array([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.3, 0.5]])
+    return [
+        (stats.norm(), "normal", lambda x: x),
+        (stats.norm(1.0, 2.0), "normal(mean, cov)", lambda x: 1.0 + 2.0 * x),
+        (
+            stats.multivariate_normal(MEAN, factor @ factor.T),
+            "normal(mean, cov)",
+            lambda x: MEAN + x @ factor.T,
+        ),
+        (stats.uniform(-1.0, 2.0), "uniform(-1, 1)", lambda x: 2.0 * special.ndtr(x) - 1.0),
+        (stats.expon(), "product", lambda x: -special.log_ndtr(-x)),
+    ]
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_frozen_laws_of_scipy_are_targets(which: int) -> None:
+    """Rows of the law come back as the normal rows that they were made from."""
+    law, name, rows = frozen_laws()[which]
+    x = normal_rows(200)
+    assert as_target(law).name == name
+    assert_allclose(canonical(rows(x), law).rows, x, atol=1e-6)
+
+
+def test_frozen_laws_of_torch_are_targets() -> None:
+    torch = pytest.importorskip("torch")
+    laws, x = torch.distributions, normal_rows(200)
+    factor = np.linalg.cholesky(COV)
+    cov, zeros = torch.as_tensor(COV), torch.zeros(3, dtype=torch.float64)
+    many = laws.MultivariateNormal(torch.as_tensor(MEAN), cov)
+    assert_allclose(canonical(MEAN + x @ factor.T, many).rows, x, atol=1e-5)
+    own = laws.Independent(laws.Normal(torch.as_tensor(MEAN), torch.ones(3) * 2.0), 1)
+    assert_allclose(canonical(MEAN + 2.0 * x, own).rows, x, atol=1e-6)
+    assert as_target(laws.Normal(0.0, 1.0)).name == "normal"
+    assert as_target(laws.Uniform(zeros, zeros + 2.0)).name == "uniform(low, high)"
+    refused(
+        "torch's Gamma has no such target; pass dmtest.Sampled", as_target, laws.Gamma(1.0, 1.0)
+    )
+    refused("do not fit data with d = 2", canonical, x[:, :2], many)
+
+
+def test_laws_that_are_no_target_are_refused() -> None:
+    refused("poisson is discrete; pass dmtest.Sampled", as_target, stats.poisson(3.0))
+    refused("target: got ", as_target, stats.gaussian_kde(np.arange(9.0)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("gaussian", "'normal' or 'any-normal'"),
+        ("N(0, I)", "'normal'"),
+        ("any_normal", "'any-normal'"),
+        ("unifrom", "'uniform'"),
+        ("hypersphere", "'sphere'"),
+        ("SBC", "'ranks'"),
+    ],
+)
+def test_names_of_other_packages_are_understood(asked: str, meant: str) -> None:
+    refused(re.escape(f"did you mean {meant}?"), as_target, asked)

@@ -86,6 +86,14 @@ def pick(array: NDArray[Any], columns: Columns | None) -> NDArray[Any]:
     return array[:, first:stop] if indices == list(range(first, stop)) else array[:, indices]
 
 
+def keeping(indices: Sequence[int]) -> str:
+    """Return the argument that keeps these columns, such as "columns=range(0, 4)"."""
+    first, stop = indices[0], indices[-1] + 1
+    if len(indices) > 2 and list(indices) == list(range(first, stop)):
+        return f"columns=range({first}, {stop})"
+    return f"columns={list(indices)}"
+
+
 def unique_names(raw: Sequence[str]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """Replace missing and repeated column names; return the names and a finding if any changed."""
     names: dict[str, None] = {}

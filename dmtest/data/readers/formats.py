@@ -57,6 +57,8 @@ class Format(NamedTuple):
         Optional library that reads it.
     markers : tuple of str
         Files that identify a folder of this kind.
+    delimited : bool
+        Whether a character separates the cells; `load` then takes `delimiter=`.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Format(NamedTuple):
     key: str = ""
     needs: Extra | None = None
     markers: tuple[str, ...] = ()
+    delimited: bool = False
 
 
 TABLE = "the columns chosen"
@@ -77,14 +80,15 @@ MAPPED = "mapped"
 FORMATS = (
     Format("npy", (".npy",), read_npy, "a NumPy array", MAPPED),
     Format("npz", (".npz",), read_npz, "a NumPy archive", "the array chosen", key=ARRAY),
-    Format("csv", (".csv", ".csv.gz"), read_text, "comma-separated text", TABLE, NAMED),
+    Format("csv", (".csv", ".csv.gz"), read_text, "delimited text", TABLE, NAMED, delimited=True),
     Format(
         "tsv",
         (".tsv", ".tsv.gz"),
-        partial(read_text, delimiter="\t"),
+        partial(read_text, usual="\t"),
         "tab-separated text",
         TABLE,
         NAMED,
+        delimited=True,
     ),
     Format("parquet", (".parquet",), read_parquet, "a Parquet table", TABLE, NAMED, COLUMN),
     Format(

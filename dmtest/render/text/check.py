@@ -37,6 +37,13 @@ def headline(result: CheckResult) -> str:
     return f"{outcome} ({rows} against {against}, alpha = {result.alpha:g})"
 
 
+def line(result: CheckResult) -> str:
+    """Return a check in one line of ASCII, for logs: the outcome and what failed."""
+    failed = "; ".join(f"{row.name}: {row.message}" for row in result.failures)
+    text = f"{headline(result)}{f'; {failed}' if failed else ''}"
+    return wording.clean(text).translate(FOLDED).encode("ascii", "backslashreplace").decode()
+
+
 def sentences(result: CheckResult) -> list[tuple[str, str]]:
     """Return a mark and a sentence for each failure, row not compared, and finding."""
     marked = [("✕", wording.clean(row.message)) for row in result.failures]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.render import table_rows, wording
+from dmtest.render.page import explain
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -38,6 +40,11 @@ FOLDED = str.maketrans(
         "·": "|",
     }
 )
+# Lines of a report unless all of it is asked for, and of what is shortened the fewest items.
+LINES = 40
+FEWEST = {"tests": 3, "effects": 3, "findings": 1, "sentences": 1}
+# Narrower than this, the unit of an effect follows its label.
+UNIT_COLUMN = 100
 
 
 def render(report: Report, console: Console | None = None) -> None:
@@ -54,7 +61,7 @@ def render(report: Report, console: Console | None = None) -> None:
     (console or Console(highlight=False)).print(report)
 
 
-def text(report: Report | CheckResult, width: int = 80) -> str:
+def text(report: Report | CheckResult | Whole, width: int = 80) -> str:
     """Return a report or a check as plain text, `width` characters wide."""
     from rich.console import Console
 
@@ -72,43 +79,104 @@ def text(report: Report | CheckResult, width: int = 80) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
-def parts(report: Report, options: ConsoleOptions) -> Iterator[RenderableType]:
+@dataclass(frozen=True)
+class Whole:
+    """A report with nothing left out, for ``console.print``."""
+
+    report: Report
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        """Yield the parts of the report."""
+        yield from parts(self.report, options, whole=True)
+
+
+def parts(report: Report, options: ConsoleOptions, whole: bool = False) -> Iterator[RenderableType]:
     """Yield the parts of the report, from the verdict to the facts of the run.
 
     Parameters
     ----------
     report : Report
     options : rich.console.ConsoleOptions
-        They say whether the output is limited to ASCII.
+        They say how wide the output is, and whether it is limited to ASCII.
+    whole : bool
+        Whether to show everything. By default lists and tables are shortened, the longest first,
+        until the report takes at most `LINES` lines.
     """
-    writer = _Writer(options.ascii_only)
+    from rich.console import Console
+
+    writer = Writer(options.ascii_only, options.max_width)
+    every = {
+        "sentences": len(table_rows.diagnosis(report)),
+        "effects": len(table_rows.effect_rows(report)),
+        "tests": len(report.outcomes),
+        "findings": len(table_rows.unsaid(report)),
+    }
+    if whole:
+        yield from _parts(writer, report, every, every)
+        return
+    measuring = Console(width=options.max_width, file=io.StringIO(), force_jupyter=False)
+    shown = every | {"effects": sum(map(_main, table_rows.effect_rows(report)))}
+    while True:
+        made = list(_parts(writer, report, shown, every))
+        lines = sum(len(measuring.render_lines(part, options, pad=False)) for part in made)
+        spare = {name: shown[name] - least for name, least in FEWEST.items()}
+        longest = max(spare, key=lambda name: spare[name])
+        if lines <= LINES or spare[longest] <= 0:
+            break
+        shown[longest] -= 1
+    yield from made
+
+
+def _main(row: table_rows.EffectRow) -> bool:
+    """Whether a short report has an effect: an estimate that is no part of another."""
+    return row.estimable and not row.part
+
+
+def _parts(
+    writer: Writer, report: Report, shown: dict[str, int], every: dict[str, int]
+) -> Iterator[RenderableType]:
+    whole = shown == every
     yield writer.verdict(report)
-    yield from writer.diagnosis(report)
-    if report.effects:
+    if far := explain.magnitude(report):
+        yield writer.line(far)
+    yield from writer.diagnosis(report, shown["sentences"])
+    if report.effects and shown["effects"]:
         yield writer.line("")
-        yield writer.effects(report)
+        yield from writer.effects(report, shown["effects"], whole)
     if report.outcomes:
         yield writer.line("")
-        yield from writer.tests(report)
+        yield from writer.tests(report, shown["tests"], whole)
     unsaid = table_rows.unsaid(report)
     if unsaid:
         yield writer.line("\nFindings about the data", "bold")
-        for item in unsaid:
+        for item in unsaid[: shown["findings"]]:
             yield writer.item("!", table_rows.warning_line(item))
             if item.advice:
                 yield writer.item(ADVICE, wording.clean(item.advice))
     yield writer.line("")
+    if not whole:
+        left = ", ".join(
+            wording.plural(
+                every[name] - shown[name], f"more {name.removesuffix('s')}", f"more {name}"
+            )
+            for name in every
+            if every[name] > shown[name]
+        )
+        yield writer.line(f"{left}: --verbose, or the page (--html)", "dim")
     yield writer.line(_facts_line(report), "dim")
 
 
-class _Writer:
+class Writer:
     """Builds the parts for one console, in its character set.
 
     Texts include names from files, so Rich's markup and emoji codes are never interpreted.
     """
 
-    def __init__(self, ascii_only: bool) -> None:
+    def __init__(self, ascii_only: bool, width: int = 80) -> None:
         self.ascii_only = ascii_only
+        self.width = width
 
     def line(self, content: str, style: str = "") -> Text:
         """Return one paragraph."""
@@ -152,46 +220,78 @@ class _Writer:
         title = self.line(f"{words.symbol} {words.headline}", tone)
         return Panel(Group(*lines), title=title, title_align="left", border_style=tone)
 
-    def diagnosis(self, report: Report) -> Iterator[RenderableType]:
-        """Yield the diagnosis."""
+    def diagnosis(self, report: Report, most: int) -> Iterator[RenderableType]:
+        """Yield the diagnosis, at most so many sentences, each with its advice."""
         sentences = table_rows.diagnosis(report)
         title = "What is wrong" if report.verdict == "mismatch" else "What was found"
         yield self.line(title, "bold")
-        for place, (sentence, advice) in enumerate(
-            zip(sentences, table_rows.advice(report), strict=True), 1
-        ):
+        advised = zip(sentences, table_rows.advice(report), strict=True)
+        for place, (sentence, advice) in enumerate(advised, 1):
+            if place > most:
+                break
             yield self.item(f"{place}." if len(sentences) > 1 else "", sentence)
             if advice:
                 yield self.item(ADVICE, advice)
 
-    def effects(self, report: Report) -> Table:
-        """Return the table of effect sizes."""
-        rows = table_rows.effect_rows(report)
+    def effects(self, report: Report, most: int, whole: bool) -> Iterator[RenderableType]:
+        """Yield the table of effect sizes; why some have no estimate stands below it."""
+        rows = [row for row in table_rows.effect_rows(report) if whole or _main(row)][:most]
         levels = {row.confidence for row in rows if row.interval}
         level = levels.pop() if len(levels) == 1 else ""
-        table = self.table("Effect", "Estimate>", "Unit", f"{level} interval".strip().capitalize())
+        limits = f"{level} interval".strip().capitalize()
+        apart = self.width >= UNIT_COLUMN
+        names = ("Effect", "Estimate>", *(["Unit"] if apart else []), limits)
+        table = self.table(*names)
         for row in rows:
             own = f" ({row.confidence})" if row.interval and row.confidence and not level else ""
-            note = "" if row.estimable else row.note
-            self.add(table, row.label, row.value, row.unit, (row.interval + own) or note)
-        return table
+            label = f"  {row.label}" if row.part else row.label
+            if not apart and row.unit:
+                label += f", {row.unit}"
+            unit = [row.unit] if apart else []
+            self.add(table, label, row.value, *unit, row.interval + own)
+        yield table
+        for row in rows:
+            if not row.estimable:
+                yield self.item("", f"{row.label}: {row.note}")
 
-    def tests(self, report: Report) -> Iterator[RenderableType]:
-        """Yield the table of tests and the key to their calibration."""
-        rows = table_rows.test_rows(report)
-        table = self.table("Test", "Statistic>", "p-value>", "Adjusted p>", "Worst slice>", "Cal.")
+    def tests(self, report: Report, most: int, whole: bool) -> Iterator[RenderableType]:
+        """Yield the table of tests and, in a whole report, the key to their calibration."""
+        rows = table_rows.test_rows(report)[:most]
+        evidence, exact = (
+            self.table("Test", "Statistic>", "p-value>", "Adjusted p>") for _ in range(2)
+        )
+        origin = self.table("Test", "Worst slice>", "Cal.")
+        both = self.table("Test", "Statistic>", "p-value>", "Adjusted p>", "Worst slice>", "Cal.")
         for row in rows:
             worst = f"{row.worst_pvalue} (#{row.worst_slice})" if row.worst_slice else ""
             error = f" ±{row.error}" if row.error else ""
             adjusted = f"{row.adjusted} {'✕' if row.rejects else ' '}"
-            cells = (row.test, row.statistic, row.pvalue + error, adjusted, worst, row.letter)
-            self.add(table, *cells, style="bold" if row.rejects else "")
-        table.columns[0].min_width = min(max(len(row.test) for row in rows), 24)
-        yield table
+            style = "bold" if row.rejects else ""
+            numbers = (row.statistic, row.pvalue + error, adjusted)
+            self.add(both, row.test, *numbers, worst, row.letter, style=style)
+            self.add(exact, row.test, *numbers, style=style)
+            self.add(evidence, row.test, row.statistic, row.pvalue, adjusted, style=style)
+            self.add(origin, row.test, worst, row.letter)
+        # Errors, then one table instead of two, where they fit: no column is ever cut.
+        if whole and self.needed(both) <= self.width:
+            yield both
+        else:
+            yield exact if self.needed(exact) <= self.width else evidence
+            if whole:
+                yield self.line("")
+                yield origin
         if any(row.rejects for row in rows):
             yield self.item(" ✕", f"rejects at alpha = {report.alpha:g} (Holm-adjusted)")
-        for letter, way in table_rows.calibrations(rows):
+        for letter, way in table_rows.calibrations(rows) if whole else ():
             yield self.item(f" {letter}", way)
+
+    def needed(self, table: Table) -> int:
+        """Return the width at which nothing in a table is folded."""
+        from rich.console import Console
+        from rich.measure import Measurement
+
+        console = Console(width=1000, file=io.StringIO(), force_jupyter=False)
+        return Measurement.get(console, console.options, table).maximum
 
     def table(self, *columns: str) -> Table:
         """Return an empty table; columns whose name ends in > are aligned to the right."""
@@ -199,10 +299,14 @@ class _Writer:
         from rich.table import Table
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-        for name in columns:
+        for place, name in enumerate(columns):
             right = name.endswith(">")
+            # Only the first column gives way, so that numbers and units are never cut.
             table.add_column(
-                name.rstrip(">"), justify="right" if right else "left", overflow="fold"
+                name.rstrip(">"),
+                justify="right" if right else "left",
+                overflow="fold",
+                no_wrap=place > 0,
             )
         return table
 

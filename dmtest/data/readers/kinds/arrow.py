@@ -168,11 +168,12 @@ def _numbers(column: Any, name: str, where: str, numeric: Sequence[str]) -> NDAr
         content = "text"
     row = column.is_valid().index(True).as_py()
     first = f", first {reprlib.repr(column[row].as_py())} in row {row}" if row >= 0 else ""
-    cure = f" ({listing(numeric)})" if numeric else ""
-    raise InputError(
-        f"{where}: column {name!r} holds {content}{first}; leave it out by passing columns= with "
-        f"columns that hold numbers{cure}"
-    )
+    cure = "pass a table with a column of numbers"
+    if numeric:
+        cure = f"leave it out by passing columns={list(numeric)}, the columns that hold numbers"
+        if len(numeric) > 8:
+            cure = f"leave it out by passing columns= with columns of numbers ({listing(numeric)})"
+    raise InputError(f"{where}: column {name!r} holds {content}{first}; {cure}")
 
 
 def _stack(column: Any, name: str, where: str) -> NDArray[Any]:

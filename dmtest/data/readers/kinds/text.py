@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import reprlib
 from array import array as packed
 from collections.abc import Iterable, Iterator
@@ -18,42 +19,98 @@ from dmtest.data.readers.columns import (
     Columns,
     Loaded,
     index_finding,
+    keeping,
     listing,
     positions,
     side_by_side,
     unique_names,
 )
 from dmtest.errors import InputError
+from dmtest.results.outcome import Finding
 
+DELIMITERS = (",", ";", "\t", "|", " ")
+SNIFFED = 100  # lines that tell how a file is written
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+# A number with a decimal comma; points may group its thousands.
+COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 
 
-def _number(cell: str) -> float:
+def _number(cell: str, decimal: str = ".") -> float:
     cell = cell.strip()
     if cell in MISSING:
         return np.nan
+    if decimal == ",":
+        # A point is no decimal sign here, and without a comma it is ambiguous.
+        if "." in cell and not COMMA.fullmatch(cell):
+            raise ValueError(cell)
+        cell = cell.replace(".", "").replace(",", ".")
     if "_" in cell:  # only Python reads 1_000 as a number
         raise ValueError(cell)
     return float(cell)
 
 
-def _numeric(cells: Iterable[str]) -> bool:
+def _is_number(cell: str, decimal: str = ".") -> bool:
     try:
-        return bool([_number(cell) for cell in cells])
+        _number(cell, decimal)
     except ValueError:
         return False
+    return True
 
 
-def _is_header(first: list[str], second: list[str]) -> bool:
+def _numeric(cells: Iterable[str], decimal: str = ".") -> bool:
+    return all(_is_number(cell, decimal) for cell in cells)
+
+
+class _Style(NamedTuple):
+    """How the numbers of a text file are written."""
+
+    delimiter: str
+    decimal: str = "."
+
+
+def _decimal(lines: list[list[str]], delimiter: str) -> str:
+    """Return the decimal sign of cells: a comma only where it separates no cells."""
+    cells = (cell.strip() for line in lines for cell in line)
+    return "," if delimiter != "," and any(map(COMMA.fullmatch, cells)) else "."
+
+
+def _style(path: Path, usual: str, delimiter: str | None) -> _Style:
+    """Return how a file is written, by its first lines.
+
+    Where no delimiter is given, that one separates the cells which cuts all lines into equally
+    many cells of which most are numbers; the usual one of the kind wins a tie.
+    """
+    if delimiter is not None:
+        return _Style(delimiter, _decimal(_head(path, delimiter), delimiter))
+    best, share = _Style(usual), -1.0
+    for one in dict.fromkeys((usual, *DELIMITERS)):
+        lines = _head(path, one)
+        style = _Style(one, _decimal(lines, one))
+        if len({len(line) for line in lines}) != 1 or len(lines[0]) == 1:
+            continue
+        body = [cell for line in lines[1:] or lines for cell in line]
+        numbers = sum(_is_number(cell, style.decimal) for cell in body) / len(body)
+        if numbers > share + 1e-9 and (one != " " or numbers == 1.0):
+            best, share = style, numbers
+    return best
+
+
+def _head(path: Path, delimiter: str) -> list[list[str]]:
+    """Return the cells of the first lines."""
+    return [cells for _, cells in islice(_lines(path, delimiter), SNIFFED)]
+
+
+def _is_header(first: list[str], second: list[str], decimal: str) -> bool:
     """Whether the first line names the columns.
 
     pandas writes the header ``0,1,2`` for a frame without names. If fractions follow, that line
     is a header and no row of the data.
     """
-    if not _numeric(first):
+    if not _numeric(first, decimal):
         return True
     counted = [str(j) for j in range(len(first))]
-    fractions = any("." in cell for cell in second)
+    fractions = any(decimal in cell for cell in second)
     return len(first) > 1 and fractions and first in (counted, ["", *counted[:-1]])
 
 
@@ -69,7 +126,7 @@ class _Layout(NamedTuple):
     """Position of the numbers in a text file."""
 
     path: Path
-    delimiter: str
+    style: _Style
     skip: int  # lines up to the end of the header
     width: int
     keep: list[int]
@@ -81,33 +138,56 @@ def read_text(
     key: str | None,
     columns: Columns | None,
     *,
-    delimiter: str = ",",
+    usual: str = ",",
+    delimiter: str | None = None,
     labels: str | None = None,
 ) -> Loaded:
-    """Read a table of numbers, with or without a header; or with `labels` one column as text."""
-    lines = _lines(path, delimiter)
+    """Read a table of numbers, with or without a header; or with `labels` one column as text.
+
+    `usual` separates the cells of such files unless their first lines show another character;
+    `delimiter` does whatever they show.
+    """
+    style = _style(path, usual, delimiter)
+    lines = _lines(path, style.delimiter)
     (line, first), (_, second) = next(lines, (0, [])), next(lines, (0, []))
-    header = _is_header(first, second)
+    header = _is_header(first, second, style.decimal)
     if header and not second:
         raise InputError(f"{path}: there are no rows below the header; pass at least 8 rows")
-    for other in ",;\t| ":
-        if len(second) == 1 and other in second[0].strip() and _numeric(second[0].split(other)):
-            raise InputError(
-                f"{path}: the cells seem to be separated by {other!r}; save them with {delimiter!r}"
-            )
+    _one_cell_each(path, second, style.delimiter)
     names, findings = unique_names(first) if header else (None, ())
     width = len(first)
     if labels is not None:
         unnamed = header and not first[0].strip()
-        return _column_of_labels(path, delimiter, names, labels, unnamed)
+        return _column_of_labels(path, style.delimiter, names, labels, unnamed)
     keep = list(range(width)) if columns is None else positions(columns, names, width)
-    values = _parse(_Layout(path, delimiter, line if header else 0, width, keep, names))
+    values = _parse(_Layout(path, style, line if header else 0, width, keep, names))
     indexed = columns is None and header and not first[0].strip() and width > 1
     if indexed and np.array_equal(values[:, 0], np.arange(len(values))):
         values, keep = values[:, 1:], keep[1:]
         findings = index_finding(1) + unique_names(first[1:])[1]
     kept = None if names is None else tuple(names[j] for j in keep)
+    if delimiter is None and style != _Style(usual):
+        findings = (_style_finding(style), *findings)
     return Loaded(values, kept, findings, str(path))
+
+
+def _style_finding(style: _Style) -> Finding:
+    commas = ", and commas are decimal signs" if style.decimal == "," else ""
+    text = f"Cells were read as separated by {NAMES[style.delimiter]}{commas}."
+    return Finding("delimiter", text)
+
+
+def _one_cell_each(path: Path, cells: list[str], delimiter: str) -> None:
+    """Refuse lines that read as one cell of several numbers."""
+    for other in DELIMITERS:
+        if len(cells) == 1 and other in cells[0].strip():
+            parts = [part for part in cells[0].split(other) if part.strip()]
+            if len(parts) > 1 and all(_is_number(p) or _is_number(p, ",") for p in parts):
+                raise InputError(
+                    f"{path}: the cells seem to be separated by {other!r} and were read as "
+                    f"separated by {delimiter!r}; save them with one {other!r} between two cells, "
+                    f"the same number in every line"
+                )
 
 
 def _column_of_labels(
@@ -138,6 +218,7 @@ def _parse(at: _Layout) -> NDArray[np.float64]:
     convert = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(labels, pa.float64()),
         null_values=MISSING,
+        decimal_point=at.style.decimal,
         include_columns=[labels[j] for j in at.keep],
     )
     try:
@@ -145,7 +226,7 @@ def _parse(at: _Layout) -> NDArray[np.float64]:
             table = arrow_csv.read_csv(
                 stream,
                 arrow_csv.ReadOptions(column_names=labels, skip_rows=at.skip),
-                arrow_csv.ParseOptions(delimiter=at.delimiter, newlines_in_values=True),
+                arrow_csv.ParseOptions(delimiter=at.style.delimiter, newlines_in_values=True),
                 convert,
             )
     except pa.ArrowInvalid:
@@ -156,7 +237,7 @@ def _parse(at: _Layout) -> NDArray[np.float64]:
 def _parse_slowly(at: _Layout) -> NDArray[np.float64]:
     """Read a file that Arrow refused: accept other spellings, or name the line at fault."""
     values = packed("d")
-    for line, cells in _lines(at.path, at.delimiter):
+    for line, cells in _lines(at.path, at.style.delimiter):
         if line <= at.skip:
             continue
         if len(cells) != at.width:
@@ -166,11 +247,30 @@ def _parse_slowly(at: _Layout) -> NDArray[np.float64]:
             )
         for j in at.keep:
             try:
-                values.append(_number(cells[j]))
+                values.append(_number(cells[j], at.style.decimal))
             except ValueError:
-                name = repr(at.names[j]) if at.names else j
-                raise InputError(
-                    f"{at.path}: column {name} holds text, first {reprlib.repr(cells[j])} in line "
-                    f"{line}; leave it out by passing columns= with the columns that hold numbers"
-                ) from None
+                comma = COMMA.fullmatch(cells[j].strip())
+                if comma and at.style == (at.style.delimiter, ".") and at.style.delimiter != ",":
+                    # The first decimal comma is below the lines that the style was read from.
+                    return _parse(at._replace(style=_Style(at.style.delimiter, ",")))
+                raise InputError(_text_in(at, j, cells[j], line)) from None
     return np.frombuffer(values, np.float64).reshape(-1, len(at.keep))
+
+
+def _text_in(at: _Layout, j: int, cell: str, line: int) -> str:
+    """Return the refusal of a cell that is no number, with the columns that hold numbers."""
+    name = repr(at.names[j]) if at.names else j
+    said = f"{at.path}: column {name} holds text, first {reprlib.repr(cell)} in line {line}"
+    if at.style.decimal == "," and _is_number(cell):
+        return f"{said}, and other cells have decimal commas; write all decimals one way"
+    body = _lines(at.path, at.style.delimiter)
+    rows = [cells for at_line, cells in islice(body, 10 * SNIFFED) if at_line > at.skip]
+    rows = [cells for cells in rows if len(cells) == at.width]
+    numeric = [
+        k
+        for k in at.keep
+        if k != j and all(_is_number(cells[k], at.style.decimal) for cells in rows)
+    ]
+    if not numeric:
+        return f"{said}; pass a file with a column of numbers"
+    return f"{said}; leave it out by passing {keeping(numeric)}, the columns that hold numbers"

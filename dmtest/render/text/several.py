@@ -1,0 +1,80 @@
+"""Reports of several files: one line each, in a table or for logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dmtest.render import table_rows, wording
+from dmtest.render.text.terminal import FOLDED, TONES, Writer
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
+
+    from dmtest.results.report import Report
+
+
+@dataclass(frozen=True)
+class Several:
+    """Reports by the name of their file, with p-values adjusted for the number of files.
+
+    A sentence stands for a report that could not be made; it has no p-value.
+    """
+
+    found: Sequence[tuple[str, Report | str]]
+    adjusted: Sequence[float]
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        """Yield the table and what its p-values are adjusted for."""
+        writer = Writer(options.ascii_only)
+        reports = [result for _, result in self.found if not isinstance(result, str)]
+        adjusted = iter(self.adjusted)
+        table = writer.table("File", "Size>", "Verdict", "Global p>", "Adjusted>", "How far")
+        for file, result in self.found:
+            if isinstance(result, str):
+                writer.add(table, wording.clean(file), "", "not read", style="bold")
+                continue
+            verdict = f"{wording.verdict(result).symbol} {result.verdict}"
+            pvalue = wording.evidence(result)[0].removeprefix("p ").removeprefix("= ")
+            cells = (wording.size(result), verdict, pvalue, wording.pvalue(next(adjusted)))
+            far = table_rows.headline(result)
+            writer.add(table, wording.clean(file), *cells, far, style=_tone(result))
+        yield table
+        if len(reports) > 1:
+            alpha = " and ".join(dict.fromkeys(f"{one.alpha:g}" for one in reports))
+            yield writer.line(
+                f"\nVerdicts are of each file at alpha = {alpha}; adjusted p-values allow for "
+                f"{len(reports)} files (Holm).",
+                "dim",
+            )
+
+
+def _tone(report: Report) -> str:
+    return TONES[report.verdict].removeprefix("bold ")
+
+
+def line(file: str, report: Report | str) -> str:
+    """Return a report in one line of ASCII, for logs.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file.
+    report : Report or str
+        Its report, or the sentence that says why there is none.
+    """
+    if isinstance(report, str):
+        text = f"error: {file}: {report}"
+    else:
+        far = table_rows.headline(report)
+        parts = [
+            f"{report.verdict}: {file}",
+            f"{wording.size(report)}, target {report.target}",
+            f"{wording.evidence(report)[0]} (alpha {report.alpha:g})",
+            *([far] if far else []),
+        ]
+        text = "; ".join(parts)
+    return wording.clean(text).translate(FOLDED).encode("ascii", "backslashreplace").decode()
