@@ -106,7 +106,7 @@ def one_sample_report(
 
     # 6. After a rejection, estimate the rows that the test with the smallest p-value needs.
     power = None
-    if rejected:
+    if rejected and not canonical.degenerate:
         power = sections.detectability_section(
             sample, target, battery.outcomes, alpha=alpha, seed=seed, progress=progress
         )

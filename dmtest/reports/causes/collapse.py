@@ -37,7 +37,7 @@ def column_collapse(e: SampleEvidence) -> Iterator[Finding]:
 
 def _tiny(e: SampleEvidence, said: set[str]) -> Iterator[Finding]:
     """Columns that vary, but by rounding alone."""
-    spread = e.few.var(axis=0)
+    spread = np.ptp(e.few, axis=0)
     dead = np.setdiff1d(np.flatnonzero(spread > 0.0), e.live)
     if not len(dead):
         return

@@ -130,7 +130,8 @@ class SampleEvidence(Evidence):
     @cached_property
     def live(self) -> NDArray[np.intp]:
         """Columns that vary by more than rounding."""
-        spread = self.few.var(axis=0)
+        # The variance of a constant column may be rounding.
+        spread = np.where(np.ptp(self.few, axis=0) > 0.0, self.few.var(axis=0), 0.0)
         typical = float(np.median(spread[spread > 0.0])) if (spread > 0.0).any() else 0.0
         return np.flatnonzero(spread > 1e-12 * typical)
 
