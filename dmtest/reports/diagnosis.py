@@ -59,10 +59,10 @@ def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
         *(one for one in coarse if one not in kinds),
         *(e.found("saturated") if cube else ()),
         *cube_findings(e),
+        *(_concentration(e) if sphere else ()),
         *e.found(*COPIES),
         *(() if e.spread_by_groups else groups),
         *e.found("serial-correlation"),
-        *(_concentration(e) if sphere else ()),
     ]
     if outliers is not None and outliers.alone:
         return (*causes, *outlier_findings(e, outliers), *_moments(e))

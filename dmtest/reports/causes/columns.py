@@ -99,7 +99,7 @@ def column_findings(e: SampleEvidence) -> Iterator[Finding]:
     d = e.rows.shape[1]
     order = bad[np.argsort(tests.adjusted[bad], kind="stable")]
     listed = [described(e, int(columns[k]), tests, int(k)) for k in order[:LISTED]]
-    more = ", ..." if len(bad) > LISTED else ""
+    more = f"; and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
     free = e.fitted or e.units
     after = " after standardising" if free else ""
     verb = of_many(len(bad), d, "column", "departs", "depart")

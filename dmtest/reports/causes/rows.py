@@ -94,7 +94,8 @@ def outliers_of(x: Vector) -> Outliers | None:
         return None
     distances = robust_distances(x)
     order = np.argsort(-distances, kind="stable")
-    limit = float(np.sqrt(chdtri(min(d, MOST), LEVEL / n)))
+    # Robust distances of few rows for each column have heavier tails than chi's.
+    limit = float(np.sqrt(chdtri(min(d, MOST), LEVEL / n))) * (1.0 + 2.0 * (min(d, MOST) + 2.0) / n)
     most = max(1, int(SHARE * n))
     ordered = distances[order[: most + 1]]
     gaps = ordered[:-1] / np.maximum(ordered[1:], 1e-300)
