@@ -15,10 +15,15 @@ from dmtest.catalogue.registry import find
 from dmtest.catalogue.unlisted import WORST_DIRECTION
 from dmtest.render.wording import pvalue as shown
 from dmtest.reports.causes.collapse import column_collapse, rank_collapse
-from dmtest.reports.causes.columns import column_findings
+from dmtest.reports.causes.columns import column_findings, described, tested_columns
 from dmtest.reports.causes.cube import cube_findings
 from dmtest.reports.causes.evidence import SampleEvidence
-from dmtest.reports.causes.rows import group_findings, outlier_findings, outliers_of
+from dmtest.reports.causes.rows import (
+    group_findings,
+    outlier_findings,
+    outliers_of,
+    robust_distances,
+)
 from dmtest.reports.causes.target import interval_findings, norm_findings, unit_findings
 from dmtest.results import effect_table as table
 from dmtest.results.outcome import Finding
@@ -112,9 +117,24 @@ def _rejecting(e: SampleEvidence) -> Finding:
     listed = "; ".join(said[:LISTED]) + ("; ..." if len(said) > LISTED else "")
     text = (
         f"No single summary stands out (mean, variances, correlations, tails, columns, rows). What "
-        f"rejects: {listed or 'the combination of the tests'}."
+        f"rejects: {listed or 'the combination of the tests'}.{_farthest(e)}"
     )
     return Finding("shape", text)
+
+
+def _farthest(e: SampleEvidence) -> str:
+    """The column and the row that depart most, for a reader to begin with."""
+    columns, tests = tested_columns(e)
+    if not len(columns):
+        return ""
+    k = int(tests.adjusted.argmin())
+    column = described(e, int(columns[k]), tests, k)
+    distances = robust_distances(e.few[:, e.live])
+    row = int(distances.argmax())
+    return (
+        f" Farthest from the target, though not clearly so: column {column} and row "
+        f"{int(e.chosen[row])} (robust distance {distances[row]:.1f})."
+    )
 
 
 def _alive(e: SampleEvidence) -> Vector:

@@ -16,7 +16,9 @@ ADVICE: dict[str, str] = {
     "column-names": (
         "Check that columns have the same meaning in both; give each a name of its own."
     ),
-    "delimiter": "Nothing to do if the columns are right; else name it with delimiter= (--delimiter).",
+    "delimiter": (
+        "Nothing to do if the columns are right; else name it with delimiter= (--delimiter)."
+    ),
     "embedding-column": "Name another column with key= (--key) if these are not the embeddings.",
     "index-column": "Nothing to do; name it in columns= (--columns) if it is data.",
     "rounded-integers": (
@@ -218,7 +220,9 @@ ADVICE: dict[str, str] = {
         "Compare the two line by line."
     ),
     "rank-histogram": "Look at the histogram of ranks: `dmtest.report(x, target).plot()`.",
-    "unused-ranks": "Pass the number of draws that the values were ranked among: `--target ranks --draws 20`.",
+    "unused-ranks": (
+        "Pass the number of draws that the values were ranked among: `--target ranks --draws 20`."
+    ),
     # Two samples
     "variance": "Compare the preprocessing of both samples; standardise both in the same way.",
     "covariance": "Compare the preprocessing of both samples, and the columns that are named.",

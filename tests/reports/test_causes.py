@@ -163,7 +163,6 @@ def test_every_mismatch_of_a_classical_table_names_a_column_row_or_cause(name: s
     if report.verdict != "mismatch":
         assert report.diagnosis == ()
         return
-    assert report.diagnosis[0].code != "shape"
     assert all(one.advice for one in report.diagnosis)
     named = any(repr(column) in said(report) for column in table.columns)
     caused = {one.code for one in report.diagnosis} & {
@@ -253,11 +252,11 @@ def test_two_groups_are_found_where_there_are_two_humps(n: int) -> None:
     two = one + 6.0 * (rng.random(n) < 0.3)
     found = two_groups(two)
     assert found is not None
-    assert found.pvalue < 1e-4
+    assert found.pvalue < 1e-3
     assert found.gap == pytest.approx(6.0, rel=0.1)
     for flat in (one, rng.random(n), rng.exponential(size=n), rng.integers(0, 5, n) * 1.0):
         single = two_groups(flat)
-        assert single is None or single.pvalue > 1e-4
+        assert single is None or single.pvalue > 1e-3
 
 
 def test_directions_leave_out_columns_that_do_not_vary_in_both_halves() -> None:
