@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dmtest.catalogue.registry import find
+from dmtest.catalogue.registry import find, hypothesis
 from dmtest.catalogue.unlisted import WORST_DIRECTION
 from dmtest.render.wording import pvalue as shown
 from dmtest.reports.causes.collapse import column_collapse, rank_collapse
@@ -108,7 +108,7 @@ def _rejecting(e: SampleEvidence) -> Finding:
     for p, outcome in pairs:
         if p > e.alpha:
             break
-        spec = find(outcome.test, e.target) or find(outcome.test, "product")
+        spec = find(outcome.test, hypothesis(e.target)) or find(outcome.test, "product")
         sees = f", which sees {spec.sees}" if spec is not None and spec.sees else ""
         value = shown(p)
         said.append(

@@ -153,7 +153,7 @@ def one_sample_report(
             directions=directions,
             alpha=alpha,
             rows=sample.x,
-            target=hypothesis(name),
+            target=name,
             canonical=canonical,
             coordinates=coordinates,
             skewness=battery.extras["skewness"],

@@ -72,7 +72,7 @@ class SampleEvidence(Evidence):
     rows : ndarray, shape (n, d)
         The sample in its own units.
     target : str
-        Name of the hypothesis.
+        Name of the target.
     canonical : Canonical
     coordinates : Coordinates
     skewness, kurtosis : ndarray, shape (k,)

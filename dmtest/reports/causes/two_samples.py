@@ -114,6 +114,8 @@ def _variances(c: Contrast) -> Iterator[Finding]:
         f"Variances differ in {len(off)} of {counted(len(ours), 'column')}, most in "
         f"{c.name(worst)}: {ratio[worst]:.3g} times the reference's."
     )
+    if len(ours) == 1:
+        text = f"The variance is {ratio[0]:.3g} times the reference's."
     yield Finding("variance", text, len(off))
 
 
