@@ -29,6 +29,7 @@ PAGES = {
     "groups": "Rows in groups",
     "monitor": "Monitor",
     "nearness": "Divergence from the target",
+    "outliers": "Outlying rows",
     "paper": "The paper's experiments",
     "ranks": "Ranks and rounded samples",
     "sampled": "Laws that are drawn from",
@@ -153,7 +154,7 @@ def main() -> None:
     """Write all pages of tables from what is stored."""
     from benchmarks.paper.pictures import write_tables
 
-    for study in ("speed", "level", "ranks", "power", "decisions", "field"):
+    for study in ("speed", "level", "ranks", "power", "decisions", "outliers", "field"):
         write_pages(study)
     write_tables()
     print(f"{len(list(RESULTS.glob('*.md')))} pages in {RESULTS}")

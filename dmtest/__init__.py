@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dmtest.results.check import CheckResult, CheckRow
     from dmtest.results.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.results.report import Report
+    from dmtest.results.tables import Outliers, Univariate
+    from dmtest.tables.api import outliers, univariate
     from dmtest.targets.callables import Rosenblatt, Sampled
     from dmtest.targets.ranks import Ranks
     from dmtest.targets.reference import Reference
@@ -47,6 +49,7 @@ __all__ = [
     "MonitorState",
     "Normal",
     "Outcome",
+    "Outliers",
     "Product",
     "Ranks",
     "Reference",
@@ -55,6 +58,7 @@ __all__ = [
     "Sampled",
     "Sphere",
     "Uniform",
+    "Univariate",
     "__version__",
     "bounds",
     "check",
@@ -66,10 +70,12 @@ __all__ = [
     "list_tests",
     "load",
     "mean_pvalue",
+    "outliers",
     "report",
     "run_test",
     "run_tests",
     "train",
+    "univariate",
     "worst_directions",
     "write_baseline",
 ]
@@ -88,6 +94,8 @@ _HOMES = {
     "dmtest.results.check": ("CheckResult", "CheckRow"),
     "dmtest.results.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.results.report": ("Report",),
+    "dmtest.results.tables": ("Outliers", "Univariate"),
+    "dmtest.tables.api": ("outliers", "univariate"),
     "dmtest.targets.callables": ("Rosenblatt", "Sampled"),
     "dmtest.targets.ranks": ("Ranks",),
     "dmtest.targets.reference": ("Reference",),

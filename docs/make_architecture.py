@@ -32,6 +32,7 @@ ROOMS = (
     "bounds",
     "information",
     "effects",
+    "tables",
     "reports",
     "checks",
     "monitoring",

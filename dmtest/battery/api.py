@@ -26,6 +26,7 @@ from dmtest.catalogue.spec import RowTest, SliceTest
 from dmtest.data.sample import as_sample, one_row_each
 from dmtest.engines.gram import Precision
 from dmtest.results.outcome import MeanPValue, Outcome
+from dmtest.results.shown import Records
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.callables import Sampled
@@ -135,7 +136,7 @@ def run_tests(
     columns: Any = None,
     nonfinite: Nonfinite = "error",
     groups: Any = None,
-) -> list[Outcome]:
+) -> Records[Outcome]:
     """Run several tests in one fused computation.
 
     All slice tests share one projection, one sort and the same null replicates; a test's
@@ -155,7 +156,8 @@ def run_tests(
     Returns
     -------
     list of Outcome
-        In the order of `tests`.
+        In the order of `tests`; ``outcomes["energy"]`` finds one by its name, and
+        ``outcomes.to_frame()`` is a table.
 
     Warns
     -----
@@ -191,12 +193,12 @@ def run_tests(
         )
         if isinstance(target, Reference):
             target = target.one_row_each(seed)
-            return list(run_comparison(sample, target, pool_tests(names), plan).outcomes)
+            return Records(run_comparison(sample, target, pool_tests(names), plan).outcomes)
         if isinstance(target, Sampled):
-            return outcomes_of_draws(sample, target, draw_tests(names), plan)
+            return Records(outcomes_of_draws(sample, target, draw_tests(names), plan))
         canonical = canonical_with_warnings(target, sample, collapsed=True)
         specs = chosen_tests(names, name, canonical, plan)
-        return run_battery(canonical, specs, plan).outcomes
+        return Records(run_battery(canonical, specs, plan).outcomes)
 
 
 def mean_pvalue(

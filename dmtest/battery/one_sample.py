@@ -16,7 +16,7 @@ from dmtest.calibration.nulls import RowNull, SliceNull, slice_count, workload_o
 from dmtest.calibration.shipped import smallest_of
 from dmtest.catalogue.registry import one_sample_tests
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest, Spec
-from dmtest.engines.directions import as_directions, random_directions
+from dmtest.engines.directions import as_directions, default_directions, random_directions
 from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.results.outcome import Outcome
@@ -186,7 +186,9 @@ def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
         directions = as_directions(plan.directions, d)
         return directions, SliceNull.of(parameters, n, d, len(directions), directions)
     k = slice_count(d, plan.slices)
-    directions = random_directions(k, d, stream(plan.seed, "directions"))
+    directions = default_directions(k, d)
+    if plan.slices is not None:
+        directions = random_directions(k, d, stream(plan.seed, "directions"))
     return directions, SliceNull.of(parameters, n, d, k, None)
 
 

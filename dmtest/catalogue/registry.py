@@ -20,6 +20,7 @@ from dmtest.catalogue.spec import (
     Spec,
 )
 from dmtest.errors import InputError, did_you_mean
+from dmtest.results.shown import Records
 from dmtest.results.targets import NAMED, SAID
 
 TARGETS = (*ALL, *(t.name for t in NAMED if not t.normal_scale and not t.borrows))
@@ -175,7 +176,7 @@ def draw_tests(tests: str | Iterable[str] | None) -> tuple[SliceTest | DrawTest,
     return tuple(row for row in as_tests(tests, "sampled") if isinstance(row, SliceTest | DrawTest))
 
 
-def list_tests(target: str | None = None) -> list[Spec]:
+def list_tests(target: str | None = None) -> Records[Spec]:
     """Return the registered tests, or those of one target.
 
     Parameters
@@ -191,7 +192,7 @@ def list_tests(target: str | None = None) -> list[Spec]:
             f"target: got {target!r}; {f'{near} ' if near else ''}"
             f"{'Tests' if near else 'tests'} are listed for {', '.join(TARGETS)}."
         )
-    return [row for row in ROWS if target is None or target in row.targets]
+    return Records(row for row in ROWS if target is None or target in row.targets)
 
 
 def hypothesis(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from dmtest.results.shown import Shown
 from dmtest.results.targets import NAMED
 from dmtest.runtime.typing import Vector
 
@@ -102,8 +103,8 @@ class CapScale(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Spec(Shown):
     """Facts of every test, which ``dmtest tests --json`` shows.
 
     Attributes
@@ -165,7 +166,7 @@ class Spec:
         return row | {"targets": list(self.targets), "params": dict(self.params)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SliceTest(Spec):
     """A univariate test of slices: a statistic for every direction, averaged.
 
@@ -234,7 +235,7 @@ class MeanLaw:
     rows_per_column: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RowTest(Spec):
     """A test of whole rows: whitened, on normal scale, in the unit cube or on the sphere.
 
@@ -307,7 +308,7 @@ class LinearForm:
     work: Callable[[float, int], float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PoolTest(Spec):
     """A test of two samples, calibrated by permuting the labels of their pooled rows.
 
@@ -332,7 +333,7 @@ class PoolTest(Spec):
     subset: Callable[[Pool], int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DrawTest(Spec):
     """A test of a sample against a law that can be drawn from, calibrated by fresh draws.
 

@@ -19,6 +19,7 @@ from dmtest.checks.departures import Departure
 from dmtest.errors import InputError
 from dmtest.results import serial
 from dmtest.results.report import Report
+from dmtest.results.shown import Shown
 
 KIND, SCHEMA = "dmtest-baseline", 1
 # Most numbers of a stored sample: a megabyte before compression.
@@ -28,8 +29,8 @@ MOST_VALUES = 1 << 26
 DTYPES = ("<f4", "<f8")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Baseline:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Baseline(Shown):
     """A sample of an accepted encoder: its report, its departures and rows.
 
     Attributes

@@ -88,7 +88,8 @@ def deliver(
         result.to_json(json)
     if junit is not None:
         result.to_junit(junit)
-    if os.environ.get("GITHUB_ACTIONS") == "true" if github is None else github:
+    asked = os.environ.get("GITHUB_ACTIONS") == "true" and not quiet if github is None else github
+    if asked:
         lines = "".join(f"{line}\n" for line in result.annotations())
         # GitHub reads both streams; a program that reads the JSON reads standard output only.
         if json != "-":

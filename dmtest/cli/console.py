@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
 OPTIONS |= {name: name for name in ("tolerance", "sigma", "epsilon", "augmented")}
 OPTIONS |= {name: name for name in ("baseline", "compare", "rotation")}
+OPTIONS |= {name: name for name in ("labels", "by", "rows")}
 OPTIONS |= {"rng": "seed", "key": "key", "columns": "columns", "nonfinite": "nonfinite"}
 OPTIONS |= {"delimiter": "delimiter", "groups": "groups"}
 
@@ -280,9 +281,14 @@ def explain(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory: {error}"
     if hasattr(error, "format_message"):  # Typer's, from wherever it takes its Click
-        context = getattr(error, "ctx", None)
+        context: Any = getattr(error, "ctx", None)
         command = context.command_path if context else "dmtest"
         message = error.format_message().replace("Value error, ", "").rstrip(".")
+        message = re.sub(r"^Invalid value for '(--[\w-]+)': \1: ", r"\1: ", message)
+        name = getattr(getattr(error, "param", None), "name", None)
+        source = context.get_parameter_source(name) if context and name else None
+        if source is not None and source.name == "DEFAULT_MAP":
+            return f"{message} (it is set in [tool.dmtest], which DMTEST_CONFIG=off leaves out)"
         return f"{message} (see '{command} --help')"
     if isinstance(error, OSError):
         return str(error)

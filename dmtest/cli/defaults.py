@@ -47,7 +47,10 @@ def read(path: Path) -> Mapping[str, Any]:
 
 
 def defaults(
-    commands: Mapping[str, Mapping[str, str]], testing: Mapping[str, tuple[str, ...]]
+    path: Path,
+    table: Mapping[str, Any],
+    commands: Mapping[str, Mapping[str, str]],
+    testing: Mapping[str, tuple[str, ...]],
 ) -> dict[str, dict[str, Any]]:
     """Return the defaults of every command, by the name of its parameter.
 
@@ -56,6 +59,10 @@ def defaults(
 
     Parameters
     ----------
+    path : Path
+        The file, for messages.
+    table : mapping
+        What `read` returns of it.
     commands : mapping
         Of the name of a command to a mapping of its options (without dashes) to parameters.
     testing : mapping
@@ -66,8 +73,6 @@ def defaults(
     InputError
         If the table has a name that no command has, or a value that no option takes.
     """
-    path = project_file()
-    table = {} if path is None else read(path)
     made: dict[str, dict[str, Any]] = {name: {} for name in commands}
     every = {option for name in testing for option in commands[name]} - ONE_RUN
     for key, value in table.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dmtest.cli import defaults, options, train
+from dmtest.cli import defaults, options, tables, train
 from dmtest.cli.console import (
     bounds_table,
     explain,
@@ -80,7 +80,10 @@ def report(
     key: options.Key = None,
     columns: options.Columns = None,
     delimiter: options.Delimiter = None,
+    labels: options.Labels = None,
+    by: options.By = None,
     groups: options.Groups = None,
+    rows: options.RowsFile = None,
     slices: options.Slices = None,
     replicates: options.Replicates = 999,
     nonfinite: options.Nonfinite = OnNonfinite.error,
@@ -104,12 +107,15 @@ def report(
     hush(quiet)
     if many:
         several.check_folder(html)
+        if rows is not None:
+            raise InputError("--rows: takes one file; give one FILE, or leave the option out.")
     for file in files:
-        _check_outputs(file, None if many else html, json)
+        _check_outputs(file, None if many else html, json, rows=rows)
     law = _target(target, low, high, draws, normalise)
     given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
     given |= {"normalise": normalise, "alpha": alpha, "tolerance": tolerance, "seed": seed}
     given |= {"tests": tests, "key": key, "columns": columns, "delimiter": delimiter}
+    given |= {"labels": labels, "by": by, "rows": rows}
     given |= {"groups": groups, "slices": slices, "replicates": replicates, "nonfinite": nonfinite}
 
     def one(file: str) -> Report:
@@ -130,11 +136,16 @@ def report(
                 columns=_columns(columns),
                 nonfinite=nonfinite.value,
                 groups=groups,
+                labels=labels,
+                by=by,
+                rows=rows is not None,
             )
         return _with_command(result, ["report", file], given)
 
     if not many:
         result = one(files[0])
+        if result.rows is not None and rows is not None:
+            result.rows.to_csv(rows)
         _deliver(result, html, json, quiet, brief, verbose)
         return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
     made = several.reports_of(files, one)
@@ -341,10 +352,11 @@ def list_tests(
     """
     from dmtest.catalogue.registry import as_name
     from dmtest.catalogue.registry import list_tests as registered
+    from dmtest.results.shown import Records
 
     rows = registered(target)
     if name is not None:
-        rows = [row for row in rows if row.name == as_name(name)]
+        rows = Records(row for row in rows if row.name == as_name(name))
         if not rows:
             raise InputError(f"--target: {name!r} does not test {target!r}; leave the target out")
     if json:
@@ -419,6 +431,8 @@ def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
     return FINE
 
 
+app.command(epilog=tables.UNIVARIATE)(tables.univariate)
+app.command(epilog=tables.OUTLIERS)(tables.outliers)
 app.command(name="train", epilog=train.EPILOG)(train.train)
 
 
@@ -470,11 +484,12 @@ def _check_outputs(
     junit: str | None = None,
     baseline: str | None = None,
     state: str | None = None,
+    rows: str | None = None,
 ) -> None:
     """Refuse outputs that cannot be written, before anything is computed."""
     json = None if json == "-" else json
     outputs = {"--html": html, "--json": json, "--junit": junit, "--write-baseline": baseline}
-    outputs |= {"--state": state}
+    outputs |= {"--state": state, "--rows": rows}
     for option, path in outputs.items():
         if path is None:
             continue
@@ -491,7 +506,11 @@ def _check_outputs(
 
 def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the defaults that the project's file sets, by command and parameter."""
-    if {"-h", "--help", "--version"}.intersection(arguments) or defaults.project_file() is None:
+    path = defaults.project_file()
+    if path is None or {"-h", "--help", "--version"}.intersection(arguments):
+        return {}
+    table = defaults.read(path)
+    if not table:
         return {}
     group: Any = typer.main.get_command(app)
     commands = {
@@ -503,7 +522,7 @@ def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
         }
         for name, command in group.commands.items()
     }
-    return defaults.defaults(commands, TESTING)
+    return defaults.defaults(path, table, commands, TESTING)
 
 
 def _from_project(context: typer.Context, name: str) -> bool:

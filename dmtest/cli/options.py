@@ -242,6 +242,30 @@ Columns = Annotated[
         "first sixteen).",
     ),
 ]
+Labels = Annotated[
+    str | None,
+    _option(
+        "NAME",
+        "Column or array of FILE, or another file, with the class of every row: adds a report on "
+        "every class, and how much of the variance and divergence lies between classes.",
+    ),
+]
+By = Annotated[
+    str | None,
+    _option(
+        "NAME",
+        "The same, where every class by itself should follow the target: the verdict is over the "
+        "classes.",
+    ),
+]
+RowsFile = Annotated[
+    str | None,
+    _option(
+        "PATH",
+        "Write a score, a p-value and a mark for every row as CSV; at most a share of --alpha of "
+        "the marked rows is clean, on average.",
+    ),
+]
 Groups = Annotated[
     str | None,
     _option(
@@ -415,7 +439,7 @@ GitHub = Annotated[
     bool | None,
     _option(
         None,
-        "Print GitHub annotations (default: if GITHUB_ACTIONS is true).",
+        "Print GitHub annotations (default: if GITHUB_ACTIONS is true, without --quiet).",
         "--github/--no-github",
         show_default=False,
     ),
@@ -470,6 +494,8 @@ Examples:
   dmtest report views.npz --groups item
   dmtest report export.csv --delimiter ';' --columns 0:4
   cat z.csv | dmtest report - --brief
+  dmtest report z.npz --key embeddings --labels labels --rows rows.csv
+  dmtest report iris.csv --target any-normal --by Species
   dmtest report z.npy --quiet || echo 'not N(0, I)'
 """
 CHECK = """\b

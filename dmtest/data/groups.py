@@ -75,20 +75,7 @@ def as_groups(labels: Any, n: int, name: str | None = None) -> Groups | None:
     InputError
         If there is not one label for each row, a label is missing, or all rows are in one group.
     """
-    values = _labels(labels)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.shape != (n,):
-        raise InputError(
-            f"groups: has shape {values.shape} for data of {n} rows; pass one label for each row"
-        )
-    missing = _missing(values)
-    if missing.any():
-        count = int(missing.sum())
-        raise InputError(
-            f"groups: {count} of {n} labels {'is' if count == 1 else 'are'} missing (first: row "
-            f"{int(missing.argmax())}); give such rows a label of their own, or leave them out"
-        )
+    values = label_values(labels, n, "groups")
     if values.dtype.kind == "O":  # labels of several types cannot be sorted
         numbers: dict[Any, int] = {}
         try:
@@ -107,13 +94,38 @@ def as_groups(labels: Any, n: int, name: str | None = None) -> Groups | None:
     return None if count == n else Groups(codes.astype(np.intp), count, name)
 
 
-def _labels(labels: Any) -> NDArray[Any]:
+def label_values(labels: Any, n: int, what: str) -> NDArray[Any]:
+    """Return one label for each of n rows, none of them missing; errors begin with `what`.
+
+    Raises
+    ------
+    InputError
+        If there is not one label for each row, or a label is missing.
+    """
+    values = _labels(labels, what)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.shape != (n,):
+        raise InputError(
+            f"{what}: has shape {values.shape} for data of {n} rows; pass one label for each row"
+        )
+    missing = _missing(values)
+    if missing.any():
+        count = int(missing.sum())
+        raise InputError(
+            f"{what}: {count} of {n} labels {'is' if count == 1 else 'are'} missing (first: row "
+            f"{int(missing.argmax())}); give such rows a label of their own, or leave them out"
+        )
+    return values
+
+
+def _labels(labels: Any, what: str) -> NDArray[Any]:
     if any(base.__module__.partition(".")[0] == "torch" for base in type(labels).__mro__):
-        return from_torch(labels, "groups").array
+        return from_torch(labels, what).array
     try:
         return np.asarray(labels)
     except ValueError as problem:
-        raise InputError(f"groups: cannot become an array ({problem}); pass one label a row") from (
+        raise InputError(f"{what}: cannot become an array ({problem}); pass one label a row") from (
             problem
         )
 
@@ -131,7 +143,7 @@ def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def find_groups(
-    data: Any, groups: Any, key: str | None, columns: Columns | None
+    data: Any, groups: Any, key: str | None, columns: Columns | None, what: str = "groups"
 ) -> tuple[Any, Any, Columns | None, str | None]:
     """Find labels that are named; an array of labels is returned as it is.
 
@@ -142,6 +154,8 @@ def find_groups(
         Labels, or the name of a column of a table, of an array in an archive, or of another file.
     key, columns
         As for :func:`dmtest.report`.
+    what : str
+        The argument that holds the labels; errors begin with it.
 
     Returns
     -------
@@ -158,21 +172,21 @@ def find_groups(
     if not isinstance(groups, str):
         return data, groups, columns, None
     if is_url(groups) or os.path.exists(groups):
-        return data, _one_column(read(groups), groups), columns, groups
+        return data, _one_column(read(groups), groups, what), columns, groups
     if isinstance(data, str | os.PathLike):
-        loaded = _named_in_file(data, groups, key)
+        loaded = _named_in_file(data, groups, key, what)
         if columns is None and loaded.names is not None:
             columns = [name for name in loaded.names if name != groups]
-        return data, _one_column(loaded, groups), columns, groups
+        return data, _one_column(loaded, groups, what), columns, groups
     if not hasattr(data, "columns"):
         raise InputError(
-            f"groups: got the name {groups!r}, but the data has no names; pass an array with one "
+            f"{what}: got the name {groups!r}, but the data has no names; pass an array with one "
             f"label for each row"
         )
     names = list(getattr(data, "column_names", data.columns))
     if groups not in names:
         known = listing(map(repr, names))
-        raise InputError(f"groups: there is no column {groups!r}; choose from {known}")
+        raise InputError(f"{what}: there is no column {groups!r}; choose from {known}")
     if hasattr(data, "iloc"):  # pandas
         return data.drop(columns=[groups]), data[groups].to_numpy(), columns, groups
     if hasattr(data, "drop_columns"):  # Arrow
@@ -181,18 +195,18 @@ def find_groups(
     return data.drop([groups]), data[groups].to_numpy(), columns, groups  # polars
 
 
-def _one_column(loaded: Loaded, name: str) -> NDArray[Any]:
+def _one_column(loaded: Loaded, name: str, what: str) -> NDArray[Any]:
     array = loaded.array
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise InputError(
-            f"groups: {name!r} has shape {array.shape}; name an array with one label for each row"
+            f"{what}: {name!r} has shape {array.shape}; name an array with one label for each row"
         )
     return array
 
 
-def _named_in_file(path: str | os.PathLike[str], name: str, key: str | None) -> Loaded:
+def _named_in_file(path: str | os.PathLike[str], name: str, key: str | None, what: str) -> Loaded:
     """Read a column of a table, with the names of the columns that hold data; or an array."""
     kind = by_suffix(os.fspath(path))
     try:
@@ -206,4 +220,4 @@ def _named_in_file(path: str | os.PathLike[str], name: str, key: str | None) -> 
         return read(path, name)
     except InputError as problem:
         text = str(problem).removeprefix("key: ").removeprefix("columns: ")
-        raise InputError(f"groups: {text}") from None
+        raise InputError(f"{what}: {text}") from None

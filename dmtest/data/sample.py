@@ -14,10 +14,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.data.groups import Groups, as_groups, find_groups
+from dmtest.data.groups import Groups, as_groups, find_groups, label_values
 from dmtest.data.inspection import Scan, findings_in, scan
+from dmtest.data.labels import Labels, as_labels
 from dmtest.data.load import read
-from dmtest.data.readers.columns import Columns, rounding
+from dmtest.data.readers.columns import Columns, as_list, rounding
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
 from dmtest.data.structure import structural_findings
 from dmtest.errors import InputError
@@ -57,6 +58,10 @@ class Sample:
         Facts about the data that matter for every result.
     groups : Groups or None
         The group of every row, where rows of one group depend on each other.
+    labels : Labels or None
+        The class of every row.
+    places : ndarray or None
+        Indices of the rows in the data as passed in; None where no row was left out.
     """
 
     x: NDArray[np.floating[Any]] = field(repr=False)
@@ -65,6 +70,8 @@ class Sample:
     source: str | None = None
     findings: tuple[Finding, ...] = ()
     groups: Groups | None = None
+    labels: Labels | None = None
+    places: NDArray[np.intp] | None = None
 
     @property
     def n(self) -> int:
@@ -84,6 +91,8 @@ def as_sample(
     columns: Columns | None = None,
     nonfinite: Literal["error", "drop"] = "error",
     groups: Any = None,
+    labels: Any = None,
+    by: str = "labels",
 ) -> Sample:
     """Validate data and convert it to the one form that everything else computes with.
 
@@ -102,6 +111,10 @@ def as_sample(
     groups : array_like or str, optional
         Label of every row; rows of one label depend on each other. Or the name of the column or
         array of `data` that holds the labels, or of a file of labels.
+    labels : array_like or str, optional
+        Class of every row, or a name as for `groups`.
+    by : str
+        The argument that gave `labels`; errors begin with it.
 
     Returns
     -------
@@ -117,6 +130,8 @@ def as_sample(
     if nonfinite not in ("error", "drop"):
         raise InputError(f"nonfinite: must be 'error' or 'drop'; got {nonfinite!r}")
     if isinstance(data, Sample):
+        if labels is not None:
+            return replace(as_sample(data, groups=groups), labels=as_labels(labels, data.n, by))
         if key is not None or columns is not None:
             raise InputError(
                 "columns: data is a Sample already; pass key and columns to the first as_sample"
@@ -124,28 +139,63 @@ def as_sample(
         if groups is not None:
             return replace(data, groups=as_groups(groups, data.n))
         return data
-    name = labels = None
+    name = members = of_labels = None
+    chosen = columns
     if groups is not None:
-        data, labels, columns, name = find_groups(data, groups, key, columns)
+        data, members, columns, name = find_groups(data, groups, key, chosen)
+    if labels is not None:
+        data, labels, others, of_labels = find_groups(data, labels, key, chosen, by)
+        if chosen is None and columns is not None and others is not None:
+            columns = [one for one in as_list(columns) if one in as_list(others)]
+        else:
+            columns = others or columns
     collect = read if isinstance(data, (str, os.PathLike)) else from_object
     loaded = collect(data, key, columns)
     dtype = loaded.dtype or loaded.array.dtype.name
     array = _two_dimensional(loaded.array)
     x, changes = _as_float(array, dtype)
-    grouped = None if groups is None else as_groups(labels, len(x), name)
-    summary = scan(x)
+    grouped = None if groups is None else as_groups(members, len(x), name)
+    values = None if labels is None else label_values(labels, len(x), by)
+    summary, places = scan(x), None
     if not summary.finite.all():
         x, finding = _finite_rows(x, summary.finite, loaded.names, nonfinite)
         grouped = None if grouped is None else grouped.where(summary.finite)
+        values = None if values is None else values[summary.finite]
+        places = np.flatnonzero(summary.finite)
         changes, summary = (*changes, finding), scan(x)
+    classes = None if values is None else as_labels(values, len(x), by, of_labels)
     x, widening = _room_for_squares(x, summary)
     view = x.view()
     view.flags.writeable = False
-    irregularities = findings_in(view, summary, loaded.names)
-    repeats = sum(one.count or 0 for one in irregularities if one.code == "duplicate-rows")
-    irregularities += structural_findings(view, loaded.names, repeats)
+    irregularities = _irregularities(view, summary, loaded.names)
     findings = (*loaded.findings, *changes, *widening, *irregularities)
-    return Sample(view, loaded.names, dtype, loaded.source or None, findings, grouped)
+    source = loaded.source or None
+    return Sample(view, loaded.names, dtype, source, findings, grouped, classes, places)
+
+
+def _irregularities(
+    x: NDArray[Any], summary: Scan, names: tuple[str, ...] | None
+) -> tuple[Finding, ...]:
+    findings = findings_in(x, summary, names)
+    repeats = sum(one.count or 0 for one in findings if one.code == "duplicate-rows")
+    return (*findings, *structural_findings(x, names, repeats))
+
+
+def rows_of_class(sample: Sample, code: int) -> Sample:
+    """Return the rows of one class, with findings of their own and without labels."""
+    assert sample.labels is not None
+    chosen = sample.labels.codes == code
+    x = np.ascontiguousarray(sample.x[chosen])
+    x.flags.writeable = False
+    places = np.flatnonzero(chosen) if sample.places is None else sample.places[chosen]
+    return replace(
+        sample,
+        x=x,
+        findings=_irregularities(x, scan(x), sample.names),
+        groups=None if sample.groups is None else sample.groups.where(chosen),
+        labels=None,
+        places=places,
+    )
 
 
 def one_row_each(sample: Sample, seed: int, draw: int = 0) -> Sample:

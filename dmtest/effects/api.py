@@ -20,6 +20,7 @@ from dmtest.effects.profile import KLProfile, profile_of
 from dmtest.errors import InputError
 from dmtest.results.effect_table import effects_of
 from dmtest.results.outcome import Effect
+from dmtest.results.shown import RecordTuple
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.canonical import Canonical
@@ -198,7 +199,7 @@ def worst_directions(
             f"data: a search on one half of the rows needs 40 rows; got {len(canonical.rows)}."
         )
     with single_threaded_blas():
-        return tuple(directions_of(canonical, count, replicates, seed))
+        return RecordTuple(directions_of(canonical, count, replicates, seed))
 
 
 def detectability(

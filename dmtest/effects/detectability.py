@@ -20,6 +20,7 @@ from dmtest.engines.slices import slice_statistics
 from dmtest.errors import InputError
 from dmtest.results.effect_table import DETECTABLE_ROWS, NO_INTERVAL
 from dmtest.results.outcome import Effect
+from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import some_rows, stream
 from dmtest.runtime.typing import Vector
@@ -32,8 +33,8 @@ SMALLEST, LARGEST, RESAMPLES = 20, 8192, 400
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+@dataclass(frozen=True, slots=True, repr=False)
+class Threshold(Shown):
     """The rows at which a test reaches a power, with a 95% interval.
 
     Attributes
@@ -52,8 +53,8 @@ class Threshold:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detectability:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Detectability(Shown):
     """Power of a test against the rows of subsamples.
 
     Attributes

@@ -30,6 +30,7 @@ from dmtest.information.estimate import confidence_bounds
 from dmtest.results.effect_table import SMOOTHED_KL, EffectRow, Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
+from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
@@ -46,8 +47,8 @@ SLICES, SLICE_BATCH, SLICE_NOISE = 16, 1024, 0.5
 SUBSPACES = (1, 2, 4, 8)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfilePoint:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ProfilePoint(Shown):
     """The smoothed divergence at one noise level, in nats.
 
     Attributes
@@ -91,8 +92,8 @@ class ProfilePoint:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KLProfile:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class KLProfile(Shown):
     """The smoothed divergence over noise levels, of the sample, its slices and subspaces.
 
     Attributes

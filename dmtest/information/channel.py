@@ -15,6 +15,7 @@ from dmtest.engines.channel import Noise, channel_densities
 from dmtest.errors import InputError
 from dmtest.information.estimate import confidence_bounds
 from dmtest.information.scores import FULL
+from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector
@@ -25,8 +26,8 @@ BATCHES = 8
 SMALLEST = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bracket:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Bracket(Shown):
     """A lower and an upper bound of mutual information, in nats.
 
     Attributes

@@ -16,6 +16,7 @@ from dmtest.information.channel import Bracket, batch_size, capacity_of, channel
 from dmtest.information.estimate import Estimate, confidence_bounds
 from dmtest.information.neighbours import entropy_knn
 from dmtest.information.scores import FULL, donsker_varadhan, infonce, nwj
+from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector
@@ -27,8 +28,8 @@ BATCH, TILE = 2048, 64
 ENTROPY_COLUMNS, ENTROPY_ROWS = 12, 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairBounds:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PairBounds(Shown):
     """Bounds and estimates from positive pairs, in nats.
 
     Attributes

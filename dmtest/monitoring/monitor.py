@@ -15,6 +15,7 @@ from dmtest.data.sample import CURE_OF_FEW, MINIMUM_ROWS, Sample, as_sample
 from dmtest.errors import InputError
 from dmtest.monitoring.betting import Bets, bet_in_words
 from dmtest.results.outcome import Finding
+from dmtest.results.shown import Shown
 from dmtest.runtime.typing import Vector
 from dmtest.targets.ranks import Ranks
 from dmtest.targets.targets import Target, TargetLike, as_target
@@ -28,8 +29,8 @@ DELAY = 20.0
 PROBE_ROWS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorState:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MonitorState(Shown):
     """Evidence against the target so far.
 
     Attributes
@@ -138,6 +139,15 @@ class Monitor:
         self.cash = math.log(CASH)
         self.capital: dict[str, Vector] = {}
         self.gains: dict[str, Vector] = {}
+
+    def __repr__(self) -> str:
+        """Return one line; `state` has the evidence."""
+        width = "any d" if self.d is None else f"d={self.d}"
+        return f"<Monitor of target {self.target.name!r}, {width}: {self.state.sentence}>"
+
+    def _repr_html_(self) -> str:
+        """Return the state for notebooks."""
+        return self.state._repr_html_()
 
     @property
     def d(self) -> int | None:
@@ -271,7 +281,8 @@ class Monitor:
         return bet_in_words(group, member, self.names)
 
     def _sentence(self, pvalue: float, leading: str) -> str:
-        count = f"{self.n:,} rows in {self.batches:,} batches"
+        batches = "1 batch" if self.batches == 1 else f"{self.batches:,} batches"
+        count = f"{self.n:,} rows in {batches}"
         name = self.target.name
         if self.rejected_at is not None:
             return (

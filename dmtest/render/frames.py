@@ -14,6 +14,7 @@ from dmtest.results.outcome import Outcome
 if TYPE_CHECKING:
     import xarray as xr
 
+    from dmtest.results.classes import ClassReports
     from dmtest.results.report import Report
 
 BACKENDS = ("pandas", "polars")
@@ -41,6 +42,8 @@ def frame(report: Report, backend: str) -> Any:
     """
     if backend not in BACKENDS:
         raise InputError(f"backend: must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    if report.classes is not None and not report.outcomes:
+        return _frame_of_classes(report.classes, backend)
     names = list(dict.fromkeys([*FIRST, *(f.name for f in fields(Outcome))]))
     records = [
         o.to_dict() | {"adjusted": p} for o, p in zip(report.outcomes, report.adjusted, strict=True)
@@ -63,6 +66,68 @@ def frame(report: Report, backend: str) -> Any:
     texts = dict.fromkeys(("test", *TEXTS, "params", "seed"), pl.String)
     columns["seed"] = [None if value is None else str(value) for value in columns["seed"]]
     return pl.DataFrame(columns, schema={name: (types | texts)[name] for name in names})
+
+
+def _frame_of_classes(classes: ClassReports, backend: str) -> Any:
+    """Return the outcomes of all classes below each other, with the class first."""
+    frames = {name: frame(report, backend) for name, report in classes.items()}
+    if backend == "pandas":
+        import pandas as pd
+
+        for name, one in frames.items():
+            one.insert(0, "label", name)
+        return pd.concat(frames.values(), ignore_index=True)
+    import polars as pl
+
+    return pl.concat(
+        [
+            one.insert_column(0, pl.Series("label", [name] * len(one)))
+            for name, one in frames.items()
+        ]
+    )
+
+
+def columns_of(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values of records by name; None where a record lacks one."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    return {name: [record.get(name) for record in records] for name in names}
+
+
+def table(columns: dict[str, list[Any]], backend: str) -> Any:
+    """Return named columns as a data frame; in polars what is no number is text.
+
+    Raises
+    ------
+    InputError
+        If the backend is neither pandas nor polars.
+    ImportError
+        If it is not installed.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"backend: must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    try:
+        if backend == "pandas":
+            import pandas as pd
+
+            return pd.DataFrame(columns)
+        import polars as pl
+    except ImportError:
+        raise MissingExtraError(
+            f"to_frame needs {backend}, which is not installed: run `pip install {backend}`, or "
+            f"use to_dict()"
+        ) from None
+    return pl.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Return values of one type for polars: floats, whole numbers of 64 bits, or texts."""
+    there = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in there):
+        return values
+    if all(isinstance(value, int | float) and abs(value) < 2**63 for value in there):
+        whole = all(isinstance(value, int) for value in there)
+        return [None if v is None else v if whole else float(v) for v in values]
+    return [value if value is None else str(value) for value in values]
 
 
 def dataset(report: Report) -> xr.Dataset:

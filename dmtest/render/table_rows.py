@@ -126,13 +126,18 @@ def effect_rows(report: Report) -> list[EffectRow]:
     return [_effect_row(effect, scales[effect.unit]) for effect in effects]
 
 
+def first_effect(report: Report) -> EffectRow | None:
+    """Return the first effect that could be estimated."""
+    return next((row for row in effect_rows(report) if row.estimable), None)
+
+
 def headline(report: Report) -> str:
-    """Return the first effect that could be estimated, as "label: 0.22 nats (0.16 to 0.28)"."""
-    for row in effect_rows(report):
-        if row.estimable:
-            limits = f" ({row.interval})" if row.interval else ""
-            return f"{row.label}: {row.value} {row.unit}".rstrip() + limits
-    return ""
+    """Return the first effect in a line, such as "KL after noise: 0.22 nats (0.16 to 0.28)"."""
+    row = first_effect(report)
+    if row is None:
+        return ""
+    limits = f" ({row.interval})" if row.interval else ""
+    return f"{row.label}: {row.value} {row.unit}".rstrip() + limits
 
 
 def notes(report: Report) -> list[tuple[str, str]]:
@@ -270,6 +275,8 @@ def diagnosis(report: Report) -> list[str]:
     if report.diagnosis:
         return [wording.clean(item.message) for item in report.diagnosis]
     many = len(report.outcomes)
+    if not many and report.classes is not None:
+        return [f"No class stands out at alpha = {report.alpha:g}; see the table of classes."]
     if not many:
         return ["No test was run."]
     level = f"at alpha = {report.alpha:g} after adjustment for {wording.plural(many, 'test')}"

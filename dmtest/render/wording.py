@@ -12,6 +12,7 @@ from dmtest.results.targets import NAMED
 from dmtest.results.words import counted
 
 if TYPE_CHECKING:
+    from dmtest.results.classes import ClassReports
     from dmtest.results.outcome import Effect, Outcome
     from dmtest.results.report import Report
 
@@ -150,6 +151,8 @@ def evidence(report: Report) -> tuple[str, str]:
 
 def scope(report: Report) -> str:
     """Return what the global p-value covers."""
+    if not report.outcomes and report.classes is not None:
+        return f"over {plural(len(report.classes), 'class', 'classes')}"
     if not report.outcomes:
         return "no test was run"
     return f"global, over {plural(len(report.outcomes), 'test')}"
@@ -228,7 +231,31 @@ def target(name: str) -> str:
 
 def verdict(report: Report) -> Verdict:
     """Return the verdict in words; *compatible* is never worded as "is normal"."""
+    if report.classes is not None and not report.outcomes:
+        return _of_classes(report, report.classes)
     return WORDS[report.verdict](report)
+
+
+def _of_classes(report: Report, classes: ClassReports) -> Verdict:
+    """Return the verdict on a sample whose classes follow the target, each by itself."""
+    words = WORDS[report.verdict](report)
+    verdicts = list(classes.verdicts.values())
+    many, law = plural(len(classes), "class", "classes"), target(report.target)
+    if report.verdict == "mismatch":
+        bad = verdicts.count("mismatch")
+        verb = "does" if bad == 1 else "do"
+        sentence, aside = f"{bad} of {many} {verb} not follow {law}.", ""
+    elif report.verdict == "equivalent":
+        sentence, aside = f"Each of the {many} is certified to be near {law}.", words.aside
+    elif report.verdict == "compatible":
+        sentence = f"No evidence that a class departs from {law}, at alpha = {report.alpha:g}."
+        fewest = plural(min(one.n for one in classes.values()), "row")
+        aside = f"This is not proof that they follow it: classes of {fewest} hide small departures."
+    else:
+        few = verdicts.count("inconclusive")
+        sentence = f"{few} of {many} {'has' if few == 1 else 'have'} too few rows to tell."
+        aside = ""
+    return Verdict(words.symbol, words.headline, sentence, aside)
 
 
 def _mismatch(report: Report) -> Verdict:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -12,14 +14,17 @@ from dmtest import arguments
 from dmtest.battery.api import Nonfinite
 from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
-from dmtest.data.sample import as_sample
+from dmtest.data.sample import Sample, as_sample
+from dmtest.errors import InputError
+from dmtest.reports.classes import report_of_classes, reports_by_class
 from dmtest.reports.compare import compare_with
 from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
+from dmtest.tables.api import check_scorable, outliers_of
 from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
-from dmtest.targets.targets import TargetLike, as_target
+from dmtest.targets.targets import Target, TargetLike, as_target
 
 
 def report(
@@ -29,7 +34,10 @@ def report(
     tests: str | Iterable[str] | None = None,
     alpha: float = 0.05,
     tolerance: float | None = None,
+    labels: Any = None,
+    by: Any = None,
     groups: Any = None,
+    rows: bool = False,
     augmented: Any = None,
     slices: int | None = None,
     directions: ArrayLike | None = None,
@@ -60,8 +68,8 @@ def report(
         D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices; Henze-Zirkler,
         Mardia's skewness and kurtosis and the generalised Shapiro-Wilk of whole rows; radius,
         covariance and energy where mean and covariance are specified (up to 1,024 columns,
-        or 2,000 rows; Henze-Zirkler up to 32 columns); and a search for the worst directions on
-        one half of the rows, which are tested on the other.
+        or 2,000 rows; Henze-Zirkler up to 32 columns); every column and principal axis; and a
+        search for the worst directions on one half of the rows, which are tested on the other.
     alpha : float
         Level of the verdict.
     tolerance : float, optional
@@ -69,20 +77,33 @@ def report(
         the default noise level of :func:`kl_profile`. With a tolerance the verdict is
         ``"equivalent"`` where a confidence bound of level 1 - alpha is below it, whatever the
         p-value; and ``"inconclusive"`` where the bound is not below it and no test rejects.
+    labels : array_like or str, optional
+        Class of every row. The verdict is of all rows, as without; ``report.classes`` has a report
+        on every class, their p-values adjusted by Holm's method, and how much of the variance and
+        of the divergence lies between the classes and within them. Or the name of the column or
+        array of `data` that holds the labels, or of another file.
+    by : array_like or str, optional
+        Class of every row, as for `labels`, where every class by itself should follow the target.
+        The verdict is then over the classes, and the report has no tests of all rows together.
     groups : array_like or str, optional
         Label of every row, where rows of one label depend on each other: views of one item,
         sentences of one document, frames of one video. Or the name of the column or array of
         `data` that holds the labels, or of another file. Tests then use one row of each group,
         drawn with the seed, and intervals of effects allow for the groups. Rows of different
         groups have to be independent.
+    rows : bool
+        Whether ``report.rows`` has a score and a p-value for every row, and the rows that stand
+        out: of these at most a share of alpha follows the target, on average (Benjamini &
+        Hochberg). See :func:`outliers`.
     augmented : like `data`, optional
         Embeddings f(X') of augmentations; row i is the positive pair of row i of `data`. The
         report then has the alignment and uniformity of the pairs. For bounds of the mutual
         information see :func:`information.pair_bounds`.
     slices : int, optional
-        Number of random directions; 64 by default (1 for d = 1).
+        Number of random directions, drawn with `rng`. Default: 64 fixed directions (1 for d = 1),
+        which do not depend on it.
     directions : array_like, shape (k, d), optional
-        Unit vectors to use instead of random directions.
+        Unit vectors to use instead.
     replicates : int
         Null samples behind the p-values where the package ships none. It ships the laws of the
         default tests for at least 20 rows and up to 1,024 columns; they are used for up to
@@ -121,12 +142,12 @@ def report(
        values against the rounded target.
        Bring the sample to normal scale, on which the target is N(0, I): ``"normal"`` as it is,
        ``"any-normal"`` whitened, ``"uniform"`` by normal quantiles.
-    3. Compute all tests, those of slices on shared random projections.
+    3. Compute all tests, those of slices on shared projections.
     4. Calibrate each test by its null: published, shipped, or simulated by the same computation.
-    5. Search for directions of largest departure on one half of the rows, and test them on the
-       other half (default tests only).
-    6. Combine: min-p over the tests that share replicates, Bonferroni with the search (weights
-       0.8 and 0.2) for the global p-value; Holm's method for the adjusted ones.
+    5. Test every column and principal axis by itself. Search for directions of largest departure
+       on one half of the rows, and test them on the other half (default tests only).
+    6. Combine: min-p over the tests that share replicates, Bonferroni with axes and search (weights
+       0.7, 0.15 and 0.15) for the global p-value; Holm's method for the adjusted ones.
     7. Bound the divergence after noise from both sides; with `tolerance`, certify it.
     8. Measure effects with their intervals (with groups from all rows, or averaged over draws of
        one row of each group); after a rejection also the number of rows that the test with the
@@ -152,9 +173,54 @@ def report(
     arguments.check_replicates(replicates, alpha)
     if tolerance is not None:
         tolerance = arguments.positive("tolerance", tolerance)
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
+    if labels is not None and by is not None:
+        raise InputError("by: give either labels or by, not both; only by leaves all rows out")
+    what = "labels" if by is None else "by"
+    sample = as_sample(
+        data,
+        key=key,
+        columns=columns,
+        nonfinite=nonfinite,
+        groups=groups,
+        labels=labels if by is None else by,
+        by=what,
+    )
+    if by is not None and augmented is not None:
+        raise InputError("augmented: does not apply with by=; pass the classes as labels=")
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
     target, seed = as_target(target), entropy_of(rng)
+    if rows:
+        check_scorable(target, "rows")
+    if sample.labels is not None:
+        # Every class, and all rows, are reported on with the same options.
+        again = partial(
+            report,
+            target=target,
+            tests=tests,
+            alpha=alpha,
+            slices=slices,
+            directions=directions,
+            replicates=replicates,
+            budget=budget,
+            rng=seed,
+            progress=progress,
+        )
+        one_class = partial(again, tolerance=None if by is None else tolerance)
+        classes = reports_by_class(sample, target, one_class, alpha=alpha, seed=seed, what=what)
+        if by is None:
+            whole = replace(sample, labels=None)
+            result = again(whole, tolerance=tolerance, augmented=pairs)
+        else:
+            result = report_of_classes(sample, target, classes, seed=seed, started=started)
+        run = result.provenance
+        run = replace(run, arguments=dict(run.arguments or {}) | {what: classes.name})
+        result = replace(result, classes=classes, provenance=run)
+        return _with_rows(result, sample, target, within=by is not None) if rows else result
+    if rows:
+        options: dict[str, Any] = {"tests": tests, "alpha": alpha, "tolerance": tolerance}
+        options |= {"augmented": pairs, "slices": slices, "directions": directions}
+        options |= {"replicates": replicates, "budget": budget, "progress": progress}
+        return _with_rows(report(sample, target, rng=seed, **options), sample, target)
     if isinstance(target, Reference):
         arguments.refuse(
             "Reference", tolerance=tolerance, augmented=augmented, directions=directions
@@ -202,3 +268,18 @@ def report(
             augmented=pairs,
             started=started,
         )
+
+
+def _with_rows(result: Report, sample: Sample, target: Target, within: bool = False) -> Report:
+    """Add the scores of all rows, with the false discovery rate at the level of the report."""
+    found = outliers_of(
+        sample,
+        target,
+        rule="benjamini-hochberg",
+        alpha=result.alpha,
+        seed=result.seed,
+        within=within,
+    )
+    run = result.provenance
+    run = replace(run, arguments=dict(run.arguments or {}) | {"rows": True})
+    return replace(result, rows=found, provenance=run)

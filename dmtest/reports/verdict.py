@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dmtest.battery.axes import Axes
 from dmtest.battery.one_sample import Battery
 from dmtest.calibration.multiplicity import bonferroni, consistent_with, holm
 from dmtest.catalogue.unlisted import DEGENERATE, SUPPORT, WORST_DIRECTION
@@ -13,8 +14,9 @@ from dmtest.reports.sections import Certificate
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical
 
-# Weights of the battery on all rows, and of the search over directions.
-WEIGHTS = (0.8, 0.2)
+# Weights of the battery, of single columns and principal axes, and of the search over directions;
+# where one of them was not run, the others share its weight.
+WEIGHTS = (0.7, 0.15, 0.15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +48,21 @@ class Combined:
 
 
 def combine(
-    battery: Battery, directions: Sequence[Direction], canonical: Canonical, target: str, seed: int
+    battery: Battery,
+    axes: Axes | None,
+    directions: Sequence[Direction],
+    canonical: Canonical,
+    target: str,
+    seed: int,
 ) -> Combined:
-    """Combine the battery with the search over directions and the test of the support.
+    """Combine the battery with the tests of axes, the search and the test of the support.
 
     Parameters
     ----------
     battery : Battery
         Tests with their min-p.
+    axes : Axes or None
+        The test of single columns and principal axes.
     directions : sequence of Direction
         Worst directions, tested on rows that were not used to choose them; may be empty.
     canonical : Canonical
@@ -65,49 +74,70 @@ def combine(
     outcomes = tuple(battery.outcomes)
     pvalue, method, floor = battery.pvalue, battery.method, battery.floor
     error = battery.error
+    parts = [(pvalue, "", WEIGHTS[0], tuple(range(len(outcomes))))]
+    if axes is not None:
+        place = (len(outcomes),)
+        outcomes = (*outcomes, axes.outcome)
+        words = "columns and principal axes"
+        parts.append((axes.outcome.pvalue, words, WEIGHTS[1], place))
     if directions:
+        place = (len(outcomes),)
         search = _search_outcome(directions, canonical, target)
         outcomes = (*outcomes, search)
+        parts.append((search.pvalue, "the search over directions", WEIGHTS[2], place))
+    among = parts[0][3]
+    if len(parts) > 1:
+        pvalues, listing, weights, places = zip(*parts, strict=True)
+        shares = [weight / sum(weights) for weight in weights]
+        pvalue = bonferroni(pvalues, shares)
+        deciding = min(range(len(parts)), key=lambda k: pvalues[k] / shares[k])
+        among = places[deciding]
         # The error is that of the simulated tests, so it counts where they decide.
-        error = error if pvalue / WEIGHTS[0] <= search.pvalue / WEIGHTS[1] else None
-        pvalue = bonferroni([pvalue, search.pvalue], WEIGHTS)
-        method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
-            *WEIGHTS
-        )
-        # The floor of the search is smaller.
-        floor = None if floor is None else floor / WEIGHTS[0]
+        error = error if deciding == 0 else None
+        listed = ", ".join(f"{share:.2g}" for share in shares)
+        method += f"; Bonferroni with {' and '.join(listing[1:])}, weights {listed}"
+        # The floors of the other parts are smaller.
+        floor = None if floor is None else floor / shares[0]
     certain = tuple(certain_outcomes(canonical, target, seed))
     if certain:
         outcomes, pvalue, method = (*certain, *outcomes), 0.0, certain[0].method
         floor = error = None
+        among = (0,)
     return Combined(
         outcomes=outcomes,
         pvalue=pvalue,
         method=method,
         floor=floor,
         error=error,
-        adjusted=adjusted_pvalues(outcomes, pvalue),
+        adjusted=adjusted_pvalues(outcomes, pvalue, among),
     )
 
 
-def adjusted_pvalues(outcomes: Sequence[Outcome], pvalue: float) -> tuple[float, ...]:
+def adjusted_pvalues(
+    outcomes: Sequence[Outcome], pvalue: float, among: Sequence[int] = ()
+) -> tuple[float, ...]:
     """Return Holm's adjusted p-values, made consistent with the global one.
 
-    The evidence of a test is the smaller p-value of its mean and of its worst slice; that of the
-    search counts with its weight.
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+    pvalue : float
+        The global p-value.
+    among : sequence of int
+        Places of the tests that decide it; by default all. Of these the one with the strongest
+        evidence, the smaller p-value of its mean and of its worst slice, has the global p-value.
     """
     if not outcomes:
         return ()
     adjusted = holm([one.pvalue for one in outcomes])
-    leader = min(range(len(outcomes)), key=lambda j: (_evidence(outcomes[j]), adjusted[j]))
+    places = among or range(len(outcomes))
+    leader = min(places, key=lambda j: (_evidence(outcomes[j]), adjusted[j]))
     return tuple(float(p) for p in consistent_with(adjusted, pvalue, leader))
 
 
 def _evidence(outcome: Outcome) -> float:
     worst = 1.0 if outcome.worst_pvalue is None else outcome.worst_pvalue
-    smallest = min(outcome.pvalue, worst)
-    ratio = WEIGHTS[0] / WEIGHTS[1]
-    return smallest * ratio if outcome.test == WORST_DIRECTION.name else smallest
+    return min(outcome.pvalue, worst)
 
 
 def certain_outcomes(canonical: Canonical, target: str, seed: int) -> Iterator[Outcome]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dmtest.results import serial
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
+from dmtest.results.shown import Shown
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRow:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CheckRow(Shown):
     """One row of a check.
 
     Attributes
@@ -146,8 +146,10 @@ class CheckResult:
         return terminal.text(self)
 
     def _repr_html_(self) -> str:
-        """Return the text for a notebook, in the notebook's colours."""
-        return f"<pre>{escape(str(self))}</pre>"
+        """Return the outcome and a table of all rows for notebooks, in their colours."""
+        from dmtest.render import cards
+
+        return cards.html(cards.card(self))
 
     def __repr__(self) -> str:
         """Return one line; the full text is ``str(result)``."""

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect
+from dmtest.results.shown import Effects
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ NO_UPPER = "no upper limit: tails this heavy leave it to rows that the sample ma
 
 def effects_of(estimates: Estimates, confidence: float = 0.95) -> dict[str, Effect]:
     """Return estimates as effects, by name."""
-    return {row.name: row.effect(one, confidence) for row, one in estimates.items()}
+    return Effects((row.name, row.effect(one, confidence)) for row, one in estimates.items())
 
 
 # One sample against its target. The divergence, in nats:
@@ -277,3 +278,34 @@ MEAN_LENGTHS = EffectRow(
 
 # Parts of the divergence from N(0, I), which add up to it.
 DIVERGENCE_PARTS = (KL_MEAN, KL_SCALE, KL_CORRELATION, KL_MARGINS, KL_DEPENDENCE)
+
+# Classes of one sample:
+VARIANCE_BETWEEN = EffectRow(
+    "variance-between-classes",
+    "Variance between the classes",
+    "of the variance",
+    "share of the variance that the means of the classes have, summed over columns {scale}; bias "
+    "removed (epsilon squared)",
+    most=1.0,
+)
+KL_CLASSES = EffectRow(
+    "kl-classes",
+    "KL of the classes from {law}",
+    "nats",
+    "mean, over rows, of the divergence of the normal fitted to their class",
+)
+
+
+def _class_part(name: str, source: str) -> EffectRow:
+    return replace(
+        KL_CLASSES,
+        name=name,
+        label=f"of this, {source}",
+        note="bias of normal rows removed, cut off at 0",
+        within=KL_CLASSES.name,
+    )
+
+
+KL_ALL_MEAN = _class_part("kl-classes-common", "from the mean of all rows")
+KL_CLASS_MEANS = _class_part("kl-classes-between", "between classes (their means)")
+KL_CLASS_WITHIN = _class_part("kl-classes-within", "within classes (their covariances)")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dmtest.results.advice import ADVICE
+from dmtest.results.shown import Shown
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+@dataclass(frozen=True, slots=True, repr=False)
+class Finding(Shown):
     """Something noticed in the data, in a sentence and with a count, and what to do about it.
 
     Attributes
@@ -40,8 +42,8 @@ class Finding:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Effect(Shown):
     """The size of a departure, on a scale that does not grow with n.
 
     Attributes
@@ -76,9 +78,9 @@ class Effect:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """One test of one sample.
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Outcome(Shown):
+    """One test of one sample; ``statistic, pvalue = outcome`` unpacks it.
 
     Attributes
     ----------
@@ -142,6 +144,11 @@ class Outcome:
     pvalue_floor: float | None = None
     rows: int | None = None
 
+    def __iter__(self) -> Iterator[float]:
+        """Yield statistic and p-value, for ``statistic, pvalue = outcome`` as with scipy."""
+        yield self.statistic
+        yield self.pvalue
+
     def rejects(self, alpha: float = 0.05) -> bool:
         """Whether the p-value is at most `alpha`."""
         return self.pvalue <= alpha
@@ -151,8 +158,8 @@ class Outcome:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeanPValue:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MeanPValue(Shown):
     """The paper's score: the mean p-value over random directions and subsamples.
 
     Attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import resources
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dmtest.errors import InputError
 from dmtest.results import serial
+from dmtest.results.classes import ClassReports
 from dmtest.results.effect_table import EFFECTIVE_RANK, PARTICIPATION_RATIO
 from dmtest.results.figures import NO_FIGURES, Figures
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Provenance
+from dmtest.results.shown import Effects, RecordTuple
+from dmtest.results.tables import Outliers
 
 if TYPE_CHECKING:
     import os
@@ -57,7 +61,7 @@ class Report:
     seed : int
         Seed; pass it as ``rng=`` to repeat the run.
     outcomes : tuple of Outcome
-        One for each test.
+        One for each test; ``outcomes["energy"]`` finds one by its name.
     adjusted : tuple of float
         Holm-adjusted p-values, in the order of `outcomes`.
     effects : dict of str to Effect
@@ -71,6 +75,10 @@ class Report:
     figures : Figures
         The numbers behind the figures: slices, coordinates, spectrum, directions, profile and
         detectability.
+    classes : ClassReports or None
+        Reports on the classes, by name, with a summary; for ``labels=`` and ``by=``.
+    rows : Outliers or None
+        Score of every row, for ``rows=True``.
 
     Notes
     -----
@@ -93,6 +101,8 @@ class Report:
     warnings: tuple[Finding, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     figures: Figures = NO_FIGURES
+    classes: ClassReports | None = None
+    rows: Outliers | None = None
 
     def __post_init__(self) -> None:
         """Check verdict and adjusted p-values, and make the parameters of tests plain JSON."""
@@ -105,11 +115,11 @@ class Report:
             )
         outcomes = (replace(o, params=serial.plain(o.params, keep=True)) for o in self.outcomes)
         for name, value in {
-            "outcomes": tuple(outcomes),
+            "outcomes": RecordTuple(outcomes),
             "adjusted": tuple(self.adjusted),
-            "diagnosis": tuple(self.diagnosis),
-            "warnings": tuple(self.warnings),
-            "effects": dict(self.effects),
+            "diagnosis": RecordTuple(self.diagnosis),
+            "warnings": RecordTuple(self.warnings),
+            "effects": Effects(self.effects),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -131,7 +141,11 @@ class Report:
         numbers; ``float`` reads all three).
         """
         judged = {name: serial.encode(getattr(self, name)) for name in JUDGED}
-        numbers = {"computed": self.computed, "pictures": self.pictures}
+        numbers: dict[str, Any] = {"computed": self.computed, "pictures": self.pictures}
+        if self.classes is not None:
+            numbers["classes"] = self.classes.to_dict()
+        if self.rows is not None:
+            numbers["rows"] = self.rows.to_dict()
         return {"schema": SCHEMA} | judged | numbers
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -165,19 +179,8 @@ class Report:
         """
         text, name = serial.read(path_or_text)
         data = serial.loads(text, name)
-        if data.get("schema") != SCHEMA:
-            raise InputError(
-                f'{name}: expected a report with "schema": {SCHEMA}; got '
-                f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
-            )
         try:
-            known = {name: data[name] for name in JUDGED} | {"effects": _renamed(data["effects"])}
-            judged = serial.record(cls, known)
-            return replace(
-                judged,
-                provenance=Provenance.from_dict(data["computed"]),
-                figures=Figures.from_dict(data["pictures"]),
-            )
+            return cls.from_dict(data)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -185,6 +188,30 @@ class Report:
                 f"{name}: not a complete dmtest report ({type(error).__name__}: {error}); "
                 f"write it again with Report.to_json"
             ) from None
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Report:
+        """Build a report from what `to_dict` returned.
+
+        Raises
+        ------
+        InputError, KeyError, TypeError, ValueError
+            If it is no report of schema 1, or not a whole one.
+        """
+        if data.get("schema") != SCHEMA:
+            raise InputError(
+                f'expected a report with "schema": {SCHEMA}; got '
+                f"{data.get('schema')!r}, so read it with the dmtest version that wrote it"
+            )
+        known = {name: data[name] for name in JUDGED} | {"effects": _renamed(data["effects"])}
+        classes, rows = data.get("classes"), data.get("rows")
+        return replace(
+            serial.record(cls, known),
+            provenance=Provenance.from_dict(data["computed"]),
+            figures=Figures.from_dict(data["pictures"]),
+            classes=None if classes is None else ClassReports.from_dict(classes),
+            rows=None if rows is None else serial.record(Outliers, rows),
+        )
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return one self-contained HTML page, and write it when `path` is given.
@@ -233,6 +260,48 @@ class Report:
 
         return frames.dataset(self)
 
+    def metrics(self, prefix: str = "") -> dict[str, float]:
+        """Return the numbers of the report as one flat dict, for loggers of experiments.
+
+        ``wandb.log(report.metrics("val"))``, ``mlflow.log_metrics(report.metrics("val"))``, or a
+        loop over ``writer.add_scalar`` (TensorBoard).
+
+        Parameters
+        ----------
+        prefix : str
+            Start of every name; a slash is added unless it ends in ``/``, ``_``, ``-`` or ``.``.
+
+        Returns
+        -------
+        dict of str to float
+            ``pvalue``, ``mismatch`` (1 or 0), the effects by name with their limits
+            (``kl-fitted-normal``, ``kl-fitted-normal/low``, ``/high``), and the Holm-adjusted
+            p-value of each test (``p/energy``). Values that are not finite are left out, since
+            not every logger takes them.
+
+        Examples
+        --------
+        >>> import numpy as np, dmtest
+        >>> x = np.random.default_rng(0).standard_normal((200, 2))
+        >>> metrics = dmtest.report(x, rng=0).metrics("val")
+        >>> metrics["val/mismatch"], sorted(metrics)[:2]
+        (0.0, ['val/detectable-n', 'val/effective-rank'])
+        """
+        start = prefix if not prefix or prefix[-1] in "/_-." else f"{prefix}/"
+        numbers: dict[str, float | None] = {
+            "pvalue": self.pvalue,
+            "mismatch": float(self.verdict == "mismatch"),
+        }
+        for name, effect in self.effects.items():
+            numbers |= {name: effect.value, f"{name}/low": effect.low, f"{name}/high": effect.high}
+        for outcome, adjusted in zip(self.outcomes, self.adjusted, strict=True):
+            numbers[f"p/{outcome.test}"] = adjusted
+        return {
+            f"{start}{name}": float(value)
+            for name, value in numbers.items()
+            if value is not None and math.isfinite(value)
+        }
+
     @property
     def panels(self) -> tuple[str, ...]:
         """Names of the figures that `plot` can draw of this report."""
@@ -258,7 +327,8 @@ class Report:
         Returns
         -------
         matplotlib Figure
-            It does not use pyplot: there is no global state and nothing to close.
+            Notebooks show it. Where pyplot has been imported, ``plt.show()`` and
+            ``plt.savefig(path)`` apply to it; ``report.plot().show()`` does without.
 
         Raises
         ------
@@ -325,4 +395,6 @@ def _renamed(effects: Any) -> Any:
 
 
 # The fields that the JSON has by their own names.
-JUDGED = tuple(f.name for f in fields(Report) if f.name not in ("provenance", "figures"))
+JUDGED = tuple(
+    f.name for f in fields(Report) if f.name not in ("provenance", "figures", "classes", "rows")
+)

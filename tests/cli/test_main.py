@@ -90,13 +90,35 @@ def test_mismatch_exits_with_1(run: Run) -> None:
     assert all(word in out for word in ("Mismatch", "What is wrong")), out
 
 
+def test_a_bare_call_shows_the_help_and_passes_no_gate(run: Run) -> None:
+    code, out, err = run()
+    assert (code, err) == (2, "")
+    assert out == run("--help")[1]
+
+
 BAD = [
-    "",
     "nonsense",
     "report",
     "report normal.npy --nonsense",
-    "report normal.npy normal.npy",
     "report nofile.npy",
+    "report - -",
+    "report normal.npy --normalise",
+    "report normal.npy --target gaussian",
+    "report normal.npy --target reference",
+    "report normal.npy --target product",
+    "report normal.npy --target sphere",
+    "report normal.npy heavy.npy --html x.html",
+    "report normal.npy --delimiter ';'",
+    "report normal.csv --delimiter ab",
+    "report normal.csv --delimiter 1",
+    "compare - -",
+    "monitor",
+    "monitor nofile.npy",
+    "monitor normal.npy --target sphere",
+    "monitor normal.npy --batch 3",
+    "monitor normal.npy --state nowhere/x.json",
+    "tests mardia",
+    "tests energy --target sphere",
     "report .",
     "report normal.npy --alpha 2",
     "report normal.npy --alpha nan",
@@ -167,6 +189,12 @@ def test_messages_speak_of_options() -> None:
     assert said == "pass --nonfinite 'drop' to test the others"
     assert console.as_options("name one with key=: 'a'") == "name one with --key: 'a'"
     assert console.as_options("/data/key=3/x.npy: empty") == "/data/key=3/x.npy: empty"
+    assert console.as_options("pass columns=range(0, 4), the") == "pass --columns 0:4, the"
+    assert console.as_options("pass columns=[0, 2], the") == "pass --columns 0,2, the"
+    said = console.as_options("pass columns=['a', 'b c'], the")
+    assert said == "pass --columns 'a,b c', the"
+    said = console.as_options("pass target=Sphere(normalise=True) to test")
+    assert said == "pass --normalise to test"
 
 
 def test_json_to_stdout_is_pure_and_valid(run: Run, files: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any
 
 from matplotlib import rc_context, rcdefaults, rcParams
@@ -31,10 +32,42 @@ class ReportFigure(Figure):
         white = self.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
         return svg.notebook(self) if white else None
 
+    def show(self, *_: Any, **options: Any) -> None:
+        """Show the figure in a window; pyplot is imported if it has not been."""
+        import matplotlib.pyplot as plt
+
+        if self.canvas.manager is None:
+            manager = plt.figure().canvas.manager
+            if manager is not None:
+                manager.canvas.figure = self
+                self.set_canvas(manager.canvas)
+        plt.show(**options)
+
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=144)
         return buffer.getvalue()
+
+
+def new_figure(**options: Any) -> ReportFigure:
+    """Return a figure that ``plt.show()`` and ``plt.savefig()`` know if pyplot has been imported.
+
+    Notebooks show what a cell returns; a figure that pyplot knew, they would show twice.
+    """
+    plt: Any = sys.modules.get("matplotlib.pyplot")
+    if plt is None or "inline" in plt.get_backend().lower():
+        return ReportFigure(**options)
+    figure: ReportFigure = plt.figure(FigureClass=ReportFigure, **options)
+    if getattr(type(figure.canvas), "required_interactive_framework", None) is None:
+        # No window shows or closes it: pyplot keeps the last one only, so that a loop over
+        # reports needs no closing.
+        for earlier in _hidden:
+            plt.close(earlier)
+        _hidden[:] = [figure]
+    return figure
+
+
+_hidden: list[ReportFigure] = []
 
 
 def drawable(text: str) -> str:

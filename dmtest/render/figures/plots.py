@@ -1,7 +1,6 @@
 """Drawing of figures with matplotlib: one, several, and an overview of all.
 
-Every figure is drawn by a function ``panel(ax, report, ...)`` that returns its Axes. pyplot is not
-used, so there is no global state and nothing to close.
+Every figure is drawn by a function ``panel(ax, report, ...)`` that returns its Axes.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.errors import InputError
 from dmtest.render import wording
-from dmtest.render.figures import data_figures, effect_figures
+from dmtest.render.figures import class_figures, data_figures, effect_figures
 from dmtest.render.figures.palette import readable_palette
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ PANELS: dict[str, Callable[..., Axes]] = {
     "deviation": data_figures.deviation,
     "spectrum": data_figures.spectrum,
     "coordinates": data_figures.coordinates,
+    "classes": class_figures.classes,
 }
 
 
@@ -45,6 +45,7 @@ def names(report: Report) -> tuple[str, ...]:
         "deviation": bool(figures.slices),
         "spectrum": figures.spectrum is not None,
         "coordinates": bool(figures.coordinates),
+        "classes": report.classes is not None and report.classes.scatter is not None,
     }
     return tuple(name for name in PANELS if available[name])
 
@@ -117,7 +118,7 @@ def _check(listed: Sequence[str], report: Report, ax: Axes | None) -> None:
 
 def _axes(listed: Sequence[str], report: Report) -> list[Axes]:
     """Create a figure with an Axes for each name."""
-    from dmtest.render.figures.canvas import ReportFigure
+    from dmtest.render.figures.canvas import new_figure
 
     across = min(len(listed), 3)
     down = math.ceil(len(listed) / across)
@@ -125,19 +126,19 @@ def _axes(listed: Sequence[str], report: Report) -> list[Axes]:
     size = (7.5 if wide and across == 1 else 4.8 if across == 1 else 3.6 * across, 3.4 * down)
     if wide:
         size = (max(size[0], 7.5 * across), max(size[1], 0.5 + 0.27 * len(report.effects)))
-    figure = ReportFigure(figsize=size, layout="constrained")
+    figure = new_figure(figsize=size, layout="constrained")
     return [figure.add_subplot(down, across, place + 1) for place in range(len(listed))]
 
 
 def overview(report: Report) -> Figure:
     """Draw all figures that the report has numbers for, on one page."""
-    from dmtest.render.figures.canvas import ReportFigure
+    from dmtest.render.figures.canvas import new_figure
 
     jobs = _overview_panels(report)
     rows = math.ceil(len(jobs) / 3)
     tall = 0.45 + 0.27 * len(report.effects)
     heights = [tall, *([2.7 * rows] if jobs else [])]
-    figure = ReportFigure(figsize=(10.5, 0.5 + sum(heights)), layout="constrained")
+    figure = new_figure(figsize=(10.5, 0.5 + sum(heights)), layout="constrained")
     words = wording.verdict(report)
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     first = parts[0].add_subplot()

@@ -7,7 +7,7 @@ import functools
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from dmtest.render import citations, table_rows, wording
+from dmtest.render import citations, table_rows, tables, wording
 from dmtest.render.page import explain, reproduce
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ def _variables(report: Report) -> dict[str, Any]:
         "two": wording.two_samples(report),
         "rows": wording.against_rows(report),
         "other": wording.other(report),
+        "tables": [
+            part
+            for one in (report.classes, report.rows)
+            if one is not None
+            for part in tables.parts_of(one)
+        ],
     }
 
 
@@ -122,6 +128,7 @@ def page(report: Report) -> str:
                 )
                 if (figure := draw(report))
             ],
+            scatter=page_figures.classes(report),
             notes=table_rows.notes(report),
             glossary=explain.glossary(report),
             directions=table_rows.direction_rows(report),
@@ -157,13 +164,23 @@ def scoped(style: str, scope: str) -> str:
     return style.replace("DARK", dark).replace("SCOPE", scope)
 
 
+def fragment_style(scope: str) -> str:
+    """Return the style sheet of the fragment with this class."""
+    return scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
+
+
+def rendered_template(name: str, **variables: Any) -> str:
+    """Return a template of this folder with its variables."""
+    return _environment().get_template(name).render(**variables)
+
+
 def fragment(report: Report) -> str:
     """Return the compact HTML for notebooks, with a style that applies to it alone."""
     from markupsafe import Markup
 
     digest = hashlib.sha256(report.to_json().encode()).hexdigest()
     scope = f"dmtest-{digest[:10]}"
-    style = scoped(_source("fragment.css.j2"), f".{scope}.{scope}")
+    style = fragment_style(scope)
     return (
         _environment()
         .get_template("fragment.html.j2")

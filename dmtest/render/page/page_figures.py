@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmtest.render import wording
-from dmtest.render.figures import data_figures, effect_figures
+from dmtest.render.figures import class_figures, data_figures, effect_figures
 from dmtest.render.page import explain, svg
 from dmtest.results.effect_table import DIVERGENCE_PARTS
 from dmtest.results.figures import NoisePoint, array
@@ -243,3 +243,21 @@ def detectability(report: Report) -> PageFigure | None:
         for n, rate, low, high, mean in zip(*columns, strict=True)
     )
     return PageFigure("Power against the number of rows", summary, (drawing,), (), head, rows)
+
+
+def classes(report: Report) -> PageFigure | None:
+    """Return the scatter plot of the rows by class."""
+    if report.classes is None or report.classes.scatter is None:
+        return None
+    figure = report.classes.scatter
+    caption = f"{wording.count(len(figure.x))} of {wording.count(report.n)} rows"
+    caption += (
+        " in the plane in which the means of the classes differ most."
+        if figure.axes[1] == class_figures.PLANE
+        else "."
+    )
+    if figure.circle:
+        caption += " Under the target, 95% of all rows lie inside the circle."
+    label = f"Scatter plot of the rows by class: {', '.join(figure.classes)}."
+    drawing = _panel(class_figures.classes, report, "c", label, size=(4.6, 4.4))
+    return PageFigure("Rows by class", caption, (drawing,))

@@ -41,6 +41,8 @@ def call(report: Report) -> list[str]:
         given = [f"{name}={value!r}," for name, value in run.arguments.items() if value is not None]
         if run.groups is not None and run.arguments.get("groups") is None:
             given.append("groups=groups,")  # an array
+        if report.classes is not None and report.classes.name is None:
+            given.append("labels=labels," if report.outcomes else "by=labels,")
         return _lines(report, source, [part for text in given for part in _wrapped(text)])
     names = [o.test for o in report.outcomes] if run.tests is None else list(run.tests)
     listed = _wrapped(f"tests={names!r},") if names else []
@@ -121,7 +123,10 @@ def method(report: Report) -> str:
         + _tests(report)
         + (f" P-values of single tests: {ways}; adjusted by Holm's method." if ways else "")
     )
-    if report.outcomes:
+    if report.classes is not None:
+        many = wording.plural(len(report.classes), "class", "classes")
+        text += f" {many} were tested in the same way, with p-values adjusted by Holm's method."
+    if report.outcomes or report.classes is not None:
         text += (
             f" Global, family-wise {wording.evidence(report)[0]} at alpha = {report.alpha:g} "
             f"({wording.method(report.pvalue_method)})."

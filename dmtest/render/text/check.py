@@ -94,13 +94,18 @@ def _table(result: CheckResult, ascii_only: bool) -> Table:
         )
     for row in result.rows:
         word, style = MARKS[row.passed]
-        cells = (row.name, _value(row, row.value), _value(row, row.baseline), _unit(row))
-        texts = (*cells, "" if row.pvalue is None else wording.pvalue(row.pvalue), _bound(row))
         table.add_row(
-            *(_text(wording.clean(cell), ascii_only) for cell in texts),
+            *(_text(wording.clean(cell), ascii_only) for cell in cells(row)),
             _text(word, ascii_only, style),
         )
     return table
+
+
+def cells(row: CheckRow) -> tuple[str, ...]:
+    """Return the cells of a row: name, value now and then, unit, p-value and limit."""
+    pvalue = "" if row.pvalue is None else wording.pvalue(row.pvalue)
+    values = (_value(row, row.value), _value(row, row.baseline))
+    return row.name, *values, _unit(row), pvalue, _bound(row)
 
 
 UNITS = {"standard deviations": "sd", "squared standard deviations": "sd^2"}

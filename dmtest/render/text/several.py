@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
 
     from dmtest.results.report import Report
+
+
+LEVEL = re.compile(r" \((sd|half-width) [^)]*\)")  # the noise of a divergence, which may differ
 
 
 @dataclass(frozen=True)
@@ -32,21 +36,30 @@ class Several:
         writer = Writer(options.ascii_only)
         reports = [result for _, result in self.found if not isinstance(result, str)]
         adjusted = iter(self.adjusted)
-        table = writer.table("File", "Size>", "Verdict", "Global p>", "Adjusted>", "How far")
+        table = writer.table("File", "Size>", "Verdict", "Global p>", "Adjusted>", "Distance>")
+        table.columns[0].min_width = 12
+        labels: dict[str, None] = {}
         for file, result in self.found:
             if isinstance(result, str):
                 writer.add(table, wording.clean(file), "", "not read", style="bold")
                 continue
             verdict = f"{wording.verdict(result).symbol} {result.verdict}"
             pvalue = wording.evidence(result)[0].removeprefix("p ").removeprefix("= ")
-            cells = (wording.size(result), verdict, pvalue, wording.pvalue(next(adjusted)))
-            far = table_rows.headline(result)
+            value = next(adjusted)
+            floored = pvalue.startswith("≤") and value < 1.0
+            corrected = f"≤ {value:.2g}" if floored else wording.pvalue(value)
+            cells = (wording.size(result), verdict, pvalue, corrected)
+            row = table_rows.first_effect(result)
+            far = "" if row is None else f"{row.value} {row.unit}".rstrip()
+            labels |= {} if row is None else {LEVEL.sub("", row.label): None}
             writer.add(table, wording.clean(file), *cells, far, style=_tone(result))
         yield table
+        if labels:
+            yield writer.line(f"\nDistance: {'; '.join(labels)}.", "dim")
         if len(reports) > 1:
             alpha = " and ".join(dict.fromkeys(f"{one.alpha:g}" for one in reports))
             yield writer.line(
-                f"\nVerdicts are of each file at alpha = {alpha}; adjusted p-values allow for "
+                f"Verdicts are of each file at alpha = {alpha}; adjusted p-values allow for "
                 f"{len(reports)} files (Holm).",
                 "dim",
             )

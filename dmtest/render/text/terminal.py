@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dmtest.render import table_rows, wording
 from dmtest.render.page import explain
+from dmtest.render.text import tables
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -142,12 +143,16 @@ def _parts(
     if far := explain.magnitude(report):
         yield writer.line(far)
     yield from writer.diagnosis(report, shown["sentences"])
-    if report.effects and shown["effects"]:
+    if report.effects and report.outcomes and shown["effects"]:
         yield writer.line("")
         yield from writer.effects(report, shown["effects"], whole)
     if report.outcomes:
         yield writer.line("")
         yield from writer.tests(report, shown["tests"], whole)
+    for table in (report.classes, report.rows):
+        if table is not None:
+            yield writer.line("")
+            yield from tables.parts(table, writer.line)
     unsaid = table_rows.unsaid(report)
     if unsaid:
         yield writer.line("\nFindings about the data", "bold")

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmtest.arguments import whole
 from dmtest.errors import InputError
 from dmtest.information.rows import as_rows
+from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.train.evaluate.classifiers import (
@@ -42,8 +43,8 @@ SCORES = (
 WITHOUT_ERROR = ("auc", "silhouette")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Downstream:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Downstream(Shown):
     """Scores of embeddings with known labels; larger is better.
 
     Attributes

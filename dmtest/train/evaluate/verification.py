@@ -16,6 +16,7 @@ from dmtest.information.neighbours import entropy_knn, ksg
 from dmtest.information.pairs import PairBounds, pair_bounds
 from dmtest.information.scores import donsker_varadhan, infonce, nwj
 from dmtest.results.outcome import MeanPValue
+from dmtest.results.shown import Shown
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector
 from dmtest.train.evaluate.inequalities import Inequality, inequalities
@@ -27,8 +28,8 @@ NEIGHBOUR_ROWS = 20_000
 TESTS = ("dagostino-pearson", "shapiro-wilk", "henze-zirkler")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Verification(Shown):
     """Bounds and estimates from held-out positive pairs (f(X), f(X')), in nats by default.
 
     Attributes

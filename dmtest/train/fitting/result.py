@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.results.shown import Shown
 from dmtest.train.evaluate.scoring import Downstream
 from dmtest.train.evaluate.verification import Verification
 from dmtest.train.fitting.settings import Settings
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Fit(Shown):
     """A trained encoder with its embeddings and their checks.
 
     Attributes
