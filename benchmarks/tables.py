@@ -22,6 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 RUNS = Path(__file__).parent / "runs"
 # Headings of pages with several tables.
 PAGES = {
+    "causes": "Causes and advice in reports",
     "checks": "Checks against a baseline",
     "coverage": "Coverage of intervals",
     "equivalence": "The verdict equivalent",

@@ -81,5 +81,11 @@ RANK_TESTS = (
     _rank_test("rank-chi-squared", "any departure of the histogram of ranks", "Pearson 1900"),
 )
 
-ROWS: tuple[Spec, ...] = (SQUARED_WASSERSTEIN, AXES, WORST_DIRECTION, SUPPORT, DEGENERATE)
-ROWS += RANK_TESTS
+ROWS: tuple[Spec, ...] = (
+    SQUARED_WASSERSTEIN,
+    AXES,
+    WORST_DIRECTION,
+    SUPPORT,
+    DEGENERATE,
+    *RANK_TESTS,
+)

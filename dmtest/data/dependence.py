@@ -36,6 +36,8 @@ LAGS, WINDOW, FAR = 4, 5.0, 20
 # Rows that are compared with all others, fewest of them, and how much nearer than the second
 # neighbour the first one is: exp(-CLOSE) is the probability under a law with a density.
 COMPARED, FEWEST_CLOSE, CLOSE = 2048, 3, 18.0
+# Most rows of consecutive groups that are looked for, and standard errors of their borders.
+LARGEST_BLOCK, BORDER = 32, 3.0
 # Smallest inflation of a variance that is worth a finding.
 INFLATION = 1.1
 
@@ -51,7 +53,12 @@ def dependence_findings(x: NDArray[np.floating[Any]], seed: int) -> tuple[Findin
         Seed of the rows and projections that are looked at.
     """
     n = len(x)
-    size = bunches_of(x, seed)
+    serial = serial_of(x, seed)
+    close = near_duplicates(x, seed)
+    size = None if serial is not None and serial.block else bunches_of(x, seed)
+    # A part of the rows with one near-duplicate each is no sample of pairs.
+    if close is not None and 2 * close[0] < close[1] and size is not None and size < 2.5:
+        size = None
     if size is not None:
         about = f"{size:.0f}" if size >= 9.5 else f"{size:.2g}"
         text = (
@@ -61,9 +68,7 @@ def dependence_findings(x: NDArray[np.floating[Any]], seed: int) -> tuple[Findin
             f"row, or keep one row, or the average, of each item."
         )
         return (Finding("grouped-rows", text, round(n / size)),)
-    serial = serial_of(x, seed)
-    close = near_duplicates(x, seed)
-    if close is not None:
+    if close is not None and not (serial is not None and serial.block):
         count, rows, pair = close
         of = f"{count} of {rows:,} rows" if rows == n else f"{count} of {rows:,} rows compared"
         text = (
@@ -73,6 +78,18 @@ def dependence_findings(x: NDArray[np.floating[Any]], seed: int) -> tuple[Findin
         return (Finding("near-duplicates", text, count),)
     if serial is None:
         return ()
+    if serial.block:
+        text = (
+            f"Rows come in consecutive groups of {serial.block}: rows of one group are alike "
+            f"(correlation {serial.correlation:+.2f} in {serial.where}), rows at their borders are "
+            f"not. P-values are those of {round(n / serial.time):,} rows at best: pass groups= "
+            f"(--groups) with the item of every row."
+        )
+        advice = (
+            f"Usual cause: several views, sentences or frames of one item. Pass the item of every "
+            f"row: `dmtest.report(x, target, groups=np.arange(len(x)) // {serial.block})`."
+        )
+        return (Finding("grouped-rows", text, round(n / serial.time), advice),)
     text = (
         f"Rows next to each other in the file are alike (correlation {serial.correlation:+.2f} in "
         f"{serial.where}): {n:,} rows say as much as about {round(n / serial.time):,} independent "
@@ -246,6 +263,7 @@ class Serial(NamedTuple):
     correlation: float
     time: float  # variance of a mean over that of independent rows
     where: str
+    block: int = 0  # rows of consecutive groups, where correlation ends at their borders
 
 
 def serial_of(x: NDArray[np.floating[Any]], seed: int) -> Serial | None:
@@ -285,7 +303,28 @@ def serial_of(x: NDArray[np.floating[Any]], seed: int) -> Serial | None:
     if first[worst] <= limit:
         return None
     time = _autocorrelation_time(runs[:, :, worst])
-    return Serial(float(first[worst]), time, names[worst]) if time >= INFLATION else None
+    if time < INFLATION:
+        return None
+    block = _block(runs[0, :, worst]) if len(starts) == 1 else 0
+    inside = float(first[worst]) * block / (block - 1.0) if block else float(first[worst])
+    return Serial(inside, time, names[worst], block)
+
+
+def _block(scores: Floats) -> int:
+    """Rows of consecutive groups from the first row on; 0 where there are no such groups.
+
+    Products of neighbours have mean 0 at the borders of groups and a larger one inside.
+    """
+    products = scores[1:] * scores[:-1]
+    for size in range(2, 1 + min(LARGEST_BLOCK, len(scores) // 12)):
+        place = np.arange(len(products)) % size
+        parts = [products[place == k] for k in range(size)]
+        means = np.array([part.mean() for part in parts])
+        errors = np.array([part.std() / np.sqrt(len(part)) for part in parts])
+        inside = means[:-1] - BORDER * errors[:-1]
+        if inside.min() > 0.0 and means[-1] < BORDER * errors[-1] < means[:-1].min():
+            return size
+    return 0
 
 
 def _normal_scores(series: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Scan of the data in chunks of rows: values not finite, constant columns, zeros, copies of rows."""
+"""Scan of the data in chunks of rows: finite values, constant columns, zeros, repeated rows."""
 
 from __future__ import annotations
 
@@ -87,8 +87,9 @@ def findings_in(
     findings += _zeros(x, summary, names)
     if n <= d:
         message = (
-            f"{counted(n, 'row')} in {counted(d, 'dimension')}: the sample covariance is singular, so nothing that "
-            f"needs its inverse can be estimated with fewer than {d + 1} rows."
+            f"{counted(n, 'row')} in {counted(d, 'dimension')}: the sample covariance is "
+            f"singular, so nothing that needs its inverse can be estimated with fewer than "
+            f"{d + 1} rows."
         )
         findings.append(Finding("few-rows", message, n))
     if summary.whole:

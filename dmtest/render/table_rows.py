@@ -341,7 +341,12 @@ def advice(report: Report) -> list[str]:
 def unsaid(report: Report) -> list[Finding]:
     """Return the findings about the data that the diagnosis does not repeat."""
     said = {(item.code, item.message) for item in report.diagnosis}
-    return [item for item in report.warnings if (item.code, item.message) not in said]
+
+    def repeated(item: Finding) -> bool:
+        # The diagnosis may add to a finding what it means for the tests.
+        return any(item.code == code and text.startswith(item.message) for code, text in said)
+
+    return [item for item in report.warnings if not repeated(item)]
 
 
 def code_spans(text: str) -> list[tuple[str, bool]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.results.targets import NAMED
-from dmtest.results.words import counted as plural
+from dmtest.results.words import counted
 
 if TYPE_CHECKING:
     from dmtest.results.classes import ClassReports
@@ -78,6 +78,9 @@ def number(value: float | None, digits: int = 3) -> str:
 def count(value: int) -> str:
     """Return a whole number with thousands separators."""
     return f"{value:,}"
+
+
+plural = counted
 
 
 def at_floor(value: float, replicates: int | None, floor: float | None = None) -> bool:

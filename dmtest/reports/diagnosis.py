@@ -11,14 +11,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dmtest.catalogue.registry import find
+from dmtest.catalogue.registry import find, hypothesis
 from dmtest.catalogue.unlisted import WORST_DIRECTION
 from dmtest.render.wording import pvalue as shown
 from dmtest.reports.causes.collapse import column_collapse, rank_collapse
-from dmtest.reports.causes.columns import column_findings
+from dmtest.reports.causes.columns import column_findings, described, tested_columns
 from dmtest.reports.causes.cube import cube_findings
 from dmtest.reports.causes.evidence import SampleEvidence
-from dmtest.reports.causes.rows import group_findings, outlier_findings, outliers_of
+from dmtest.reports.causes.rows import (
+    group_findings,
+    outlier_findings,
+    outliers_of,
+    robust_distances,
+)
 from dmtest.reports.causes.target import interval_findings, norm_findings, unit_findings
 from dmtest.results import effect_table as table
 from dmtest.results.outcome import Finding
@@ -27,6 +32,7 @@ from dmtest.runtime.typing import Vector
 # Standard errors that a summary of d columns or k slices has to be off, to be mentioned.
 STRICT = 4.0
 # Findings about the values that explain a mismatch, and those about rows.
+KINDS = ("integer-data", "ranks")
 VALUES = ("integer-data", "ranks", "low-precision", "lattice", "few-values")
 COPIES = ("grouped-rows", "near-duplicates", "duplicate-rows", "partial-repeats")
 # Level of the length of a mean direction; most tests that are listed.
@@ -36,38 +42,45 @@ LEVEL, LISTED = 1e-3, 4
 def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
     """Return the sentences that the data support, causes first; called only after a mismatch."""
     e = evidence
-    found = outliers_of(e.few[:, e.live]) if len(e.live) else None
-    clear = found is not None and found.alone
+    cube, sphere = e.canonical.cube is not None, e.canonical.unit is not None
+    outliers = None if cube or not len(e.live) else outliers_of(e.few[:, e.live])
+    groups = [] if cube else [*group_findings(e)]
     coarse = e.found(*VALUES)
-    units = [*unit_findings(e)]
-    groups = [*group_findings(e)] if not coarse else []
+    # Steps that the tests allow for, or that a division by lengths has removed, are no cause.
+    coarse = e.found("ranks") if e.redrawn or sphere else coarse
+    kinds = [one for one in coarse if one.code in KINDS]
+    interval = [*interval_findings(e)]
+    units = [] if interval else [*unit_findings(e)]
     causes = [
         *e.found("outside-support", "zero-rows"),
+        *norm_findings(e),
         *column_collapse(e),
         *rank_collapse(e),
-        *e.found("zeros"),
-        *(one for one in coarse if one.code in ("integer-data", "ranks") or not units),
-        *norm_findings(e),
+        *(e.found("zeros") if not cube else ()),
+        *kinds,
+        *interval,
+        *(groups if e.spread_by_groups else ()),
         *units,
-        *(one for one in coarse if one.code not in ("integer-data", "ranks") and units),
-        *interval_findings(e),
+        *(one for one in coarse if one not in kinds),
+        *(e.found("saturated") if cube else ()),
+        *cube_findings(e),
+        *(_concentration(e) if sphere else ()),
         *e.found(*COPIES),
-        *groups,
+        *(() if e.spread_by_groups else groups),
         *e.found("serial-correlation"),
     ]
-    if found is not None and clear:
-        causes += outlier_findings(e, found)
-    if e.canonical.cube is not None:
-        causes += [*e.found("saturated"), *cube_findings(e)]
-    elif e.canonical.unit is not None:
-        causes += _concentration(e)
-    findings = [*causes, *_moments(e), *column_findings(e)]
-    if e.canonical.cube is None:
-        findings += _shape(e)
-        findings += _lengths(e)
-    findings += _direction(e)
-    if found is not None and not clear:
-        findings += outlier_findings(e, found)
+    if outliers is not None and outliers.alone:
+        return (*causes, *outlier_findings(e, outliers), *_moments(e))
+    said = {one.code for one in causes}
+    findings = [*causes, *_moments(e)]
+    if not said & {"concentration", "outside-support"}:
+        findings += column_findings(e)
+    if not (cube or sphere or units or groups):
+        findings += [*_shape(e), *_lengths(e)]
+    if not units:
+        findings += _direction(e)
+    if outliers is not None and outliers.clear:
+        findings += outlier_findings(e, outliers)
     return tuple(findings) or (_rejecting(e),)
 
 
@@ -95,7 +108,7 @@ def _rejecting(e: SampleEvidence) -> Finding:
     for p, outcome in pairs:
         if p > e.alpha:
             break
-        spec = find(outcome.test, e.target) or find(outcome.test, "product")
+        spec = find(outcome.test, hypothesis(e.target)) or find(outcome.test, "product")
         sees = f", which sees {spec.sees}" if spec is not None and spec.sees else ""
         value = shown(p)
         said.append(
@@ -104,9 +117,24 @@ def _rejecting(e: SampleEvidence) -> Finding:
     listed = "; ".join(said[:LISTED]) + ("; ..." if len(said) > LISTED else "")
     text = (
         f"No single summary stands out (mean, variances, correlations, tails, columns, rows). What "
-        f"rejects: {listed or 'the combination of the tests'}."
+        f"rejects: {listed or 'the combination of the tests'}.{_farthest(e)}"
     )
     return Finding("shape", text)
+
+
+def _farthest(e: SampleEvidence) -> str:
+    """The column and the row that depart most, for a reader to begin with."""
+    columns, tests = tested_columns(e)
+    if not len(columns):
+        return ""
+    k = int(tests.adjusted.argmin())
+    column = described(e, int(columns[k]), tests, k)
+    distances = robust_distances(e.few[:, e.live])
+    row = int(distances.argmax())
+    return (
+        f" Farthest from the target, though not clearly so: column {column} and row "
+        f"{int(e.chosen[row])} (robust distance {distances[row]:.1f})."
+    )
 
 
 def _alive(e: SampleEvidence) -> Vector:

@@ -14,8 +14,8 @@ from dmtest.data.sample import Sample, one_row_each
 from dmtest.effects.coordinates import column_name, describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
-from dmtest.reports.causes.collapse import collapsed_report
 from dmtest.reports.causes.evidence import SampleEvidence
+from dmtest.reports.collapsed import collapsed_report
 from dmtest.reports.diagnosis import diagnose
 from dmtest.reports.equivalence import Question, equivalence_section, never_equivalent
 from dmtest.reports.figures import (
@@ -95,7 +95,8 @@ def one_sample_report(
     #    rows, test them on the other.
     axes, directions = None, []
     if tests is None and ranked is None:
-        axes = run_axes(canonical, [column_name(sample.names, j) for j in range(sample.d)], plan)
+        labels = [column_name(sample.names, j) for j in range(sample.d)]
+        axes = run_axes(canonical.varying(), labels, plan)
     if tests is None and (ranked is None or specs):
         directions = sections.directions_section(canonical, plan.replicates, seed)
         directions = rows_of_file(directions, everything, seed)
@@ -151,6 +152,9 @@ def one_sample_report(
         *dependence_findings(canonical.rows, seed),
         *canonical.findings,
     )
+    if canonical.cube is not None:
+        # Zeros are an end of the cube, which has a finding of its own.
+        findings = tuple(one for one in findings if one.code != "zeros")
     diagnosis: tuple[Finding, ...] = ()
     if rejected and ranked is not None:
         assert isinstance(target, Ranks)
@@ -162,7 +166,7 @@ def one_sample_report(
             directions=directions,
             alpha=alpha,
             rows=sample.x,
-            target=hypothesis(name),
+            target=name,
             canonical=canonical,
             coordinates=coordinates,
             skewness=battery.extras["skewness"],
@@ -170,7 +174,7 @@ def one_sample_report(
             outcomes=combined.outcomes,
             adjusted=combined.adjusted,
             findings=(*resolution.causes, *(f for f in findings if f not in resolution.findings)),
-            seed=seed,
+            redrawn=resolution.drawn,
         )
         diagnosis += diagnose(evidence)
 

@@ -9,6 +9,7 @@ import numpy as np
 from dmtest.battery.ranks import RankTests
 from dmtest.effects.coordinates import column_name
 from dmtest.results.outcome import Finding
+from dmtest.results.words import counted, of_many
 from dmtest.statistics.counts import rank_spread
 from dmtest.statistics.laws.probit import ProbitFit, probit_fit
 from dmtest.targets.ranks import Ranks
@@ -36,11 +37,16 @@ def diagnose_ranks(
     # Two cells show no width: what the scores cannot tell, the fit may not.
     spreads = rank_spread(tests.counts, tests.cells)
     wide = [j for j in wide if spreads[j] != 0.0]
-    findings = [
-        *_unused(tests, target),
+    widths = [
         *_width("overconfident", [j for j in wide if fits[j].ratio > 1.0], fits, names, d),
         *_width("underconfident", [j for j in wide if fits[j].ratio < 1.0], fits, names, d),
-        *_biased(biased, fits, names, d),
+    ]
+    shifts = [*_biased(biased, fits, names, d)]
+    clearest = min((fits[j].bias_pvalue for j in biased), default=1.0)
+    first = clearest <= min((fits[j].ratio_pvalue for j in wide), default=1.0)
+    findings = [
+        *_unused(tests, target),
+        *((*shifts, *widths) if first else (*widths, *shifts)),
         *_other([j for j in bad if j not in {*biased, *wide}], tests, target, names, d),
     ]
     return tuple(findings)
@@ -58,7 +64,8 @@ def _listing(
 def _who(columns: Sequence[int], d: int) -> str:
     if d == 1:
         return "the posterior is"
-    return f"{len(columns)} of {d} posteriors {'is' if len(columns) == 1 else 'are'}"
+    text = of_many(len(columns), d, "posterior", "is", "are")
+    return text[:1].lower() + text[1:]
 
 
 def _width(
@@ -114,8 +121,8 @@ def _other(
         which = f"rank {first}" if first == last else f"ranks {first} to {last}"
         values.append(f"{which}: {counts[worst]} times instead of {expected[worst]:.1f}")
     text = (
-        f"Not uniform: ranks of {len(columns)} of {d} columns depart in another way than by bias "
-        f"or width, most at {_listing(columns, names, d, values)}."
+        f"Not uniform: ranks of {len(columns)} of {counted(d, 'column')} depart in another "
+        f"way than by bias or width, most at {_listing(columns, names, d, values)}."
     )
     yield Finding("rank-histogram", text, len(columns))
 

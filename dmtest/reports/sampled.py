@@ -19,7 +19,7 @@ from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.pool import Pool
 from dmtest.errors import InputError
 from dmtest.reports import figures_two_sample
-from dmtest.reports.diagnosis_two_sample import Contrast, contrast_findings
+from dmtest.reports.causes.two_samples import Contrast, contrast_findings
 from dmtest.reports.sections import provenance_of
 from dmtest.reports.two_sample import contrast_figures
 from dmtest.reports.verdict import adjusted_pvalues

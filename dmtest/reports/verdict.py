@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dmtest.battery.axes import Axes
 from dmtest.battery.one_sample import Battery
-from dmtest.calibration.multiplicity import consistent_with, holm
-from dmtest.catalogue.unlisted import AXES, DEGENERATE, SUPPORT, WORST_DIRECTION
+from dmtest.calibration.multiplicity import bonferroni, consistent_with, holm
+from dmtest.catalogue.unlisted import DEGENERATE, SUPPORT, WORST_DIRECTION
 from dmtest.effects.directions import Direction
 from dmtest.results.equivalence import Equivalence
 from dmtest.results.outcome import Outcome
@@ -74,57 +74,70 @@ def combine(
     outcomes = tuple(battery.outcomes)
     pvalue, method, floor = battery.pvalue, battery.method, battery.floor
     error = battery.error
-    parts = [(pvalue, "", WEIGHTS[0])]
+    parts = [(pvalue, "", WEIGHTS[0], tuple(range(len(outcomes))))]
     if axes is not None:
+        place = (len(outcomes),)
         outcomes = (*outcomes, axes.outcome)
-        parts.append((axes.outcome.pvalue, "columns and principal axes", WEIGHTS[1]))
+        words = "columns and principal axes"
+        parts.append((axes.outcome.pvalue, words, WEIGHTS[1], place))
     if directions:
+        place = (len(outcomes),)
         search = _search_outcome(directions, canonical, target)
         outcomes = (*outcomes, search)
-        parts.append((search.pvalue, "the search over directions", WEIGHTS[2]))
+        parts.append((search.pvalue, "the search over directions", WEIGHTS[2], place))
+    among = parts[0][3]
     if len(parts) > 1:
-        pvalues, words, weights = zip(*parts, strict=True)
+        pvalues, listing, weights, places = zip(*parts, strict=True)
         shares = [weight / sum(weights) for weight in weights]
-        scaled = [p / share for p, share in zip(pvalues, shares, strict=True)]
+        pvalue = bonferroni(pvalues, shares)
+        deciding = min(range(len(parts)), key=lambda k: pvalues[k] / shares[k])
+        among = places[deciding]
         # The error is that of the simulated tests, so it counts where they decide.
-        error = error if scaled[0] == min(scaled) else None
-        pvalue = min(1.0, *scaled)
+        error = error if deciding == 0 else None
         listed = ", ".join(f"{share:.2g}" for share in shares)
-        method += f"; Bonferroni with {' and '.join(words[1:])}, weights {listed}"
+        method += f"; Bonferroni with {' and '.join(listing[1:])}, weights {listed}"
         # The floors of the other parts are smaller.
         floor = None if floor is None else floor / shares[0]
     certain = tuple(certain_outcomes(canonical, target, seed))
     if certain:
         outcomes, pvalue, method = (*certain, *outcomes), 0.0, certain[0].method
         floor = error = None
+        among = (0,)
     return Combined(
         outcomes=outcomes,
         pvalue=pvalue,
         method=method,
         floor=floor,
         error=error,
-        adjusted=adjusted_pvalues(outcomes, pvalue),
+        adjusted=adjusted_pvalues(outcomes, pvalue, among),
     )
 
 
-def adjusted_pvalues(outcomes: Sequence[Outcome], pvalue: float) -> tuple[float, ...]:
+def adjusted_pvalues(
+    outcomes: Sequence[Outcome], pvalue: float, among: Sequence[int] = ()
+) -> tuple[float, ...]:
     """Return Holm's adjusted p-values, made consistent with the global one.
 
-    The evidence of a test is the smaller p-value of its mean and of its worst slice; those of axes
-    and of the search count with their weights.
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+    pvalue : float
+        The global p-value.
+    among : sequence of int
+        Places of the tests that decide it; by default all. Of these the one with the strongest
+        evidence, the smaller p-value of its mean and of its worst slice, has the global p-value.
     """
     if not outcomes:
         return ()
     adjusted = holm([one.pvalue for one in outcomes])
-    leader = min(range(len(outcomes)), key=lambda j: (_evidence(outcomes[j]), adjusted[j]))
+    places = among or range(len(outcomes))
+    leader = min(places, key=lambda j: (_evidence(outcomes[j]), adjusted[j]))
     return tuple(float(p) for p in consistent_with(adjusted, pvalue, leader))
 
 
 def _evidence(outcome: Outcome) -> float:
     worst = 1.0 if outcome.worst_pvalue is None else outcome.worst_pvalue
-    smallest = min(outcome.pvalue, worst)
-    weights = {AXES.name: WEIGHTS[1], WORST_DIRECTION.name: WEIGHTS[2]}
-    return smallest * WEIGHTS[0] / weights.get(outcome.test, WEIGHTS[0])
+    return min(outcome.pvalue, worst)
 
 
 def certain_outcomes(canonical: Canonical, target: str, seed: int) -> Iterator[Outcome]:

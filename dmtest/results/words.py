@@ -9,7 +9,7 @@ def counted(value: int, one: str, many: str = "") -> str:
 
 
 def of_many(value: int, total: int, one: str, singular: str, plural: str) -> str:
-    """Return "1 of 64 columns is", "2 of 64 columns are", "The only column is".
+    """Return "1 of 64 columns is", "Both columns are", "The only column is".
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ def of_many(value: int, total: int, one: str, singular: str, plural: str) -> str
     verb = singular if value == 1 else plural
     if total == 1:
         return f"The only {one} {verb}"
+    if value == total == 2:
+        return f"Both {one}s {verb}"
     if value == total:
         return f"All {total:,} {one}s {verb}"
     return f"{value:,} of {total:,} {one}s {verb}"

@@ -34,6 +34,8 @@ Redraw: TypeAlias = Callable[[Floats, Floats, Floats], Floats]
 SMALL, MOST = 0.1, 2**27
 # A last cell with so many more values than the one inside it holds all that was clipped.
 CLIPPED, CHANCE = 2.0, 5.0
+# Most columns that advice names.
+LISTED = 12
 PRECISIONS = {3: "float8 (e5m2)", 4: "float8 (e4m3)", 8: "bfloat16", 11: "float16"}
 
 
@@ -49,11 +51,14 @@ class Resolution:
         What the resolution is, and what was done or is to be done.
     causes : tuple of Finding
         Those that could explain a mismatch, or that it has to be read with.
+    drawn : bool
+        Whether values were drawn anew within their cells.
     """
 
     sample: Sample
     findings: tuple[Finding, ...] = ()
     causes: tuple[Finding, ...] = ()
+    drawn: bool = False
 
 
 def at_resolution(sample: Sample, target: Target) -> Resolution:
@@ -71,7 +76,7 @@ def at_resolution(sample: Sample, target: Target) -> Resolution:
     if x is None:
         return Resolution(_without(sample, findings, grids), findings, findings)
     x.flags.writeable = False
-    return Resolution(replace(_without(sample, findings, grids), x=x), findings, findings)
+    return Resolution(replace(_without(sample, findings, grids), x=x), findings, findings, True)
 
 
 def _without(sample: Sample, findings: tuple[Finding, ...], grids: Mapping[int, Grid]) -> Sample:
@@ -304,8 +309,29 @@ def _findings(
             if isinstance(target, Uniform) and grid.kind == "steps":
                 low, high = _unit(target, sample.d, columns[0])
                 text += _hint(int(np.rint((high - low) / grid.step)))
-        findings.append(Finding(code, text, len(columns)))
+        findings.append(Finding(code, text, len(columns), _advice(code, grid, columns, drawn)))
     return findings
+
+
+def _advice(code: str, grid: Grid, columns: list[int], drawn: bool) -> str:
+    """Advice with the step and the columns; an empty text for the advice on the code."""
+    if code == "ranks":
+        assert isinstance(grid, RankGrid)
+        return (
+            f"Pass the ranks themselves, 0 to {grid.draws}: `--target ranks --draws {grid.draws}`."
+        )
+    if drawn:
+        return (
+            "Nothing to do: the tests allow for the steps. Save more digits to test the values "
+            "themselves."
+        )
+    if code != "lattice" or len(columns) > LISTED:
+        return ""
+    return (
+        f"Usual cause: rounding or quantisation. Save more digits, or draw places within the step: "
+        f"`x[:, {columns}] += {grid.step:.4g} * np.random.default_rng(0).uniform(-0.5, 0.5, "
+        f"(len(x), {len(columns)}))`."
+    )
 
 
 def _held(sample: Sample) -> Iterator[Finding]:

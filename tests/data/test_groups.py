@@ -315,7 +315,9 @@ def test_views_in_order_are_seen_where_neighbours_are_not_near() -> None:
     x = np.repeat(rng.standard_normal((500, 1)), 8, axis=0) + 0.5 * rng.standard_normal((4000, 1))
     assert bunches_of(x, 0) is None
     (found,) = dependence_findings(x, 0)
-    assert found.code == "serial-correlation"
+    assert found.code == "grouped-rows"
+    assert "consecutive groups of 8" in found.message
+    assert "// 8" in found.advice
     assert found.count is not None
     assert 300 < found.count < 1200
     assert dependence_findings(rng.permutation(x), 0) == ()

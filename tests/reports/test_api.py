@@ -422,11 +422,15 @@ def test_verdicts_follow_the_global_pvalue() -> None:
         assert verdict == ("mismatch" if made.pvalue <= alpha else "compatible")
 
 
-def test_adjusted_pvalues_are_holms() -> None:
+def test_adjusted_pvalues_are_holms_and_the_smallest_is_the_global_one() -> None:
     from statsmodels.stats.multitest import multipletests
 
     made = report(X * 1.3, tests="all")
     expected = multipletests([one.pvalue for one in made.outcomes], method="holm")[1]
+    assert min(made.adjusted) == made.pvalue
+    leader = made.adjusted.index(made.pvalue)
+    expected = np.maximum(expected, made.pvalue)
+    expected[leader] = made.pvalue
     assert made.adjusted == pytest.approx(expected)
     assert "min-p" in made.pvalue_method
 

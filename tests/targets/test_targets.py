@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -350,8 +351,16 @@ def test_any_normal_needs_more_rows_than_columns(n: int, d: int) -> None:
     assert report(normal_rows(n, d), "normal").verdict == "compatible"
 
 
-def test_any_normal_of_constants_is_refused() -> None:
-    refused("every column is constant", report, np.full((20, 2), 0.1), "any-normal")
+@pytest.mark.parametrize("target", ["normal", "any-normal", "uniform"])
+def test_equal_rows_are_a_mismatch_and_nothing_to_measure(target: str) -> None:
+    x = np.full((20, 2), 0.1)
+    made = report(x, target)
+    assert (made.verdict, made.pvalue) == ("mismatch", 0.0)
+    assert made.diagnosis[0].code == "constant-columns"
+    assert [outcome.test for outcome in made.outcomes] == ["degenerate-columns"]
+    (outcome,) = dmtest.run_tests(x, ["henze-zirkler"], target, rng=0)
+    assert outcome.pvalue == 0.0
+    refused("every column is constant", dmtest.mean_pvalue, x, target=target, subsample=10)
 
 
 def deficient(kind: str, dtype: type, n: int = 400) -> tuple[np.ndarray, int]:
@@ -390,7 +399,10 @@ def test_columns_that_say_nothing_new_are_left_out_and_counted(kind: str, dtype:
 @pytest.mark.parametrize("kind", ["constant", "repeated", "shifted", "combined", "sum"])
 def test_henze_zirkler_of_a_given_normal_leaves_them_out_too(kind: str) -> None:
     x, count = deficient(kind, np.float64)
-    given = dmtest.run_test(x, "henze-zirkler", "normal", rng=0, replicates=99)
+    with warnings.catch_warnings():
+        # Columns that are constant or repeated are left out with a warning, combinations without.
+        warnings.simplefilter("ignore", dmtest.DataWarning)
+        given = dmtest.run_test(x, "henze-zirkler", "normal", rng=0, replicates=99)
     with pytest.warns(dmtest.DataWarning, match=f"{count} column"):
         fitted = dmtest.run_test(x, "henze-zirkler", "any-normal", rng=0, replicates=99)
     assert given.statistic == pytest.approx(fitted.statistic, rel=1e-9)

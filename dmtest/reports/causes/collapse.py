@@ -7,15 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dmtest.catalogue.registry import hypothesis
-from dmtest.data.sample import Sample
 from dmtest.reports.causes.evidence import SampleEvidence
-from dmtest.reports.sections import provenance_of
-from dmtest.reports.verdict import certain_outcomes
 from dmtest.results.outcome import Finding
-from dmtest.results.report import Report
 from dmtest.results.words import counted, of_many
-from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import independent_columns, mean_and_covariance
 
 # Smallest ratio of neighbouring eigenvalues that is a gap, and share of the smallest eigenvalue of
@@ -43,7 +37,7 @@ def column_collapse(e: SampleEvidence) -> Iterator[Finding]:
 
 def _tiny(e: SampleEvidence, said: set[str]) -> Iterator[Finding]:
     """Columns that vary, but by rounding alone."""
-    spread = e.few.var(axis=0)
+    spread = np.ptp(e.few, axis=0)
     dead = np.setdiff1d(np.flatnonzero(spread > 0.0), e.live)
     if not len(dead):
         return
@@ -58,7 +52,7 @@ def rank_collapse(e: SampleEvidence) -> Iterator[Finding]:
 
     Nearly: the eigenvalues of the correlations have a gap of a factor of 100, and those behind it
     are below 2% of the smallest one that a sample of independent columns would have (Marchenko &
-    Pastur 1967).
+    Pastur 1967). Two columns that are nearly equal are a correlation.
     """
     m, d = e.few.shape
     live = e.live
@@ -79,63 +73,12 @@ def rank_collapse(e: SampleEvidence) -> Iterator[Finding]:
     edge = (1.0 - np.sqrt(k / m)) ** 2
     ratios = values[:-1] / np.maximum(values[1:], 1e-300)
     gaps = np.flatnonzero((ratios >= GAP) & (values[1:] < EMPTY * edge))
-    if len(gaps):
+    if len(gaps) and len(values) - int(gaps[0]) > 2:
         rank = int(gaps[0]) + 1
         share = values[:rank].sum() / values.sum()
         yield _sentence(
             rank, d, f"they hold {100.0 * share:.4g}% of the variance of standardised columns"
         )
-
-
-def collapsed_report(
-    everything: Sample,
-    sample: Sample,
-    canonical: Canonical,
-    target: str,
-    *,
-    alpha: float,
-    seed: int,
-    started: float,
-) -> Report:
-    """Report on equal rows: a mismatch without tests or effects, with the reason.
-
-    Parameters
-    ----------
-    everything, sample : Sample
-        All rows, and those that are tested.
-    canonical : Canonical
-    target : str
-    alpha : float
-    seed : int
-    started : float
-        Time by ``time.perf_counter``.
-    """
-    outcomes = tuple(certain_outcomes(canonical, target, seed))
-    d = sample.d
-    columns = "The column is" if d == 1 else f"All {d:,} columns are"
-    text = f"{columns} constant: all rows are equal, and nothing is left to test."
-    advice = (
-        "Usual cause: complete collapse of an encoder, the wrong array of a file, or a mask. Look "
-        "at the rows: `x[:3]`."
-    )
-    finding = Finding("constant-columns", text, d, advice)
-    rest = (one for one in sample.findings if one.code != finding.code)
-    facts = provenance_of(everything, outcomes, hypothesis(target), started)
-    return Report(
-        verdict="mismatch",
-        pvalue=0.0,
-        pvalue_method=outcomes[0].method,
-        alpha=alpha,
-        target=target,
-        n=everything.n,
-        d=d,
-        seed=seed,
-        outcomes=outcomes,
-        adjusted=tuple(0.0 for _ in outcomes),
-        diagnosis=(finding,),
-        warnings=(finding, *rest, *canonical.findings),
-        provenance=facts,
-    )
 
 
 def _sentence(rank: int, d: int, why: str) -> Finding:

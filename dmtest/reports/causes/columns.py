@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from dmtest.calibration.multiplicity import holm
 from dmtest.engines.slices import SliceView
 from dmtest.render.wording import pvalue as shown
 from dmtest.reports.causes.evidence import LEVEL, SampleEvidence
+from dmtest.results.advice import ADVICE
 from dmtest.results.outcome import Finding
 from dmtest.results.words import of_many
 from dmtest.runtime.parallel import blocks
@@ -20,7 +23,10 @@ from dmtest.statistics.laws.slice_laws import anderson_darling_fitted, anderson_
 from dmtest.statistics.slices.edf import anderson_darling
 from dmtest.statistics.slices.moments import kurtosis_score, skewness_score
 
-LISTED, BLOCK, FEW = 5, 16, 12
+Places: TypeAlias = NDArray[np.intp]
+
+# Most columns that are named; columns of a block; values that are few.
+LISTED, BLOCK, FEW = 4, 16, 12
 SMALLEST = 1e-300
 
 
@@ -75,10 +81,11 @@ def column_tests(x: Vector, fitted: bool) -> ColumnTests:
         distance = law(anderson_darling(view), n)
         parts.append(np.stack([mean, np.sqrt(c2), skewness, kurtosis - 3.0, *scores, distance]))
     table = np.concatenate(parts, axis=1)
-    scores = table[4:8]
-    pvalues = np.vstack([2.0 * ndtr(-np.abs(scores if not fitted else scores[2:])), table[8]])
+    normal = table[4:8]
+    pvalues = np.vstack([2.0 * ndtr(-np.abs(normal if not fitted else normal[2:])), table[8]])
     smallest = np.maximum(np.minimum(1.0, len(pvalues) * pvalues.min(axis=0)), SMALLEST)
-    return ColumnTests(holm(smallest), *table[:4], scores)
+    mean, sd, skewness, kurtosis = table[:4]
+    return ColumnTests(holm(smallest), mean, sd, skewness, kurtosis, normal)
 
 
 def column_findings(e: SampleEvidence) -> Iterator[Finding]:
@@ -92,26 +99,53 @@ def column_findings(e: SampleEvidence) -> Iterator[Finding]:
     d = e.rows.shape[1]
     order = bad[np.argsort(tests.adjusted[bad], kind="stable")]
     listed = [described(e, int(columns[k]), tests, int(k)) for k in order[:LISTED]]
-    more = ", ..." if len(bad) > LISTED else ""
+    more = f"; and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
     free = e.fitted or e.units
     after = " after standardising" if free else ""
     verb = of_many(len(bad), d, "column", "departs", "depart")
     own = "its" if len(bad) == 1 else "their"
     text = (
-        f"{verb} from the target on {own} own{after} (Anderson-Darling and moments, Holm-adjusted): "
-        f"{'; '.join(listed)}{more}."
+        f"{verb} from the target on {own} own{after} (Anderson-Darling and moments, "
+        f"Holm-adjusted): {'; '.join(listed)}{more}."
     )
     if d == 1:
         text = f"The values{after}: {listed[0]}."
-    yield Finding("coordinates", text, len(bad))
+    yield Finding("coordinates", text, len(bad), _advice(e, columns[order], tests, order))
 
 
-def tested_columns(e: SampleEvidence) -> tuple[Vector, ColumnTests]:
+def _advice(e: SampleEvidence, columns: Places, tests: ColumnTests, order: Places) -> str:
+    """Advice on the columns that depart, by what most of them have in common."""
+    j = int(columns[0])
+    skewed = np.abs(tests.scores[2, order]) > 3.0
+    tails = tests.scores[3, order]
+    few = [len(np.unique(e.few[:, k])) <= FEW for k in columns[:LISTED]]
+    if np.mean(few) > 0.5:
+        return ADVICE["few-values"]
+    # A skewed law such as a gamma has an excess kurtosis of 1.5 times its squared skewness.
+    heavy = tests.kurtosis[order] > 3.0 * np.square(tests.skewness[order])
+    if np.mean((tails > 3.0) & heavy) >= 0.5:
+        return ADVICE["tails"]
+    if np.mean(skewed) >= 0.5 and np.median(np.abs(tests.skewness[order])) > 0.5:
+        return (
+            f"Usual cause: variables that cannot be negative, or mixtures. Plot these columns; a "
+            f"power transformation often helps, `x[:, {j}] = scipy.stats.yeojohnson(x[:, {j}])[0]`."
+        )
+    if np.mean(tails < -3.0) >= 0.5:
+        return (
+            f"Usual cause: bounded values, or groups of rows. Plot these columns, "
+            f"`plt.hist(x[:, {j}])`; test groups one by one, and values before a saturated "
+            f"activation."
+        )
+    return ADVICE["coordinates"]
+
+
+def tested_columns(e: SampleEvidence) -> tuple[Places, ColumnTests]:
     """Return the columns that are tested, and their tests: with free moments where units are."""
     columns = e.live
     free = e.fitted or e.units
     if not len(columns) or len(e.few) < 8:
-        return np.zeros(0, dtype=np.intp), ColumnTests(*(np.zeros(0),) * 5, np.zeros((4, 0)))
+        none = np.zeros(0)
+        return none.astype(np.intp), ColumnTests(none, none, none, none, none, np.zeros((4, 0)))
     rows = e.few if free else np.asarray(e.canonical.rows[e.chosen], dtype=np.float64)
     return columns, column_tests(rows[:, columns], free)
 

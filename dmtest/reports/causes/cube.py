@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from dmtest.calibration.multiplicity import holm
@@ -14,14 +15,16 @@ from dmtest.results.words import of_many
 from dmtest.runtime.typing import Vector
 
 LISTED = 5
+# Share of rows outside from which on the cube is not the box that was meant.
+OUTSIDE = 0.05
 # Parts at each end whose counts are compared with the next ones, and the factor that is a spike.
-END, SPIKE = 0.01, 3.0
+END, SPIKE = 0.01, 5.0
 
 
 def cube_findings(e: SampleEvidence) -> Iterator[Finding]:
-    """Say which columns lie too low or too high, too far out or too far in, or pile up at an end."""
+    """Say which columns lie off the middle, too far out or in, or pile up at an end."""
     cube = e.canonical.cube
-    if cube is None:
+    if cube is None or e.canonical.outside > OUTSIDE * e.n:
         return
     u = np.clip(np.asarray(cube[e.chosen], dtype=np.float64), 0.0, 1.0)
     live = np.flatnonzero(np.ptp(u, axis=0) > 0.0)
@@ -67,12 +70,14 @@ def _named(position: Vector, width: Vector) -> Vector:
     return holm(np.minimum(1.0, pvalues)).reshape(2, -1)
 
 
-def _listing(e: SampleEvidence, live: Vector, places: Sequence[int], values: Sequence[str]) -> str:
+def _listing(
+    e: SampleEvidence, live: NDArray[np.intp], places: Sequence[int], values: Sequence[str]
+) -> str:
     shown = [f"{e.name(int(live[k]))} ({values[k]})" for k in places[:LISTED]]
     return ", ".join(shown) + (", ..." if len(places) > LISTED else "")
 
 
-def _ends(e: SampleEvidence, u: Vector, live: Vector) -> Iterator[Finding]:
+def _ends(e: SampleEvidence, u: Vector, live: NDArray[np.intp]) -> Iterator[Finding]:
     """Columns with a spike at an end: the outermost hundredth against the next two."""
     n = len(u)
     spikes: dict[int, str] = {}

@@ -72,7 +72,7 @@ class SampleEvidence(Evidence):
     rows : ndarray, shape (n, d)
         The sample in its own units.
     target : str
-        Name of the hypothesis.
+        Name of the target.
     canonical : Canonical
     coordinates : Coordinates
     skewness, kurtosis : ndarray, shape (k,)
@@ -81,7 +81,8 @@ class SampleEvidence(Evidence):
         The tests and their adjusted p-values.
     findings : tuple of Finding
         About the data: their columns, values and rows.
-    seed : int
+    redrawn : bool
+        Whether values on a lattice were drawn anew within their cells.
     """
 
     rows: NDArray[Any]
@@ -93,7 +94,7 @@ class SampleEvidence(Evidence):
     outcomes: Sequence[Outcome]
     adjusted: Sequence[float]
     findings: tuple[Finding, ...]
-    seed: int
+    redrawn: bool
 
     @property
     def n(self) -> int:
@@ -129,7 +130,8 @@ class SampleEvidence(Evidence):
     @cached_property
     def live(self) -> NDArray[np.intp]:
         """Columns that vary by more than rounding."""
-        spread = self.few.var(axis=0)
+        # The variance of a constant column may be rounding.
+        spread = np.where(np.ptp(self.few, axis=0) > 0.0, self.few.var(axis=0), 0.0)
         typical = float(np.median(spread[spread > 0.0])) if (spread > 0.0).any() else 0.0
         return np.flatnonzero(spread > 1e-12 * typical)
 
@@ -149,6 +151,15 @@ class SampleEvidence(Evidence):
         sd = self.few[:, self.live].std(axis=0)
         off = (np.abs(mean) > 1.0) | (sd < 0.5) | (sd > 2.0)
         return bool(off.mean() >= 0.5)
+
+    @cached_property
+    def spread_by_groups(self) -> bool:
+        """Whether the spread of columns is that of groups around 0 rather than one of units."""
+        part = self.few[:, self.live]
+        near = np.median(np.abs(part.mean(axis=0))) < 1.0 if part.size else False
+        return bool(
+            near and np.median(part.std(axis=0)) < 6.0 and np.median(part.std(axis=0)) > 0.5
+        )
 
     def found(self, *codes: str) -> list[Finding]:
         """Return the findings with one of these codes, in the order of the codes."""

@@ -22,6 +22,8 @@ from dmtest.targets.transforms import independent_columns, mean_and_covariance
 MOST, ROWS_EACH, CORE, STEPS = 60, 5, 0.75, 4
 # Largest share of rows that are outliers, and the gap that sets them apart.
 SHARE, GAP, LISTED = 0.05, 1.25, 8
+# Gap, and distance of the others, at which rows are named although the rest departs, too.
+WIDE, NEAR = 1.45, 10.0
 # Groups: smallest share of one, level over all slices, and windows.
 LEAST, ERROR, WINDOW, STEPS_IN_WINDOW = 0.05, 1e-3, 0.25, 5
 PRINCIPAL, COLUMNS = 4, 64
@@ -47,6 +49,11 @@ class Outliers:
     distances: Vector
     limit: float
     alone: bool
+
+    @property
+    def clear(self) -> bool:
+        """Whether the rows stand out although others depart, too."""
+        return bool(self.distances[-1] > WIDE * self.limit and self.limit < NEAR)
 
 
 def robust_distances(x: Vector) -> Vector:
@@ -87,7 +94,8 @@ def outliers_of(x: Vector) -> Outliers | None:
         return None
     distances = robust_distances(x)
     order = np.argsort(-distances, kind="stable")
-    limit = float(np.sqrt(chdtri(min(d, MOST), LEVEL / n)))
+    # Robust distances of few rows for each column have heavier tails than chi's.
+    limit = float(np.sqrt(chdtri(min(d, MOST), LEVEL / n))) * (1.0 + 2.0 * (min(d, MOST) + 2.0) / n)
     most = max(1, int(SHARE * n))
     ordered = distances[order[: most + 1]]
     gaps = ordered[:-1] / np.maximum(ordered[1:], 1e-300)
@@ -231,10 +239,13 @@ def group_findings(e: SampleEvidence) -> Iterator[Finding]:
         f"{e.name(int(columns[j]))} {weights[j]:+.2f}" for j in top if abs(weights[j]) >= 0.1
     )
     small, n = min(found.counts), sum(found.counts)
+    where = f"along one direction ({listed}, of standardised columns)"
+    if np.count_nonzero(weights) == 1:
+        where = f"in {e.name(int(columns[top[0]]))}"
     text = (
-        f"Rows fall into two groups along one direction ({listed}, of standardised columns): "
-        f"{small / n:.0%} and {1 - small / n:.0%} of the rows, whose means are {found.gap:.1f} "
-        f"standard deviations within groups apart, with few rows between."
+        f"Rows fall into two groups {where}: {small / n:.0%} and {1 - small / n:.0%} of the rows, "
+        f"whose means are {found.gap:.1f} standard deviations within groups apart, with few rows "
+        f"between."
     )
     upper = z @ weights > found.split
     apart = np.abs(z[upper].mean(axis=0) - z[~upper].mean(axis=0))

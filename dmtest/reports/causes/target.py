@@ -1,4 +1,4 @@
-"""Signs that another target is meant: units, one length of all rows, values in the unit interval."""
+"""Signs that another target is meant: units, one length of all rows, the unit interval."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ def unit_findings(e: SampleEvidence) -> Iterator[Finding]:
             f"{sd[0]:.3g}, and the target has 0 and 1."
         )
     else:
+        reach = ""
+        if abs(mean[far]) > 0.1:
+            reach = f"means reach {mean[far]:.4g} ({e.name(int(e.live[far]))}) and "
         text = (
-            f"Columns are in units of their own: means reach {mean[far]:.4g} "
-            f"({e.name(int(e.live[far]))}) and standard deviations go from {sd[low]:.3g} "
+            f"Columns are in units of their own: {reach}standard deviations go from {sd[low]:.3g} "
             f"({e.name(int(e.live[low]))}) to {sd[high]:.3g} ({e.name(int(e.live[high]))}); the "
             f"target has means 0 and standard deviations 1."
         )

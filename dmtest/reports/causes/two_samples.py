@@ -15,7 +15,9 @@ from dmtest.effects.two_sample import Moments
 from dmtest.engines.pool import Pool
 from dmtest.reports.causes.evidence import Evidence
 from dmtest.results import effect_table as table
+from dmtest.results.advice import DIFFERENCE
 from dmtest.results.outcome import Finding
+from dmtest.results.words import counted, of_many
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.typing import Vector
 
@@ -45,6 +47,7 @@ class Contrast(Evidence):
 def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
     """Return the sentences that the data support; called only after a mismatch."""
     findings = [
+        *_constant(c),
         *_mean(c),
         *_variances(c),
         *_covariance(c),
@@ -58,7 +61,22 @@ def contrast_findings(c: Contrast) -> tuple[Finding, ...]:
         "The joint distributions differ, but no single summary (means, variances, correlations, "
         "columns, directions) stands out."
     )
-    return (Finding("shape", text),)
+    return (Finding("shape", text, advice=DIFFERENCE["shape"]),)
+
+
+def _constant(c: Contrast) -> Iterator[Finding]:
+    """Columns that are constant in one of the samples, and vary in the other."""
+    ours, theirs = c.ours.variances > 0.0, c.theirs.variances > 0.0
+    for varies, other, where in ((ours, theirs, "data"), (theirs, ours, "reference")):
+        dead = np.flatnonzero(~varies & other)
+        if len(dead):
+            listed = ", ".join(c.name(int(j)) for j in dead[:5]) + (
+                ", ..." if len(dead) > 5 else ""
+            )
+            verb = of_many(len(dead), len(varies), "column", "is", "are")
+            rest = "the other sample" if where == "reference" else "the reference"
+            text = f"{verb} constant in the {where} alone ({listed}), and not in {rest}."
+            yield Finding("constant-columns", text, len(dead))
 
 
 def _mean(c: Contrast) -> Iterator[Finding]:
@@ -73,7 +91,7 @@ def _mean(c: Contrast) -> Iterator[Finding]:
         f"The means differ by {c.value(table.MEAN_DIFFERENCE):.2g} pooled sds in length; in sds of "
         f"the reference: {listed}{'' if len(scaled) <= 3 else ' and others'}."
     )
-    yield Finding("mean", text)
+    yield Finding("mean", text, advice=DIFFERENCE["mean"])
 
 
 def _variances(c: Contrast) -> Iterator[Finding]:
@@ -93,9 +111,11 @@ def _variances(c: Contrast) -> Iterator[Finding]:
         return
     worst = int(off[np.abs(np.log(ratio[off])).argmax()])
     text = (
-        f"Variances differ in {len(off)} of {len(ours)} columns, most in {c.name(worst)}: "
-        f"{ratio[worst]:.3g} times the reference's."
+        f"Variances differ in {len(off)} of {counted(len(ours), 'column')}, most in "
+        f"{c.name(worst)}: {ratio[worst]:.3g} times the reference's."
     )
+    if len(ours) == 1:
+        text = f"The variance is {ratio[0]:.3g} times the reference's."
     yield Finding("variance", text, len(off))
 
 
@@ -144,9 +164,9 @@ def _columns(c: Contrast) -> Iterator[Finding]:
     if not len(off):
         return
     worst = int(c.distances.argmax())
+    verb = of_many(len(off), d, "column", "differs", "differ")
     text = (
-        f"{len(off)} of {d} columns {'differs' if len(off) == 1 else 'differ'} on "
-        f"{'its' if len(off) == 1 else 'their'} own, most {c.name(worst)}: the cdfs are "
+        f"{verb} on {'its' if len(off) == 1 else 'their'} own, most {c.name(worst)}: the cdfs are "
         f"{c.distances[worst]:.2g} apart (sampling alone: below {limit:.2g})."
     )
     if d == 1:
@@ -194,7 +214,7 @@ def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
             f"{lengths[1]:.3g}; their distributions are "
             f"{c.value(table.LENGTH_DIFFERENCE):.2g} apart."
         )
-        findings.append(Finding("lengths", text))
+        findings.append(Finding("lengths", text, advice=DIFFERENCE["lengths"]))
     ours, theirs = ranks
     if ours is not None and theirs is not None and _apart(ours, theirs):
         text = (
@@ -210,4 +230,4 @@ def rotation_findings(c: Contrast) -> tuple[Finding, ...]:
         "The Gram matrices of blocks of rows have different distributions, but neither row "
         "lengths, nor spectrum, nor the length of the mean stands out."
     )
-    return tuple(findings) or (Finding("shape", text),)
+    return tuple(findings) or (Finding("shape", text, advice=DIFFERENCE["shape"]),)
