@@ -376,7 +376,9 @@ def monitor(
     brief: options.Brief = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Test a stream, batch by batch, whether it still follows its target.
+    """Test a stream, batch by batch.
+
+    The question is whether the rows of all batches so far still follow the target.
 
     The p-value is valid at any time, however often it is looked at and whenever the stream ends:
     a stream that follows the target is ever rejected with a probability of at most alpha.

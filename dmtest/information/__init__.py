@@ -1,6 +1,6 @@
 """Entropy and mutual information in nats: lower bounds, upper bounds and estimates, named apart.
 
-Imports only `errors`, `arguments`, `runtime`, `data`, `engines`, `bounds`.
+Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `engines`, `bounds`.
 """
 
 from __future__ import annotations

@@ -392,7 +392,7 @@ def test_text_is_80_columns_without_codes(build: Any) -> None:
 
 def test_text_holds_everything_a_reader_needs() -> None:
     report = fake_report.mismatch()
-    flat = " ".join(str(report).split())
+    flat = " ".join(terminal.text(terminal.Whole(report)).split())
     parts = ["p ≤ 0.001", "alpha = 0.05", "4,000 \N{MULTIPLICATION SIGN} 48", "Adjusted p"]
     for part in (*parts, "0.401 to 0.424"):
         assert part in flat

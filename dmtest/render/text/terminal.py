@@ -33,7 +33,7 @@ FOLDED = str.maketrans(
 )
 # Lines of a report unless all of it is asked for, and of what is shortened the fewest items.
 LINES = 40
-FEWEST = {"tests": 3, "effects": 3, "findings": 1, "sentences": 1}
+FEWEST = {"tests": 2, "effects": 2, "findings": 0, "sentences": 1}
 # Narrower than this, the unit of an effect follows its label.
 UNIT_COLUMN = 100
 
@@ -139,10 +139,10 @@ def _parts(
     if report.outcomes:
         yield writer.line("")
         yield from writer.tests(report, shown["tests"], whole)
-    unsaid = table_rows.unsaid(report)
+    unsaid = table_rows.unsaid(report)[: shown["findings"]]
     if unsaid:
         yield writer.line("\nFindings about the data", "bold")
-        for item in unsaid[: shown["findings"]]:
+        for item in unsaid:
             yield writer.item("!", table_rows.warning_line(item))
             if text := getattr(item, "advice", ""):
                 yield writer.item(ADVICE, wording.clean(text))
