@@ -27,6 +27,7 @@ PANELS: dict[str, Callable[..., Axes]] = {
     "detectability": effect_figures.detectability,
     "qq": data_figures.qq,
     "deviation": data_figures.deviation,
+    "scatter": data_figures.scatter,
     "spectrum": data_figures.spectrum,
     "coordinates": data_figures.coordinates,
 }
@@ -42,6 +43,7 @@ def names(report: Report) -> tuple[str, ...]:
         "detectability": figures.detectability is not None,
         "qq": bool(figures.slices),
         "deviation": bool(figures.slices),
+        "scatter": figures.scatter is not None,
         "spectrum": figures.spectrum is not None,
         "coordinates": bool(figures.coordinates),
     }
