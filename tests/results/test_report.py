@@ -442,7 +442,8 @@ def test_overview_draws_without_pyplot_or_warnings(build: Any) -> None:
 def test_panels_draw_on_a_given_axes(panel: str) -> None:
     figure = Figure()
     ax = figure.add_subplot()
-    assert fake_report.mismatch().plot(panel, ax=ax) is figure
+    build = fake_report.few if panel == "scatter" else fake_report.mismatch
+    assert build().plot(panel, ax=ax) is figure
     figure.savefig(io.BytesIO(), format="png")
     assert panel in fake_report.mismatch().panels
     for name in fake_report.odd().panels:
@@ -497,7 +498,11 @@ def test_notebooks_get_a_drawing_in_their_own_colours() -> None:
 
 
 def test_panels_are_those_that_can_be_drawn() -> None:
-    assert (fake_report.mismatch().panels, fake_report.bare().panels) == (tuple(plots.PANELS), ())
+    assert (fake_report.few().panels, fake_report.bare().panels) == (
+        tuple(name for name in plots.PANELS if name != "decomposition"),
+        (),
+    )
+    assert set(plots.PANELS) - set(fake_report.mismatch().panels) == {"scatter"}
     assert "decomposition" not in fake_report.compatible().panels
 
 

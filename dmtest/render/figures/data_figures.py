@@ -212,10 +212,16 @@ def scatter(
         raise InputError(f"pair: needs two of the columns 0 to {count - 1}; got {pair}")
     x, y = array(figure.points[i]), array(figure.points[j])
     outlines = list(_outlines(figure, i, j))
-    every = [
-        np.concatenate([values, *(line[k] for line in outlines)]) for k, values in ((0, x), (1, y))
-    ]
-    ax.set(xlim=_limits(every[0]), ylim=_limits(every[1]))
+    wide = _limits(np.concatenate([x, *(line[0] for line in outlines)]))
+    tall = _limits(np.concatenate([y, *(line[1] for line in outlines)]))
+    spread = [array(row) for row in figure.covariance]
+    if figure.law != "normal" or np.array_equal(spread, np.eye(count)):
+        # Both axes have one scale, so that a circle is one.
+        half = 0.5 * max(wide[1] - wide[0], tall[1] - tall[0])
+        centres = [0.5 * sum(ends) for ends in (wide, tall)]
+        wide, tall = ((at - half, at + half) for at in centres)
+        ax.set_aspect("equal", adjustable="box", anchor="W")
+    ax.set(xlim=wide, ylim=tall)
     from dmtest.render.figures.canvas import drawable
 
     ax.set_xlabel(drawable(figure.names[i]), parse_math=False)
