@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,8 +201,10 @@ def test_brief_is_one_line_of_ascii(run: Run, line: str) -> None:
 def test_quiet_is_silent_whatever_happens(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a warning, not an annotation that nobody asked for."""
     monkeypatch.setenv("DMTEST_CACHE_DIR", "/dev/null/nulls")
-    assert "warning" in run("report", "normal.npy", "--seed", "3", *FEW)[2]
-    assert run("report", "normal.npy", "--seed", "4", "--quiet", *FEW) == (0, "", "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert "warning" in run("report", "normal.npy", "--seed", "3", *FEW)[2]
+        assert run("report", "normal.npy", "--seed", "4", "--quiet", *FEW) == (0, "", "")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     check = ("check", "heavy.npy", "--max-kl", "0.001", "--quiet")
     assert run(*check) == (1, "", "")

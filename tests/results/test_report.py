@@ -442,10 +442,10 @@ def test_overview_draws_without_pyplot_or_warnings(build: Any) -> None:
 def test_panels_draw_on_a_given_axes(panel: str) -> None:
     figure = Figure()
     ax = figure.add_subplot()
-    build = fake_report.few if panel == "scatter" else fake_report.mismatch
-    assert build().plot(panel, ax=ax) is figure
+    report = fake_report.few() if panel == "scatter" else fake_report.mismatch()
+    assert report.plot(panel, ax=ax) is figure
     figure.savefig(io.BytesIO(), format="png")
-    assert panel in fake_report.mismatch().panels
+    assert panel in report.panels
     for name in fake_report.odd().panels:
         assert fake_report.odd().plot(name).axes
 

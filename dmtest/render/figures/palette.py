@@ -136,7 +136,7 @@ def key(ax: Axes, marks: list[tuple[str, str, str]], place: Any, palette: Palett
             return Patch(facecolor=colour, linewidth=0)
         if kind == "dot":
             return Line2D([], [], marker="o", linestyle="", markersize=3.5, color=colour)
-        style = {"line": "-", "dashes": "--"}[kind]
+        style: Any = {"line": "-", "dashes": "--"}[kind]
         return Line2D([], [], linewidth=1.2, linestyle=style, color=colour)
 
     ax.legend(
