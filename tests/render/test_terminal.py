@@ -16,6 +16,7 @@ import pytest
 
 from dmtest.render import table_rows, wording
 from dmtest.render.text import several, terminal
+from dmtest.results.check import CheckResult, CheckRow
 from dmtest.results.outcome import Effect, Finding
 from dmtest.results.report import Report
 from tests.support import fake_report
@@ -174,3 +175,27 @@ def test_a_table_of_files_is_not_cut(width: int) -> None:
     for cell in ("✕ mismatch", "○ compatible", "not read", "≤ 0.012", "0.400", "Distance", " sd"):
         assert cell in text
     assert "runs/2026-11" in text
+
+
+@widths
+def test_a_check_is_not_cut(width: int) -> None:
+    """Numbers and outcomes are whole, whatever gives way."""
+    row = CheckRow(
+        name="sliced-wasserstein-2",
+        kind="effect",
+        label="x",
+        passed=True,
+        message="Fine.",
+        value=0.000503,
+        baseline=0.000281,
+        pvalue=0.0577,
+        limit=0.0286,
+        unit="squared standard deviations",
+    )
+    limit = replace(row, name="max-smoothed-kl", kind="limit", passed=False, limit=0.001)
+    rows = (row, limit, replace(row, passed=None, name="kl-mean"))
+    result = CheckResult(passed=False, alpha=0.05, rows=rows, report=fake_report.compatible())
+    text = terminal.text(result, width)
+    assert max(map(len, text.splitlines())) <= width
+    for cell in ("0.000503", "0.000281", "0.0577", "p > 0.0286", "≤ 0.00100", "pass", "FAIL"):
+        assert cell in text, text
