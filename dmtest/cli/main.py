@@ -494,8 +494,10 @@ def _check_outputs(
 
 def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the defaults that the project's file sets, by command and parameter."""
+    if {"-h", "--help", "--version"}.intersection(arguments):
+        return {}
     path = defaults.project_file()
-    if path is None or {"-h", "--help", "--version"}.intersection(arguments):
+    if path is None:
         return {}
     table = defaults.read(path)
     if not table:

@@ -19,6 +19,7 @@ import pytest
 import dmtest
 from dmtest.catalogue.registry import ROWS, TESTS
 from dmtest.cli import inputs
+from dmtest.render.citations import library
 from tests.support.calls import python
 
 FEW = ("--replicates", "99", "--slices", "8")
@@ -289,7 +290,9 @@ def test_every_test_is_described(run: Run, name: str) -> None:
     for row in ROWS:
         if row.name == name:
             assert row.sees in said
-            assert row.reference.split(" ")[0].strip(",") in said
+            for label in row.reference.split("; "):
+                texts = [" ".join(entry.text.split()) for entry in library().get(label, ())]
+                assert all(text in said for text in texts or [label])
     assert f"--tests {name}" in said or f"tests='{name}'" in said
     assert max(map(len, out.splitlines())) <= 80
 
