@@ -26,6 +26,7 @@ HEAVY = (
 # Statement -> the heavy modules that it may load.
 LIGHT = {
     "import dmtest; dmtest.__version__; dmtest.InputError; dir(dmtest)": (),
+    "import dmtest; dmtest.train; dmtest.train.__all__; dir(dmtest.train)": (),
     "import dmtest; dmtest.report": ("numba", "numpy", "scipy"),
     "import dmtest.data.sample": ("numba", "numpy", "scipy"),
     "import dmtest.render": ("numba", "numpy", "scipy"),

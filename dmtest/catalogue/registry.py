@@ -157,7 +157,7 @@ def _unknown(name: object) -> InputError:
 def as_name(name: str) -> str:
     """Return the name of a test, or refuse it with the names that were perhaps meant."""
     if name not in TESTS:
-        raise _unknown(name)
+        raise InputError(str(_unknown(name)).replace("tests:", "test:", 1))
     return name
 
 

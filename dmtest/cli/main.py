@@ -404,7 +404,9 @@ def monitor(
     brief: options.Brief = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Test a stream, batch by batch, whether it still follows its target.
+    """Test a stream, batch by batch.
+
+    The question is whether the rows of all batches so far still follow the target.
 
     The p-value is valid at any time, however often it is looked at and whenever the stream ends:
     a stream that follows the target is ever rejected with a probability of at most alpha.
@@ -523,8 +525,10 @@ def _check_outputs(
 
 def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the defaults that the project's file sets, by command and parameter."""
+    if {"-h", "--help", "--version"}.intersection(arguments):
+        return {}
     path = defaults.project_file()
-    if path is None or {"-h", "--help", "--version"}.intersection(arguments):
+    if path is None:
         return {}
     table = defaults.read(path)
     if not table:

@@ -143,7 +143,14 @@ class Monitor:
     def __repr__(self) -> str:
         """Return one line; `state` has the evidence."""
         width = "any d" if self.d is None else f"d={self.d}"
-        return f"<Monitor of target {self.target.name!r}, {width}: {self.state.sentence}>"
+        now = self.state
+        outcome = (
+            "compatible" if now.rejected_at is None else f"rejected at row {now.rejected_at:,}"
+        )
+        return (
+            f"<Monitor of target {self.target.name!r}, {width}: {outcome}, {now.n:,} rows, "
+            f"p={now.pvalue:.2g}, alpha={now.alpha:g}>"
+        )
 
     def _repr_html_(self) -> str:
         """Return the state for notebooks."""

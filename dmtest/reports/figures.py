@@ -22,6 +22,7 @@ from dmtest.results.figures import (
     Numbers,
     PowerFigure,
     ProfileFigure,
+    ScatterFigure,
     SliceFigure,
     SpectrumFigure,
     numbers,
@@ -34,6 +35,8 @@ from dmtest.targets.canonical import Canonical
 POINTS, SHOWN = 161, 12
 # Most columns with a spectrum; most eigenvalues shown; draws behind their band.
 LARGEST_SPECTRUM, EIGENVALUES, SPECTRA = 1024, 512, 39
+# Columns of a scatter, and most rows in it.
+SCATTERED, ROWS = range(2, 7), 400
 # Null samples behind the band of a slice.
 BANDS = 999
 
@@ -192,6 +195,46 @@ def cube_rows(canonical: Canonical, count: int) -> NDArray[Any] | None:
         return None
     step = -(-len(canonical.cube) // count)
     return np.asarray(np.clip(canonical.cube[::step], 0.0, 1.0))
+
+
+def scatter_figure(
+    canonical: Canonical, x: NDArray[Any], names: Sequence[str] | None, seed: int
+) -> ScatterFigure | None:
+    """Return rows of few columns with what their target looks like; None for other samples.
+
+    A fitted normal is drawn in the units of the data, other targets where their tests are: on
+    normal scale, in the unit cube, or on the unit sphere.
+
+    Parameters
+    ----------
+    canonical : Canonical
+    x : ndarray, shape (n, d)
+        The sample.
+    names : sequence of str, optional
+    seed : int
+    """
+    d = x.shape[1]
+    if d not in SCATTERED or (not canonical.fitted and canonical.rows.shape[1] != d):
+        return None
+    law: Literal["normal", "cube", "sphere"] = "normal"
+    mean, covariance = np.zeros(d), np.eye(d)
+    rows: NDArray[Any] = canonical.rows
+    if canonical.fitted:
+        rows, mean, covariance = x, canonical.mean, canonical.covariance
+    elif canonical.cube is not None:
+        rows, law = canonical.cube, "cube"
+    elif canonical.unit is not None:
+        rows, law = canonical.unit, "sphere"
+    n = len(rows)
+    kept = slice(None) if n <= ROWS else stream(seed, "pictures/scatter").permutation(n)[:ROWS]
+    normal = law == "normal"
+    return ScatterFigure(
+        names=tuple(column_name(names, j) for j in range(d)),
+        points=tuple(numbers([float(f"{v:.5g}") for v in rows[kept, j]]) for j in range(d)),
+        law=law,
+        mean=seven_digits(mean) if normal else (),
+        covariance=tuple(map(seven_digits, covariance)) if normal else (),
+    )
 
 
 def spectrum_figure(canonical: Canonical, seed: int) -> SpectrumFigure | None:

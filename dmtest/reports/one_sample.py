@@ -23,6 +23,7 @@ from dmtest.reports.figures import (
     cube_rows,
     power_figure,
     profile_figure,
+    scatter_figure,
     slice_figures,
     spectrum_figure,
 )
@@ -140,6 +141,7 @@ def one_sample_report(
         slices=slice_figures(canonical, battery, names, seed),
         coordinates=coordinate_figures(coordinates, cube, names),
         spectrum=spectrum_figure(canonical, seed),
+        scatter=scatter_figure(canonical, sample.x, names, seed),
         directions=tuple(one.figure(names, canonical) for one in directions),
         profile=profile_figure(profile),
         detectability=power_figure(power),

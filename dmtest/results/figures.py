@@ -129,6 +129,32 @@ class SpectrumFigure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScatterFigure:
+    """Rows of few columns, with the law that they should follow.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the columns.
+    points : tuple of tuple of float
+        Values of each column: all rows, or a random part of them.
+    law : {"normal", "cube", "sphere"}
+        What is drawn of the target: ellipses that contain 50% and 95% of a normal's rows, the
+        unit cube, or the unit circle.
+    mean : tuple of float
+        Mean of the normal; empty for another law.
+    covariance : tuple of tuple of float
+        Its covariance.
+    """
+
+    names: tuple[str, ...]
+    points: tuple[Numbers, ...]
+    law: Literal["normal", "cube", "sphere"] = "normal"
+    mean: Numbers = ()
+    covariance: tuple[Numbers, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DirectionFigure:
     """A direction chosen on one half of the rows, described by the other half.
 
@@ -247,6 +273,8 @@ class Figures:
     coordinates : tuple of CoordinateFigure
         The columns farthest from the target, worst first.
     spectrum : SpectrumFigure or None
+    scatter : ScatterFigure or None
+        One sample of 2 to 6 columns only.
     directions : tuple of DirectionFigure
     profile : ProfileFigure or None
         One sample only.
@@ -258,6 +286,7 @@ class Figures:
     slices: tuple[SliceFigure, ...] = ()
     coordinates: tuple[CoordinateFigure, ...] = ()
     spectrum: SpectrumFigure | None = None
+    scatter: ScatterFigure | None = None
     directions: tuple[DirectionFigure, ...] = ()
     profile: ProfileFigure | None = None
     detectability: PowerFigure | None = None
@@ -272,6 +301,8 @@ class Figures:
             "spectrum": self.spectrum,
             "directions": self.directions,
         }
+        if self.scatter is not None:
+            shown["scatter"] = self.scatter
         if self.samples == 1:
             shown |= {"profile": self.profile, "detectability": self.detectability}
         elif self.spectrum is not None:

@@ -284,8 +284,8 @@ class Report:
         >>> import numpy as np, dmtest
         >>> x = np.random.default_rng(0).standard_normal((200, 2))
         >>> metrics = dmtest.report(x, rng=0).metrics("val")
-        >>> metrics["val/mismatch"], sorted(metrics)[:2]
-        (0.0, ['val/detectable-n', 'val/effective-rank'])
+        >>> metrics["val/mismatch"], metrics["val/pvalue"] > 0.05, "val/p/energy" in metrics
+        (0.0, True, True)
         """
         start = prefix if not prefix or prefix[-1] in "/_-." else f"{prefix}/"
         numbers: dict[str, float | None] = {

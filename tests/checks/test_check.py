@@ -493,19 +493,21 @@ def test_outputs_for_machines(files: Path, capsys: pytest.CaptureFixture[str]) -
 def test_annotations_where_github_runs(
     files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """GITHUB_ACTIONS switches them on, --no-github off; odd characters are escaped."""
+    """GITHUB_ACTIONS switches them on, --no-github and --quiet off; odd characters are escaped."""
     dmtest.write_baseline("first.npy", "b.json")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert cli.main(["check", "worse.npy", "--baseline", "b.json", "-q"]) == 1
+    assert capsys.readouterr().out == ""
+    assert cli.main(["check", "worse.npy", "--baseline", "b.json", "--brief"]) == 1
     assert "\n::error title=dmtest%3A kl-scale::" in f"\n{capsys.readouterr().out}"
     assert cli.main(["check", "worse.npy", "--baseline", "b.json", "-q", "--no-github"]) == 1
     assert capsys.readouterr().out == ""
     power = dmtest.check(np.load("worse.npy"), min_detectable_n=200)
     assert "it rejects 100%25 of" in power.annotations()[0]
     page = power._repr_html_()
-    assert page.startswith("<pre>")
-    assert "detectable" in page
-    assert "<" not in page.removeprefix("<pre>").removesuffix("</pre>")
+    assert page.startswith("<div")
+    assert "<table" in page
+    assert "min-detectable-n" in page
 
 
 def test_uniform_boxes_on_the_command_line(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -366,7 +366,8 @@ def test_frames_with_other_columns(kind: str) -> None:
     frame = pd.DataFrame(X, columns=NAMES).assign(extra=values)
     sentence = refusal(frame)
     assert all(word in sentence for word in ("column 'extra' holds", words)), sentence
-    assert "columns= with columns that hold numbers (x, y, z)" in sentence
+    assert "passing columns=['x', 'y', 'z'], the columns that hold numbers" in sentence
+    assert_array_equal(as_sample(frame, columns=["x", "y", "z"]).x, X)
     assert_array_equal(as_sample(frame, columns=["y", "x"]).x, X[:, [1, 0]])
     assert_array_equal(as_sample(frame, columns=[0, 2]).x, X[:, [0, 2]])
 

@@ -246,7 +246,7 @@ def test_it_prints(show: Any, build: str) -> None:
         assert max(page.evaluate(wide), default=0) <= 691
     paper = page.pdf()
     assert paper.startswith(b"%PDF")
-    assert 1 <= paper.count(b"/Type /Page\n") <= 14
+    assert 1 <= paper.count(b"/Type /Page\n") <= (14 if build == "odd" else 6)
 
 
 THEMES = {

@@ -189,6 +189,40 @@ def test_first_screen_order(texts: dict[str, str]) -> None:
     assert places == sorted(places)
 
 
+def test_a_picture_is_beside_the_verdict(texts: dict[str, str]) -> None:
+    """Verdict and picture come before everything else, with a legend."""
+    for build in ("mismatch", "compatible", "few"):
+        top = texts[build].split('class="top', 1)[1].split('id="wrong"', 1)[0]
+        assert top.count("<svg role") == 1
+        assert 'class="legend"' in top
+    assert "<svg role" not in texts["bare"].split('id="wrong"', 1)[0]
+
+
+def test_pairs_of_few_columns_are_drawn(texts: dict[str, str]) -> None:
+    part = texts["few"].split('id="scatter"', 1)[1].split("</section>", 1)[0]
+    assert part.count("<svg role") == 6
+    assert 'aria-label="width against length: all rows.' in part
+    assert 'id="scatter"' not in texts["mismatch"]
+
+
+def test_a_fitted_normal_has_no_band_of_eigenvalues(texts: dict[str, str]) -> None:
+    """Any spectrum is that of a normal: a band over the whole picture would say nothing."""
+    part = texts["few"].split('id="spectrum"', 1)[1].split("</section>", 1)[0]
+    assert "A normal may have any of them: there is no band." in part
+    assert "var(--band)" not in part
+    assert "95% band" not in part
+    other = texts["mismatch"].split('id="spectrum"', 1)[1].split("</section>", 1)[0]
+    assert "var(--band)" in other
+    assert "95% band" in other
+
+
+@pytest.mark.parametrize("build", ["mismatch", "compatible", "few"])
+def test_every_figure_has_a_legend(build: str, texts: dict[str, str]) -> None:
+    for name in ("distance", "slices", "coordinates", "spectrum"):
+        part = texts[build].split(f'id="{name}"', 1)[1].split("</section>", 1)[0]
+        assert 'class="legend"' in part, name
+
+
 @every
 def test_page_is_small(build: Any, texts: dict[str, str]) -> None:
     assert len(texts[build.__name__].encode(errors="replace")) < 400_000
@@ -227,7 +261,7 @@ def test_page_ignores_the_users_plot_style(texts: dict[str, str]) -> None:
 
 def test_drawings_take_their_colours_from_the_page(texts: dict[str, str]) -> None:
     drawings = re.findall(r"<svg role.*?</svg>", texts["mismatch"], re.DOTALL)
-    assert len(drawings) == 20
+    assert len(drawings) == 21
     for drawing in drawings:
         assert not re.search(r"#[0-9a-f]{6}\b", drawing)
         assert "font-family" not in drawing

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
+from scipy.special import ndtr
 
 import dmtest
 from dmtest import bounds, information
@@ -402,3 +403,42 @@ def test_bootstrap_intervals_cover() -> None:
         assert None not in (whole.low, whole.high)
         held += whole.low <= 0.045 <= whole.high
     assert held >= 87
+
+
+# Rows of few columns
+
+
+@pytest.mark.parametrize(
+    ("target", "rows", "law"),
+    [
+        ("normal", lambda x: x, "normal"),
+        ("any-normal", lambda x: 3.0 + x @ np.diag([2.0, 5.0, 1.0]), "normal"),
+        ("uniform", lambda x: ndtr(x), "cube"),
+        ("sphere", lambda x: x / np.linalg.norm(x, axis=1, keepdims=True), "sphere"),
+    ],
+)
+def test_scatters_show_the_rows_and_the_law(target: str, rows: Any, law: str) -> None:
+    """The points are the rows; the ellipses are those of the law, in the same units."""
+    x = rows(normal(300, 3))
+    figure = dmtest.report(x, target, replicates=99, slices=8, rng=0).figures.scatter
+    assert figure is not None
+    assert (figure.names, figure.law) == (("x0", "x1", "x2"), law)
+    np.testing.assert_allclose(np.transpose(figure.points), x, rtol=1e-4, atol=1e-9)
+    if target == "any-normal":
+        np.testing.assert_allclose(figure.mean, x.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(figure.covariance, np.cov(x.T, bias=True), rtol=1e-5)
+    elif law == "normal":
+        assert (figure.mean, figure.covariance[0]) == ((0.0,) * 3, (1.0, 0.0, 0.0))
+
+
+def test_scatters_are_of_two_to_six_columns_and_some_rows() -> None:
+    few = {"replicates": 99, "slices": 8, "rng": 0}
+    assert dmtest.report(normal(300, 1), **few).figures.scatter is None
+    assert dmtest.report(normal(300, 7), **few).figures.scatter is None
+    figure = dmtest.report(normal(3000, 2), **few).figures.scatter
+    assert figure is not None
+    assert len(figure.points[0]) == 400
+    points = np.transpose(figure.points)
+    distance = np.abs(points[:, None] - normal(3000, 2)[None]).max(axis=-1).min(axis=-1)
+    assert distance.max() < 1e-4
+    assert len({tuple(row) for row in points}) == 400

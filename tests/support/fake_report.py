@@ -319,6 +319,34 @@ def compatible(**changes: Any) -> Report:
     return report(x, names, pvalues, **(fields | changes))
 
 
+def few(**changes: Any) -> Report:
+    """Build a report on some normal in four columns, which shows pairs of them."""
+    x = sample()[:300, :4] + [0.0, 10.0, -3.0, 0.0]
+    names = ["length", "width", HOSTILE, "$x^2"]
+    drawn = figures(x, names)
+    spectrum = drawn.spectrum
+    assert spectrum is not None
+    none = (None,) * 4
+    fields: dict[str, Any] = {
+        "verdict": "mismatch",
+        "pvalue": 0.001,
+        "target": "any-normal",
+        "effects": {"sliced-wasserstein-2": sliced(0.31, 0.22, 0.4)},
+        "figures": replace(
+            drawn,
+            scatter=shapes.ScatterFigure(
+                names=tuple(names),
+                points=tuple(map(numbers, x.T.round(4))),
+                law="normal",
+                mean=numbers(x.mean(axis=0)),
+                covariance=tuple(map(numbers, np.cov(x.T))),
+            ),
+            spectrum=replace(spectrum, low=none, high=none, reference=none),
+        ),
+    }
+    return report(x, names, [0.001] * 11, **(fields | changes))
+
+
 def bare(**changes: Any) -> Report:
     """Build the least report there can be."""
     fields: dict[str, Any] = {"verdict": "inconclusive", "pvalue": math.nan, "alpha": 0.05}
@@ -360,4 +388,4 @@ def odd(**changes: Any) -> Report:
     return mismatch(names, **(fields | changes))
 
 
-BUILDERS = [mismatch, compatible, bare, odd]
+BUILDERS = [mismatch, compatible, few, bare, odd]

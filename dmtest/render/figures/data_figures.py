@@ -9,10 +9,10 @@ import numpy as np
 from dmtest.errors import InputError
 from dmtest.render import wording
 from dmtest.render.figures.palette import LIGHT, Palette, dots, frame, title
-from dmtest.results.figures import CoordinateFigure, SliceFigure, array
+from dmtest.results.figures import CoordinateFigure, ScatterFigure, SliceFigure, array
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -183,6 +183,74 @@ def heights(
     return density, target, False
 
 
+# Quantiles of |z|^2 along two axes: ellipses with 50% and 95% of a normal's rows.
+ELLIPSES = (-2.0 * np.log(0.5), -2.0 * np.log(0.05))
+
+
+def scatter(
+    ax: Axes, report: Report, pair: tuple[int, int] = (0, 1), *, palette: Palette = LIGHT
+) -> Axes:
+    """Draw two columns against each other, with the target: ellipses, the unit cube or circle.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where to draw.
+    report : Report
+        Has 2 to 6 columns in ``report.figures.scatter``.
+    pair : (int, int)
+        Columns of the horizontal and of the vertical axis.
+    palette : Palette
+        Colours.
+    """
+    figure = report.figures.scatter
+    if figure is None:
+        raise InputError("panel: this report has no scatter; choose another panel")
+    i, j = pair
+    count = len(figure.names)
+    if not (0 <= i < count and 0 <= j < count and i != j):
+        raise InputError(f"pair: needs two of the columns 0 to {count - 1}; got {pair}")
+    x, y = array(figure.points[i]), array(figure.points[j])
+    outlines = list(_outlines(figure, i, j))
+    wide = _limits(np.concatenate([x, *(line[0] for line in outlines)]))
+    tall = _limits(np.concatenate([y, *(line[1] for line in outlines)]))
+    spread = [array(row) for row in figure.covariance]
+    if figure.law != "normal" or np.array_equal(spread, np.eye(count)):
+        # Both axes have one scale, so that a circle is one.
+        half = 0.5 * max(wide[1] - wide[0], tall[1] - tall[0])
+        centres = [0.5 * sum(ends) for ends in (wide, tall)]
+        wide, tall = ((at - half, at + half) for at in centres)
+        ax.set_aspect("equal", adjustable="box", anchor="W")
+    ax.set(xlim=wide, ylim=tall)
+    from dmtest.render.figures.canvas import drawable
+
+    ax.set_xlabel(drawable(figure.names[i]), parse_math=False)
+    ax.set_ylabel(drawable(figure.names[j]), parse_math=False)
+    dots(ax, x, y, 2.4, palette.data)
+    for line in outlines:
+        ax.plot(*line, color=palette.ink, linewidth=1.0, zorder=4)
+    title(ax, "Rows", palette)
+    frame(ax, palette)
+    return ax
+
+
+def _outlines(figure: ScatterFigure, i: int, j: int) -> Iterator[NDArray[np.float64]]:
+    """Yield lines of the target in two columns, shape (2, k) each."""
+    angle = np.linspace(0.0, 2.0 * np.pi, 73)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    if figure.law == "cube":
+        yield np.array([[0.0, 1, 1, 0, 0], [0.0, 0, 1, 1, 0]])
+    elif figure.law == "sphere":
+        yield circle
+    else:
+        mean, covariance = array(figure.mean), np.array([array(row) for row in figure.covariance])
+        part = covariance[np.ix_([i, j], [i, j])]
+        values, axes = np.linalg.eigh(part)
+        root = axes * np.sqrt(np.maximum(values, 0.0))
+        for quantile in ELLIPSES:
+            yield mean[[i, j], None] + np.sqrt(quantile) * root @ circle
+
+
 def spectrum(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
     """Draw the eigenvalues of the covariance with the band expected from N(0, I)."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
@@ -201,8 +269,12 @@ def spectrum(ax: Axes, report: Report, *, palette: Palette = LIGHT) -> Axes:
         ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set(ylim=(bottom, top), xlim=(0.5, len(values) + 0.5))
     ax.set(xlabel="rank of eigenvalue", ylabel="variance")
-    ax.fill_between(rank, *_closed(low, high, (bottom, top)), color=palette.band, lw=0)
-    ax.plot(rank, middle, color=palette.muted, linewidth=0.9)
+    if not np.isnan(low).all():  # any-normal allows every spectrum
+        ax.fill_between(rank, *_closed(low, high, (bottom, top)), color=palette.band, lw=0)
+    if not np.isnan(middle).all():
+        ax.plot(rank, middle, color=palette.muted, linewidth=0.9)
+    else:
+        ax.plot(rank, np.maximum(values, bottom), color=palette.fill, linewidth=0.9, zorder=2)
     outside = (values < low) | (values > high)
     visible = values >= bottom
     dots(ax, rank[visible], values[visible], 2.6, palette.data)

@@ -113,3 +113,39 @@ def dots(ax: Axes, x: NDArray[Any], y: NDArray[Any], size: float, colour: str) -
             snap=False,  # snapping to pixels would leave dashes of no length
         )
     )
+
+
+def key(ax: Axes, marks: list[tuple[str, str, str]], place: Any, palette: Palette) -> None:
+    """Draw a legend inside a figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    marks : list of (str, str, str)
+        Kind (dot, band, line or dashes), name of a colour of the palette, and label.
+    place : str
+        Corner, as matplotlib names it.
+    palette : Palette
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    def handle(kind: str, name: str) -> Any:
+        colour = getattr(palette, name)
+        if kind == "band":
+            return Patch(facecolor=colour, linewidth=0)
+        if kind == "dot":
+            return Line2D([], [], marker="o", linestyle="", markersize=3.5, color=colour)
+        style: Any = {"line": "-", "dashes": "--"}[kind]
+        return Line2D([], [], linewidth=1.2, linestyle=style, color=colour)
+
+    ax.legend(
+        [handle(kind, name) for kind, name, _ in marks],
+        [label for _, _, label in marks],
+        loc=place,
+        fontsize=7.5,
+        labelcolor=palette.muted,
+        frameon=False,
+        handlelength=1.3,
+        borderaxespad=0.2,
+    )

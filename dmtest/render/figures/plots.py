@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dmtest.errors import InputError
 from dmtest.render import wording
 from dmtest.render.figures import class_figures, data_figures, effect_figures
-from dmtest.render.figures.palette import readable_palette
+from dmtest.render.figures.palette import Palette, key, readable_palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,10 +27,51 @@ PANELS: dict[str, Callable[..., Axes]] = {
     "detectability": effect_figures.detectability,
     "qq": data_figures.qq,
     "deviation": data_figures.deviation,
+    "scatter": data_figures.scatter,
     "spectrum": data_figures.spectrum,
     "coordinates": data_figures.coordinates,
     "classes": class_figures.classes,
 }
+
+
+# Marks of the legend of a figure, and its corner, which the figure leaves free. The page has
+# legends of its own, in text.
+LEGENDS: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
+    "profile": (
+        "upper right",
+        (("band", "fill", "estimated bracket"), ("band", "band", "limits")),
+    ),
+    "detectability": (
+        "center right",
+        (("line", "data", "power"), ("band", "band", "limits"), ("dashes", "muted", "mean p")),
+    ),
+    "qq": (
+        "upper left",
+        (
+            ("dot", "data", "data"),
+            ("dot", "bad", "outside the band"),
+            ("band", "band", "95% band"),
+            ("line", "muted", "{other}"),
+        ),
+    ),
+    "scatter": ("upper right", (("dot", "data", "rows"), ("line", "ink", "target"))),
+    "spectrum": (
+        "upper right",
+        (("dot", "data", "data"), ("band", "band", "95% band"), ("line", "muted", "{other}")),
+    ),
+    "coordinates": ("upper right", (("band", "fill", "data"), ("line", "ink", "{other}"))),
+}
+
+
+def _legend(ax: Axes, panel: str, report: Report, palette: Palette) -> None:
+    if panel not in LEGENDS:
+        return
+    spectrum = report.figures.spectrum
+    bandless = panel == "spectrum" and spectrum is not None and set(spectrum.low) == {None}
+    place, marks = LEGENDS[panel]
+    other = wording.other(report)
+    shown = [(k, c, t.format(other=other)) for k, c, t in marks if not bandless or k == "dot"]
+    key(ax, shown, place, palette)
 
 
 def names(report: Report) -> tuple[str, ...]:
@@ -43,6 +84,7 @@ def names(report: Report) -> tuple[str, ...]:
         "detectability": figures.detectability is not None,
         "qq": bool(figures.slices),
         "deviation": bool(figures.slices),
+        "scatter": figures.scatter is not None,
         "spectrum": figures.spectrum is not None,
         "coordinates": bool(figures.coordinates),
         "classes": report.classes is not None and report.classes.scatter is not None,
@@ -92,7 +134,9 @@ def draw(
     _check(listed, report, ax)
     axes = [ax] if ax is not None else _axes(listed, report)
     for panel, place in zip(listed, axes, strict=True):
-        PANELS[panel](place, report, **{"palette": readable_palette(place), **options})
+        palette = options.get("palette") or readable_palette(place)
+        PANELS[panel](place, report, **{**options, "palette": palette})
+        _legend(place, panel, report, palette)
     return axes[0].figure.figure  # the root, when ax is in a subfigure
 
 
@@ -156,4 +200,6 @@ def overview(report: Report) -> Figure:
     for place, (panel, options) in enumerate(jobs):
         ax = parts[1].add_subplot(rows, 3, place + 1)
         PANELS[panel](ax, report, palette=palette, **options)
+        if options.get("which", 0) == 0:
+            _legend(ax, panel, report, palette)
     return figure

@@ -120,6 +120,8 @@ def page(report: Report) -> str:
             slices=page_figures.slices(report),
             coordinates=page_figures.coordinates(report),
             spectrum=page_figures.spectrum(report),
+            first=page_figures.first(report),
+            scatter=page_figures.scatter(report) if report.d > 2 else None,
             distance=[
                 figure
                 for draw in (

@@ -41,6 +41,8 @@ class PageFigure:
         Names and numbers under the caption.
     head, rows : tuple
         The numbers of the figure as a table; empty if the text has them.
+    legend : tuple of (str, str)
+        Marks, which the style sheet draws, and what they stand for.
     """
 
     title: str
@@ -49,6 +51,7 @@ class PageFigure:
     details: tuple[tuple[str, str], ...] = ()
     head: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 def _panel(
@@ -103,6 +106,16 @@ def _slice(report: Report, which: int) -> PageFigure:
             _panel(data_figures.deviation, report, f"v{which}", minus, which=which),
         ),
         tuple(details),
+        legend=_slice_legend(report),
+    )
+
+
+def _slice_legend(report: Report) -> tuple[tuple[str, str], ...]:
+    return (
+        ("dot", "data"),
+        ("dot bad", "outside the band"),
+        ("band", "95% band"),
+        ("line", wording.other(report)),
     )
 
 
@@ -127,7 +140,8 @@ def coordinates(report: Report) -> list[PageFigure]:
         label = f"Histogram of {figure.name} against the {other}: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
         drawing = _panel(data_figures.coordinates, report, f"c{which}", label, **options)
-        figures.append(PageFigure(figure.name, numbers, (drawing,)))
+        legend = (("area", "data"), ("line", wording.other(report)))
+        figures.append(PageFigure(figure.name, numbers, (drawing,), legend=legend))
     return figures
 
 
@@ -152,7 +166,63 @@ def spectrum(report: Report) -> PageFigure | None:
     ends = f"Largest {wording.number(values[0])}, smallest {wording.number(values[-1])}."
     label = f"Covariance spectrum. {summary} {ends}"
     drawing = _panel(data_figures.spectrum, report, "s", label, size=(4.4, 2.9))
-    return PageFigure("Covariance spectrum", f"{summary} {ends}", (drawing,))
+    legend: tuple[tuple[str, str], ...] = (("dot", "data"),)
+    if not np.isnan(low).all():
+        legend += (("dot bad", "outside the band"), ("band", "95% band"))
+        legend += (("line", other if two else "N(0, I)"),)
+    elif report.target == "any-normal":
+        summary += " A normal may have any of them: there is no band."
+    return PageFigure("Covariance spectrum", f"{summary} {ends}", (drawing,), legend=legend)
+
+
+# Columns up to which one scatter, and then scatters of all pairs, are drawn.
+PAIRED = 6
+
+
+def scatter(report: Report, name: str = "x") -> PageFigure | None:
+    """Return the rows of two columns, or of all pairs of columns; None for other samples."""
+    figure = report.figures.scatter
+    if figure is None:
+        return None
+    d = len(figure.names)
+    shown = len(figure.points[0])
+    some = "All" if shown == report.n else f"{shown:,} of {report.n:,}"
+    what = {
+        "normal": "The ellipses contain 50% and 95% of the rows of "
+        + ("the fitted normal." if report.target == "any-normal" else "the target."),
+        "cube": "The square is the target's cube.",
+        "sphere": "The circle has the rows of the target on it (d = 2) or within it.",
+    }[figure.law]
+    pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
+    drawings = []
+    for i, j in pairs:
+        label = f"{figure.names[j]} against {figure.names[i]}: {some.lower()} rows. {what}"
+        options = {"pair": (i, j), "size": (2.9, 2.6)} if d > 2 else {"size": (3.9, 3.1)}
+        drawings.append(_panel(data_figures.scatter, report, f"{name}{i}{j}", label, **options))
+    legend = (("dot", "rows"), ("line", "target"))
+    return PageFigure("Rows", f"{some} rows. {what}", tuple(drawings), legend=legend)
+
+
+def first(report: Report) -> PageFigure | None:
+    """Return the picture beside the verdict: the rows, the column, or the worst slice."""
+    figures = report.figures
+    if figures.scatter is not None and len(figures.scatter.names) == 2:
+        return scatter(report, "h")
+    if report.d == 1 and figures.coordinates:
+        figure = figures.coordinates[0]
+        other = wording.other(report)
+        label = f"Histogram of {figure.name} against the {other}."
+        drawing = _panel(data_figures.coordinates, report, "h", label, margins=(0.12, 0.3))
+        legend = (("area", "data"), ("line", other))
+        return PageFigure("The data", "", (drawing,), legend=legend)
+    if figures.slices:
+        worst = figures.slices[0]
+        other = wording.other(report)
+        label = f"{worst.title}: quantiles of the data against those of the {other}."
+        drawing = _panel(data_figures.qq, report, "h", label, which=0)
+        title = "The slice that departs most" if report.d > 1 else worst.title
+        return PageFigure(title, "", (drawing,), legend=_slice_legend(report))
+    return None
 
 
 def profile(report: Report) -> PageFigure | None:
@@ -202,7 +272,13 @@ def profile(report: Report) -> PageFigure | None:
     drawing = _panel(effect_figures.profile, report, "p", label, size=(4.4, 2.9))
     head = ("Noise", "Estimate", f"{level} limits", "Resolved", *YARDSTICKS)
     rows = tuple(map(_profile_row, figure.points))
-    return PageFigure("Divergence after noise", summary, (drawing,), tuple(details), head, rows)
+    legend: tuple[tuple[str, str], ...] = (("area", "estimated bracket"),)
+    legend += (("band", f"{level} limits"),)
+    if unresolved:
+        legend += (("cross", "not resolved by a batch"),)
+    return PageFigure(
+        "Divergence after noise", summary, (drawing,), tuple(details), head, rows, legend
+    )
 
 
 def _profile_row(point: NoisePoint) -> tuple[str, ...]:
@@ -260,7 +336,10 @@ def detectability(report: Report) -> PageFigure | None:
         (wording.count(n), _fixed(rate), f"{_fixed(low)} to {_fixed(high)}", wording.number(mean))
         for n, rate, low, high, mean in zip(*columns, strict=True)
     )
-    return PageFigure("Power against the number of rows", summary, (drawing,), (), head, rows)
+    legend = (("line data", "power"), ("band", "95% limits"), ("dashes", "mean p-value"))
+    return PageFigure(
+        "Power against the number of rows", summary, (drawing,), (), head, rows, legend
+    )
 
 
 def classes(report: Report) -> PageFigure | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dmtest.results.check import CheckResult, CheckRow
 
+NARROW = 72  # columns of a terminal with room for units
 MARKS = {True: ("pass", "green"), False: ("FAIL", "bold red"), None: ("-", "dim")}
 
 
@@ -60,7 +61,7 @@ def parts(result: CheckResult, options: ConsoleOptions) -> Iterator[RenderableTy
         yield _text("", ascii_only)
         yield _listed(items, ascii_only)
     yield _text("", ascii_only)
-    yield _table(result, ascii_only)
+    yield _table(result, ascii_only, options.max_width)
 
 
 def _text(content: str, ascii_only: bool, style: str = "") -> Text:
@@ -81,23 +82,27 @@ def _listed(items: list[tuple[str, str]], ascii_only: bool) -> Table:
     return grid
 
 
-def _table(result: CheckResult, ascii_only: bool) -> Table:
+def _table(result: CheckResult, ascii_only: bool, width: int) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     table.show_edge = False
-    table.add_column("Check", no_wrap=True)
-    for name in ("Now", "Then", "Unit", "p-value", "Limit", ""):
-        table.add_column(
-            name, justify="left" if name == "Unit" else "right", no_wrap=name != "Unit"
-        )
+    # Only names give way, so that no number is ever cut; a narrow terminal has no units.
+    table.add_column("Check", overflow="fold")
+    names = ("Now", "Then", "Unit", "p-value", "Limit", "")
+    kept = [j for j, name in enumerate(names) if name != "Unit" or width >= NARROW]
+    for j in kept:
+        left = names[j] in ("Unit", "")
+        table.add_column(names[j], justify="left" if left else "right", no_wrap=True)
     for row in result.rows:
         word, style = MARKS[row.passed]
-        table.add_row(
-            *(_text(wording.clean(cell), ascii_only) for cell in cells(row)),
-            _text(word, ascii_only, style),
-        )
+        name, *texts = cells(row)
+        shown = [*(_text(wording.clean(text), ascii_only) for text in texts)]
+        shown.append(_text(word, ascii_only, style))
+        table.add_row(_text(wording.clean(name), ascii_only), *(shown[j] for j in kept))
     return table
 
 

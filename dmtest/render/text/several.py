@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dmtest.results.report import Report
 
 
+NARROW = 80
 LEVEL = re.compile(r" \((sd|half-width) [^)]*\)")  # the noise of a divergence, which may differ
 
 
@@ -36,19 +37,23 @@ class Several:
         writer = Writer(options.ascii_only)
         reports = [result for _, result in self.found if not isinstance(result, str)]
         adjusted = iter(self.adjusted)
-        table = writer.table("File", "Size>", "Verdict", "Global p>", "Adjusted>", "Distance>")
+        # A narrow terminal has no room for all columns beside a name: the size gives way.
+        sized = options.max_width >= NARROW
+        size = ["Size>"] if sized else []
+        table = writer.table("File", *size, "Verdict", "Global p>", "Adjusted>", "Distance>")
         table.columns[0].min_width = 12
         labels: dict[str, None] = {}
         for file, result in self.found:
             if isinstance(result, str):
-                writer.add(table, wording.clean(file), "", "not read", style="bold")
+                blank = [""] if sized else []
+                writer.add(table, wording.clean(file), *blank, "not read", style="bold")
                 continue
             verdict = f"{wording.verdict(result).symbol} {result.verdict}"
             pvalue = wording.evidence(result)[0].removeprefix("p ").removeprefix("= ")
             value = next(adjusted)
             floored = pvalue.startswith("≤") and value < 1.0
             corrected = f"≤ {value:.2g}" if floored else wording.pvalue(value)
-            cells = (wording.size(result), verdict, pvalue, corrected)
+            cells = (*([wording.size(result)] if sized else []), verdict, pvalue, corrected)
             row = table_rows.first_effect(result)
             far = "" if row is None else f"{row.value} {row.unit}".rstrip()
             labels |= {} if row is None else {LEVEL.sub("", row.label): None}

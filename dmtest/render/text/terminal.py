@@ -34,7 +34,7 @@ FOLDED = str.maketrans(
 )
 # Lines of a report unless all of it is asked for, and of what is shortened the fewest items.
 LINES = 40
-FEWEST = {"tests": 3, "effects": 3, "findings": 1, "sentences": 1}
+FEWEST = {"tests": 2, "effects": 2, "findings": 0, "sentences": 1}
 # Narrower than this, the unit of an effect follows its label.
 UNIT_COLUMN = 100
 
@@ -149,10 +149,10 @@ def _parts(
         if table is not None:
             yield writer.line("")
             yield from tables.parts(table, writer.line)
-    unsaid = table_rows.unsaid(report)
+    unsaid = table_rows.unsaid(report)[: shown["findings"]]
     if unsaid:
         yield writer.line("\nFindings about the data", "bold")
-        for item in unsaid[: shown["findings"]]:
+        for item in unsaid:
             yield writer.item("!", table_rows.warning_line(item))
             if item.advice:
                 yield writer.item(ADVICE, wording.clean(item.advice))
