@@ -1,5 +1,5 @@
 """Tables of columns, rows and classes: univariate tests, outliers, shares between classes.
 
 Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `targets`, `engines`,
-`statistics`, `calibration`, `battery`, `effects`.
+`statistics`, `catalogue`, `calibration`, `battery`, `effects`.
 """

