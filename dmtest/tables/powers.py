@@ -14,6 +14,8 @@ from dmtest.runtime.typing import Vector
 
 # Exponents that are tried, and the most rows that they are tried on.
 LARGEST, STEP, ROWS = 5.0, 0.1, 5000
+# Exponents nearer to 0 are the logarithm.
+NEAR_LOG = 1e-6
 # The first of these inside the 95% interval, nearest to the estimate, is suggested instead of it.
 ROUND = (-2.0, -1.0, -0.5, -1.0 / 3.0, 0.0, 1.0 / 3.0, 0.5, 2.0)
 # Half of the .95 quantile of chi-squared with one degree of freedom.
@@ -53,7 +55,8 @@ def suggest_power(x: Vector) -> Power | None:
 
     def height(power: float) -> float:
         with np.errstate(all="ignore"):
-            value = float(likelihood(power, some))
+            # Differences of x^power with powers this small are rounding.
+            value = float(likelihood(0.0 if abs(power) < NEAR_LOG else power, some))
         return value if np.isfinite(value) else -1e300
 
     heights = np.array([height(one) for one in grid.tolist()])
