@@ -17,6 +17,7 @@ TITLES = {
     "dmtest.battery.api": "Single tests",
     "dmtest.catalogue.registry": "The list of tests",
     "dmtest.effects.api": "How far, who would notice, and where",
+    "dmtest.tables.api": "Tables of columns and rows",
     "dmtest.reports.compare": "Two samples",
     "dmtest.checks.api": "Checks against a baseline",
     "dmtest.monitoring.monitor": "Streams",
@@ -27,6 +28,8 @@ TITLES = {
     "dmtest.data.load": "Files",
     "dmtest.results.outcome": "Results of tests",
     "dmtest.results.report": "The report",
+    "dmtest.results.classes": "Reports by class",
+    "dmtest.results.tables": "Results of univariate and outliers",
     "dmtest.checks.baseline": "A baseline",
     "dmtest.results.check": "Results of checks",
     "dmtest.effects.profile": "Results of kl_profile",
@@ -36,6 +39,7 @@ TITLES = {
 }
 # Results that users meet but do not construct.
 RESULTS = {
+    "dmtest.results.classes": ["ClassReports"],
     "dmtest.effects.profile": ["KLProfile", "ProfilePoint"],
     "dmtest.effects.directions": ["Direction"],
     "dmtest.effects.detectability": ["Detectability", "Threshold"],

@@ -13,10 +13,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tables import stored_rows, write
-from dmtest.data.sample import as_sample
-from dmtest.tables.api import outliers_of
-from dmtest.tables.scores import RULES, Rule
-from dmtest.targets.targets import as_target
+from dmtest.tables.scores import (
+    RULES,
+    RowScores,
+    Rule,
+    robust_scores,
+    specified_scores,
+    standing_out,
+)
+from dmtest.targets.canonical import known
 
 ALPHA = 0.05
 CLEAN = (
@@ -40,14 +45,21 @@ MIXED = (
 COLUMNS: tuple[Rule, ...] = ("holm", "benjamini-hochberg", "adjusted-quantile")
 
 
+def scored(x: np.ndarray, target: str, seed: int) -> RowScores:
+    """Return the scores of the rows."""
+    if target == "normal":
+        return specified_scores(known(x))
+    return robust_scores(x, seed, "outliers")
+
+
 def clean(target: str, n: int, d: int, runs: int) -> dict[str, Any]:
     """Measure how often a rule marks a row of a clean sample, and the share that it marks."""
-    law, any_row = as_target(target), dict.fromkeys(RULES, 0)
+    any_row = dict.fromkeys(RULES, 0)
     share = dict.fromkeys(RULES, 0.0)
     for run in range(runs):
-        sample = as_sample(np.random.default_rng([n, d, run]).standard_normal((n, d)))
+        scores = scored(np.random.default_rng([n, d, run]).standard_normal((n, d)), target, run)
         for rule in RULES:
-            found = len(outliers_of(sample, law, rule=rule, alpha=ALPHA, seed=run).flagged)
+            found = int(standing_out(scores, rule, ALPHA)[1].sum())
             any_row[rule] += found > 0
             share[rule] += found / n / runs
     row: dict[str, Any] = {"target": target, "n": n, "d": d, "runs": runs}
@@ -59,7 +71,7 @@ def mixed(
     target: str, n: int, d: int, share: float, shift: float, how: str, runs: int
 ) -> dict[str, Any]:
     """Measure false discoveries and power where a share of the rows is moved."""
-    law, many = as_target(target), round(share * n)
+    many = round(share * n)
     false, found = dict.fromkeys(COLUMNS, 0.0), dict.fromkeys(COLUMNS, 0.0)
     for run in range(runs):
         rng = np.random.default_rng([n, d, run, many])
@@ -69,11 +81,11 @@ def mixed(
         else:
             directions = rng.standard_normal((many, d))
             x[:many] += shift * directions / np.linalg.norm(directions, axis=1)[:, None]
-        sample = as_sample(x)
+        scores = scored(x, target, run)
         for rule in COLUMNS:
-            flagged = np.array(outliers_of(sample, law, rule=rule, alpha=ALPHA, seed=run).flagged)
-            right = int(np.count_nonzero(flagged < many))
-            false[rule] += (len(flagged) - right) / max(1, len(flagged)) / runs
+            marked = standing_out(scores, rule, ALPHA)[1]
+            right, total = int(marked[:many].sum()), int(marked.sum())
+            false[rule] += (total - right) / max(1, total) / runs
             found[rule] += right / many / runs
     row: dict[str, Any] = {"target": target, "n": n, "d": d, "outliers": share}
     row |= {"moved": f"{shift:g} in {how}", "runs": runs}

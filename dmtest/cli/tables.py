@@ -38,7 +38,7 @@ Exit codes:
 Examples:
   dmtest outliers z.csv
   dmtest outliers iris.csv --by Species --rule adjusted-quantile
-  dmtest outliers z.npy --target normal --rule benjamini-hochberg --rows rows.csv
+  dmtest outliers z.npy --target normal --rows rows.csv
 """
 
 

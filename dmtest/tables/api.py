@@ -87,7 +87,7 @@ def univariate(
     >>> x[:, 1] = np.exp(x[:, 1])
     >>> table = dmtest.univariate(x)
     >>> [(one.column, one.transformation, one.power) for one in table.rejected]
-    [('1', 'box-cox', 0.0)]
+    [('x1', 'box-cox', 0.0)]
     """
     alpha = arguments.level("alpha", alpha, 0.05)
     tests = names_of(multivariate)

@@ -5,6 +5,7 @@ Box & Cox (1964) for values above 0, Yeo & Johnson (2000) for all others.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ import numpy as np
 from dmtest.runtime.typing import Vector
 
 # Exponents that are tried, and the most rows that they are tried on.
-LARGEST, STEP, ROWS = 5.0, 0.05, 5000
+LARGEST, STEP, ROWS = 5.0, 0.1, 5000
+# Exponents nearer to 0 are the logarithm.
+NEAR_LOG = 1e-6
 # The first of these inside the 95% interval, nearest to the estimate, is suggested instead of it.
 ROUND = (-2.0, -1.0, -0.5, -1.0 / 3.0, 0.0, 1.0 / 3.0, 0.5, 2.0)
 # Half of the .95 quantile of chi-squared with one degree of freedom.
@@ -40,7 +43,7 @@ def suggest_power(x: Vector) -> Power | None:
 
     None also where the likelihood has its maximum at an end of the range -5 to 5.
     """
-    from scipy import stats
+    from scipy import optimize, stats
 
     positive = bool(x.min() > 0.0)
     family = "box-cox" if positive else "yeo-johnson"
@@ -49,17 +52,24 @@ def suggest_power(x: Vector) -> Power | None:
     if positive:
         some = some / np.exp(np.log(some).mean())  # the likelihood does not depend on the unit
     grid = np.arange(-LARGEST, LARGEST + 0.5 * STEP, STEP)
-    with np.errstate(all="ignore"):
-        heights = np.array([float(likelihood(one, some)) for one in grid])
-    heights = np.where(np.isfinite(heights), heights, -np.inf)
+
+    def height(power: float) -> float:
+        with np.errstate(all="ignore"):
+            # Differences of x^power with powers this small are rounding.
+            value = float(likelihood(0.0 if abs(power) < NEAR_LOG else power, some))
+        return value if np.isfinite(value) else -1e300
+
+    heights = np.array([height(one) for one in grid.tolist()])
     top = int(heights.argmax())
-    if top in (0, len(grid) - 1) or not np.isfinite(heights[top]):
+    if top in (0, len(grid) - 1) or heights[top] == -1e300:
         return None
-    best, height = _vertex(grid[top - 1 : top + 2], heights[top - 1 : top + 2])
-    # Fewer rows than the column has make the interval that of the rows that were used.
-    inside = heights >= height - DROP
-    low = _crossing(grid, heights, height - DROP, int(inside.argmax()), -1)
-    high = _crossing(grid, heights, height - DROP, len(grid) - 1 - int(inside[::-1].argmax()), 1)
+    ends = (float(grid[top - 1]), float(grid[top + 1]))
+    best = float(
+        optimize.minimize_scalar(lambda one: -height(one), bounds=ends, method="bounded").x
+    )
+    cut = height(best) - DROP
+    low = _crossing(height, cut, best, grid[grid < best][::-1].tolist())
+    high = _crossing(height, cut, best, grid[grid > best].tolist())
     if low <= 1.0 <= high:
         return None
     near = [one for one in ROUND if low <= one <= high]
@@ -67,19 +77,15 @@ def suggest_power(x: Vector) -> Power | None:
     return Power(family, power, low, high)
 
 
-def _vertex(x: Vector, y: Vector) -> tuple[float, float]:
-    """Place and height of the vertex of the parabola through three points of one distance."""
-    step, bend = x[1] - x[0], y[0] - 2.0 * y[1] + y[2]
-    if not np.isfinite(bend) or bend >= 0.0:
-        return float(x[1]), float(y[1])
-    shift = 0.5 * (y[0] - y[2]) / bend
-    return float(x[1] + shift * step), float(y[1] - 0.25 * (y[0] - y[2]) * shift)
+def _crossing(
+    height: Callable[[float], float], cut: float, best: float, outwards: Sequence[float]
+) -> float:
+    """Place where the likelihood falls to `cut`, outwards from its maximum; the end if nowhere."""
+    from scipy import optimize
 
-
-def _crossing(x: Vector, y: Vector, height: float, last: int, side: int) -> float:
-    """Place where a curve falls below a height, beyond the last point above it."""
-    out = last + side
-    if not 0 <= out < len(x) or not np.isfinite(y[out]):
-        return float(x[last])
-    share = (y[last] - height) / (y[last] - y[out])
-    return float(x[last] + share * (x[out] - x[last]))
+    inside = best
+    for one in outwards:
+        if height(one) < cut:
+            return float(optimize.brentq(lambda at: height(at) - cut, inside, one))
+        inside = one
+    return inside

@@ -23,9 +23,9 @@ from dmtest.targets.transforms import mean_and_covariance, varying_columns
 Rule = Literal["holm", "benjamini-hochberg", "adjusted-quantile", "quantile"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 # Up to this many rows the p-value of a robust distance comes from normal samples of n rows.
-SIMULATED = 1000
+SIMULATED = 600
 # Rows of all normal samples together, and the fewest and most samples.
-NULL_ROWS, FEWEST, MOST = 40_000, 99, 999
+NULL_ROWS, FEWEST, MOST = 120_000, 199, 999
 # The null of robust distances: raise it with every change that alters a distance.
 REVISION = 1
 
@@ -75,7 +75,7 @@ def specified_scores(canonical: Canonical) -> RowScores:
 def robust_scores(x: NDArray[Any], seed: int, what: str) -> RowScores:
     """Scores of rows that follow some normal law: robust distances, with calibrated p-values.
 
-    Up to 1,000 rows the null of a distance is simulated: the same estimate of normal samples of
+    Up to 600 rows the null of a distance is simulated: the same estimate of normal samples of
     this shape, on which it does not depend otherwise. Above, distances of rows that the estimate
     uses are beta and of the others F (Cerioli 2010).
 

@@ -432,3 +432,59 @@ def test_a_report_loads_only_what_it_uses(files: Path) -> None:
     )
     done = python("-c", code, cwd=files, check=True)
     assert done.stdout == "[]\n"
+
+
+# Classes, columns and rows
+
+
+@pytest.fixture
+def table(files: Path) -> str:
+    """Write a table with classes: the second column of class b is skewed, one row is far out."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((90, 2))
+    x[45:, 1] = np.exp(2.0 * x[45:, 1])
+    x[3] = 30.0
+    lines = [f"{a},{b},{'ab'[i // 45]}" for i, (a, b) in enumerate(x.tolist())]
+    (files / "kinds.csv").write_text("\n".join(["x,y,kind", *lines]) + "\n")
+    return "kinds.csv"
+
+
+def test_report_by_class(run: Run, files: Path, table: str) -> None:
+    """The verdict is over the classes; the command that repeats the report has the option."""
+    line = ("report", table, "--target", "any-normal", "--tests", "mardia-skewness", *FEW)
+    code, out, _ = run(*line, "--by", "kind", "--json", "-")
+    found = json.loads(out)
+    jsonschema.validate(found, schema())
+    assert (code, found["verdict"]) == (1, "mismatch")
+    assert list(found["classes"]["reports"]) == ["a", "b"]
+    assert "--by kind" in found["computed"]["command"]
+    code, out, _ = run(*line, "--labels", "kind", "--rows", "rows.csv")
+    assert code == 1
+    assert "By kind" in out
+    rows = (files / "rows.csv").read_text().splitlines()
+    assert rows[0] == "row,label,score,pvalue,adjusted,outlier"
+    assert rows[4].endswith("True")
+    code, out, err = run(*line, "--by", "kind", "--labels", "kind")
+    assert (code, out) == (2, "")
+    assert err.startswith("dmtest: error: --by: give either labels or by")
+
+
+def test_univariate(run: Run, files: Path, table: str) -> None:
+    code, out, err = run("univariate", table, "--by", "kind", "--json", "u.json")
+    assert (code, err) == (1, "")
+    assert "log(x)" in out
+    assert json.loads((files / "u.json").read_text())["kind"] == "univariate"
+    assert run("univariate", "normal.npy", "--quiet")[:2] == (0, "")
+    assert run("univariate", table)[0] == 2
+
+
+def test_outliers(run: Run, files: Path, table: str) -> None:
+    line = ("outliers", table, "--columns", "x", "--rule", "benjamini-hochberg")
+    code, out, err = run(*line, "--rows", "rows.csv")
+    assert (code, err) == (1, "")
+    assert "1 of 90 rows stands out." in out
+    assert (files / "rows.csv").read_text().count("True") == 1
+    code, out, _ = run("outliers", "normal.npy", "--target", "normal", "--json", "-")
+    assert (code, json.loads(out)["kind"]) == (0, "outliers")
+    assert run("outliers", "normal.npy", "--rows", "nowhere/r.csv")[0] == 2
+    assert run("outliers", table, "--target", "sphere", "--columns", "x,y")[0] == 2

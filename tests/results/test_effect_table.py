@@ -55,6 +55,8 @@ def test_reports_and_checks_fill_in_every_text() -> None:
         dmtest.compare(x, rng.standard_normal((300, 3)), rotation=True, rng=0, replicates=199),
     ]
     effects = [effect for one in reports for effect in one.effects.values()]
+    by = dmtest.report(x, by=np.arange(300) % 2, tests="radius", rng=0)
+    effects += by.effects.values()
     assert {effect.name for effect in effects} == {row.name for row in ROWS}
     departures = dmtest.write_baseline(x, replicates=199).scores
     texts = [f"{one.label} {one.unit} {one.note}" for one in (*effects, *departures)]

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
 from dmtest.results import figures as shapes
+from dmtest.results.classes import ClassReports, ScatterFigure
 from dmtest.results.figures import Loadings, SliceFigure, numbers
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Description, Provenance
 from dmtest.results.report import Report
+from dmtest.results.tables import Outliers
 
 TESTS = (
     *("anderson-darling", "cramer-von-mises", "dagostino-pearson", "epps-pulley", "jarque-bera"),
@@ -270,6 +272,44 @@ def report(x: NDArray[Any], names: list[str], pvalues: list[float], **fields: An
     return Report(**(usual | fields))
 
 
+def classes(x: NDArray[Any], name: str) -> ClassReports:
+    """Reports on two classes; the second has the name of a column."""
+    codes = np.arange(60) % 2
+    return ClassReports(
+        reports={"cats": bare(), name: bare(verdict="mismatch", pvalue=0.002)},
+        adjusted=(1.0, 0.004),
+        alpha=0.05,
+        name=name,
+        effects={"variance-between-classes": EFFECTS[0]},
+        scatter=ScatterFigure(
+            axes=("direction 1", "direction 2"),
+            classes=("cats", name),
+            codes=tuple(codes.tolist()),
+            x=numbers(x[:60, 0]),
+            y=numbers(x[:60, 1] + codes),
+            circle=2.45,
+        ),
+    )
+
+
+def rows() -> Outliers:
+    """Scores of three rows, of which one stands out."""
+    return Outliers(
+        scores=(1.0, 9.0, 2.0),
+        pvalues=(0.9, 1e-17, 0.4),
+        adjusted=(0.9, 3e-17, 0.6),
+        outlier=(False, True, False),
+        rows=(0, 1, 2),
+        score="length on normal scale",
+        method="exact: the length of the row, chi-squared",
+        rule="benjamini-hochberg",
+        alpha=0.05,
+        target="normal",
+        n=3,
+        d=2,
+    )
+
+
 def mismatch(names: list[str] | None = None, **changes: Any) -> Report:
     """Build a report on embeddings that are clearly not N(0, I)."""
     x = sample()
@@ -278,6 +318,8 @@ def mismatch(names: list[str] | None = None, **changes: Any) -> Report:
     fields: dict[str, Any] = {
         "verdict": "mismatch",
         "pvalue": 0.001,
+        "classes": classes(x, names[0]),
+        "rows": rows(),
         "effects": {e.name: e for e in EFFECTS},
         "diagnosis": (
             Finding(
