@@ -86,7 +86,7 @@ def completed(words: str) -> list[str]:
 
 def test_completion() -> None:
     assert completed("dmtest re") == ["report"]
-    assert completed("dmtest report --tol") == ["--tolerance"]
+    assert completed("dmtest report --tol") == ["--tolerance", "--tolerance-rows"]
     assert completed("dmtest report --target any") == ["any-normal"]
     assert set(completed("dmtest tests --target s")) == {"sphere", "sampled"}
 

@@ -55,8 +55,10 @@ def test_everything_of_the_uniform_holds() -> None:
     assert ours.target == "rosenblatt"
     assert (ours.pvalue, ours.adjusted) == (theirs.pvalue, theirs.adjusted)
     assert ours.figures.profile is not None
+    assert ours.figures.detectability is not None
     profile = replace(ours.figures.profile, target="uniform")
-    assert replace(ours.figures, profile=profile) == theirs.figures
+    power = replace(ours.figures.detectability, target="uniform")
+    assert replace(ours.figures, profile=profile, detectability=power) == theirs.figures
     assert [replace(one, target="uniform") for one in ours.outcomes] == list(theirs.outcomes)
     assert ours.effects == theirs.effects
     names = [row.name for row in dmtest.list_tests("rosenblatt")]
