@@ -22,6 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 RUNS = Path(__file__).parent / "runs"
 # Headings of pages with several tables.
 PAGES = {
+    "check-power": "Checks: false failures and power",
     "checks": "Checks against a baseline",
     "coverage": "Coverage of intervals",
     "field": "False alarms that users of other tools reported",

@@ -96,7 +96,7 @@ def _table(result: CheckResult, ascii_only: bool) -> Table:
     return table
 
 
-UNITS = {"standard deviations": "sd", "squared standard deviations": "sd^2"}
+UNITS = {"global p": "p", "standard deviations": "sd", "squared standard deviations": "sd^2"}
 
 
 def _unit(row: CheckRow) -> str:
