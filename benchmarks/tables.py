@@ -23,6 +23,7 @@ RUNS = Path(__file__).parent / "runs"
 # Headings of pages with several tables.
 PAGES = {
     "causes": "Causes and advice in reports",
+    "check-power": "Checks: false failures and power",
     "checks": "Checks against a baseline",
     "coverage": "Coverage of intervals",
     "equivalence": "The verdict equivalent",

@@ -35,6 +35,7 @@ FOLDER = RUNS / "check-power"
 # Checks with one baseline; runs of a row of the tables.
 RERUNS, LEVEL_RUNS, POWER_RUNS = 25, 400, 100
 COLUMNS = 8
+PAGE, MNIST = "check-power", "MNIST, 1,500 steps, n = 1,000, d = 8"
 
 
 def normal(n: int, d: int = COLUMNS) -> Draw:
@@ -82,12 +83,22 @@ WORSE = (
 )
 
 
-def run(cell: str, good: Draw, later: Draw, runs: int, reruns: int) -> list[dict[str, Any]]:
+def path_of(cell: str) -> Path:
+    """Return the file of the runs of a cell."""
+    return FOLDER / f"{cell.replace(' ', '-').replace(',', '').replace('/', '-')}.jsonl"
+
+
+def stored(cell: str) -> list[dict[str, Any]]:
+    """Return the runs of a cell that are there."""
+    path = path_of(cell)
+    done = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in done]
+
+
+def run(cell: str, good: Draw, later: Draw, runs: int, reruns: int) -> None:
     """Check samples against baselines, `reruns` with each, and store every run."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{cell.replace(' ', '-').replace(',', '').replace('/', '-')}.jsonl"
-    done = path.read_text().splitlines() if path.exists() else []
-    found = [json.loads(line) for line in done]
+    found, path = stored(cell), path_of(cell)
     kept = None
     for number in range(len(found), runs):
         series, place = divmod(number, reruns)
@@ -103,7 +114,6 @@ def run(cell: str, good: Draw, later: Draw, runs: int, reruns: int) -> list[dict
         )
         with path.open("a") as file:
             file.write(json.dumps(found[-1]) + "\n")
-    return found
 
 
 def row(head: str, name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -136,7 +146,7 @@ def level_cells(mnist: Path | None) -> dict[str, Draw]:
     cells |= {"N(0, I), n = 1,000, d = 8": normal(1000), "digits, n = 800, d = 6": digits()}
     if mnist is not None:
         encoded = sampler(embeddings(images(mnist), STEPS, 0))
-        cells["MNIST, 1,500 steps, n = 1,000, d = 8"] = encoded
+        cells[MNIST] = encoded
     return cells
 
 
@@ -148,42 +158,47 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path)
     parser.add_argument("--only", default="", help="part of the names of the rows to run")
     asked = parser.parse_args()
-    told = "alpha = 0.05"
     if asked.part in (None, "level"):
-        runs = asked.runs or LEVEL_RUNS
-        rows = [
-            row("encoder", name, run(f"level {name}", draw, draw, runs, RERUNS))
-            for name, draw in level_cells(asked.mnist).items()
-            if asked.only in name
-        ]
-        notes = f"{told}; `failed` should be at most alpha plus three standard errors."
-        print(
-            write("decisions", "checks/level-joint", "The same encoder, fresh samples", rows, notes)
-        )
+        for name, draw in level_cells(asked.mnist).items():
+            if asked.only in name:
+                run(f"level {name}", draw, draw, asked.runs or LEVEL_RUNS, RERUNS)
     if asked.part in (None, "directions"):
-        rows = [
-            row(
-                "later encoder", name, run(f"4000 {name}", normal(4000), changed(name, 4000), n, 10)
-            )
-            for name in (UNIFORM, BIMODAL)
-            for n in (asked.runs or POWER_RUNS,)
-        ]
-        notes = f"{told}. Baselines are 4,000 x 8 rows of N(0, I), later samples as many."
-        print(write("decisions", "checks/directions", "One bad direction of eight", rows, notes))
+        for name in (UNIFORM, BIMODAL):
+            if asked.only in name:
+                later = changed(name, 4000)
+                run(f"4000 {name}", normal(4000), later, asked.runs or POWER_RUNS, 10)
     if asked.part in (None, "power"):
-        rows = []
-        for name in WORSE:
-            if asked.only not in name:
-                continue
-            for n in (1000, 5000):
-                count = asked.runs or (POWER_RUNS if n == 1000 else POWER_RUNS // 2)
-                found = run(f"power {n} {name}", normal(n), changed(name, n), count, 10)
+        for n, count in ((1000, POWER_RUNS), (5000, POWER_RUNS // 2)):
+            for name in WORSE:
+                if asked.only in name:
+                    run(f"power {n} {name}", normal(n), changed(name, n), asked.runs or count, 10)
+    tables()
+
+
+def tables() -> None:
+    """Write the tables of all runs that are there."""
+    told = "alpha = 0.05"
+    names = [*level_cells(None), MNIST]
+    cells = {name: stored(f"level {name}") for name in names}
+    rows = [row("encoder", name, found) for name, found in cells.items() if found]
+    notes = f"{told}; `failed` should be at most alpha plus three standard errors."
+    if rows:
+        print(write("decisions", f"{PAGE}/level", "The same encoder, fresh samples", rows, notes))
+    cells = {name: stored(f"4000 {name}") for name in (UNIFORM, BIMODAL)}
+    rows = [row("later encoder", name, found) for name, found in cells.items() if found]
+    notes = f"{told}. Baselines are 4,000 x 8 rows of N(0, I), later samples as many."
+    if rows:
+        print(write("decisions", f"{PAGE}/directions", "One bad direction of eight", rows, notes))
+    rows = []
+    for name in WORSE:
+        for n in (1000, 5000):
+            found = stored(f"power {n} {name}")
+            if found:
                 one = row("later encoder", name, found)
                 rows.append({"later encoder": name, "n": n} | one)
-        notes = f"{told}. Baselines are n x 8 rows of N(0, I), later samples as many."
-        print(
-            write("decisions", "checks/power", "What is caught at n = 1,000 and 5,000", rows, notes)
-        )
+    notes = f"{told}. Baselines are n x 8 rows of N(0, I), later samples as many."
+    if rows:
+        print(write("decisions", f"{PAGE}/power", "What is caught", rows, notes))
 
 
 if __name__ == "__main__":

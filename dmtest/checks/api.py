@@ -219,9 +219,9 @@ def check(
     True
     >>> worse = dmtest.check(1.2 * rng.standard_normal((1000, 4)), good)
     >>> [row.name for row in worse.failures]
-    ['verdict', 'variance']
+    ['verdict', 'variance', 'worst-direction', 'kl-scale', 'sliced-wasserstein-2']
     >>> worse.failures[1].where
-    'x0'
+    'x2'
     """
     given: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     given |= {"max_wasserstein": max_wasserstein, "max_margin": max_margin}

@@ -100,21 +100,28 @@ def moment_changes(pool: Pool, labels: Labels, names: Sequence[str] | None) -> l
     d, places = pool.d, columns_of(pool.d, names)
     centre, scale = pool.mean, np.sqrt(np.where(pool.variance > 0.0, pool.variance, 1.0))
     rows = pool.rows(slice(0, pool.total)) / scale
-    pairs = np.triu_indices(d, 1) if d <= MOST_COLUMNS else (np.empty(0, int), np.empty(0, int))
-    first, second = rows.sum(axis=0), rows.T @ rows
+    pairs = np.triu_indices(d, 1) if d <= MOST_COLUMNS else np.triu_indices(0)
     n, m = labels.n, labels.m
 
+    def squares_of(part: Vector) -> Vector:
+        return part.T @ part if len(pairs[0]) else np.square(part).sum(axis=0)
+
     def of_sums(sums: Vector, squares: Vector, count: int) -> tuple[Vector, Vector, Vector]:
-        mean = sums / count
-        covariance = squares / count - np.outer(mean, mean)
-        variance = np.maximum(np.diagonal(covariance), LEAST_VARIANCE)
-        root = np.sqrt(variance)
-        r = np.clip((covariance / np.outer(root, root))[pairs], -MOST_CORRELATION, MOST_CORRELATION)
-        return centre + scale * mean, np.log(variance * scale**2), np.arctanh(r)
+        mean, r = sums / count, np.empty(0)
+        diagonal = np.diagonal(squares) if len(pairs[0]) else squares
+        variance = np.maximum(diagonal / count - mean**2, LEAST_VARIANCE)
+        if len(pairs[0]):
+            root = np.sqrt(variance)
+            covariance = squares[pairs] / count - mean[pairs[0]] * mean[pairs[1]]
+            r = covariance / (root[pairs[0]] * root[pairs[1]])
+        transformed = np.arctanh(np.clip(r, -MOST_CORRELATION, MOST_CORRELATION))
+        return centre + scale * mean, np.log(variance * scale**2), transformed
+
+    first, second = rows.sum(axis=0), squares_of(rows)
 
     def both(mark: NDArray[np.uint8]) -> list[tuple[Vector, Vector]]:
         part = rows[np.flatnonzero(mark)]
-        sums, squares = part.sum(axis=0), part.T @ part
+        sums, squares = part.sum(axis=0), squares_of(part)
         ours, theirs = of_sums(sums, squares, n), of_sums(first - sums, second - squares, m)
         return list(zip(ours, theirs, strict=True))
 
@@ -174,16 +181,17 @@ def _spreads(
     """
     total = len(rows)
     square = rows * rows
-    fourth = square.T @ square / total
-    kurtosis = np.diagonal(fourth)
+    kurtosis = np.square(square).mean(axis=0)
+    variances = np.sqrt(np.maximum(kurtosis - 1.0, 1e-12))
     i, j = pairs
+    if not len(i):
+        return scale, variances, np.empty(0)
+    fourth, third = square.T @ square / total, (square * rows).T @ rows / total
     r = np.clip((rows.T @ rows / total)[i, j], -MOST_CORRELATION, MOST_CORRELATION)
-    third = (square * rows).T @ rows / total
     # Of z_i z_j - r (z_i^2 + z_j^2) / 2, the influence of a row on a correlation.
     variance = fourth[i, j] * (1.0 + 0.5 * r**2) - r * (third[i, j] + third[j, i])
     variance += 0.25 * r**2 * (kurtosis[i] + kurtosis[j])
-    correlation = np.sqrt(np.maximum(variance, 1e-12)) / (1.0 - r**2)
-    return scale, np.sqrt(np.maximum(kurtosis - 1.0, 1e-12)), correlation
+    return scale, variances, np.sqrt(np.maximum(variance, 1e-12)) / (1.0 - r**2)
 
 
 def shape_change(pool: Pool, labels: Labels, names: Sequence[str] | None) -> Change:

@@ -131,7 +131,7 @@ def page(report: Report) -> str:
                 )
                 if (figure := draw(report))
             ],
-            scatter=page_figures.classes(report),
+            classes=page_figures.classes(report),
             notes=table_rows.notes(report),
             glossary=explain.glossary(report),
             directions=table_rows.direction_rows(report),

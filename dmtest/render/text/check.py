@@ -113,7 +113,7 @@ def cells(row: CheckRow) -> tuple[str, ...]:
     return row.name, *values, _unit(row), pvalue, _bound(row)
 
 
-UNITS = {"standard deviations": "sd", "squared standard deviations": "sd^2"}
+UNITS = {"global p": "p", "standard deviations": "sd", "squared standard deviations": "sd^2"}
 
 
 def _unit(row: CheckRow) -> str:
