@@ -392,9 +392,9 @@ def uniform_chi2_kernel(x: ArrayLike, y: ArrayLike, epsilon: float) -> Numbers:
     low, high = np.maximum(left, right) - e, np.minimum(left, right) + e
     with np.errstate(invalid="ignore"):
         width = np.where(high > low, integral(high) - integral(low), 0.0)
+        value = (width / (2.0 * e)).prod(axis=-1)
     # An infinite coordinate times one that excludes the pair is 0.
-    together = (high > low).all(axis=-1)
-    return _plain(np.where(together, (width / (2.0 * e)).prod(axis=-1), 0.0))
+    return _plain(np.where((high > low).all(axis=-1), value, 0.0))
 
 
 def dead_coordinate(noise: ArrayLike, kind: Kind = "gaussian") -> Numbers:

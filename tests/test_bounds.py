@@ -156,9 +156,85 @@ def test_the_dual_attains_capacity_for_a_normal_encoder() -> None:
     assert abs(value - bounds.gaussian_capacity(2, 0.8)) < 4 * error
 
 
+@pytest.mark.parametrize("s", [0.2, 1.0, 3.0])
+def test_the_chi_square_kernel_of_the_normal(s: float) -> None:
+    """Against its integral, and its moments under the target."""
+    x, y = np.array([0.3, -1.0]), np.array([-0.7, -1.5])
+
+    def term(t: float, a: float, b: float) -> float:
+        scale = np.sqrt(1.0 + s * s)
+        product = stats.norm.pdf(t, a, s) * stats.norm.pdf(t, b, s)
+        return float(product / stats.norm.pdf(t, scale=scale))
+
+    parts = [
+        integrate.quad(term, -20.0, 20.0, args=pair, points=[0.5 * sum(pair)], limit=400)[0]
+        for pair in zip(x, y, strict=True)
+    ]
+    assert bounds.gaussian_chi2_kernel(x, y, s) == pytest.approx(np.prod(parts), rel=1e-8)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    weights = weights / weights.sum()
+    kernel = np.asarray(bounds.gaussian_chi2_kernel(nodes[:, None, None], nodes[None, :, None], s))
+    assert weights @ kernel @ weights == pytest.approx(1.0, rel=1e-3)
+    if s >= 1.0:  # for less noise this rule does not resolve k^2
+        second = weights @ kernel**2 @ weights
+        assert second == pytest.approx(1.0 / (1.0 - (1.0 + s * s) ** -2), rel=1e-3)
+
+
+@pytest.mark.parametrize("e", [0.1, 0.3, 0.5, 0.9])
+def test_the_chi_square_kernel_of_the_cube_and_its_yardsticks(e: float) -> None:
+    def trapezoid(t: float) -> float:
+        return max(0.0, min(t + e, 1.0) - max(t - e, 0.0)) / (2.0 * e)
+
+    def integral(f: object, low: float, high: float) -> float:
+        kinks = [k for k in (e, 1.0 - e, 0.5) if low < k < high] or None
+        return float(integrate.quad(f, low, high, points=kinks, limit=200)[0])
+
+    expected = 1.0
+    x, y = np.array([0.3, 0.05]), np.array([0.35, 0.2])
+    for a, b in zip(x, y, strict=True):
+        ends = max(a, b) - e, min(a, b) + e
+        expected *= integral(lambda t: 0.25 / e**2 / trapezoid(t), *ends)
+    assert bounds.uniform_chi2_kernel(x, y, e) == pytest.approx(expected, rel=1e-7)
+    assert bounds.uniform_chi2_kernel([0.0, 0.5], [0.0, 0.5], e) == np.inf
+    assert bounds.uniform_chi2_kernel([0.0], [1.0], 0.4) == 0.0
+    assert bounds.uniform_chi2_kernel([0.0, 0.0], [0.0, 1.0], 0.4) == 0.0
+    dead = integral(lambda t: np.log(0.5 / e / trapezoid(t)) / (2.0 * e), 0.5 - e, 0.5 + e)
+    assert bounds.dead_coordinate(e, "uniform") == pytest.approx(dead, rel=1e-7)
+    edges = np.linspace(-e, 1.0 + e, 200_001)
+    t = 0.5 * (edges[1:] + edges[:-1])
+    p = ((np.abs(t) <= e) * 1.0 + (np.abs(t - 1.0) <= e)) / (4.0 * e)
+    q = (np.minimum(t + e, 1.0) - np.maximum(t - e, 0.0)) / (2.0 * e)
+    two = float((p * np.log(np.maximum(p, 1e-300) / q)).sum() * (edges[1] - edges[0]))
+    assert bounds.two_valued_coordinate(e, "uniform") == pytest.approx(two, abs=2e-5)
+
+
+def test_yardsticks_of_the_normal() -> None:
+    """The values of the theory, limits, and the divergence of one point by its formula."""
+    for s, value in ((0.3, 0.56), (0.5, 0.17), (1.0, 0.0097), (1.35, 0.0018)):
+        assert bounds.two_valued_coordinate(s) == pytest.approx(value, rel=0.03)
+        exact = np.log(np.sqrt(1.0 + s * s) / s) + 0.5 * s * s / (1.0 + s * s) - 0.5
+        assert bounds.dead_coordinate(s) == pytest.approx(exact, rel=1e-12)
+        assert bounds.collapse(7, s) == pytest.approx(7.0 * exact, rel=1e-12)
+    noises = np.geomspace(0.05, 1e4, 200)
+    for yardstick in (bounds.dead_coordinate, bounds.two_valued_coordinate):
+        values = np.asarray(yardstick(noises))
+        assert (values >= 0.0).all()
+        assert (np.diff(values) <= 0.0).all()
+    assert bounds.dead_coordinate(1e4) == pytest.approx(0.25e-16, rel=1e-6)
+    assert bounds.dead_coordinate(100.0) == pytest.approx(0.25e-8, rel=1e-3)
+    # log 2 less than a point at its own mean: two clusters that the noise does not join.
+    apart = bounds.dead_coordinate(0.05) - bounds.two_valued_coordinate(0.05)
+    assert apart == pytest.approx(np.log(2.0) - 0.5 / 1.0025, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda: bounds.dead_coordinate(0.0), "noise: got 0.0"),
+        (lambda: bounds.two_valued_coordinate(1.0, "laplace"), "kind: got 'laplace'"),
+        (lambda: bounds.collapse(0, 1.0), "d: got 0"),
+        (lambda: bounds.gaussian_chi2_kernel([1.0], [1.0, 2.0], 1.0), "shapes"),
+        (lambda: bounds.uniform_chi2_kernel([1.5], [1.0], 1.0), "x: got"),
         (lambda: bounds.gaussian_capacity(0, 1.0), "d: got 0"),
         (lambda: bounds.gaussian_capacity(1.5, 1.0), "whole number"),
         (lambda: bounds.gaussian_capacity(2, -1.0), "sigma: got -1.0"),

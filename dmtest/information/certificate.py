@@ -274,6 +274,68 @@ def upper_part(rows: NDArray[Any], noise: float, kind: Noise, pairs: int = PAIRS
     return Part(total, 0.0, 2.0 * own / value + prices[0], spread, 0.0)
 
 
+def information_bounds(
+    rows: NDArray[Any], noise: float, alpha: float, *, kind: Noise = "gaussian", pairs: int = PAIRS
+) -> tuple[float, float, float, float]:
+    """Bound I(f(X); f(X) + Z) by the identity with the smoothed divergence, from both sides.
+
+    The lower bound is the capacity and the moment correction less the chi-square certificate, with
+    the errors of all three together; the upper one (normal noise) the capacity of a normal with the
+    same covariance, log det(I + S / s^2) / 2, which no other law with these moments exceeds.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, d)
+        In random order.
+    noise, alpha, kind, pairs
+        As for :func:`smoothed_kl_bounds`.
+
+    Returns
+    -------
+    tuple of float
+        Estimates from below and from above, then the confidence bounds; 0 and infinity without.
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    n, d = x.shape
+    below, above, low, high = 0.0, np.inf, 0.0, np.inf
+    if kind == "gaussian":
+        above, high = _normal_information(x, noise, alpha)
+    if n < FEWEST or resolution_of(n, d, noise, kind, pairs) > COARSEST:
+        return below, above, low, high
+    means, prices = _pair_means(x, noise, kind, pairs)
+    # Less the cross-entropy of every row: the part of the divergence that tails make large.
+    if kind == "gaussian":
+        prices = prices - 0.5 * np.einsum("ij,ij->i", x, x) / (1.0 + noise**2)
+        most = float(bounds.gaussian_smoothed_kl_bound(0.0, d, noise, 0.0))
+    else:
+        prices = prices - _box_price(np.clip(x, 0.0, 1.0), noise, flat=True)
+        most = -d * float(np.log(2.0 * noise))
+    floor = resolution_of(n, d, noise, kind, pairs)
+    share = alpha / len(prices)
+    for form, price in enumerate(prices):
+        tail = heaviest_tail(means.means[form])
+        upper, middle = _pair_bound(means, form, price, share, tail, floor)
+        below, low = max(below, most - middle), max(low, most - upper)
+    return below, above, low, high
+
+
+def _normal_information(x: Vector, s: float, alpha: float) -> tuple[float, float]:
+    """Return log det(I + S / s^2) / 2 and its upper confidence bound."""
+    n = len(x)
+    centred = x - x.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / n)
+    values = np.maximum(values, 0.0)
+    noisy = values + s * s
+    length = np.square(centred @ vectors) @ (1.0 / noisy)
+    ratio = values / noisy
+    squares = float(np.sum(ratio**2))
+    bias = (0.5 * float(ratio.sum()) + 0.25 * (float(np.square(length).mean()) - squares)) / n
+    value = 0.5 * float(np.log(noisy / s**2).sum()) + bias
+    spread = 0.5 * float(np.sqrt(squares**2 + np.sum(ratio**4))) / n
+    above = np.hypot(first_order(0.5 * length, alpha), ndtri(alpha) * spread)
+    return value, value + float(above)
+
+
 def information_at(x: Vector, noise: float, kind: Noise, divergence: Vector) -> Vector:
     """Return I(f(X); f(X) + Z) where the smoothed divergence has these values: the identity.
 

@@ -33,7 +33,9 @@ class Bracket(Shown):
     Attributes
     ----------
     lower, upper : float
-        InfoNCE and leave-one-out values: below and above the information in expectation, in nats.
+        Estimates of what bounds the information from below and above, in nats: of InfoNCE and the
+        chi-square certificate the larger, of leave-one-out and the normal with the same
+        covariance the smaller.
     low, high : float
         Confidence bounds in nats: the information lies between them with probability
         `confidence`.
@@ -43,8 +45,8 @@ class Bracket(Shown):
     batch, batches : int
         Rows of a batch, and number of batches.
     saturated : bool
-        The lower bound exceeds 0.8 log(batch). It can never exceed log(batch), so the
-        information may be much larger.
+        `lower` is the InfoNCE value, and exceeds 0.8 log(batch). It can never exceed log(batch), so
+        the information may be much larger.
     """
 
     lower: float
@@ -75,8 +77,12 @@ def channel_bracket(
 
     The noise density is known, so InfoNCE with T_ij = log p(y_i | x_j) bounds the information
     from below and the leave-one-out form from above (Poole et al. 2019). Disjoint batches give
-    independent values, whose Student intervals are the confidence bounds. A larger batch
-    narrows the bracket; more batches narrow its confidence interval.
+    independent values, whose Student intervals are confidence bounds. A larger batch narrows the
+    bracket; more batches narrow its confidence interval. In many columns both are wide. So the
+    information is bounded by its identity with the smoothed divergence as well: from below by the
+    chi-square certificate (no noise is drawn, and there is no batch that it cannot exceed), where
+    the rows resolve the noise; from above by that of a normal with the same covariance. The better
+    of two bounds is taken, each at half of the error probability.
 
     Parameters
     ----------
@@ -103,28 +109,35 @@ def channel_bracket(
     >>> bool(bracket.low < np.log(2.0) < bracket.high)
     True
     """
+    # The certificate takes the order and the batches of rows from this module.
+    from dmtest.information.certificate import information_bounds
+
     noise, amount = noise_of(sigma, epsilon)
     confidence = level("confidence", confidence, 0.95)
     rows = as_sample(data).x
     seed = entropy_of(rng)
     size = batch_size(batch, len(rows))
+    ordered = shuffled(rows, seed)
+    # Two bounds on each of two sides.
+    share = 0.25 * (1.0 - confidence)
     with single_threaded_blas():
         levels = np.array([amount])
-        densities = channel_densities(shuffled(rows, seed), noise, levels, size, seed)
+        densities = channel_densities(ordered, noise, levels, size, seed)
+        below, above, low, high = information_bounds(ordered, amount, share, kind=noise)
     lower = batch_means(densities.conditional - densities.mixture, size)[0]
     upper = batch_means(densities.conditional - densities.leave_one_out, size)[0]
-    low = confidence_bounds(lower, confidence, 2)[0]
-    high = confidence_bounds(upper, confidence, 2)[1]
+    student = confidence_bounds(lower, 1.0 - share)[0], confidence_bounds(upper, 1.0 - share)[1]
+    within = float(lower.mean())
     return Bracket(
-        lower=float(lower.mean()),
-        upper=float(upper.mean()),
-        low=0.0 if low is None else max(0.0, low),
-        high=float("inf") if high is None else high,
+        lower=max(within, below),
+        upper=min(float(upper.mean()), above),
+        low=max(0.0, low, student[0] or 0.0),
+        high=high if student[1] is None else min(high, student[1]),
         confidence=confidence,
         capacity=capacity_of(noise, rows.shape[1], amount),
         batch=size,
         batches=len(lower),
-        saturated=bool(lower.mean() > FULL * np.log(size)),
+        saturated=bool(within >= below and within > FULL * np.log(size)),
     )
 
 

@@ -65,6 +65,9 @@ def test_noise_too_small_for_the_batch_is_marked() -> None:
     points = dmtest.kl_profile(normal(2000, 16), noise=[0.1, 4.0], rng=0).points
     assert [point.informative for point in points] == [False, True]
     assert points[0].resolution > 100 * points[1].resolution
+    assert points[0].high == np.inf
+    assert "resolve noise from" in points[0].why
+    assert points[1].collapse == bounds.collapse(16, 4.0)
 
 
 def test_the_profile_s_views() -> None:
@@ -73,9 +76,11 @@ def test_the_profile_s_views() -> None:
     profile = dmtest.kl_profile(x, rng=0)
     assert [one.d for one in profile.subspaces] == [1, 2, 4]
     assert {one.d for one in profile.slices} == {1}
-    # The bad column is the first principal direction: KL of N(0, 4) after noise of sd 1.
-    truth = 0.5 * (5.0 / 2.0 - 1.0 - np.log(5.0 / 2.0))
-    assert profile.subspaces[0].low <= truth <= profile.subspaces[0].high
+    # The bad column is the first principal direction: KL of N(0, 4) after noise.
+    first = profile.subspaces[0]
+    ratio = (4.0 + first.noise**2) / (1.0 + first.noise**2)
+    assert first.low <= 0.5 * (ratio - 1.0 - np.log(ratio)) <= first.high
+    assert first.dead == bounds.dead_coordinate(first.noise)
     assert dmtest.kl_profile(x, rng=0) == profile
     json.dumps(profile.to_dict())
 

@@ -25,6 +25,11 @@ def test_a_perfect_normal_encoder_reaches_its_capacity() -> None:
     assert abs(found.ksg - found.capacity) < 0.1
     assert found.smoothed_kl is not None
     assert found.smoothed_kl[0] < 0.01
+    assert found.smoothed_kl[1] < 0.03
+    assert found.smoothed_exact is not None
+    assert found.smoothed_exact[1] < 0.03
+    assert found.smoothed_noise == 0.5
+    assert found.informative
     assert found.kl is not None
     assert abs(found.kl) < 0.06
     assert found.invariance_error == 0.0
@@ -43,6 +48,10 @@ def test_a_perfect_uniform_encoder_reaches_remark_3_6() -> None:
     assert found.information is not None
     assert abs(float(found.information) - found.matched_information) < 0.06
     assert found.matched_information < found.capacity
+    # Against the trapezoid, not the uniform law on its support: the latter leaves .19 nats.
+    assert found.smoothed_kl is not None
+    assert found.smoothed_kl[0] == 0.0
+    assert found.smoothed_kl[1] < 0.02
     assert found.kl is not None
     assert abs(found.kl) < 0.06
     assert found.violations == ()
@@ -100,13 +109,32 @@ def test_moments_that_are_off_are_corrected() -> None:
 
 
 def test_without_noise_there_is_nothing_to_bound() -> None:
-    """Plain Deep InfoMax: no capacity, no bracket, but distances from the target."""
+    """Plain Deep InfoMax: no capacity, but distances from the target, after noise that n resolves."""
     x = np.random.default_rng(0).standard_normal((500, 2))
     found = verify(x, x, Noise("normal", 0.0), rng=0)
     assert found.pairs is None
-    assert found.smoothed_kl is None
+    assert found.smoothed_noise is not None
+    assert 0.1 < found.smoothed_noise < 0.6
+    assert found.smoothed_kl is not None
+    assert found.smoothed_kl[1] < 0.1
     assert found.information is None
     assert found.kl is not None
+
+
+def test_a_dead_coordinate_shows_beside_an_exact_sample() -> None:
+    """Training noise that n does not resolve is replaced; a dead coordinate then shows."""
+    x = np.random.default_rng(0).standard_normal((N, 16))
+    x[:, 0] = 0.0
+    found = verify(x, x, Noise("normal", 0.05), rng=0)
+    assert found.smoothed_noise is not None
+    assert found.smoothed_kl is not None
+    assert found.smoothed_exact is not None
+    assert found.smoothed_noise > 0.5
+    assert found.smoothed_kl[0] > 0.8 * found.yardsticks["dead coordinate"]
+    assert found.smoothed_kl[1] > found.yardsticks["dead coordinate"] > found.smoothed_exact[1]
+    few = verify(x[:100], x[:100], Noise("normal", 0.5), rng=0)
+    assert few.smoothed_kl is None
+    assert not few.informative
 
 
 def test_results_are_plain_values() -> None:

@@ -57,7 +57,10 @@ def _rows(after: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
             (_nats(after.information), _nats(before.information), perfect),
         ),
         ("Invariance gap, nats", (_nats(after.invariance_gap), _nats(before.invariance_gap), "0")),
-        ("KL after noise, bracket, nats", (_pair(after), _pair(before), "0")),
+        (
+            f"KL after noise{_noise(after)}, limits, nats",
+            (_pair(after.smoothed_kl), _pair(before.smoothed_kl), _pair(after.smoothed_exact)),
+        ),
         ("KL before noise, estimate, nats", (_nats(after.kl), _nats(before.kl), "0")),
         (
             "Kolmogorov-Smirnov distance, worst column",
@@ -107,7 +110,11 @@ def _nats(value: float | None) -> str:
     return "not estimable" if value is None else number(float(value), 3)
 
 
-def _pair(one: Any) -> str:
-    if one.smoothed_kl is None:
-        return "no noise"
-    return " to ".join(number(value, 2) for value in one.smoothed_kl)
+def _pair(limits: Any) -> str:
+    if limits is None:
+        return "too few rows"
+    return " to ".join(number(value, 2) if value < float("inf") else "?" for value in limits)
+
+
+def _noise(one: Any) -> str:
+    return "" if one.smoothed_noise is None else f" {number(one.smoothed_noise, 2)}"

@@ -1,5 +1,5 @@
 """Judge a trained encoder: verification against the theory, downstream scores.
 
 Imports only `errors`, `arguments`, `runtime`, `results`, `battery`, `bounds`, `information`,
-`train.model`.
+`effects`, `train.model`.
 """

@@ -10,7 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from dmtest.arguments import unmasked
+from dmtest.effects.profile import yardsticks
 from dmtest.errors import InputError
+from dmtest.information.certificate import (
+    FEWEST,
+    RESOLUTION,
+    resolvable_noise,
+    smoothed_kl_bounds,
+)
 from dmtest.information.estimate import Estimate
 from dmtest.information.neighbours import entropy_knn, ksg
 from dmtest.information.pairs import PairBounds, pair_bounds
@@ -54,7 +61,17 @@ class Verification(Shown):
     pairs : PairBounds or None
         Bounds with the dual critic and Theorem 3.4 or 3.5; None without noise.
     smoothed_kl : tuple of float or None
-        Bracket of KL(f(X) + Z || noisy target), at the confidence of `pairs`.
+        Bounds of KL(f(X) + Z || noisy target) at `smoothed_noise`, which hold together with the
+        confidence of `pairs`; the upper one is infinite where the tails are too heavy for any. The
+        target of uniform noise is the trapezoid, the law of a perfect match, not the uniform law
+        on its support. None for fewer than 200 rows.
+    smoothed_noise : float or None
+        The noise of training, if n rows in d columns resolve it, else the lowest that they do.
+    smoothed_exact : tuple of float or None
+        The same bounds of an exact sample from the target of this n and d: what no embedding can be
+        told from.
+    yardsticks : dict of str to float
+        What a dead and a two-valued coordinate, and a collapse, cost at `smoothed_noise`, in nats.
     kl : float or None
         Plug-in estimate of KL(f(X) || target) by nearest neighbours, for d <= 12 only.
     invariance_gap : float or None
@@ -81,12 +98,22 @@ class Verification(Shown):
     ksg: float | None
     pairs: PairBounds | None
     smoothed_kl: tuple[float, float] | None
+    smoothed_noise: float | None
+    smoothed_exact: tuple[float, float] | None
+    yardsticks: dict[str, float]
     kl: float | None
     invariance_gap: float | None
     kolmogorov: tuple[float, ...]
     mean_pvalues: dict[str, MeanPValue]
     inequalities: tuple[Inequality, ...]
     violations: tuple[str, ...]
+
+    @property
+    def informative(self) -> bool:
+        """Whether an exact sample of this n and d could be told from one with a dead coordinate."""
+        if self.smoothed_exact is None:
+            return False
+        return self.smoothed_exact[1] < self.yardsticks["dead coordinate"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values."""
@@ -96,8 +123,9 @@ class Verification(Shown):
         plain["pairs"] = None if self.pairs is None else self.pairs.to_dict()
         plain["mean_pvalues"] = {name: one.to_dict() for name, one in self.mean_pvalues.items()}
         plain["inequalities"] = [one.to_dict() for one in self.inequalities]
-        for name in ("smoothed_kl", "kolmogorov", "violations"):
+        for name in ("smoothed_kl", "smoothed_exact", "kolmogorov", "violations"):
             plain[name] = None if plain[name] is None else list(plain[name])
+        plain["informative"] = self.informative
         return plain
 
 
@@ -143,11 +171,10 @@ def verify(
     seed = entropy_of(rng)
     n, d = x.shape
     critic = {} if scores is None else _critic_bounds(scores, confidence)
-    pairs = smoothed = None
+    pairs = None
     if noise.level > 0.0:
         level = {noise.name: noise.level}
         pairs = pair_bounds(x, other, confidence=confidence, rng=seed, **level)  # type: ignore[arg-type]
-        smoothed = _smoothed(pairs)
     information = _best(critic, pairs)
     by_neighbours = _ksg(x, other, noise, seed)
     kl = _kl(x, noise)
@@ -155,6 +182,8 @@ def verify(
     if pairs is not None and information is not None and np.isfinite(pairs.channel.upper):
         channel = 0.5 * (pairs.channel.lower + pairs.channel.upper)
         gap = max(0.0, channel - float(information))
+    amount, smoothed, exact = _smoothed(x, noise, confidence, seed)
+    costs = {} if amount is None else yardsticks(amount, d, noise.kind)
     checks = inequalities(noise, d, pairs, critic, by_neighbours, kl, n)
     return Verification(
         target=noise.target,
@@ -169,6 +198,9 @@ def verify(
         ksg=by_neighbours,
         pairs=pairs,
         smoothed_kl=smoothed,
+        smoothed_noise=amount,
+        smoothed_exact=exact,
+        yardsticks=costs,
         kl=kl,
         invariance_gap=gap,
         kolmogorov=kolmogorov(x, noise),
@@ -196,11 +228,21 @@ def _best(critic: dict[str, Estimate], pairs: PairBounds | None) -> Estimate | N
     return max(bounds) if bounds else None
 
 
-def _smoothed(pairs: PairBounds) -> tuple[float, float]:
-    """Return C + correction - I(f; f + Z) at the two confidence bounds of that information."""
-    most = pairs.capacity + pairs.correction
-    low = max(0.0, most - min(pairs.channel.high, most))
-    return low, max(0.0, most - pairs.channel.low)
+def _smoothed(
+    x: Vector, noise: Noise, confidence: float, seed: int
+) -> tuple[float | None, tuple[float, float] | None, tuple[float, float] | None]:
+    """Return a noise that the rows resolve, and the bounds there: of the rows, of exact ones."""
+    n, d = x.shape
+    if n < FEWEST:
+        return None, None, None
+    kind = noise.kind
+    amount = max(noise.level, resolvable_noise(n, d, kind, RESOLUTION))
+    rng = stream(seed, "verify/exact")
+    exact = rng.standard_normal((n, d)) if kind == "gaussian" else rng.random((n, d))
+    alpha = 0.5 * (1.0 - confidence)
+    found = [smoothed_kl_bounds(rows, amount, alpha, kind=kind, seed=seed) for rows in (x, exact)]
+    own, other = ((one.lower, one.upper) for one in found)
+    return amount, own, other
 
 
 def _ksg(x: Vector, other: Vector, noise: Noise, seed: int) -> float | None:

@@ -37,6 +37,11 @@ class Noise:
         """Name of the level: sigma or epsilon."""
         return "sigma" if self.target == "normal" else "epsilon"
 
+    @property
+    def kind(self) -> Literal["gaussian", "uniform"]:
+        """Law of the noise, as certificates name it."""
+        return "gaussian" if self.target == "normal" else "uniform"
+
     def capacity(self, d: int) -> float:
         """Largest I(f(X'); f(X) + Z) for d columns, in nats (Theorems 3.4 and 3.5)."""
         if self.level == 0.0:
