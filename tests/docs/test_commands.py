@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "views.npz", embeddings=views, item=item)
     z = rng.standard_normal((120, 3))
     np.savez(folder / "z.npz", embeddings=z, labels=np.repeat(list("abc"), 40))
-    table = ["height,weight,group", *(f"{h},{w},{'ab'[h > 0]}" for h, w, _ in z)]
+    table = ["height,weight,group", *(f"{h},{w},{'ab'[int(h > 0)]}" for h, w, _ in z)]
     (folder / "table.csv").write_text("\n".join(table), encoding="utf-8")
     dmtest.write_baseline(rng.standard_normal((300, 3)), folder / "baseline.json")
     return folder
@@ -93,5 +93,7 @@ def test_the_action_reports_and_checks(folder: Path) -> None:
     checked = {"FILE": "new.npy", "BASELINE": "baseline.json", "JUNIT": "dmtest.xml"}
     assert action(folder, **checked) == (0, "exit-code=0\n")
     assert (folder / "dmtest.xml").is_file()
-    assert action(folder, **checked, ARGUMENTS="--min-rank 3") == (1, "exit-code=1\n")
+    np.save(folder / "worse.npy", 1.5 * np.load(folder / "new.npy"))
+    checked |= {"FILE": "worse.npy", "ARGUMENTS": "--alpha 0.01"}
+    assert action(folder, **checked) == (1, "exit-code=1\n")
     assert action(folder, FILE="none.npy") == (2, "exit-code=2\n")
