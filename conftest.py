@@ -25,6 +25,8 @@ collect_ignore_glob = ["tests/references/*"]
 # Without these the trainer cannot be imported, and its pages cannot run.
 if not all(map(importlib.util.find_spec, ("lightning", "torch", "torchmetrics"))):
     collect_ignore_glob += ["dmtest/train/*", "docs/trainer.md", "docs/training.md"]
+if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
+    collect_ignore_glob += ["docs/huggingface.md"]
 if importlib.util.find_spec("sphinx") is None:
     collect_ignore_glob += ["docs/*.py"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tarfile
 import tomllib
@@ -16,6 +17,13 @@ from tests.support.calls import python
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RESULTS = "benchmarks/results"
+# What a visitor of the repository sees first, folders with a slash.
+TOP = {
+    *("benchmarks/", "dmtest/", "docs/", "tests/", ".ci/"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "CITATION.cff"),
+    *("pyproject.toml", "constraints.txt", "conftest.py", ".gitignore"),
+    *("action.yml", ".pre-commit-hooks.yaml", "Dockerfile", ".dockerignore"),
+}
 HEAVY = (
     *("jax", "matplotlib", "numba", "numpy", "pandas", "polars", "pyarrow", "rich", "scipy"),
     *("jinja2", "sklearn", "torch", "typer"),
@@ -64,11 +72,14 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_version_is_stated_once_and_the_same() -> None:
-    """The project file reads it from the code, and the changelog names it."""
+    """The project file reads it from the code; the changelog and the citation name it."""
     assert PROJECT["project"]["dynamic"] == ["version"]
     source = ROOT / PROJECT["tool"]["hatch"]["version"]["path"]
     assert f'"{dmtest.__version__}"' in source.read_text(encoding="utf-8")
     assert f"## {dmtest.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {dmtest.__version__}\n" in citation
+    assert f"\nlicense: {PROJECT['project']['license']}\n" in citation
 
 
 def test_typed() -> None:
@@ -118,7 +129,8 @@ def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:
         held = {name.partition("/")[2] for name in archive.getnames()}
     for folder in ("tests", "docs"):
         assert files_of(ROOT / folder) <= held
-    assert {"pyproject.toml", "constraints.txt", "conftest.py", "CHANGELOG.md"} <= held
+    files = {name for name in TOP if not name.endswith("/")}
+    assert files - {".dockerignore"} <= held
     assert {"docs/data/sentences.npz", "docs/data/mnist.npz"} <= held
     results = {name for name in held if name.startswith(f"{RESULTS}/")}
     pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / RESULTS).glob("*.md")}
@@ -137,9 +149,41 @@ def tracked(*options: str) -> list[str]:
 def test_a_clone_is_light() -> None:
     """Raw runs stay where they were made; nothing is tracked that is to be ignored."""
     assert tracked("-ci", "--exclude-standard") == []
-    files = [ROOT / name for name in tracked()]
-    assert len(files) < 560
-    assert sum(path.stat().st_size for path in files if path.is_file()) < 9.0e6
+    names = tracked()
+    assert {re.sub("/.*", "/", name) for name in names} == TOP
+    files = [ROOT / name for name in names]
+    assert len(files) < 600
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 9.2e6
+
+
+def test_readme_is_two_screens() -> None:
+    """Whoever wants more follows its links; one picture, two commands that set all up."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") <= 110
+    assert len(re.findall(r"!\[", text)) == 1
+    assert len(re.findall(r"^python -m .+ && ", text, re.MULTILINE)) == 2  # .ci/run runs them
+    assert "--group" not in re.sub(r".*pip install -U pip && .*", "", text)  # needs a new pip
+
+
+def test_hooks_run_commands_that_exist() -> None:
+    """pre-commit starts ``entry`` with files behind it."""
+    text = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    entries = re.findall(r"^  entry: dmtest (.+)$", text, re.MULTILINE)
+    assert len(entries) == text.count("- id: ") == 2
+    for entry in entries:
+        done = python("-m", "dmtest", *entry.split(), "--help", check=True)
+        assert "Usage: dmtest" in done.stdout
+
+
+def test_the_image_holds_what_its_build_copies() -> None:
+    """Docker sees only what .dockerignore lets in; the wheel is built from that."""
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    seen = {name.removeprefix("!") for name in ignored if name.startswith("!")}
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
+    assert copied == seen
+    assert all((ROOT / name).exists() for name in copied)
+    assert {PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]} <= copied
 
 
 def test_the_index_would_take_both(built: Path) -> None:

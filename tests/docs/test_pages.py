@@ -33,7 +33,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     left_out = shutil.ignore_patterns("generated", "__pycache__")
     shutil.copytree(DOCS, folder / "docs", ignore=left_out)
     # Pages include parts of these.
-    shutil.copy(ROOT / "CONTRIBUTING.md", folder)
+    for name in ("CONTRIBUTING.md", "README.md"):
+        shutil.copy(ROOT / name, folder)
     tables = folder / "benchmarks" / "results"
     tables.mkdir(parents=True)
     for table in (ROOT / "benchmarks" / "results").glob("*.md"):
