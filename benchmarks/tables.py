@@ -157,7 +157,14 @@ def main() -> None:
     from benchmarks.paper.pictures import write_tables
 
     for study in (
-        "speed", "level", "equivalence", "ranks", "power", "decisions", "outliers", "field"
+        "speed",
+        "level",
+        "equivalence",
+        "ranks",
+        "power",
+        "decisions",
+        "outliers",
+        "field",
     ):
         write_pages(study)
     write_tables()

@@ -61,8 +61,8 @@ def dmtest_check(request: pytest.FixtureRequest) -> DmtestCheck:
     ``dmtest_check(data, name=None, **options)`` fails the test if the sample is worse than the
     baseline ``baselines/NAME.json`` or exceeds a limit. It returns the
     :class:`~dmtest.CheckResult`. The default name consists of the names of the test module and
-    the test. Options are those of :func:`dmtest.check`, such as ``fail_on="mismatch"``, and those of
-    :func:`dmtest.write_baseline`, with which the baseline is written.
+    the test. Options are those of :func:`dmtest.check`, such as ``fail_on="mismatch"``, and
+    those of :func:`dmtest.write_baseline`, with which the baseline is written.
 
     With ``--dmtest-update-baselines`` the baseline is written first.
 

@@ -1,5 +1,5 @@
 """Compare a sample of an encoder with its baseline.
 
-Imports only `errors`, `_version`, `arguments`, `runtime`, `results`, `render`, `kernels`, `data`,
-`targets`, `engines`, `catalogue`, `calibration`, `battery`, `effects`, `reports`.
+Imports only `errors`, `_version`, `arguments`, `runtime`, `results`, `render`, `kernels`,
+`data`, `targets`, `engines`, `catalogue`, `calibration`, `battery`, `effects`, `reports`.
 """

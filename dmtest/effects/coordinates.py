@@ -162,7 +162,7 @@ def margins_of(
         if slices is not None:
             views.append(np.asarray(rows[::step] @ slices.T.astype(rows.dtype)))
             labels += [f"slice {j}" for j in range(len(slices))]
-        first, second = halves(n, seed)
+        first, second = halves(n)
         chosen = np.zeros((0, d)) if searched is None else searched
         labels += [f"worst direction {j + 1}" for j in range(len(chosen))]
         if d <= PRINCIPAL_COLUMNS:
@@ -205,7 +205,10 @@ def margins_effect(margins: Margins, confidence: float) -> Effect:
     return replace(effect, yardsticks=yardsticks(margins.noise, 1))
 
 
-def halves(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows on which directions are chosen, and those on which they are tested."""
-    order = stream(seed, "directions/split").permutation(n)
+def halves(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows on which directions are chosen, and those on which they are tested.
+
+    The split is the same for all seeds: a verdict must not depend on a seed.
+    """
+    order = stream(0, "directions/split").permutation(n)
     return np.sort(order[: n // 2]), np.sort(order[n // 2 :])

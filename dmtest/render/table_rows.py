@@ -140,6 +140,8 @@ def headline(report: Report) -> str:
         return ""
     limits = f" ({row.interval})" if row.interval else ""
     return f"{row.label}: {row.value} {row.unit}".rstrip() + limits
+
+
 def yardsticks(report: Report) -> list[str]:
     """Return a sentence for each divergence after noise: what departures cost at its noise."""
     return [f"{row.label}: {row.beside}." for row in effect_rows(report) if row.beside]

@@ -109,7 +109,7 @@ def test_moments_that_are_off_are_corrected() -> None:
 
 
 def test_without_noise_there_is_nothing_to_bound() -> None:
-    """Plain Deep InfoMax: no capacity, but distances from the target, after noise that n resolves."""
+    """Plain Deep InfoMax: no capacity, but distances from the target after resolvable noise."""
     x = np.random.default_rng(0).standard_normal((500, 2))
     found = verify(x, x, Noise("normal", 0.0), rng=0)
     assert found.pairs is None
