@@ -32,7 +32,7 @@ from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 
 Floats: TypeAlias = NDArray[Any]
-Part: TypeAlias = Literal["all", "slices", "linear"]
+Part: TypeAlias = Literal["all", "slices", "linear", "pairs"]
 SEED = 20_261_128
 # Shapes at which all tests run, and shapes for slices alone, at which few tests change.
 NS = (20, 26, 35, 50, 80, 130, 200, 320, 500, 800, 1300, 2000)
@@ -43,6 +43,8 @@ WIDE = ((2048, 1024), (3000, 1024), (3000, 570), (5000, 1024), (5000, 570))
 SLICES_ONLY = tuple((n, d) for n in (5000, 20_000) for d in (1, 2, 3, 5, 8, 12, 20, 32, 48, 64))
 # Shapes for tests of rows whose cost is linear in n: their nulls are least regular there.
 LINEAR = tuple((n, d) for n in (3200, 5000, 10_000) for d in (1, 2, 4, 8, 16, 32, 64, 128, 320))
+# Shapes for tests of all pairs of rows alone: at many rows they got few replicates beside the rest.
+PAIRS = tuple((n, d) for n in (5000, 10_000) for d in (1, 2, 4, 8, 16, 32, 64, 128, 320))
 # The tests of the table, and its columns.
 _DEFAULT = {
     f"{spec.space}/{name}": spec
@@ -65,7 +67,7 @@ def design() -> list[tuple[int, int, Part]]:
     """Return the shapes: rows, columns, and the tests that run there."""
     full = [(n, d) for n in NS for d in DS] + [*LARGE, *EDGES, *WIDE]
     parts: dict[Part, Sequence[tuple[int, int]]] = {"all": full, "slices": SLICES_ONLY}
-    parts["linear"] = LINEAR
+    parts |= {"linear": LINEAR, "pairs": PAIRS}
     return [(n, d, part) for part, shapes in parts.items() for n, d in shapes]
 
 
@@ -81,7 +83,7 @@ def replicates(n: int, d: int, part: Part, first: int, count: int) -> Vector:
     drawn = [stream(SEED, f"{n}/{d}/{part}", first + b) for b in range(count)]
     samples = [rng.standard_normal((width, n), dtype=np.float32) for rng in drawn]
     white = [whiten_columns(x) for x in samples] if n >= 2 * width else []
-    if part != "linear":
+    if part in ("all", "slices"):
         k = 1 if d == 1 else SLICES
         bases = [_basis(k, width, rng) for rng in drawn]
         for parameters, source in zip(KINDS, (samples, white), strict=True):
@@ -89,8 +91,9 @@ def replicates(n: int, d: int, part: Part, first: int, count: int) -> Vector:
     if part != "slices":
         for space in dict.fromkeys(spec.space for spec in ROW_TESTS):
             specs = [spec for spec in ROW_TESTS if spec.space == space and spec.suits(d)]
-            if part == "linear":
-                specs = [spec for spec in specs if spec.operations(n, d) < float(n) ** 2]
+            if part != "all":
+                pairs = part == "pairs"
+                specs = [s for s in specs if (s.operations(n, d) >= float(n) ** 2) == pairs]
             _rows(out, specs, white if space == "residuals" else samples)
     return out
 

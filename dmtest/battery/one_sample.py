@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dmtest.battery.axes import principal_axes
 from dmtest.battery.plan import Plan
 from dmtest.battery.rows import run_rows
 from dmtest.calibration.monte_carlo import PValues, asymptotic, monte_carlo_slices
@@ -16,11 +17,10 @@ from dmtest.calibration.nulls import RowNull, SliceNull, slice_count, workload_o
 from dmtest.calibration.shipped import smallest_of
 from dmtest.catalogue.registry import one_sample_tests
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest, Spec
-from dmtest.engines.directions import as_directions, random_directions
+from dmtest.engines.directions import as_directions, default_directions
 from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.results.outcome import Outcome
-from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 
@@ -152,7 +152,10 @@ def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
         directions = as_directions(plan.directions, d)
         return directions, SliceNull.of(parameters, n, d, len(directions), directions)
     k = slice_count(d, plan.slices)
-    directions = random_directions(k, d, stream(plan.seed, "directions"))
+    directions = default_directions(k, d)
+    if canonical.fitted:
+        # Residuals are independent of the fitted covariance, and so of any frame that it gives.
+        directions = directions @ principal_axes(canonical)
     return directions, SliceNull.of(parameters, n, d, k, None)
 
 

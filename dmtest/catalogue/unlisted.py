@@ -23,6 +23,16 @@ WORST_DIRECTION = Spec(
     sees="one direction that departs, wherever it points",
     reference="Anderson & Darling 1954",
 )
+# Single columns and principal axes, which a mean over random slices dilutes.
+AXES = Spec(
+    name="axes",
+    family="slices",
+    space="lines",
+    needs="rows",
+    cost="d n (d + log n)",
+    sees="one column, or one principal axis, that departs",
+    reference="Anderson & Darling 1954; Stephens 1974",
+)
 # One value outside its support refutes a target.
 SUPPORT = Spec(
     name="support",
@@ -61,4 +71,4 @@ RANK_TESTS = (
     _rank_test("rank-chi-squared", "any departure of the histogram of ranks", "Pearson 1900"),
 )
 
-ROWS: tuple[Spec, ...] = (SQUARED_WASSERSTEIN, WORST_DIRECTION, SUPPORT, *RANK_TESTS)
+ROWS: tuple[Spec, ...] = (SQUARED_WASSERSTEIN, AXES, WORST_DIRECTION, SUPPORT, *RANK_TESTS)

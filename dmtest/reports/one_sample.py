@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from dmtest.battery.axes import run_axes
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
 from dmtest.calibration.multiplicity import holm
 from dmtest.catalogue.registry import hypothesis
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample, one_row_each
-from dmtest.effects.coordinates import describe_coordinates
+from dmtest.effects.coordinates import column_name, describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
 from dmtest.reports.diagnosis import SampleEvidence, diagnose
@@ -85,14 +86,17 @@ def one_sample_report(
     else:
         battery = run_battery(canonical, specs, plan, describe_slices())
 
-    # 3. Search for the worst directions on one half of the rows, test them on the other.
-    directions = []
+    # 3. Test single columns and principal axes; search for the worst directions on one half of the
+    #    rows, test them on the other.
+    axes, directions = None, []
+    if tests is None and ranked is None:
+        axes = run_axes(canonical, [column_name(sample.names, j) for j in range(sample.d)], plan)
     if tests is None and (ranked is None or specs):
         directions = sections.directions_section(canonical, plan.replicates, seed)
         directions = rows_of_file(directions, everything, seed)
 
-    # 4. Combine: min-p over the battery, Bonferroni with the search; Holm for single tests.
-    combined = combine(battery, directions, canonical, name, seed)
+    # 4. Combine: min-p over the battery, Bonferroni with axes and search; Holm for single tests.
+    combined = combine(battery, axes, directions, canonical, name, seed)
     adjusted = tuple(float(p) for p in holm([o.pvalue for o in combined.outcomes]))
     rejected = combined.pvalue <= alpha
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dmtest.battery.axes import Axes
 from dmtest.battery.one_sample import Battery
 from dmtest.calibration.multiplicity import bonferroni
 from dmtest.catalogue.unlisted import SUPPORT, WORST_DIRECTION
@@ -13,8 +14,9 @@ from dmtest.reports.sections import Certificate
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical
 
-# Weights of the battery on all rows, and of the search over directions.
-WEIGHTS = (0.8, 0.2)
+# Weights of the battery, of single columns and principal axes, and of the search over directions;
+# where one of them was not run, the others share its weight.
+WEIGHTS = (0.7, 0.15, 0.15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +42,21 @@ class Combined:
 
 
 def combine(
-    battery: Battery, directions: Sequence[Direction], canonical: Canonical, target: str, seed: int
+    battery: Battery,
+    axes: Axes | None,
+    directions: Sequence[Direction],
+    canonical: Canonical,
+    target: str,
+    seed: int,
 ) -> Combined:
-    """Combine the battery with the search over directions and the test of the support.
+    """Combine the battery with the tests of axes, the search and the test of the support.
 
     Parameters
     ----------
     battery : Battery
         Tests with their min-p.
+    axes : Axes or None
+        The test of single columns and principal axes.
     directions : sequence of Direction
         Worst directions, tested on rows that were not used to choose them; may be empty.
     canonical : Canonical
@@ -58,15 +67,22 @@ def combine(
     """
     outcomes = tuple(battery.outcomes)
     pvalue, method, floor = battery.pvalue, battery.method, battery.floor
+    parts = [(pvalue, "", WEIGHTS[0])]
+    if axes is not None:
+        outcomes = (*outcomes, axes.outcome)
+        parts.append((axes.outcome.pvalue, "columns and principal axes", WEIGHTS[1]))
     if directions:
         search = _search_outcome(directions, canonical, target)
         outcomes = (*outcomes, search)
-        pvalue = bonferroni([pvalue, search.pvalue], WEIGHTS)
-        method += "; Bonferroni with the search over directions, weights {:g} and {:g}".format(
-            *WEIGHTS
-        )
-        # The floor of the search is smaller.
-        floor = None if floor is None else floor / WEIGHTS[0]
+        parts.append((search.pvalue, "the search over directions", WEIGHTS[2]))
+    if len(parts) > 1:
+        pvalues, words, weights = zip(*parts, strict=True)
+        shares = [weight / sum(weights) for weight in weights]
+        pvalue = bonferroni(pvalues, shares)
+        listed = ", ".join(f"{share:.2g}" for share in shares)
+        method += f"; Bonferroni with {' and '.join(words[1:])}, weights {listed}"
+        # The floors of the other parts are smaller.
+        floor = None if floor is None else floor / shares[0]
     if canonical.outside:
         support = _support_outcome(canonical, target, seed)
         outcomes, pvalue, method = (support, *outcomes), support.pvalue, support.method

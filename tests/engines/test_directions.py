@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmtest
-from dmtest.engines.directions import as_directions, random_directions
+from dmtest.engines.directions import as_directions, default_directions, random_directions
 from dmtest.engines.slices import project
 from dmtest.errors import InputError
 from dmtest.runtime.streams import stream
@@ -147,3 +147,25 @@ def test_axes_are_columns(dtype: type) -> None:
     turned = u.copy()
     turned[1, 3] = 0.25
     assert_allclose(project(x, turned), turned @ x.T, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("k", "d"), [(64, 2), (64, 3), (64, 40), (64, 64), (64, 100), (5, 3)])
+def test_default_directions_start_with_the_axes_and_never_change(k: int, d: int) -> None:
+    u = default_directions(k, d)
+    assert u.shape == (k, d)
+    assert not u.flags.writeable
+    assert_array_equal(u[: min(k, d)], np.eye(d)[:k])
+    for start in range(0, k, d):
+        frame = u[start : start + d]
+        assert_allclose(frame @ frame.T, np.eye(len(frame)), atol=1e-12)
+    default_directions.cache_clear()
+    assert_array_equal(default_directions(k, d), u)
+
+
+@pytest.mark.parametrize("d", [2, 3, 5, 8, 20])
+def test_default_directions_are_as_far_apart_as_random_ones(d: int) -> None:
+    def fourth(u):
+        frame = np.arange(len(u)) // d
+        return np.mean((u @ u.T)[frame[:, None] != frame] ** 4)
+
+    assert_allclose(fourth(default_directions(64, d)), 3.0 / (d * (d + 2)), rtol=0.03)
