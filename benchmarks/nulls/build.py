@@ -493,7 +493,7 @@ def build(folder: Path) -> dict[str, Any]:
         **_lay_out(tables["rows"], ROW_NS, DS, "rows"),
         **joint,
         "revision": REVISION,
-        "simulated": np.array([max(map(len, files.values())), len(files)]),
+        "simulated": np.array([max(map(len, files.values())), len({shape[:2] for shape in files})]),
         "common/d": np.array([d for _, d in COMMON]),
         "common/scores": np.stack([_common(scores[shape]) for shape in COMMON]),
     }

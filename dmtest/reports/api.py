@@ -60,8 +60,8 @@ def report(
         D'Agostino-Pearson, Epps-Pulley and Kolmogorov-Smirnov over slices; Henze-Zirkler,
         Mardia's skewness and kurtosis and the generalised Shapiro-Wilk of whole rows; radius,
         covariance and energy where mean and covariance are specified (up to 1,024 columns,
-        or 2,000 rows; Henze-Zirkler up to 32 columns); and a search for the worst directions on
-        one half of the rows, which are tested on the other.
+        or 2,000 rows; Henze-Zirkler up to 32 columns); every column and principal axis; and a
+        search for the worst directions on one half of the rows, which are tested on the other.
     alpha : float
         Level of the verdict.
     tolerance : float, optional
@@ -80,9 +80,10 @@ def report(
         report then has the alignment and uniformity of the pairs. For bounds of the mutual
         information see :func:`information.pair_bounds`.
     slices : int, optional
-        Number of random directions; 64 by default (1 for d = 1).
+        Number of directions; 64 by default (1 for d = 1). The first are the columns, or the
+        principal axes where a covariance is fitted; none depends on `rng`.
     directions : array_like, shape (k, d), optional
-        Unit vectors to use instead of random directions.
+        Unit vectors to use instead.
     replicates : int
         Null samples behind the p-values where the package ships none. It ships the laws of the
         default tests for at least 20 rows and up to 1,024 columns; they are used for up to
@@ -121,12 +122,12 @@ def report(
        values against the rounded target.
        Bring the sample to normal scale, on which the target is N(0, I): ``"normal"`` as it is,
        ``"any-normal"`` whitened, ``"uniform"`` by normal quantiles.
-    3. Compute all tests, those of slices on shared random projections.
+    3. Compute all tests, those of slices on shared projections.
     4. Calibrate each test by its null: published, shipped, or simulated by the same computation.
-    5. Search for directions of largest departure on one half of the rows, and test them on the
-       other half (default tests only).
-    6. Combine: min-p over the tests that share replicates, Bonferroni with the search (weights
-       0.8 and 0.2) for the global p-value; Holm's method for the adjusted ones.
+    5. Test every column and principal axis by itself. Search for directions of largest departure
+       on one half of the rows, and test them on the other half (default tests only).
+    6. Combine: min-p over the tests that share replicates, Bonferroni with axes and search (weights
+       0.7, 0.15 and 0.15) for the global p-value; Holm's method for the adjusted ones.
     7. Bound the divergence after noise from both sides; with `tolerance`, certify it.
     8. Measure effects with their intervals (with groups from all rows, or averaged over draws of
        one row of each group); after a rejection also the number of rows that the test with the
