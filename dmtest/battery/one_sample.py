@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from dmtest.battery.axes import principal_axes
 from dmtest.battery.plan import Plan
 from dmtest.battery.rows import run_rows
 from dmtest.calibration.monte_carlo import PValues, asymptotic, monte_carlo_slices
@@ -153,9 +152,6 @@ def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
         return directions, SliceNull.of(parameters, n, d, len(directions), directions)
     k = slice_count(d, plan.slices)
     directions = default_directions(k, d)
-    if canonical.fitted:
-        # Residuals are independent of the fitted covariance, and so of any frame that it gives.
-        directions = directions @ principal_axes(canonical)
     return directions, SliceNull.of(parameters, n, d, k, None)
 
 

@@ -23,7 +23,7 @@ WORST_DIRECTION = Spec(
     sees="one direction that departs, wherever it points",
     reference="Anderson & Darling 1954",
 )
-# Single columns and principal axes, which a mean over random slices dilutes.
+# Single columns and principal axes, which a mean over slices dilutes.
 AXES = Spec(
     name="axes",
     family="slices",

@@ -48,13 +48,12 @@ def random_directions(k: int, d: int, rng: np.random.Generator) -> NDArray[np.fl
 
 @lru_cache(maxsize=16)
 def default_directions(k: int, d: int) -> NDArray[np.float64]:
-    """Return the directions of the default slices: the axes, then frames in general position.
+    """Return the directions of the default slices: frames in general position.
 
     They are the same on every call, so that a verdict does not depend on a seed. Rows of N(0, I)
-    have the same law in every frame, so the axes as first frame leave the law of all statistics
-    unchanged. With few columns the law of a mean over slices also depends on the angles between
-    frames: of 64 sets of random frames the one is taken whose mean fourth, sixth and eighth powers
-    of the cosines are nearest to those of random frames.
+    have one law in every frame. With few columns the law of a mean over slices also depends on the
+    angles between frames: of 64 sets of random frames the one is taken whose mean fourth, sixth and
+    eighth powers of cosines between frames are nearest to the expected ones.
 
     Parameters
     ----------
@@ -64,18 +63,12 @@ def default_directions(k: int, d: int) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (k, d)
-        Read-only; the first ``min(k, d)`` rows are axes.
+        Read-only.
     """
-    axes = np.eye(d)[:k]
-    if k <= d:
-        out = axes
-    elif d == 1:
-        out = np.ones((k, 1))
+    if d == 1 or k <= d:
+        out = random_directions(k, d, stream(0, "directions"))
     else:
-        sets = [
-            np.concatenate([axes, random_directions(k - d, d, stream(0, "directions", j))])
-            for j in range(CANDIDATES)
-        ]
+        sets = [random_directions(k, d, stream(0, "directions", j)) for j in range(CANDIDATES)]
         powers = np.array([_cosine_powers(one) for one in sets])
         expected = np.cumprod([3.0 / (d * (d + 2)), 5.0 / (d + 4), 7.0 / (d + 6)])
         distance = np.abs(powers - expected) / powers.std(axis=0)
