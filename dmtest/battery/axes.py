@@ -125,6 +125,7 @@ def run_axes(canonical: Canonical, names: Sequence[str], plan: Plan) -> Axes | N
             f"Anderson-Darling along {len(columns)} columns and {len(principal)} principal axes, "
             f"published laws, Bonferroni; smallest p-value: {where}"
         ),
+        seed=plan.seed,
         rows=len(rows),
     )
     return Axes(outcome, pvalues[0], pvalues[1])

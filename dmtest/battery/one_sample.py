@@ -16,10 +16,11 @@ from dmtest.calibration.nulls import RowNull, SliceNull, slice_count, workload_o
 from dmtest.calibration.shipped import smallest_of
 from dmtest.catalogue.registry import one_sample_tests
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest, Spec
-from dmtest.engines.directions import as_directions, default_directions
+from dmtest.engines.directions import as_directions, default_directions, random_directions
 from dmtest.engines.slices import SliceView, slice_statistics
 from dmtest.errors import InputError
 from dmtest.results.outcome import Outcome
+from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 
@@ -152,6 +153,8 @@ def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
         return directions, SliceNull.of(parameters, n, d, len(directions), directions)
     k = slice_count(d, plan.slices)
     directions = default_directions(k, d)
+    if plan.slices is not None:
+        directions = random_directions(k, d, stream(plan.seed, "directions"))
     return directions, SliceNull.of(parameters, n, d, k, None)
 
 

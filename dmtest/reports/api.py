@@ -80,8 +80,8 @@ def report(
         report then has the alignment and uniformity of the pairs. For bounds of the mutual
         information see :func:`information.pair_bounds`.
     slices : int, optional
-        Number of directions; 64 by default (1 for d = 1). They do not
-        depend on `rng`.
+        Number of random directions, drawn with `rng`. Default: 64 fixed directions (1 for d = 1),
+        which do not depend on it.
     directions : array_like, shape (k, d), optional
         Unit vectors to use instead.
     replicates : int

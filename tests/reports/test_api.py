@@ -286,13 +286,13 @@ def test_one_test_is_the_same_alone_and_among_others() -> None:
 
 
 def test_the_default_battery() -> None:
-    assert [one.test for one in report().outcomes] == list(default_battery("normal"))
+    assert [one.test for one in report().outcomes] == [*default_battery("normal"), "axes"]
     fitted = [one.test for one in report(X, "any-normal").outcomes]
-    assert fitted == list(default_battery("any-normal"))
+    assert fitted == [*default_battery("any-normal"), "axes"]
     wide = np.random.default_rng(0).standard_normal((30, 20))
     few = [one.test for one in report(wide).outcomes]
     # Two rows a column are the fewest for what looks at whitened rows.
-    assert few == [*default_battery("normal")[:4], *default_battery("normal")[-3:]]
+    assert few == [*default_battery("normal")[:4], *default_battery("normal")[-3:], "axes"]
     many = np.random.default_rng(0).standard_normal((400, 3))
     assert report(many).outcomes[-1].test == "worst-direction"
     assert report(many, tests="kuiper").outcomes[-1].test == "kuiper"
@@ -330,7 +330,8 @@ def test_the_seed_of_a_record_repeats_it(rng: Any) -> None:
 
 
 def test_other_seeds_are_other_runs() -> None:
-    assert run(rng=1).statistic != run(rng=2).statistic  # other directions
+    assert run(rng=1, slices=9).statistic != run(rng=2, slices=9).statistic  # other directions
+    assert run(rng=1, slices=None).statistic == run(rng=2, slices=None).statistic  # the fixed ones
     assert run(rng=None).seed != run(rng=None).seed
     assert run(X[:, 0], rng=1).statistic == run(X[:, 0], rng=2).statistic  # there is one direction
     assert run(X[:, 0], rng=1).pvalue != run(X[:, 0], rng=2).pvalue

@@ -289,7 +289,7 @@ def test_a_rotated_bad_direction_is_a_mismatch() -> None:
     assert report.verdict == "mismatch"
     assert "worst-direction" in [one.code for one in report.diagnosis]
     outcome = next(one for one in report.outcomes if one.test == "worst-direction")
-    assert report.pvalue <= outcome.pvalue / 0.2 + 1e-12
+    assert report.pvalue <= outcome.pvalue / 0.15 + 1e-12
     assert report.pictures["detectability"]["sizes"]
     jsonschema.validate(json.loads(report.to_json()), schema())
     page = report.to_html()
