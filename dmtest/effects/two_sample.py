@@ -197,22 +197,26 @@ def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Estimate:
     """Estimate the squared Frobenius norm of the difference of covariances, over the reference's.
 
     The bias that sampling adds is estimated from |c c' - S|^2 of centred rows c and subtracted.
-    The error is that of the quadratic forms c'Ac, A the difference, and of the subtracted bias.
+    The error is that of the quadratic forms c'Ac, A the difference, of the reference's norm, and
+    of the subtracted bias.
     """
     difference = ours.covariance - theirs.covariance
+    norm = float(np.square(theirs.covariance).sum()) or 1.0
+    share = float(np.square(difference).sum()) / norm
     bias = variance = 0.0
-    for x, moments in ((pool.x, ours), (pool.y, theirs)):
+    # The influence of a row c of the reference on |A|^2 and on its norm is -2 c'Ac and 2 c'Sc.
+    sides = ((pool.x, ours, difference), (pool.y, theirs, difference + share * theirs.covariance))
+    for x, moments, matrix in sides:
         quartic, form = 0.0, []
         for part in blocks(len(x), ROW_TILE):
             centred = np.asarray(x[part], dtype=np.float64) - moments.mean
             quartic += float(np.square(np.einsum("ij,ij->i", centred, centred)).sum())
-            form.append(np.einsum("ij,ij->i", centred @ difference, centred))
+            form.append(np.einsum("ij,ij->i", centred @ matrix, centred))
         n = moments.n
         own = (quartic / n - float(np.square(moments.covariance).sum())) / n
         bias += own
         variance += 4.0 * float(np.concatenate(form).var(ddof=1)) / n
     d = pool.d
     variance += 2.0 * bias**2 / (d * (d + 1) / 2.0)
-    norm = float(np.square(theirs.covariance).sum()) or 1.0
     squared = float(np.square(difference).sum() - bias) / norm
     return Estimate(value=squared, error=float(np.sqrt(variance)) / norm)
