@@ -18,8 +18,8 @@ from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import mean_and_covariance, unit_rows
 
-# Most rows and principal axes.
-ROWS, PRINCIPAL = 50_000, 64
+# Most rows and principal axes. In two columns a slice is within 3 degrees of every axis.
+ROWS, PRINCIPAL, FEWEST = 50_000, 64, 3
 # Smallest variance of a principal axis, as a share of the largest.
 SMALLEST = 1e-10
 
@@ -69,7 +69,7 @@ def _factor(canonical: Canonical) -> Vector:
 
 
 def run_axes(canonical: Canonical, names: Sequence[str], plan: Plan) -> Axes | None:
-    """Test every column and every leading principal axis; None for one column.
+    """Test every column and every leading principal axis; None for fewer than three columns.
 
     Columns are tested with the parameters of the target, principal axes with fitted ones. Both
     have the law of single slices: the principal axes depend on the covariance only, of which the
@@ -84,7 +84,7 @@ def run_axes(canonical: Canonical, names: Sequence[str], plan: Plan) -> Axes | N
     plan : Plan
     """
     n, d = canonical.rows.shape
-    if d < 2:
+    if d < FEWEST:
         return None
     rows = np.asarray(canonical.rows)
     if n > ROWS:

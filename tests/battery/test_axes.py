@@ -66,8 +66,9 @@ def test_level(target: str) -> None:
     assert stats.binom.sf(rejected - 1, 600, 0.1) > 1e-3
 
 
-def test_one_column_is_the_slice_itself() -> None:
-    assert axes_of(np.random.default_rng(4).standard_normal((14, 1)), "normal") is None
+@pytest.mark.parametrize("d", [1, 2])
+def test_slices_cover_the_axes_of_one_and_two_columns(d: int) -> None:
+    assert axes_of(np.random.default_rng(4).standard_normal((14, d)), "normal") is None
 
 
 def test_more_columns_than_rows_and_a_constant_column() -> None:
