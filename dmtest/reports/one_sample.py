@@ -159,7 +159,7 @@ def one_sample_report(
         sections.provenance_of(everything, combined.outcomes, hypothesis(name), started),
         slices=0 if battery.directions is None else len(battery.directions),
         replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
-        pvalue_error=battery.error,
+        pvalue_error=combined.error,
         pvalue_floor=combined.floor,
         rows_in_pictures=coordinates.m,
         tolerance=tolerance,

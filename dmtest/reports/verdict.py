@@ -31,13 +31,15 @@ class Combined:
         Global, family-wise p-value.
     method : str
         Method behind the global p-value.
-    floor : float or None
-        Smallest value that the replicates allow for it.
+    error, floor : float or None
+        Its Monte Carlo standard error, where simulated tests decide it, and the smallest value that
+        the replicates allow for it.
     """
 
     outcomes: tuple[Outcome, ...]
     pvalue: float
     method: str
+    error: float | None
     floor: float | None
 
 
@@ -66,7 +68,8 @@ def combine(
         Seed of the run.
     """
     outcomes = tuple(battery.outcomes)
-    pvalue, method, floor = battery.pvalue, battery.method, battery.floor
+    pvalue, method = battery.pvalue, battery.method
+    error, floor = battery.error, battery.floor
     parts = [(pvalue, "", WEIGHTS[0])]
     if axes is not None:
         outcomes = (*outcomes, axes.outcome)
@@ -81,12 +84,15 @@ def combine(
         pvalue = bonferroni(pvalues, shares)
         listed = ", ".join(f"{share:.2g}" for share in shares)
         method += f"; Bonferroni with {' and '.join(words[1:])}, weights {listed}"
-        # The floors of the other parts are smaller.
+        # The other parts are not simulated, and their floors are smaller.
+        decided = battery.pvalue / shares[0] <= pvalue
+        error = error / shares[0] if decided and error is not None else None
         floor = None if floor is None else floor / shares[0]
     if canonical.outside:
         support = _support_outcome(canonical, target, seed)
         outcomes, pvalue, method = (support, *outcomes), support.pvalue, support.method
-    return Combined(outcomes=outcomes, pvalue=pvalue, method=method, floor=floor)
+        error = None
+    return Combined(outcomes=outcomes, pvalue=pvalue, method=method, error=error, floor=floor)
 
 
 def _search_outcome(directions: Sequence[Direction], canonical: Canonical, target: str) -> Outcome:
