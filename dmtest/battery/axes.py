@@ -41,8 +41,8 @@ class Axes:
     principal: Vector
 
 
-def principal_axes(canonical: Canonical) -> Vector:
-    """Return the principal axes of the standardised columns, as directions of whitened rows.
+def whitened_axes(canonical: Canonical) -> tuple[Vector, Vector]:
+    """Return the standardised columns and their principal axes, as directions of whitened rows.
 
     Parameters
     ----------
@@ -51,21 +51,14 @@ def principal_axes(canonical: Canonical) -> Vector:
 
     Returns
     -------
-    ndarray, shape (r, r)
-        Orthonormal, in the order of decreasing variance.
+    columns, principal : ndarray, shape (r, r)
+        Unit rows; principal axes are orthogonal, in the order of decreasing variance.
     """
-    factor = _factor(canonical)
-    values, vectors = np.linalg.eigh(factor @ factor.T)
-    vectors = vectors[:, ::-1]
-    # LAPACK's choice of an eigenvector's sign depends on the processor: the largest weight is > 0.
-    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
-    return unit_rows(vectors.T @ factor)
-
-
-def _factor(canonical: Canonical) -> Vector:
-    """Lower Cholesky factor of the correlation matrix: its rows are the columns of the data."""
     part = canonical.covariance[np.ix_(canonical.columns, canonical.columns)]
-    return unit_rows(np.linalg.cholesky(part))
+    # The Cholesky factor of the correlation matrix has the columns as its rows.
+    columns = unit_rows(np.linalg.cholesky(part))
+    vectors = np.linalg.eigh(columns @ columns.T)[1]
+    return columns, unit_rows(vectors.T[::-1] @ columns)
 
 
 def run_axes(canonical: Canonical, names: Sequence[str], plan: Plan) -> Axes | None:
@@ -90,10 +83,12 @@ def run_axes(canonical: Canonical, names: Sequence[str], plan: Plan) -> Axes | N
     if n > ROWS:
         rows = rows[some_rows(stream(0, "axes"), n, ROWS)]
     if canonical.fitted:
-        columns, principal = _factor(canonical), principal_axes(canonical)
+        columns, principal = whitened_axes(canonical)
     else:
         columns = np.eye(d)
-        values, vectors = np.linalg.eigh(mean_and_covariance(rows)[1])
+        # Of all rows it is at hand; axes of some rows have to come from these rows alone.
+        covariance = canonical.covariance if n <= ROWS else mean_and_covariance(rows)[1]
+        values, vectors = np.linalg.eigh(covariance)
         kept = values > SMALLEST * max(float(values[-1]), 1e-300)
         principal = vectors.T[kept][::-1][: len(rows) - 1]
     principal = principal[:PRINCIPAL]

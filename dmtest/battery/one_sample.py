@@ -186,8 +186,9 @@ def _directions(canonical: Canonical, plan: Plan) -> tuple[Vector, SliceNull]:
         directions = as_directions(plan.directions, d)
         return directions, SliceNull.of(parameters, n, d, len(directions), directions)
     k = slice_count(d, plan.slices)
-    directions = default_directions(k, d)
-    if plan.slices is not None:
+    if plan.slices is None:
+        directions = default_directions(k, d)
+    else:
         directions = random_directions(k, d, stream(plan.seed, "directions"))
     return directions, SliceNull.of(parameters, n, d, k, None)
 

@@ -334,7 +334,8 @@ Groups = Annotated[
 ]
 ReferenceGroups = Annotated[str | None, _option("NAME", "The same for REFERENCE.")]
 Slices = Annotated[
-    int | None, _option("INTEGER", "Number of random directions to project on (default 64).")
+    int | None,
+    _option("INTEGER", "Number of random directions (default: 64 fixed ones)."),
 ]
 Replicates = Annotated[
     int,

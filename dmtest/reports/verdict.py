@@ -31,10 +31,9 @@ class Combined:
         Global, family-wise p-value.
     method : str
         Method behind the global p-value.
-    floor : float or None
-        Smallest value that the replicates allow for it.
-    error : float or None
-        Monte Carlo standard error, where simulated tests decide.
+    error, floor : float or None
+        Its Monte Carlo standard error, where simulated tests decide it, and the smallest value that
+        the replicates allow for it.
     adjusted : tuple of float
         Adjusted p-values of the tests; the smallest is the global one.
     """
@@ -42,8 +41,8 @@ class Combined:
     outcomes: tuple[Outcome, ...]
     pvalue: float
     method: str
-    floor: float | None
     error: float | None
+    floor: float | None
     adjusted: tuple[float, ...]
 
 
@@ -72,8 +71,8 @@ def combine(
         Seed of the run.
     """
     outcomes = tuple(battery.outcomes)
-    pvalue, method, floor = battery.pvalue, battery.method, battery.floor
-    error = battery.error
+    pvalue, method = battery.pvalue, battery.method
+    error, floor = battery.error, battery.floor
     parts = [(pvalue, "", WEIGHTS[0], tuple(range(len(outcomes))))]
     if axes is not None:
         place = (len(outcomes),)
@@ -93,7 +92,7 @@ def combine(
         deciding = min(range(len(parts)), key=lambda k: pvalues[k] / shares[k])
         among = places[deciding]
         # The error is that of the simulated tests, so it counts where they decide.
-        error = error if deciding == 0 else None
+        error = error / shares[0] if deciding == 0 and error is not None else None
         listed = ", ".join(f"{share:.2g}" for share in shares)
         method += f"; Bonferroni with {' and '.join(listing[1:])}, weights {listed}"
         # The floors of the other parts are smaller.

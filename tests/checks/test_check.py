@@ -41,7 +41,7 @@ def departures(x: Matrix, target: str = "normal") -> dict[str, Departure]:
 @pytest.fixture(scope="module")
 def good() -> dmtest.Baseline:
     """Describe a sample of N(0, I)."""
-    return dmtest.write_baseline(np.random.default_rng(1).standard_normal((400, 3)))
+    return dmtest.write_baseline(np.random.default_rng(3).standard_normal((400, 3)))
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_worse_verdict_counts_only_where_the_samples_differ(good: dmtest.Basel
 
 def test_a_check_with_the_baseline_s_own_rows_says_so(good: dmtest.Baseline) -> None:
     """Nothing can differ, so passing says nothing."""
-    result = dmtest.check(np.random.default_rng(1).standard_normal((400, 3)), good)
+    result = dmtest.check(np.random.default_rng(3).standard_normal((400, 3)), good)
     assert result.passed
     assert [one.code for one in result.warnings] == ["same-rows"]
 
