@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tables import RUNS, write
+from dmtest.battery.axes import run_axes
 from dmtest.battery.one_sample import chosen_tests, run_battery
 from dmtest.battery.plan import Plan
 from dmtest.data.dependence import dependence_findings
@@ -129,7 +130,8 @@ def size(runs: range) -> list[dict[str, Any]]:
             specs = chosen_tests(None, "normal", canonical, plan)
             battery = run_battery(canonical, specs, plan, describe_slices())
             directions = directions_section(canonical, plan.replicates, seed)
-            pvalue = combine(battery, directions, canonical, "normal", seed).pvalue
+            axes = run_axes(canonical, [""] * x.shape[1], plan)
+            pvalue = combine(battery, axes, directions, canonical, "normal", seed).pvalue
         rows.append({"seed": seed, "pvalue": pvalue})
     return rows
 

@@ -23,8 +23,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from dmtest import bounds
+from dmtest.battery.axes import run_axes
 from dmtest.battery.plan import Plan
-from dmtest.calibration.multiplicity import bonferroni
 from dmtest.data.sample import Sample
 from dmtest.effects.coordinates import MARGIN_NOISE, Margins, column_name, margins_of
 from dmtest.effects.detectability import block_pvalue, block_pvalues, power_limits
@@ -33,13 +33,14 @@ from dmtest.effects.gaussian import fitted_bounds
 from dmtest.errors import InputError
 from dmtest.information.certificate import resolution_of, smoothed_kl_bounds
 from dmtest.reports import sections
-from dmtest.reports.verdict import WEIGHTS
+from dmtest.reports.verdict import WEIGHTS, joined
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.equivalence import Criterion, Equivalence
 from dmtest.results.report import Report
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
+from dmtest.targets.ranks import Ranks
 from dmtest.targets.targets import Target
 from dmtest.targets.transforms import independent_columns
 
@@ -348,18 +349,23 @@ def rows_criterion(
         return Criterion(**facts, limit=0.5, lower=0.0, upper=1.0, holds=False, note=note)
     plan = replace(plan, slices=None, directions=None, progress=None)
     shipped = tests is None and target.name != "sphere"
+    ranked = isinstance(target, Ranks)
+    labels = [column_name(sample.names, j) for j in range(sample.d)]
 
     def judge(block: Sample, seed: int) -> float:
         own = replace(plan, seed=seed if shipped else plan.seed)
         pvalue = block_pvalue(block, target, own, tests)
-        # The search cannot undo a rejection.
+        # The other parts of a report cannot undo a rejection.
         if tests is not None or pvalue <= WEIGHTS[0] * alpha:
             return pvalue
         canonical = target.canonical(block)
+        axes = None if ranked else run_axes(canonical.varying(), labels, own)
         found = sections.directions_section(canonical, own.replicates, own.seed)
-        if not found:
-            return pvalue
-        return bonferroni([pvalue, min(one.adjusted for one in found)], WEIGHTS)
+        return joined(
+            pvalue,
+            None if axes is None else axes.outcome.pvalue,
+            min((one.adjusted for one in found), default=None),
+        )
 
     pvalues = block_pvalues(sample, rows, judge, plan.seed, BLOCKS, plan.progress)
     rejections = int(np.count_nonzero(pvalues <= alpha))

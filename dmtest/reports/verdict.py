@@ -112,6 +112,13 @@ def combine(
     )
 
 
+def joined(battery: float, axes: float | None, search: float | None) -> float:
+    """Join the p-values of the parts of a report at their weights; None where one was not run."""
+    parts = zip((battery, axes, search), WEIGHTS, strict=True)
+    pvalues, weights = zip(*((p, w) for p, w in parts if p is not None), strict=True)
+    return bonferroni(pvalues, [weight / sum(weights) for weight in weights])
+
+
 def adjusted_pvalues(
     outcomes: Sequence[Outcome], pvalue: float, among: Sequence[int] = ()
 ) -> tuple[float, ...]:

@@ -147,14 +147,14 @@ def draw_heavy(rng: np.random.Generator) -> Matrix:
 def test_the_same_encoder_fails_at_most_at_alpha(
     draw: Callable[[np.random.Generator], Matrix],
 ) -> None:
-    """Fresh samples against kept baselines; 200 and more of each in benchmarks/decisions."""
+    """The level holds on average over baselines; 400 of each in benchmarks/decisions."""
     rng = np.random.default_rng(6)
     failed = flips = 0
-    for _ in range(2):
+    for _ in range(10):
         kept = dmtest.write_baseline(draw(rng))
         while draw is draw_borderline and kept.report.verdict != "compatible":
             kept = dmtest.write_baseline(draw(rng))
-        results = [dmtest.check(draw(rng), kept) for _ in range(15)]
+        results = [dmtest.check(draw(rng), kept) for _ in range(3)]
         failed += sum(not one.passed for one in results)
         flips += sum(one.report.verdict != kept.report.verdict for one in results)
     assert failed <= 30 * 0.05 + 3.0 * np.sqrt(30 * 0.05 * 0.95)
