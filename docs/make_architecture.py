@@ -16,6 +16,7 @@ PICTURE = ROOT / "docs" / "pictures" / "architecture.svg"
 
 ROOMS = (
     "errors",
+    "words",
     "_version",
     "arguments",
     "runtime",

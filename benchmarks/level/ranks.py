@@ -20,7 +20,7 @@ from dmtest.battery.plan import Plan
 from dmtest.battery.ranks import run_ranks
 from dmtest.catalogue.registry import hypothesis
 from dmtest.data.sample import as_sample
-from dmtest.reports.ranks import diagnose_ranks
+from dmtest.reports.causes.ranks import diagnose_ranks
 from dmtest.targets.ranks import Ranks
 from dmtest.targets.rounding import at_resolution
 from dmtest.targets.targets import as_target

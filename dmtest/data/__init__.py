@@ -1,4 +1,4 @@
 """Files in, a validated sample out.
 
-Imports only `errors`, `runtime`, `results`.
+Imports only `errors`, `words`, `runtime`, `results`.
 """

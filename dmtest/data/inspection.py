@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import listing
 from dmtest.results.outcome import Finding
-from dmtest.results.words import counted, of_many
+from dmtest.words import counted, of_many
 
 CELLS = 2**19  # per chunk: 4 MiB of float64
 DISTINCT = 1000  # largest number of distinct values that is counted

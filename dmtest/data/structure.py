@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import listing
 from dmtest.results.outcome import Finding
-from dmtest.results.words import of_many
+from dmtest.words import of_many
 
 # Values that are looked at together for constant and repeated columns.
 BLOCK = 2**19

@@ -35,7 +35,8 @@ class Bracket(Shown):
     lower, upper : float
         Estimates of what bounds the information from below and above, in nats: of InfoNCE and the
         chi-square certificate the larger, of leave-one-out and the normal with the same
-        covariance the smaller.
+        covariance the smaller. Both are their mean where these estimates cross, as they may for
+        normal rows, whose two bounds are equal.
     low, high : float
         Confidence bounds in nats: the information lies between them with probability
         `confidence`.
@@ -128,9 +129,12 @@ def channel_bracket(
     upper = batch_means(densities.conditional - densities.leave_one_out, size)[0]
     student = confidence_bounds(lower, 1.0 - share)[0], confidence_bounds(upper, 1.0 - share)[1]
     within = float(lower.mean())
+    ends = max(within, below), min(float(upper.mean()), above)
+    if ends[0] > ends[1]:
+        ends = (0.5 * (ends[0] + ends[1]),) * 2
     return Bracket(
-        lower=max(within, below),
-        upper=min(float(upper.mean()), above),
+        lower=ends[0],
+        upper=ends[1],
         low=max(0.0, low, student[0] or 0.0),
         high=high if student[1] is None else min(high, student[1]),
         confidence=confidence,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.results.targets import NAMED
-from dmtest.results.words import counted
+from dmtest.words import counted
 
 if TYPE_CHECKING:
     from dmtest.results.classes import ClassReports

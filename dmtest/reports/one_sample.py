@@ -15,10 +15,12 @@ from dmtest.effects.coordinates import column_name, describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
 from dmtest.reports.causes.evidence import SampleEvidence
+from dmtest.reports.causes.ranks import diagnose_ranks
 from dmtest.reports.collapsed import collapsed_report
 from dmtest.reports.diagnosis import diagnose
 from dmtest.reports.equivalence import Question, equivalence_section, never_equivalent
-from dmtest.reports.figures import (
+from dmtest.reports.grouped import grouped_estimates, paired_rows, rows_of_file
+from dmtest.reports.pictures.one_sample import (
     coordinate_figures,
     cube_rows,
     power_figure,
@@ -27,8 +29,6 @@ from dmtest.reports.figures import (
     slice_figures,
     spectrum_figure,
 )
-from dmtest.reports.grouped import grouped_estimates, paired_rows, rows_of_file
-from dmtest.reports.ranks import diagnose_ranks
 from dmtest.reports.verdict import combine, verdict_of
 from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding

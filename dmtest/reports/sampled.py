@@ -18,8 +18,8 @@ from dmtest.effects.directions_two_sample import divergent_directions
 from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.pool import Pool
 from dmtest.errors import InputError
-from dmtest.reports import figures_two_sample
 from dmtest.reports.causes.two_samples import Contrast, contrast_findings
+from dmtest.reports.pictures import two_samples as pictures
 from dmtest.reports.sections import provenance_of
 from dmtest.reports.two_sample import contrast_figures
 from dmtest.reports.verdict import adjusted_pvalues
@@ -75,7 +75,7 @@ def sampled_report(
         theirs=theirs,
         effects=effects,
         names=sample.names,
-        distances=figures_two_sample.column_distances(pool),
+        distances=pictures.column_distances(pool),
         directions=divergent_directions(pool, PERMUTATIONS),
         alpha=alpha,
     )

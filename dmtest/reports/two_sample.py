@@ -18,8 +18,8 @@ from dmtest.effects.directions import Direction
 from dmtest.effects.directions_two_sample import divergent_directions
 from dmtest.effects.two_sample import contrast_effects, moments_of, rotation_effects
 from dmtest.engines.pool import Pool
-from dmtest.reports import figures_two_sample
 from dmtest.reports.causes.two_samples import Contrast, contrast_findings, rotation_findings
+from dmtest.reports.pictures import two_samples as pictures
 from dmtest.reports.sections import provenance_of
 from dmtest.reports.verdict import adjusted_pvalues
 from dmtest.results.figures import Figures
@@ -70,7 +70,7 @@ def two_sample_report(
         effects = rotation_effects(pool, ours, theirs)
     else:
         effects = contrast_effects(pool, result.details, ours, theirs)
-        distances = figures_two_sample.column_distances(pool)
+        distances = pictures.column_distances(pool)
         directions = divergent_directions(pool, plan.replicates)
     contrast = Contrast(
         pool=pool,
@@ -129,7 +129,7 @@ def _figures(
 ) -> Figures:
     pool = contrast.pool
     if reference.rotation:
-        spectrum = figures_two_sample.pair_spectrum_figure(pool, contrast.ours, contrast.theirs)
+        spectrum = pictures.pair_spectrum_figure(pool, contrast.ours, contrast.theirs)
         return Figures(samples=2, spectrum=spectrum)
     return contrast_figures(contrast, result.details.get("sliced-wasserstein"), replicates)
 
@@ -148,12 +148,12 @@ def contrast_figures(
         Permutations behind it.
     """
     pool, names = contrast.pool, contrast.names
-    slices = figures_two_sample.pair_slice_figures
+    slices = pictures.pair_slice_figures
     return Figures(
         samples=2,
         slices=() if sliced is None else slices(pool, sliced.drawn, names, replicates),
-        coordinates=figures_two_sample.column_figures(pool, contrast.distances, names),
-        spectrum=figures_two_sample.pair_spectrum_figure(pool, contrast.ours, contrast.theirs),
+        coordinates=pictures.column_figures(pool, contrast.distances, names),
+        spectrum=pictures.pair_spectrum_figure(pool, contrast.ours, contrast.theirs),
         directions=tuple(one.figure(names) for one in contrast.directions),
     )
 

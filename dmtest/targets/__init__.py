@@ -1,4 +1,4 @@
 """Targets: the laws that a sample should follow, and its transform to normal scale.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `data`.
+Imports only `errors`, `words`, `arguments`, `runtime`, `results`, `data`.
 """

@@ -13,9 +13,9 @@ from scipy.special import ndtri
 from dmtest.data.lattice import grids_of
 from dmtest.data.structure import live_columns
 from dmtest.results.outcome import Finding
-from dmtest.results.words import counted
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.targets.transforms import mean_and_covariance, normal_scores
+from dmtest.words import counted
 
 Floats: TypeAlias = NDArray[Any]
 Bools: TypeAlias = NDArray[np.bool_]

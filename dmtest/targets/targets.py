@@ -19,11 +19,11 @@ from dmtest.data.structure import live_columns
 from dmtest.errors import DataWarning, InputError, did_you_mean
 from dmtest.results.outcome import Finding
 from dmtest.results.targets import NAMED, SAID
-from dmtest.results.words import counted, of_many
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
 from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
 from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
+from dmtest.words import counted, of_many
 
 
 class Target(Protocol):

@@ -353,7 +353,7 @@ def test_other_functions_measure_what_is_left_or_say_why_not(name: str, target: 
         "decomposition": lambda: dmtest.kl_decomposition(x, target, rng=0),
         "mean": lambda: dmtest.mean_pvalue(x, target=target, subsample=50, draws=20, rng=0),
         "detectability": lambda: dmtest.detectability(
-            x, target=target, rng=0, draws=10, replicates=99
+            x, target=target, rng=0, sizes=(20,), draws=10, replicates=99
         ),
     }
     refused = {}

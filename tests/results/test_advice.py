@@ -11,7 +11,7 @@ import pytest
 import dmtest
 from dmtest.results.advice import ADVICE, DIFFERENCE
 from dmtest.results.outcome import Finding
-from dmtest.results.words import counted, of_many
+from dmtest.words import counted, of_many
 from tests.support.advice import follow
 
 PACKAGE = Path(dmtest.__file__).parent

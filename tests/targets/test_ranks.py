@@ -17,7 +17,7 @@ from dmtest.battery.ranks import RANDOMISATIONS, RankTests, _null, _pvalues, run
 from dmtest.calibration.multiplicity import min_p
 from dmtest.data.sample import as_sample
 from dmtest.errors import InputError
-from dmtest.reports.ranks import diagnose_ranks
+from dmtest.reports.causes.ranks import diagnose_ranks
 from dmtest.statistics.counts import (
     MOST_CELLS,
     Cells,

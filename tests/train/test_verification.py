@@ -6,7 +6,9 @@ import json
 import math
 
 import numpy as np
+import pytest
 
+import dmtest
 from dmtest.train.evaluate.inequalities import Inequality
 from dmtest.train.evaluate.verification import verify
 from dmtest.train.model.noise import Noise
@@ -125,14 +127,16 @@ def test_a_dead_coordinate_shows_beside_an_exact_sample() -> None:
     """Training noise that n does not resolve is replaced; a dead coordinate then shows."""
     x = np.random.default_rng(0).standard_normal((N, 16))
     x[:, 0] = 0.0
-    found = verify(x, x, Noise("normal", 0.05), rng=0)
+    with pytest.warns(dmtest.DataWarning, match="1 of 16 columns is constant"):
+        found = verify(x, x, Noise("normal", 0.05), rng=0)
     assert found.smoothed_noise is not None
     assert found.smoothed_kl is not None
     assert found.smoothed_exact is not None
     assert found.smoothed_noise > 0.5
     assert found.smoothed_kl[0] > 0.8 * found.yardsticks["dead coordinate"]
     assert found.smoothed_kl[1] > found.yardsticks["dead coordinate"] > found.smoothed_exact[1]
-    few = verify(x[:100], x[:100], Noise("normal", 0.5), rng=0)
+    with pytest.warns(dmtest.DataWarning, match="1 of 16 columns is constant"):
+        few = verify(x[:100], x[:100], Noise("normal", 0.5), rng=0)
     assert few.smoothed_kl is None
     assert not few.informative
 

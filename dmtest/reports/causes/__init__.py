@@ -1,5 +1,5 @@
 """Causes of a mismatch: what is wrong with columns, rows, groups of rows, or the choice of target.
 
-Imports only `runtime`, `results`, `render`, `targets`, `engines`, `statistics`, `catalogue`,
-`calibration`, `effects`.
+Imports only `words`, `runtime`, `results`, `render`, `targets`, `engines`, `statistics`,
+`catalogue`, `calibration`, `battery`, `effects`.
 """

@@ -9,8 +9,8 @@ import numpy as np
 
 from dmtest.reports.causes.evidence import SampleEvidence
 from dmtest.results.outcome import Finding
-from dmtest.results.words import counted, of_many
 from dmtest.targets.transforms import independent_columns, mean_and_covariance
+from dmtest.words import counted, of_many
 
 # Smallest ratio of neighbouring eigenvalues that is a gap, and share of the smallest eigenvalue of
 # an exact sample below which the directions behind it are empty.

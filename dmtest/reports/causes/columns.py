@@ -16,12 +16,12 @@ from dmtest.render.wording import pvalue as shown
 from dmtest.reports.causes.evidence import LEVEL, SampleEvidence
 from dmtest.results.advice import ADVICE
 from dmtest.results.outcome import Finding
-from dmtest.results.words import of_many
 from dmtest.runtime.parallel import blocks
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.laws.slice_laws import anderson_darling_fitted, anderson_darling_known
 from dmtest.statistics.slices.edf import anderson_darling
 from dmtest.statistics.slices.moments import kurtosis_score, skewness_score
+from dmtest.words import of_many
 
 Places: TypeAlias = NDArray[np.intp]
 

@@ -11,8 +11,8 @@ from scipy.special import ndtr
 from dmtest.calibration.multiplicity import holm
 from dmtest.reports.causes.evidence import LEVEL, SampleEvidence
 from dmtest.results.outcome import Finding
-from dmtest.results.words import of_many
 from dmtest.runtime.typing import Vector
+from dmtest.words import of_many
 
 LISTED = 5
 # Share of rows outside from which on the cube is not the box that was meant.

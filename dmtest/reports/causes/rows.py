@@ -13,10 +13,10 @@ from dmtest.engines.slices import SliceView
 from dmtest.reports.causes.columns import column_tests
 from dmtest.reports.causes.evidence import LEVEL, SampleEvidence
 from dmtest.results.outcome import Finding
-from dmtest.results.words import counted
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.laws.joint_laws import mardia_kurtosis_mean, mardia_kurtosis_scale
 from dmtest.targets.transforms import independent_columns, mean_and_covariance
+from dmtest.words import counted
 
 # Most columns of a robust covariance, rows for each of them, share of rows in its core and steps.
 MOST, ROWS_EACH, CORE, STEPS = 60, 5, 0.75, 4

@@ -17,9 +17,9 @@ from dmtest.reports.causes.evidence import Evidence
 from dmtest.results import effect_table as table
 from dmtest.results.advice import DIFFERENCE
 from dmtest.results.outcome import Finding
-from dmtest.results.words import counted, of_many
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.typing import Vector
+from dmtest.words import counted, of_many
 
 # Family-wise error of a sentence about single columns.
 ERROR = 1e-3

@@ -9,10 +9,10 @@ import numpy as np
 from dmtest.battery.ranks import RankTests
 from dmtest.effects.coordinates import column_name
 from dmtest.results.outcome import Finding
-from dmtest.results.words import counted, of_many
 from dmtest.statistics.counts import rank_spread
 from dmtest.statistics.laws.probit import ProbitFit, probit_fit
 from dmtest.targets.ranks import Ranks
+from dmtest.words import counted, of_many
 
 # Most columns that are fitted, and that a sentence names; level at which no rank above the largest
 # one is no chance.

@@ -12,7 +12,7 @@ from dmtest.effects.directions import loadings
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.labelled_slices import LabelledStatistic
 from dmtest.engines.pool import Labels, Pool
-from dmtest.reports.figures import (
+from dmtest.reports.pictures.one_sample import (
     EIGENVALUES,
     LARGEST_SPECTRUM,
     POINTS,

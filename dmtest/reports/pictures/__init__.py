@@ -1,0 +1,4 @@
+"""The numbers behind the figures of a report.
+
+Imports only `runtime`, `results`, `targets`, `engines`, `catalogue`, `battery`, `effects`.
+"""
