@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +27,7 @@ from dmtest.data.sample import Sample
 from dmtest.results.effect_table import DETECTABLE_ROWS
 from dmtest.results.outcome import Effect
 from dmtest.results.shown import Shown
+from dmtest.runtime import cache
 from dmtest.runtime.parallel import Progress, run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
@@ -151,8 +153,10 @@ def detectability_of(
     if not ladder or (tests is None and target.name == "sphere"):
         return None
 
+    # Named tests may have nulls that are simulated: one for all blocks of a size, not one for each.
     def judge(block: Sample, seed: int) -> float:
-        return block_pvalue(block, target, replace(plan, seed=seed), tests)
+        own = plan if tests is not None else replace(plan, seed=seed)
+        return block_pvalue(block, target, own, tests)
 
     pvalues = {m: block_pvalues(sample, m, judge, plan.seed, most, progress) for m in ladder}
     return _summary(
@@ -185,10 +189,14 @@ def block_pvalues(
         return judge(block, int(stream(seed, "detectability/seed", m, b).integers(1 << 53)))
 
     out = np.empty(count)
-    for b, pvalue in enumerate(run_tasks(task, range(count))):
-        out[b] = pvalue
-        if progress is not None:
-            progress("blocks", b + 1, count)
+    with cache.in_memory():
+        # The first block by itself: it simulates the nulls of the others on all threads.
+        for b, pvalue in enumerate(
+            chain(run_tasks(task, range(1)), run_tasks(task, range(1, count)))
+        ):
+            out[b] = pvalue
+            if progress is not None:
+                progress("blocks", b + 1, count)
     return out
 
 

@@ -15,6 +15,8 @@ import json
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,25 @@ from numpy.typing import NDArray
 from dmtest.errors import DataWarning
 
 SEAL = hashlib.sha256().digest_size
+# Entries by name while `in_memory` is entered, and how many times it is.
+_memory: dict[str, NDArray[np.float64]] = {}
+_entered = 0
+
+
+@contextmanager
+def in_memory() -> Iterator[None]:
+    """Keep the entries of a block of code in memory too: it needs them again and again.
+
+    They are then computed once also where the cache is off or its folder cannot be used.
+    """
+    global _entered
+    _entered += 1
+    try:
+        yield
+    finally:
+        _entered -= 1
+        if not _entered:
+            _memory.clear()
 
 
 def directory() -> Path | None:
@@ -51,6 +72,9 @@ def entry_name(key: dict[str, Any]) -> str:
 def read(name: str, width: int) -> NDArray[np.float64]:
     """Return the entry, shape (replicates, width), or no rows if there is no valid entry."""
     absent = np.empty((0, width))
+    known = _memory.get(name)
+    if known is not None:
+        return known
     folder = directory()
     if folder is None:
         return absent
@@ -72,6 +96,8 @@ def read(name: str, width: int) -> NDArray[np.float64]:
 
 def write(name: str, values: NDArray[np.float64]) -> None:
     """Write an entry in one step; warn if the folder cannot be written to."""
+    if _entered:
+        _memory[name] = np.array(values, dtype=np.float64)
     folder = directory()
     if folder is None:
         return

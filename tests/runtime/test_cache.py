@@ -356,6 +356,23 @@ def test_a_folder_in_the_place_of_an_entry(folder: Path) -> None:
     assert [entry.name for entry in folder.iterdir()] == [path.name]
 
 
+def test_entries_in_memory_last_as_long_as_their_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nulls of many blocks of rows are simulated once, with the cache off too."""
+    monkeypatch.setenv("DMTEST_CACHE_DIR", "off")
+    with cache.in_memory():
+        with cache.in_memory():
+            cache.write("entry.npy", np.ones((2, 1)))
+        assert_array_equal(cache.read("entry.npy", 1), np.ones((2, 1)))
+    assert cache.read("entry.npy", 1).shape == (0, 1)
+    drawn = []
+    draw = SliceNull.draw
+    monkeypatch.setattr(SliceNull, "draw", lambda *args: drawn.append(1) or draw(*args))
+    x = np.random.default_rng(0).standard_normal((800, 2))
+    power = dmtest.detectability(x, "kuiper", sizes=[20, 40], replicates=99, rng=0)
+    assert power.blocks == (40, 20)
+    assert len(drawn) == 2 * 99
+
+
 @pytest.mark.parametrize("word", ["off", "OFF", "none", "0"])
 def test_off_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     good = run()
