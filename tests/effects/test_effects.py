@@ -29,7 +29,7 @@ from dmtest.effects.spectrum import rank_estimates
 from dmtest.effects.wasserstein import describe_slices, direction_variance, sliced_estimates
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
-from dmtest.reports import figures
+from dmtest.reports.pictures import one_sample as figures
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import effects_of
 from dmtest.results.estimate import hall_quantile
