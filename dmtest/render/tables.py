@@ -296,5 +296,5 @@ def _shares(classes: ClassReports) -> Part:
             notes.append(one.note)
     levels = {f"{one.confidence:.0%}" for one in effects if one.confidence}
     head = ("Between and within classes", "Estimate>", "Unit", " ".join([*levels, "interval"]))
-    texts = [wording.method(note) + "." for note in notes[:2]]
+    texts = [wording.method(note).rstrip(".") + "." for note in notes[:2]]
     return Part("", head, tuple(rows), notes=tuple(texts))
