@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmtest.render import wording
+from dmtest.render import table_rows, wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Rows of a table of outliers.
 SHOWN = 20
+# Head of a column of sentences, the last one of the table of classes.
+SENTENCES = "What is wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ def classes_parts(classes: ClassReports) -> list[Part]:
             )
         )
         marked.append(mark)
-    head: tuple[str, ...] = ("Class", "Rows>", "Verdict", "p>", "Adjusted p>", "What is wrong")
+    head: tuple[str, ...] = ("Class", "Rows>", "Verdict", "p>", "Adjusted p>", SENTENCES)
     cells: list[tuple[str, ...]] = [*rows]
     if not any(row[-1] for row in rows):
         head, cells = head[:-1], [row[:-1] for row in rows]
@@ -291,7 +293,8 @@ def _shares(classes: ClassReports) -> Part:
     for one in effects:
         value = "not estimable" if one.value is None else wording.number(one.value)
         between = wording.interval(one) if one.value is not None else wording.clean(one.note)
-        rows.append((wording.clean(one.label), value, one.unit, between))
+        unit = table_rows.UNITS.get(one.unit, one.unit)
+        rows.append((wording.clean(one.label), value, unit, between))
         if one.value is not None and one.note not in notes:
             notes.append(one.note)
     levels = {f"{one.confidence:.0%}" for one in effects if one.confidence}
