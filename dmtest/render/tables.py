@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.render import table_rows, wording
+from dmtest.results.effect_table import KL_ALL_MEAN, KL_CLASS_MEANS, KL_CLASS_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # Rows of a table of outliers.
 SHOWN = 20
+# Shares that are parts of the divergence of the classes.
+PARTS = frozenset(row.name for row in (KL_ALL_MEAN, KL_CLASS_MEANS, KL_CLASS_WITHIN))
 # Head of a column of sentences, the last one of the table of classes.
 SENTENCES = "What is wrong"
 
@@ -294,7 +297,9 @@ def _shares(classes: ClassReports) -> Part:
         value = "not estimable" if one.value is None else wording.number(one.value)
         between = wording.interval(one) if one.value is not None else wording.clean(one.note)
         unit = table_rows.UNITS.get(one.unit, one.unit)
-        rows.append((wording.clean(one.label), value, unit, between))
+        # As in the table of effects, what is a part of the row above is indented.
+        indent = "  " if one.name in PARTS else ""
+        rows.append((indent + wording.clean(one.label), value, unit, between))
         if one.value is not None and one.note not in notes:
             notes.append(one.note)
     levels = {f"{one.confidence:.0%}" for one in effects if one.confidence}

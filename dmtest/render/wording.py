@@ -200,10 +200,10 @@ def interval(effect: Effect) -> str:
     return f"{number(effect.low)} to {number(effect.high)}"
 
 
-def yardsticks(effect: Effect) -> str:
-    """Return "for comparison, a dead coordinate 0.04 nats" of a divergence after noise, or ""."""
+def yardsticks(effect: Effect, unit: bool = True) -> str:
+    """Return "for comparison, a dead coordinate 0.04 nats" of an effect that has them, or ""."""
     named = [f"a {name} {number(value)}" for name, value in effect.yardsticks.items()]
-    return f"for comparison, {', '.join(named)} {effect.unit}" if named else ""
+    return f"for comparison, {', '.join(named)}{f' {effect.unit}' if unit else ''}" if named else ""
 
 
 def one_sided(effect: Effect) -> str:

@@ -64,6 +64,10 @@ def test_the_verdict_is_over_the_classes(species: Report) -> None:
     # A class that rejects by itself and not after adjustment is compatible.
     for verdict, adjusted in zip(classes.verdicts.values(), classes.adjusted, strict=True):
         assert (verdict == "mismatch") == (adjusted <= 0.05)
+    # Rounded values are not all: the column is named, too.
+    said = [one.message for one in species.diagnosis]
+    assert all(one.startswith("Class setosa: ") for one in said)
+    assert any("Petal.Width" in one or "petal width (cm)" in one for one in said)
     assert species.effects["variance-between-classes"].value == pytest.approx(0.288, abs=0.005)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -196,7 +196,7 @@ def _parts(
     yield writer.line("")
     if not whole and (left := _left(every, shown)):
         yield writer.line(f"{left}: --verbose, or the page (--html)", "dim")
-    yield writer.line(_facts_line(report), "dim")
+    yield writer.joined(_facts(report), "dim")
 
 
 def _left(every: dict[str, int], shown: dict[str, int]) -> str:
@@ -229,6 +229,17 @@ class Writer:
             folded = folded.encode("ascii", errors="backslashreplace").decode()
         return Text(folded, style=style, overflow="fold")
 
+    def joined(self, facts: Sequence[str], style: str = "", margin: int = 0) -> Text:
+        """Return facts with dots between them; a line is broken between two, not within one."""
+        lines = [""]
+        for fact in facts:
+            longer = f"{lines[-1]} · {fact}" if lines[-1] else fact
+            if lines[-1] and len(longer) > self.width - margin:
+                lines.append(fact)
+            else:
+                lines[-1] = longer
+        return self.line("\n".join(lines), style)
+
     def item(self, mark: str, content: str) -> Table:
         """Return one item of a list, its lines aligned."""
         from rich.table import Table
@@ -250,10 +261,13 @@ class Writer:
         lines = [
             self.line(words.sentence, "bold"),
             self.line(f"{pvalue}{f' ({note})' if note else ''}"),
-            self.line(
-                f"{wording.scope(report)}, alpha = {report.alpha:g} · "
-                f"{wording.size(report)} · "
-                + ("two samples" if wording.two_samples(report) else f"target {target}")
+            self.joined(
+                [
+                    f"{wording.scope(report)}, alpha = {report.alpha:g}",
+                    wording.size(report),
+                    "two samples" if wording.two_samples(report) else f"target {target}",
+                ],
+                margin=4,
             ),
         ]
         if words.aside:
@@ -371,12 +385,12 @@ class Writer:
         table.add_row(*(self.line(cell) for cell in cells), style=style)
 
 
-def _facts_line(report: Report) -> str:
-    """Return the facts of the run in one line."""
+def _facts(report: Report) -> list[str]:
+    """Return the facts of the run that stand at the end."""
     facts = dict(table_rows.facts(report))
     parts = [f"dmtest {facts['version']}"] if "version" in facts else []
     parts += [facts[key] for key in ("source", "dtype") if key in facts]
     parts += [f"{facts[key]} {key}" for key in ("slices", "replicates") if key in facts]
     parts += [f"seed {report.seed}"]
     parts += [facts["time"]] if "time" in facts else []
-    return " · ".join(parts)
+    return parts
