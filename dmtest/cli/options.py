@@ -580,7 +580,8 @@ Examples:
 CHECK = """\b
 Exit codes:
   0   as good as the baseline and within the limits, or a baseline was written
-  1   worse than the baseline, or beyond a limit (with --fail-on mismatch: or a mismatch)
+  1   worse than the baseline, or beyond a limit (--fail-on mismatch: or a
+      mismatch with the target)
   2   bad usage or input: one line on standard error says what to do
 
 \b

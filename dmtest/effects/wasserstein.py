@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import gammaln, ndtri
 
 from dmtest.battery.one_sample import Battery
 from dmtest.calibration.nulls import NullPlan, SliceNull, null_of
@@ -26,6 +26,8 @@ VARIANCE_ROWS = 20_000
 HEAVIEST = 0.5
 # Sampling variance over that of the null from which on the influence is more than noise.
 CLEAR = 1.0
+# Columns from which on the distance of a dead coordinate is a series.
+SERIES = 1000
 
 
 def sliced_estimates(
@@ -97,6 +99,23 @@ def sliced_estimates(
         ),
         worst: Estimate(value=float(squared.max())),
     }
+
+
+def sliced_yardsticks(d: int) -> dict[str, float]:
+    """Return the sliced distance of named departures of one of d columns, in standard deviations.
+
+    Along a direction with weight w on a column that is constant, the standard deviation is
+    sqrt(1 - w^2) instead of 1; over directions 1 - w^2 has a Beta((d - 1)/2, 1/2) law, whose mean
+    root is known. A column that is off by 1 moves the slice by w.
+    """
+    if d == 1:
+        squared = 1.0
+    elif d > SERIES:
+        squared = 0.75 / (d * (d + 2.0))  # the difference below has no digits left
+    else:
+        root = 2.0 * gammaln(0.5 * d) - gammaln(0.5 * (d - 1)) - gammaln(0.5 * (d + 1))
+        squared = 2.0 - 1.0 / d - 2.0 * float(np.exp(root))
+    return {"dead coordinate": squared**0.5, "coordinate off by 1 sd": d**-0.5}
 
 
 def _null(null: SliceNull, seed: int) -> Vector:

@@ -143,7 +143,7 @@ def headline(report: Report) -> str:
 
 
 def yardsticks(report: Report) -> list[str]:
-    """Return a sentence for each divergence after noise: what departures cost at its noise."""
+    """Return a sentence for each effect with yardsticks: what named departures come to."""
     return [f"{row.label}: {row.beside}." for row in effect_rows(report) if row.beside]
 
 

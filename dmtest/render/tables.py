@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmtest.render import wording
+from dmtest.render import table_rows, wording
+from dmtest.results.effect_table import KL_ALL_MEAN, KL_CLASS_MEANS, KL_CLASS_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # Rows of a table of outliers.
 SHOWN = 20
+# Shares that are parts of the divergence of the classes.
+PARTS = frozenset(row.name for row in (KL_ALL_MEAN, KL_CLASS_MEANS, KL_CLASS_WITHIN))
+# Head of a column of sentences, the last one of the table of classes.
+SENTENCES = "What is wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +272,7 @@ def classes_parts(classes: ClassReports) -> list[Part]:
             )
         )
         marked.append(mark)
-    head: tuple[str, ...] = ("Class", "Rows>", "Verdict", "p>", "Adjusted p>", "What is wrong")
+    head: tuple[str, ...] = ("Class", "Rows>", "Verdict", "p>", "Adjusted p>", SENTENCES)
     cells: list[tuple[str, ...]] = [*rows]
     if not any(row[-1] for row in rows):
         head, cells = head[:-1], [row[:-1] for row in rows]
@@ -291,10 +296,13 @@ def _shares(classes: ClassReports) -> Part:
     for one in effects:
         value = "not estimable" if one.value is None else wording.number(one.value)
         between = wording.interval(one) if one.value is not None else wording.clean(one.note)
-        rows.append((wording.clean(one.label), value, one.unit, between))
+        unit = table_rows.UNITS.get(one.unit, one.unit)
+        # As in the table of effects, what is a part of the row above is indented.
+        indent = "  " if one.name in PARTS else ""
+        rows.append((indent + wording.clean(one.label), value, unit, between))
         if one.value is not None and one.note not in notes:
             notes.append(one.note)
     levels = {f"{one.confidence:.0%}" for one in effects if one.confidence}
     head = ("Between and within classes", "Estimate>", "Unit", " ".join([*levels, "interval"]))
-    texts = [wording.method(note) + "." for note in notes[:2]]
+    texts = [wording.method(note).rstrip(".") + "." for note in notes[:2]]
     return Part("", head, tuple(rows), notes=tuple(texts))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.results.targets import NAMED
-from dmtest.words import counted
+from dmtest.words import counted, of_many
 
 if TYPE_CHECKING:
     from dmtest.results.classes import ClassReports
@@ -200,10 +200,10 @@ def interval(effect: Effect) -> str:
     return f"{number(effect.low)} to {number(effect.high)}"
 
 
-def yardsticks(effect: Effect) -> str:
-    """Return "for comparison, a dead coordinate 0.04 nats" of a divergence after noise, or ""."""
+def yardsticks(effect: Effect, unit: bool = True) -> str:
+    """Return "for comparison, a dead coordinate 0.04 nats" of an effect that has them, or ""."""
     named = [f"a {name} {number(value)}" for name, value in effect.yardsticks.items()]
-    return f"for comparison, {', '.join(named)} {effect.unit}" if named else ""
+    return f"for comparison, {', '.join(named)}{f' {effect.unit}' if unit else ''}" if named else ""
 
 
 def one_sided(effect: Effect) -> str:
@@ -268,9 +268,11 @@ def _of_classes(report: Report, classes: ClassReports) -> Verdict:
         fewest = plural(min(one.n for one in classes.values()), "row")
         aside = f"This is not proof that they follow it: classes of {fewest} hide small departures."
     else:
-        few = verdicts.count("inconclusive")
-        sentence = f"{few} of {many} {'has' if few == 1 else 'have'} too few rows to tell."
-        aside = ""
+        few = [name for name, verdict in classes.verdicts.items() if verdict == "inconclusive"]
+        share = of_many(len(few), len(classes), "class", "is", "are", several="classes")
+        sentence = f"{share} inconclusive: neither near {law} with confidence, nor a mismatch."
+        why = WORDS["inconclusive"](classes[few[0]]).aside
+        aside = f"Class {clean(few[0])}: {why}" if why else ""
     return Verdict(words.symbol, words.headline, sentence, aside)
 
 

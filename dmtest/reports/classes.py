@@ -8,6 +8,7 @@ from dataclasses import replace
 from dmtest.calibration.multiplicity import holm
 from dmtest.data.sample import Sample, rows_of_class
 from dmtest.errors import InputError
+from dmtest.reports.diagnosis import VALUES
 from dmtest.reports.sections import findings_about, provenance_of
 from dmtest.results.classes import ClassReports
 from dmtest.results.effect_table import effects_of
@@ -97,7 +98,10 @@ def report_of_classes(
         seed=seed,
         effects=classes.effects,
         diagnosis=tuple(
-            _first(name, report) for name, report in classes.items() if verdicts[name] == "mismatch"
+            one
+            for name, report in classes.items()
+            if verdicts[name] == "mismatch"
+            for one in _first(name, report)
         ),
         warnings=findings_about(sample, target),
         provenance=facts,
@@ -105,9 +109,14 @@ def report_of_classes(
     )
 
 
-def _first(name: str, report: Report) -> Finding:
-    """Return the first sentence of the diagnosis of a class, with its name."""
+def _first(name: str, report: Report) -> tuple[Finding, ...]:
+    """Return the first sentence of the diagnosis of a class, with its name.
+
+    After one on rounded values, which may not be all, the sentence that follows, too.
+    """
     if not report.diagnosis:
-        return Finding("class", f"Class {name}: its tests reject; see its report.", report.n)
-    first = report.diagnosis[0]
-    return replace(first, message=f"Class {name}: {first.message}")
+        return (Finding("class", f"Class {name}: its tests reject; see its report.", report.n),)
+    many = 2 if report.diagnosis[0].code in VALUES else 1
+    return tuple(
+        replace(one, message=f"Class {name}: {one.message}") for one in report.diagnosis[:many]
+    )

@@ -131,7 +131,13 @@ def one_sample_report(
     )
     margin = sections.margins_section(canonical, sample.names, battery.directions, directions, seed)
     effects = sections.effects_section(
-        estimates, margin=margin, profile=profile, power=power, pairs=pairs, seed=seed
+        estimates,
+        margin=margin,
+        profile=profile,
+        power=power,
+        pairs=pairs,
+        scaled=None if canonical.fitted or canonical.unit is not None else sample.d,
+        seed=seed,
     )
 
     # 8. Compute the numbers behind the figures.

@@ -30,8 +30,8 @@ from dmtest.effects.profile import (
     profile_of,
 )
 from dmtest.effects.shape import shape_estimates
-from dmtest.effects.wasserstein import describe_slices, sliced_estimates
-from dmtest.results.effect_table import Estimates, effects_of
+from dmtest.effects.wasserstein import describe_slices, sliced_estimates, sliced_yardsticks
+from dmtest.results.effect_table import SLICED_WASSERSTEIN, Estimates, effects_of
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.results.provenance import Description, Provenance
 from dmtest.runtime.parallel import Progress
@@ -165,6 +165,7 @@ def effects_section(
     profile: KLProfile | None,
     power: Detectability | None,
     pairs: tuple[Sample, Sample] | None,
+    scaled: int | None,
     seed: int,
 ) -> dict[str, Effect]:
     """Return all effects of one sample by name, in the order of the report.
@@ -184,6 +185,8 @@ def effects_section(
         Power on disjoint blocks.
     pairs : (Sample, Sample) or None
         The sample and its augmentations, positive pairs row by row.
+    scaled : int or None
+        Number of columns, if their means and variances have to be 0 and 1.
     seed : int
         Seed of the rows of the uniformity.
     """
@@ -198,7 +201,12 @@ def effects_section(
     effects += effects_of({row: one for row, one in estimates.items() if row not in PARTS}).values()
     if pairs is not None:
         effects += effects_of(pair_estimates(pairs[0].x, pairs[1].x, seed)).values()
-    return {effect.name: effect for effect in effects}
+    found = {effect.name: effect for effect in effects}
+    if scaled is not None and SLICED_WASSERSTEIN.name in found:
+        marks = sliced_yardsticks(scaled)
+        sliced = replace(found[SLICED_WASSERSTEIN.name], yardsticks=marks)
+        found[SLICED_WASSERSTEIN.name] = sliced
+    return found
 
 
 def density_section(canonical: Canonical, seed: int) -> Estimates:

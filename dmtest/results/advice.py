@@ -128,7 +128,21 @@ ADVICE: dict[str, str] = {
         "Usual cause: wrong units, failed measurements, or a few items of another kind. Look "
         "at these rows; a report without them says whether the rest follows the target."
     ),
+    "classical-distances": (
+        "Outliers hide each other in classical distances. Score fewer columns, such as the first "
+        "two, `dmtest.outliers(x[:, :2])`, add rows, or compare rows with a fixed target: "
+        '`dmtest.outliers(x, "normal")`.'
+    ),
+    "exact-fit": (
+        "Usual cause: a column that is 0, or some other value, in most rows. Score the other "
+        "columns: `dmtest.outliers(x[:, np.ptp(np.quantile(x, (0.25, 0.75), axis=0), axis=0) > "
+        "0])`."
+    ),
     # What is wrong with one sample
+    "class": (
+        "Read the table of tests of this class: `dmtest.report(x, target, by=np.arange(len(x)) "
+        '% 2).classes["0"]`, with your labels and its name.'
+    ),
     "units": (
         "The target is N(0, I), and these columns have their own units. Test the shape "
         "whatever mean and covariance are: `--target any-normal`."
@@ -238,6 +252,10 @@ ADVICE: dict[str, str] = {
     "draw-ignores-rng": "Draw with the generator that is passed to draw(n, rng).",
     "draw-repeats": "Compare with the table itself: `dmtest.compare(x, y)`.",
     # Checks
+    "worse-verdict": (
+        "The verdict changed although no departure grew by more than chance: check more rows, or "
+        'gate on the target itself, `dmtest.check(x, target=target, fail_on="mismatch")`.'
+    ),
     "other-version": "Write the baseline again with this version: --write-baseline.",
     "baseline-mismatch": "Write a baseline of an encoder that you accept: --write-baseline.",
 }

@@ -63,7 +63,7 @@ class Effect(Shown):
     note : str
         Method of the estimate, or what an estimate would need.
     yardsticks : dict of str to float
-        Of a divergence after noise: what named departures cost at the same noise, in its unit.
+        The same effect of named departures; of a divergence after noise, at the same noise.
     """
 
     name: str

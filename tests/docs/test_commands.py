@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_iris  # type: ignore[import-untyped]
 
 import dmtest
 from dmtest.cli import main as cli
@@ -41,6 +42,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "views.npz", embeddings=views, item=item)
     z = rng.standard_normal((120, 3))
     np.savez(folder / "z.npz", embeddings=z, labels=np.repeat(list("abc"), 40))
+    np.savetxt(folder / "z.csv", z, delimiter=",", header="a,b,c", comments="")
+    flowers = load_iris()
+    rows = zip(flowers.data, flowers.target_names[flowers.target], strict=True)
+    lines = [",".join([*map(str, row), str(name)]) for row, name in rows]
+    head = "Sepal.Length,Sepal.Width,Petal.Length,Petal.Width,Species"
+    (folder / "iris.csv").write_text("\n".join([head, *lines]), encoding="utf-8")
     table = ["height,weight,group", *(f"{h},{w},{'ab'[int(h > 0)]}" for h, w, _ in z)]
     (folder / "table.csv").write_text("\n".join(table), encoding="utf-8")
     dmtest.write_baseline(rng.standard_normal((300, 3)), folder / "baseline.json")

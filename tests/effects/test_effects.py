@@ -26,7 +26,12 @@ from dmtest.effects.directions import loadings
 from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
 from dmtest.effects.shape import shape_estimates
 from dmtest.effects.spectrum import rank_estimates
-from dmtest.effects.wasserstein import describe_slices, direction_variance, sliced_estimates
+from dmtest.effects.wasserstein import (
+    describe_slices,
+    direction_variance,
+    sliced_estimates,
+    sliced_yardsticks,
+)
 from dmtest.engines.directions import random_directions
 from dmtest.engines.slices import SliceView
 from dmtest.reports.pictures import one_sample as figures
@@ -34,6 +39,7 @@ from dmtest.results import effect_table as table
 from dmtest.results.effect_table import effects_of
 from dmtest.results.estimate import hall_quantile
 from dmtest.results.outcome import Effect
+from dmtest.results.report import Report
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.statistics.influence import heaviest_tail
 from dmtest.statistics.slices.wasserstein import growth, squared_wasserstein
@@ -674,3 +680,27 @@ def test_no_spectrum() -> None:
     for figure in (few, figures.spectrum_figure(fitted, 0)):
         assert figure is not None
         assert set(figure.low) == set(figure.high) == {None}
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 400, 2000])
+def test_yardsticks_of_the_sliced_distance(d: int) -> None:
+    """Of a constant column and of a shift, against their means over random directions."""
+    rng = np.random.default_rng(0)
+    first = np.square(rng.standard_normal(20_000))
+    squares = first / (first + (rng.chisquare(d - 1, 20_000) if d > 1 else 0.0))
+    found = sliced_yardsticks(d)
+    dead = np.square(1.0 - np.sqrt(1.0 - np.minimum(squares, 1.0)))
+    for name, values in (("dead coordinate", dead), ("coordinate off by 1 sd", squares)):
+        error = values.std() / np.sqrt(len(values)) + 1e-6 * values.mean()
+        assert abs(found[name] ** 2 - values.mean()) < 4 * error, name
+
+
+def test_the_first_sentence_has_a_yardstick() -> None:
+    """Where means and variances have to be 0 and 1, and nowhere else."""
+    x = np.random.default_rng(1).standard_normal((200, 3))
+    cases = [(x, "normal", True), (x, "any-normal", False), (ndtr(x), "uniform", True)]
+    for rows, target, there in cases:
+        report = dmtest.report(rows, target, rng=0)
+        text = " ".join(str(report).split())
+        assert ("for comparison, a dead coordinate 0.310" in text) == there, text
+        assert Report.from_json(report.to_json()).effects == report.effects

@@ -262,7 +262,8 @@ def test_page_ignores_the_users_plot_style(texts: dict[str, str]) -> None:
 
 def test_drawings_take_their_colours_from_the_page(texts: dict[str, str]) -> None:
     drawings = re.findall(r"<svg role.*?</svg>", texts["mismatch"], re.DOTALL)
-    assert len(drawings) == 21
+    # The first picture, classes, distance and power, slices, columns, and the spectrum.
+    assert len(drawings) == 1 + 1 + 3 + 4 + 12 + 1
     for drawing in drawings:
         # Classes have colours of their own, which are readable on light and on dark.
         other = set(re.findall(r"#[0-9a-f]{6}\b", drawing))

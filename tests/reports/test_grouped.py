@@ -315,7 +315,7 @@ def test_the_command_line_takes_groups(
     assert cli.main(["report", "views.npz", "--groups", "thing"]) == 2
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1
-    assert errors[0].startswith("dmtest: error: groups: ")
+    assert errors[0].startswith("dmtest: error: --groups: views.npz has no 'thing'; it holds ")
 
 
 def test_a_draw_depends_on_the_seed_alone() -> None:

@@ -137,6 +137,24 @@ def test_a_run_says_what_it_does_not_know() -> None:
         assert Provenance.from_dict(facts.to_dict()) == facts
 
 
+def test_a_profile_of_an_earlier_version_is_written_again() -> None:
+    """Fields that it lacks are null, which the schema allows."""
+    data = json.loads(fake_report.mismatch().to_json())
+    profile = data["pictures"]["profile"]
+    for key in ("target", "n", "d", "resolvable", "seed"):
+        del profile[key]
+    for point in (*profile["points"], *profile["slices"], *profile["subspaces"]):
+        for key in ("d", "resolution", "dead", "two_valued", "collapse", "capacity", "method"):
+            del point[key]
+    report = Report.from_json(json.dumps(data))
+    assert report.figures.profile is not None
+    assert report.figures.profile.point.dead is None
+    jsonschema.Draft202012Validator(schema()).validate(strict(report.to_json()))
+    page = report.to_html()
+    assert "not computed nats" not in page
+    assert "At noise 2.00 the divergence is between 0.110 and 0.210 nats" in page
+
+
 def test_fields_of_a_later_minor_version_are_left_out() -> None:
     data = json.loads(fake_report.mismatch().to_json())
     data["later"] = 1
@@ -499,7 +517,7 @@ def test_notebooks_get_a_drawing_in_their_own_colours() -> None:
 
 def test_panels_are_those_that_can_be_drawn() -> None:
     assert (fake_report.few().panels, fake_report.bare().panels) == (
-        tuple(name for name in plots.PANELS if name != "decomposition"),
+        tuple(name for name in plots.PANELS if name not in ("decomposition", "classes")),
         (),
     )
     assert set(plots.PANELS) - set(fake_report.mismatch().panels) == {"scatter"}

@@ -82,12 +82,35 @@ def point(noise: float, *ends: float | None, label: str = "") -> shapes.NoisePoi
     """One noise level: low, lower, upper, high; open ends are those a batch does not resolve."""
     names = ("low", "lower", "upper", "high")
     bounds: dict[str, Any] = dict(zip(names, ends, strict=True))
-    return shapes.NoisePoint(noise=noise, informative=None not in ends, label=label, **bounds)
+    d = 1 if label else 48
+    resolved = None not in ends
+    capacity, dead = math.log1p(noise**-2) / 2, (math.log1p(noise**-2) - 1 / (1 + noise**2)) / 2
+    return shapes.NoisePoint(
+        noise=noise,
+        d=d,
+        information_lower=d * capacity,
+        information_upper=d * capacity,
+        capacity=d * capacity,
+        resolution=0.01,
+        dead=dead,
+        two_valued=dead / 2,
+        collapse=d * dead,
+        informative=resolved,
+        method="bracket" if resolved else "",
+        why="" if resolved else "a batch does not resolve it",
+        label=label,
+        **bounds,
+    )
 
 
 # A bracket at four noise levels, the smallest beyond what a batch resolves.
 PROFILE = shapes.ProfileFigure(
+    target="normal",
     noise="gaussian",
+    n=4000,
+    d=48,
+    resolvable=1.0,
+    seed=20241018,
     batch=500,
     batches=8,
     confidence=0.95,

@@ -116,10 +116,14 @@ def magnitude(report: Report) -> str:
             "" if effect.confidence is None else f", with {100 * effect.confidence:g}% confidence"
         )
         apart = "of the two samples" if wording.two_samples(report) else "from the target"
+        limits = f"{wording.interval(effect)}{level}"
+        if effect.high is None and not effect.low:
+            limits = "without an upper limit"
+        beside = wording.yardsticks(effect, unit=False)
         sentences.append(
             f"The distance {apart}, as root mean square over directions, is "
             f"{wording.number(effect.value)} {wording.clean(effect.unit)} "
-            f"({wording.interval(effect)}{level})."
+            f"({limits}){f'; {beside}' if beside else ''}."
         )
     if report.figures.detectability is not None:
         sentences.append(power_sentence(report.figures.detectability))

@@ -239,9 +239,10 @@ def profile(report: Report) -> PageFigure | None:
             f"({level} confidence, all levels together), without an upper limit: {point.why}."
         )
     else:
+        known = point.resolution is not None
+        resolved = f", which these rows resolve to {wording.number(point.resolution)} nats,"
         summary = (
-            f"At noise {noise}, which these rows resolve to "
-            f"{wording.number(point.resolution)} nats, "
+            f"At noise {noise}{resolved if known else ''} "
             f"the divergence is between {wording.number(point.low)} and "
             f"{wording.number(point.high)} nats ({level} confidence, all levels together)."
         )

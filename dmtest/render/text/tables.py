@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dmtest.render.tables import Part, parts_of
+from dmtest.render.tables import SENTENCES, Part, parts_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
 WIDTH = 100
+# Columns of a table whose numbers always fit.
+FEW = 6
 
 
 def text(table: Any) -> str:
@@ -33,7 +35,12 @@ def text(table: Any) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def parts(table: Any, line: Callable[[str, str], Text] | None = None) -> Iterator[RenderableType]:
+def parts(
+    table: Any,
+    line: Callable[[str, str], Text] | None = None,
+    width: int = WIDTH,
+    most: Sequence[int] | None = None,
+) -> Iterator[RenderableType]:
     """Yield the parts of a table of columns, rows or classes.
 
     Parameters
@@ -41,9 +48,46 @@ def parts(table: Any, line: Callable[[str, str], Text] | None = None) -> Iterato
     table : Univariate, Outliers or ClassReports
     line : callable, optional
         Text of a content and a style, in the character set of the console.
+    width : int
+        Characters of a line. Sentences stand below the table where it is narrow.
+    most : sequence of int, optional
+        Most rows of each part, of which those that are marked come first; notes and sentences
+        are then left out.
     """
     for i, part in enumerate(parts_of(table)):
-        yield from _drawn(part, line or _line, first=i == 0)
+        if most is not None:
+            part = _shortened(part, most[i])
+        elif width < WIDTH:
+            part = _below(part)
+        if part.title or part.rows or part.notes:
+            yield from _drawn(part, line or _line, first=i == 0)
+
+
+def _shortened(part: Part, most: int) -> Part:
+    """Return at most so many rows of a part, without sentences and notes."""
+    marked = part.marked or (False,) * len(part.rows)
+    kept = sorted(sorted(range(len(part.rows)), key=lambda i: not marked[i])[:most])
+    last = -1 if part.head and part.head[-1] == SENTENCES else None
+    return Part(
+        part.title,
+        part.head[:last],
+        tuple(part.rows[i][:last] for i in kept),
+        tuple(marked[i] for i in kept),
+    )
+
+
+def _below(part: Part) -> Part:
+    """Return a part with the sentences of its last column below it."""
+    if not part.head or part.head[-1] != SENTENCES:
+        return part
+    said = tuple(f"{row[0]}: {row[-1]}" for row in part.rows if row[-1])
+    return Part(
+        part.title,
+        part.head[:-1],
+        tuple(row[:-1] for row in part.rows),
+        part.marked,
+        (*part.notes, *said),
+    )
 
 
 def _line(content: str, style: str = "") -> Text:
@@ -66,7 +110,10 @@ def _drawn(part: Part, line: Callable[[str, str], Text], first: bool) -> Iterato
         for name in part.head:
             right = name.endswith(">")
             table.add_column(
-                name.rstrip(">"), justify="right" if right else "left", overflow="fold"
+                name.rstrip(">"),
+                justify="right" if right else "left",
+                overflow="fold",
+                no_wrap=right and len(part.head) <= FEW,
             )
         for i, row in enumerate(part.rows):
             style = "bold" if part.marked and part.marked[i] else ""

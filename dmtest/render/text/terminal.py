@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmtest.render import table_rows, wording
 from dmtest.render.page import explain
+from dmtest.render.tables import SHOWN
 from dmtest.render.text import tables
 
 if TYPE_CHECKING:
@@ -32,9 +33,19 @@ FOLDED = str.maketrans(
     {"≤": "<=", "≥": ">=", "✕": "x", "○": "o", "≈": "~", wording.TIMES: "x", "±": "+-", "·": "|"}
     | {ADVICE: "->"}
 )
-# Lines of a report unless all of it is asked for, and of what is shortened the fewest items.
+# Lines of a report unless all of it is asked for.
 LINES = 40
-FEWEST = {"tests": 2, "effects": 2, "findings": 0, "sentences": 1}
+# What is shortened, with the fewest items that are left: one stage after another, and in each of
+# them the longest first.
+STAGES: tuple[dict[str, int], ...] = (
+    {"advice": 1},
+    {"tests": 5, "effects": 4, "classes": 5, "findings": 2, "rows": 3, "sentences": 4},
+    {"findings": 0, "rows": 0, "shares": 0},
+    {"tests": 3, "effects": 2, "classes": 2},
+    {"sentences": 2},
+    {"tests": 2},
+    {"sentences": 1},
+)
 # Narrower than this, the unit of an effect follows its label.
 UNIT_COLUMN = 100
 
@@ -93,32 +104,52 @@ def parts(report: Report, options: ConsoleOptions, whole: bool = False) -> Itera
     options : rich.console.ConsoleOptions
         They say how wide the output is, and whether it is limited to ASCII.
     whole : bool
-        Whether to show everything. By default lists and tables are shortened, the longest first,
-        until the report takes at most `LINES` lines.
+        Whether to show everything. By default lists and tables are shortened until the report
+        takes at most `LINES` lines, as `STAGES` says.
     """
     from rich.console import Console
 
     writer = Writer(options.ascii_only, options.max_width)
-    every = {
-        "sentences": len(table_rows.diagnosis(report)),
-        "effects": len(table_rows.effect_rows(report)),
-        "tests": len(report.outcomes),
-        "findings": len(table_rows.unsaid(report)),
-    }
+    every = _counts(report)
     if whole:
         yield from _parts(writer, report, every, every)
         return
     measuring = Console(width=options.max_width, file=io.StringIO(), force_jupyter=False)
     shown = every | {"effects": sum(map(_main, table_rows.effect_rows(report)))}
-    while True:
-        made = list(_parts(writer, report, shown, every))
-        lines = sum(len(measuring.render_lines(part, options, pad=False)) for part in made)
-        spare = {name: shown[name] - least for name, least in FEWEST.items()}
-        longest = max(spare, key=lambda name: spare[name])
-        if lines <= LINES or spare[longest] <= 0:
+    made = list(_parts(writer, report, shown, every))
+    for name in _cuts(shown):
+        if sum(len(measuring.render_lines(one, options, pad=False)) for one in made) <= LINES:
             break
-        shown[longest] -= 1
+        shown[name] -= 1
+        made = list(_parts(writer, report, shown, every))
     yield from made
+
+
+def _cuts(shown: dict[str, int]) -> Iterator[str]:
+    """Yield the names of the items to leave out, one at a time; `shown` is what there is."""
+    for stage in STAGES:
+        while True:
+            longest = max(stage, key=lambda name: shown[name] - stage[name])
+            if shown[longest] <= stage[longest]:
+                break
+            yield longest
+
+
+def _counts(report: Report) -> dict[str, int]:
+    """Return the number of items of everything that can be shortened."""
+    classes, rows = report.classes, report.rows
+    unsaid = table_rows.unsaid(report)
+    return {
+        "sentences": len(table_rows.diagnosis(report)),
+        "effects": len(table_rows.effect_rows(report)),
+        "tests": len(report.outcomes),
+        "classes": 0 if classes is None else len(classes),
+        "shares": 0 if classes is None else len(classes.effects),
+        "rows": 0 if rows is None else min(len(rows.places), SHOWN),
+        "findings": len(unsaid),
+        "advice": len(list(filter(None, table_rows.advice(report))))
+        + sum(bool(item.advice) for item in unsaid),
+    }
 
 
 def _main(row: table_rows.EffectRow) -> bool:
@@ -133,7 +164,8 @@ def _parts(
     yield writer.verdict(report)
     if far := explain.magnitude(report):
         yield writer.line(far)
-    yield from writer.diagnosis(report, shown["sentences"])
+    yield writer.line("")
+    advised = yield from writer.diagnosis(report, shown["sentences"], shown["advice"])
     if report.provenance.equivalence is not None:
         yield writer.line("")
         yield writer.criteria(report)
@@ -145,28 +177,37 @@ def _parts(
     if report.outcomes:
         yield writer.line("")
         yield from writer.tests(report, shown["tests"], whole)
-    for table in (report.classes, report.rows):
-        if table is not None:
-            yield writer.line("")
-            yield from tables.parts(table, writer.line)
+    if report.classes is not None:
+        yield writer.line("")
+        most = None if whole else (shown["classes"], shown["shares"])
+        yield from tables.parts(report.classes, writer.line, writer.width, most)
+    if report.rows is not None:
+        yield writer.line("")
+        most = None if whole else (shown["rows"],)
+        yield from tables.parts(report.rows, writer.line, writer.width, most)
     unsaid = table_rows.unsaid(report)[: shown["findings"]]
     if unsaid:
         yield writer.line("\nFindings about the data", "bold")
         for item in unsaid:
             yield writer.item("!", table_rows.warning_line(item))
-            if item.advice:
+            if item.advice and advised < shown["advice"]:
                 yield writer.item(ADVICE, wording.clean(item.advice))
+                advised += 1
     yield writer.line("")
-    if not whole:
-        left = ", ".join(
-            wording.plural(
-                every[name] - shown[name], f"more {name.removesuffix('s')}", f"more {name}"
-            )
-            for name in every
-            if every[name] > shown[name]
-        )
+    if not whole and (left := _left(every, shown)):
         yield writer.line(f"{left}: --verbose, or the page (--html)", "dim")
-    yield writer.line(_facts_line(report), "dim")
+    yield writer.joined(_facts(report), "dim")
+
+
+def _left(every: dict[str, int], shown: dict[str, int]) -> str:
+    """Return what is not shown, such as "2 more effects, 1 more test"."""
+    left = {name: count - shown[name] for name, count in every.items()}
+    left["effects"] += left.pop("shares")
+    advice = left.pop("advice")
+    words = {name: (f"more {name.removesuffix('s')}", f"more {name}") for name in left}
+    words["classes"] = ("more class", "more classes")
+    parts = [wording.plural(many, *words[name]) for name, many in left.items() if many]
+    return ", ".join(parts) or ("More advice" if advice else "")
 
 
 class Writer:
@@ -187,6 +228,17 @@ class Writer:
         if self.ascii_only:
             folded = folded.encode("ascii", errors="backslashreplace").decode()
         return Text(folded, style=style, overflow="fold")
+
+    def joined(self, facts: Sequence[str], style: str = "", margin: int = 0) -> Text:
+        """Return facts with dots between them; a line is broken between two, not within one."""
+        lines = [""]
+        for fact in facts:
+            longer = f"{lines[-1]} · {fact}" if lines[-1] else fact
+            if lines[-1] and len(longer) > self.width - margin:
+                lines.append(fact)
+            else:
+                lines[-1] = longer
+        return self.line("\n".join(lines), style)
 
     def item(self, mark: str, content: str) -> Table:
         """Return one item of a list, its lines aligned."""
@@ -209,10 +261,13 @@ class Writer:
         lines = [
             self.line(words.sentence, "bold"),
             self.line(f"{pvalue}{f' ({note})' if note else ''}"),
-            self.line(
-                f"{wording.scope(report)}, alpha = {report.alpha:g} · "
-                f"{wording.size(report)} · "
-                + ("two samples" if wording.two_samples(report) else f"target {target}")
+            self.joined(
+                [
+                    f"{wording.scope(report)}, alpha = {report.alpha:g}",
+                    wording.size(report),
+                    "two samples" if wording.two_samples(report) else f"target {target}",
+                ],
+                margin=4,
             ),
         ]
         if words.aside:
@@ -221,18 +276,25 @@ class Writer:
         title = self.line(f"{words.symbol} {words.headline}", tone)
         return Panel(Group(*lines), title=title, title_align="left", border_style=tone)
 
-    def diagnosis(self, report: Report, most: int) -> Iterator[RenderableType]:
-        """Yield the diagnosis, at most so many sentences, each with its advice."""
+    def diagnosis(
+        self, report: Report, most: int, advice: int
+    ) -> Generator[RenderableType, None, int]:
+        """Yield the diagnosis: at most so many sentences, and so many pieces of advice.
+
+        Returns the number of pieces.
+        """
         sentences = table_rows.diagnosis(report)
         title = "What is wrong" if report.verdict == "mismatch" else "What was found"
         yield self.line(title, "bold")
-        advised = zip(sentences, table_rows.advice(report), strict=True)
-        for place, (sentence, advice) in enumerate(advised, 1):
+        pairs, given = zip(sentences, table_rows.advice(report), strict=True), 0
+        for place, (sentence, cure) in enumerate(pairs, 1):
             if place > most:
                 break
             yield self.item(f"{place}." if len(sentences) > 1 else "", sentence)
-            if advice:
-                yield self.item(ADVICE, advice)
+            if cure and given < advice:
+                yield self.item(ADVICE, cure)
+                given += 1
+        return given
 
     def criteria(self, report: Report) -> Table:
         """Return the table of what equivalence takes."""
@@ -323,12 +385,12 @@ class Writer:
         table.add_row(*(self.line(cell) for cell in cells), style=style)
 
 
-def _facts_line(report: Report) -> str:
-    """Return the facts of the run in one line."""
+def _facts(report: Report) -> list[str]:
+    """Return the facts of the run that stand at the end."""
     facts = dict(table_rows.facts(report))
     parts = [f"dmtest {facts['version']}"] if "version" in facts else []
     parts += [facts[key] for key in ("source", "dtype") if key in facts]
     parts += [f"{facts[key]} {key}" for key in ("slices", "replicates") if key in facts]
     parts += [f"seed {report.seed}"]
     parts += [facts["time"]] if "time" in facts else []
-    return " · ".join(parts)
+    return parts
