@@ -183,8 +183,8 @@ def _parts(
         yield from tables.parts(report.classes, writer.line, writer.width, most)
     if report.rows is not None:
         yield writer.line("")
-        most = None if whole else (shown["rows"],)
-        yield from tables.parts(report.rows, writer.line, writer.width, most)
+        few = None if whole else (shown["rows"],)
+        yield from tables.parts(report.rows, writer.line, writer.width, few)
     unsaid = table_rows.unsaid(report)[: shown["findings"]]
     if unsaid:
         yield writer.line("\nFindings about the data", "bold")
