@@ -150,8 +150,9 @@ def check(
     chance: in the mean, variance or shape of a column, in the correlation of a pair, along a
     direction, in rows that repeat, or in a departure of the whole. It fails if the verdict is worse
     and the samples differ, if a column is constant or a copy of another, and beyond a limit. A
-    fresh sample of the same encoder fails with a probability of at most `alpha` (limits and
-    ``fail_on="mismatch"`` aside).
+    fresh sample of the same encoder fails with a probability of at most `alpha` on average over
+    baselines (limits and ``fail_on="mismatch"`` aside): of a baseline that is good by chance it
+    fails more often, of one that is bad by chance more seldom.
 
     Parameters
     ----------
