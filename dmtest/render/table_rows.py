@@ -221,7 +221,7 @@ def _effect_row(effect: Effect, scale: tuple[float, float] | None) -> EffectRow:
     if effect.high is None and start is not None:
         end = place(high)
     estimated = effect.value is not None and not math.isnan(effect.value)
-    value = wording.number(effect.value) if estimated else wording.one_sided(effect)
+    value = wording.amount(effect, effect.value) if estimated else wording.one_sided(effect)
     estimable = estimated or bool(value)
     return EffectRow(
         label=wording.clean(effect.label),

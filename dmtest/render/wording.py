@@ -194,10 +194,16 @@ def interval(effect: Effect) -> str:
     if effect.low is None and effect.high is None:
         return ""
     if effect.low is None:
-        return f"up to {number(effect.high)}"
+        return f"up to {amount(effect, effect.high)}"
     if effect.high is None:
-        return f"at least {number(effect.low)}"
-    return f"{number(effect.low)} to {number(effect.high)}"
+        return f"at least {amount(effect, effect.low)}"
+    return f"{amount(effect, effect.low)} to {amount(effect, effect.high)}"
+
+
+def amount(effect: Effect, value: float | None) -> str:
+    """Return a value of an effect as text: rows are whole numbers."""
+    whole = effect.unit == "rows" and value is not None and math.isfinite(value)
+    return count(round(value)) if whole and value is not None else number(value)
 
 
 def yardsticks(effect: Effect, unit: bool = True) -> str:
@@ -209,9 +215,9 @@ def yardsticks(effect: Effect, unit: bool = True) -> str:
 def one_sided(effect: Effect) -> str:
     """Return "> 1,250" or "< 20" of an effect with one limit; empty with none or with two."""
     if effect.low and effect.high is None:
-        return f"> {number(effect.low)}"
+        return f"> {amount(effect, effect.low)}"
     if effect.high is not None and effect.low is None:
-        return f"< {number(effect.high)}"
+        return f"< {amount(effect, effect.high)}"
     return ""
 
 

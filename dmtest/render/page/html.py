@@ -131,7 +131,8 @@ def page(report: Report) -> str:
                 )
                 if (figure := draw(report))
             ],
-            classes=page_figures.classes(report),
+            # Where there is no other first picture, the rows by class are above already.
+            classes=page_figures.classes(report) if report.outcomes else None,
             notes=table_rows.notes(report),
             glossary=explain.glossary(report),
             directions=table_rows.direction_rows(report),

@@ -222,7 +222,7 @@ def first(report: Report) -> PageFigure | None:
         drawing = _panel(data_figures.qq, report, "h", label, which=0)
         title = "The slice that departs most" if report.d > 1 else worst.title
         return PageFigure(title, "", (drawing,), legend=_slice_legend(report))
-    return None
+    return classes(report)
 
 
 def profile(report: Report) -> PageFigure | None:

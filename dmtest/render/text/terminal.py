@@ -116,13 +116,22 @@ def parts(report: Report, options: ConsoleOptions, whole: bool = False) -> Itera
         return
     measuring = Console(width=options.max_width, file=io.StringIO(), force_jupyter=False)
     shown = every | {"effects": sum(map(_main, table_rows.effect_rows(report)))}
-    made = list(_parts(writer, report, shown, every))
+
+    def fits() -> bool:
+        made = _parts(writer, report, shown, every)
+        return sum(len(measuring.render_lines(one, options, pad=False)) for one in made) <= LINES
+
+    cut = []
     for name in _cuts(shown):
-        if sum(len(measuring.render_lines(one, options, pad=False)) for one in made) <= LINES:
+        if fits():
             break
         shown[name] -= 1
-        made = list(_parts(writer, report, shown, every))
-    yield from made
+        cut.append(name)
+    # The last cut may have freed more lines than were needed: what fits comes back.
+    for name in reversed(cut):
+        shown[name] += 1
+        shown[name] -= not fits()
+    yield from _parts(writer, report, shown, every)
 
 
 def _cuts(shown: dict[str, int]) -> Iterator[str]:
@@ -179,12 +188,12 @@ def _parts(
         yield from writer.tests(report, shown["tests"], whole)
     if report.classes is not None:
         yield writer.line("")
-        most = None if whole else (shown["classes"], shown["shares"])
-        yield from tables.parts(report.classes, writer.line, writer.width, most)
+        kept = None if whole else [shown["classes"], shown["shares"]]
+        yield from tables.parts(report.classes, writer.line, writer.width, kept)
     if report.rows is not None:
         yield writer.line("")
-        few = None if whole else (shown["rows"],)
-        yield from tables.parts(report.rows, writer.line, writer.width, few)
+        kept = None if whole else [shown["rows"]]
+        yield from tables.parts(report.rows, writer.line, writer.width, kept)
     unsaid = table_rows.unsaid(report)[: shown["findings"]]
     if unsaid:
         yield writer.line("\nFindings about the data", "bold")
