@@ -55,7 +55,7 @@ def test_it_shows_what_is_stored(executed: Any) -> None:
 def test_it_tells_a_story(executed: Any) -> None:
     """The verdicts that the text speaks of are those that came out; nothing warns."""
     text = "\n".join(line for outputs in shown(executed) for line in outputs)
-    for part in ("('mismatch', True,", "('equivalent', True)", "'compatible'", "mismatch\n- "):
+    for part in ("('mismatch',\n True,", "at least 0.18 nats", "'compatible'", "mismatch\n- "):
         assert part in text
     assert "stderr" not in text
     pages = [
