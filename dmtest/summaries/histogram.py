@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.special import erfcx, log_ndtr, ndtr, ndtri
 
 from dmtest.kernels.bins import (
     CELLS,
@@ -115,9 +115,7 @@ def _anderson_darling(counts: Counts) -> tuple[float, float, float]:
     left, right, centre = (lower * logs[p][0] + upper * logs[p][1] for p in logs)
     slope = (right - left) / (cell.right - cell.left)
     chord = left + slope * (cell.mean - cell.left)
-    # Derivatives of log Phi are exp(log density - log Phi).
-    density = -0.5 * cell.mean**2 - 0.5 * np.log(2.0 * np.pi)
-    first = lower * np.exp(density - logs["mean"][0]) - upper * np.exp(density - logs["mean"][1])
+    first = lower * _hazard(-cell.mean) - upper * _hazard(cell.mean)
     rise = (logs["right"][0] - logs["right"][1]) - (logs["left"][0] - logs["left"][1])
     most = cell.number * (centre + np.abs(first) * cell.slack) + 0.25 * cell.number**2 * rise
     least = cell.number * (chord - np.abs(slope) * cell.slack)
@@ -127,6 +125,11 @@ def _anderson_darling(counts: Counts) -> tuple[float, float, float]:
     low, middle, high = (-n - float(part.sum()) / n for part in (most, even, least))
     low, high = low - SUM_ROUNDING * n, high + SUM_ROUNDING * n
     return max(low, 0.0), min(max(middle, low), high), high
+
+
+def _hazard(z: Vector) -> Vector:
+    """Density of N(0, 1) over its upper tail: the derivative of -log Phi(-z)."""
+    return np.asarray(np.sqrt(2.0 / np.pi) / erfcx(z / np.sqrt(2.0)))
 
 
 def _logs(z: Vector) -> tuple[Vector, Vector]:

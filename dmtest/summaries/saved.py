@@ -40,6 +40,7 @@ def to_bytes(summary: Summary) -> bytes:
         "changes": [finding.to_dict() for finding in summary.changes],
     }
     packed = b""
+    summary.settle()
     if summary.totals is not None:
         totals = summary.totals
         nodes = sorted(totals.tree.nodes.items())

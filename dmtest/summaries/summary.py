@@ -258,21 +258,32 @@ class Summary:
         if not self.pending:
             return self._filled()
         totals = self._filled().copy()
-        tiles = []
-        for tile, pieces in sorted(self.pending.items()):
-            places = sorted(pieces)
-            runs: list[list[int]] = []
-            for place in places:
-                joins = runs and runs[-1][-1] + len(pieces[runs[-1][-1]]) == place
-                runs[-1].append(place) if joins else runs.append([place])
-            for run in runs:
-                rows = np.concatenate([pieces[place] for place in run])
-                tiles.append((tile, tile * TILE + run[0], rows))
-        for number, (tile, first, rows) in enumerate(tiles):
-            again = number and tiles[number - 1][0] == tile
-            # Two runs of one tile: rows between them are missing.
-            totals.add([(tile if not again else -number, first, rows)])
+        self.settle()
+        incomplete = [
+            (tile, place, rows)
+            for tile, pieces in sorted(self.pending.items())
+            for place, rows in sorted(pieces.items())
+        ]
+        before = None
+        for number, (tile, place, rows) in enumerate(incomplete):
+            # Between two runs of one tile rows are missing: the second one gets a place of its own.
+            position = -number if tile == before else tile
+            totals.add([(position, tile * TILE + place, rows)])
+            before = tile
         return totals
+
+    def settle(self) -> None:
+        """Join rows of incomplete tiles that follow each other."""
+        for tile, pieces in self.pending.items():
+            runs: list[list[int]] = []
+            for place in sorted(pieces):
+                if runs and runs[-1][-1] + len(pieces[runs[-1][-1]]) == place:
+                    runs[-1].append(place)
+                else:
+                    runs.append([place])
+            self.pending[tile] = {
+                run[0]: np.concatenate([pieces[place] for place in run]) for run in runs
+            }
 
     def _filled(self) -> Totals:
         if self.totals is None:
@@ -306,7 +317,7 @@ class Summary:
                 f"(n, d)."
             )
         dtype = loaded.dtype or array.dtype.name
-        x, changes = as_float(array, dtype)
+        x, changes = as_float(np.ascontiguousarray(array), dtype)
         kind = (x.dtype.name, dtype)
         if self.totals is not None:
             self._check_kind(kind, x.shape[1])
