@@ -18,6 +18,7 @@ from dmtest.results.report import Report
 from dmtest.summaries.reservoir import keys_of
 from dmtest.summaries.sources import is_stream
 from dmtest.summaries.totals import TILE
+from tests.support.calls import python
 
 Rows = NDArray[np.floating[Any]]
 N, KEPT = 2 * TILE + 1500, 1000
@@ -318,3 +319,18 @@ def test_representation() -> None:
     assert repr(dmtest.Summary()) == "Summary(n=0, d=unknown, target='normal', rows kept: all)"
     summary = dmtest.Summary(rows=KEPT).update(X)
     assert repr(summary) == "Summary(n=17,884, d=3, target='normal', rows kept: 1,000)"
+
+
+def test_the_block_of_the_page_on_processes(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    (code,) = [block for block in blocks if not block.startswith(">>>")]
+    np.save(tmp_path / "embeddings.npy", X)
+    code = code.replace("250_000", "5_000").replace("print(dmtest.report(whole))", "print(whole)")
+    (tmp_path / "run.py").write_text(
+        code + "    open('whole', 'wb').write(whole.to_bytes())\n", encoding="utf-8"
+    )
+    root = str(Path(__file__).parents[2])
+    done = python("run.py", cwd=tmp_path, env={"PYTHONPATH": root})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "whole").read_bytes() == dmtest.Summary().update(X).to_bytes()
