@@ -25,6 +25,7 @@ ROOMS = (
     "data",
     "targets",
     "engines",
+    "summaries",
     "statistics",
     "catalogue",
     "calibration",

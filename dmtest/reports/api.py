@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -25,6 +25,9 @@ from dmtest.tables.api import check_scorable, outliers_of
 from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
 from dmtest.targets.targets import Target, TargetLike, as_target
+
+if TYPE_CHECKING:
+    from dmtest.summaries.summary import Summary
 
 
 def report(
@@ -55,8 +58,10 @@ def report(
 
     Parameters
     ----------
-    data : array_like, frame, tensor or path
-        Shape (n, d), one observation per row; see :func:`dmtest.load` for files.
+    data : array_like, frame, tensor, path, Summary or stream
+        Shape (n, d), one observation per row; see :func:`dmtest.load` for files. Or a
+        :class:`~dmtest.Summary`, or an iterator of chunks of rows or a torch DataLoader, which is
+        read once in bounded memory.
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube) or ``"sphere"``
         (the unit sphere); or an object: :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`,
@@ -180,7 +185,10 @@ def report(
     from dmtest.reports.equivalence import Question
     from dmtest.reports.one_sample import one_sample_report
     from dmtest.reports.sampled import sampled_report
+    from dmtest.reports.streamed.assembly import summary_report
     from dmtest.runtime.progress import reporter
+    from dmtest.summaries.sources import is_stream
+    from dmtest.summaries.summary import Summary
 
     started = time.perf_counter()
     alpha = arguments.level("alpha", alpha, 0.05)
@@ -192,6 +200,29 @@ def report(
     if tolerance_rows is not None:
         tolerance_rows = arguments.whole("tolerance_rows", tolerance_rows, 20)
     question = Question.of(tolerance, noise, tolerance_rows, alpha)
+    if isinstance(data, Summary) or is_stream(data):
+        given = {"labels": labels, "by": by, "groups": groups, "augmented": augmented, "key": key}
+        given |= {"rows": rows or None, "nonfinite": None if nonfinite == "error" else nonfinite}
+        _only_arrays(given)
+        with reporter(progress) as step, single_threaded_blas():
+            summary = _summary_of(data, target, rng, columns, step)
+            plan = Plan(
+                target=summary.target,
+                seed=summary.seed if rng is None else entropy_of(rng),
+                slices=slices,
+                directions=directions,
+                replicates=replicates,
+                budget=budget,
+                progress=step,
+            )
+            return summary_report(
+                summary,
+                plan,
+                tests=names_of(tests),
+                alpha=alpha,
+                question=question,
+                started=started,
+            )
     if labels is not None and by is not None:
         raise InputError("by: give either labels or by, not both; only by leaves all rows out")
     what = "labels" if by is None else "by"
@@ -292,6 +323,35 @@ def report(
             augmented=pairs,
             started=started,
         )
+
+
+def _only_arrays(given: dict[str, Any]) -> None:
+    """Refuse options that need the whole array."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"{name}: does not apply to a summary or a stream, which is read once; leave it "
+                f"out, or pass the array."
+            )
+
+
+def _summary_of(
+    data: Any, target: TargetLike, rng: RngLike, columns: Any, progress: Progress | None
+) -> Summary:
+    """Return a summary as it is, or that of a stream."""
+    from dmtest.summaries.summary import Summary
+
+    if not isinstance(data, Summary):
+        seed = entropy_of(rng)
+        return Summary.of(data, target, rng=seed, columns=columns, progress=progress)
+    if columns is not None:
+        raise InputError("columns: a summary has its columns already; leave them out.")
+    if target not in ("normal", data.target):
+        raise InputError(
+            f"target: the summary is of target {data.target!r}; leave target out, or make the "
+            f"summary with another one."
+        )
+    return data
 
 
 def _with_rows(result: Report, sample: Sample, target: Target, within: bool = False) -> Report:
