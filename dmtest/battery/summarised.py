@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from dmtest.battery.rows import run_rows
 from dmtest.calibration.monte_carlo import PValues, monte_carlo_rows
 from dmtest.calibration.nulls import RowNull, SliceNull, null_of, workload_of
 from dmtest.calibration.shipped import MOST_ROWS
+from dmtest.catalogue.registry import one_sample_tests
 from dmtest.catalogue.spec import OneSampleTest, RowTest, SliceTest
 from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.rows import RowView, evaluate
@@ -145,6 +146,13 @@ def summary_battery(
         null=null,
         floor=joint.floor,
     )
+
+
+def follows_from_summary(tests: str | Iterable[str] | None, target: str) -> bool:
+    """Whether all these tests follow from a summary: those of slices from moments or counts."""
+    specs = one_sample_tests(tests, target)
+    slices = [spec for spec in specs if isinstance(spec, SliceTest)]
+    return all(spec.needs == "moments" or spec.name in FROM_COUNTS for spec in slices)
 
 
 def sampled_rows(count: int) -> int:

@@ -185,7 +185,11 @@ def report(
     from dmtest.reports.equivalence import Question
     from dmtest.reports.one_sample import one_sample_report
     from dmtest.reports.sampled import sampled_report
-    from dmtest.reports.streamed.assembly import summary_report
+    from dmtest.reports.streamed.choice import (
+        summarises,
+        summary_of_data,
+        summary_of_sample,
+    )
     from dmtest.runtime.progress import reporter
     from dmtest.summaries.sources import is_stream
     from dmtest.summaries.summary import Summary
@@ -200,29 +204,49 @@ def report(
     if tolerance_rows is not None:
         tolerance_rows = arguments.whole("tolerance_rows", tolerance_rows, 20)
     question = Question.of(tolerance, noise, tolerance_rows, alpha)
+    tests = names_of(tests)
+    target = data.target if isinstance(data, Summary) and target == "normal" else target
+    target, seed = as_target(target), entropy_of(rng)
+    judged = partial(
+        _report_of_summary,
+        tests=tests,
+        alpha=alpha,
+        question=question,
+        started=started,
+        plan=Plan(
+            target=target.name,
+            seed=seed,
+            slices=slices,
+            directions=directions,
+            replicates=replicates,
+            budget=budget,
+        ),
+    )
     if isinstance(data, Summary) or is_stream(data):
         given = {"labels": labels, "by": by, "groups": groups, "augmented": augmented, "key": key}
         given |= {"rows": rows or None, "nonfinite": None if nonfinite == "error" else nonfinite}
         _only_arrays(given)
         with reporter(progress) as step, single_threaded_blas():
-            summary = _summary_of(data, target, rng, columns, step)
-            plan = Plan(
-                target=summary.target,
-                seed=summary.seed if rng is None else entropy_of(rng),
-                slices=slices,
-                directions=directions,
-                replicates=replicates,
-                budget=budget,
+            summary = _summary_of(data, target, seed, columns, tolerance_rows, step)
+            own = summary.seed if rng is None else seed
+            return judged(summary, own, step)
+    # Many rows are read once, in parts, unless an option needs all of them at once.
+    at_once = labels is not None or by is not None or groups is not None or augmented is not None
+    at_once |= slices is not None or directions is not None or rows
+    at_once = at_once or not summarises(target, tests)
+    if not at_once:
+        with reporter(progress) as step, single_threaded_blas():
+            many = summary_of_data(
+                data,
+                target.name,
+                seed=seed,
+                key=key,
+                columns=columns,
+                blocks=tolerance_rows,
                 progress=step,
             )
-            return summary_report(
-                summary,
-                plan,
-                tests=names_of(tests),
-                alpha=alpha,
-                question=question,
-                started=started,
-            )
+            if many is not None:
+                return judged(many, seed, step)
     if labels is not None and by is not None:
         raise InputError("by: give either labels or by, not both; only by leaves all rows out")
     what = "labels" if by is None else "by"
@@ -238,7 +262,6 @@ def report(
     if by is not None and augmented is not None:
         raise InputError("augmented: does not apply with by=; pass the classes as labels=")
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
-    target, seed = as_target(target), entropy_of(rng)
     if rows:
         check_scorable(target, "rows")
     if sample.labels is not None:
@@ -300,6 +323,12 @@ def report(
             budget=budget,
         )
     with reporter(progress) as step, single_threaded_blas():
+        if not at_once and sample.groups is None:
+            many = summary_of_sample(
+                sample, target.name, seed=seed, blocks=tolerance_rows, progress=step
+            )
+            if many is not None:
+                return judged(many, seed, step)
         plan = Plan(
             target=target.name,
             seed=seed,
@@ -310,14 +339,12 @@ def report(
             progress=step,
         )
         if isinstance(target, Sampled):
-            return sampled_report(
-                sample, target, plan, tests=names_of(tests), alpha=alpha, started=started
-            )
+            return sampled_report(sample, target, plan, tests=tests, alpha=alpha, started=started)
         return one_sample_report(
             sample,
             target,
             plan,
-            tests=names_of(tests),
+            tests=tests,
             alpha=alpha,
             question=question,
             augmented=pairs,
@@ -336,22 +363,36 @@ def _only_arrays(given: dict[str, Any]) -> None:
 
 
 def _summary_of(
-    data: Any, target: TargetLike, rng: RngLike, columns: Any, progress: Progress | None
+    data: Any,
+    target: Target,
+    seed: int,
+    columns: Any,
+    blocks: int | None,
+    progress: Progress | None,
 ) -> Summary:
     """Return a summary as it is, or that of a stream."""
+    from dmtest.reports.streamed.choice import rows_to_keep
     from dmtest.summaries.summary import Summary
 
     if not isinstance(data, Summary):
-        seed = entropy_of(rng)
-        return Summary.of(data, target, rng=seed, columns=columns, progress=progress)
+        rows = rows_to_keep(blocks)
+        return Summary.of(data, target, rows=rows, rng=seed, columns=columns, progress=progress)
     if columns is not None:
         raise InputError("columns: a summary has its columns already; leave them out.")
-    if target not in ("normal", data.target):
+    if target.name != data.target:
         raise InputError(
             f"target: the summary is of target {data.target!r}; leave target out, or make the "
             f"summary with another one."
         )
     return data
+
+
+def _report_of_summary(
+    summary: Summary, seed: int, progress: Progress | None, *, plan: Plan, **options: Any
+) -> Report:
+    from dmtest.reports.streamed.assembly import summary_report
+
+    return summary_report(summary, replace(plan, seed=seed, progress=progress), **options)
 
 
 def _with_rows(result: Report, sample: Sample, target: Target, within: bool = False) -> Report:

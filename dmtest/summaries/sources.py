@@ -109,6 +109,16 @@ def _of_npy(place: Path, columns: Any) -> tuple[Iterator[Any], int] | None:
     return chunks(), shape[0]
 
 
+def rows_in_parquet(place: Path) -> int:
+    """Return the number of rows of a Parquet file; 0 where it cannot be read as one."""
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(place).num_rows)
+    except (OSError, ValueError):
+        return 0
+
+
 def _of_parquet(place: Path, key: str | None, columns: Any) -> tuple[Iterator[Any], int]:
     """Read row groups, each as :func:`dmtest.load` reads a table."""
     import pyarrow.parquet as pq
@@ -123,6 +133,6 @@ def _of_parquet(place: Path, key: str | None, columns: Any) -> tuple[Iterator[An
     def chunks() -> Iterator[Any]:
         with file:
             for group in range(file.num_row_groups):
-                yield from_object(file.read_row_group(group), key, columns).array
+                yield from_object(file.read_row_group(group), key, columns)
 
     return chunks(), file.metadata.num_rows

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.arguments import whole
+from dmtest.data.readers.columns import Loaded
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
 from dmtest.data.sample import as_float
 from dmtest.errors import InputError
@@ -24,6 +26,15 @@ from dmtest.targets.targets import Normal, TargetLike, Uniform, as_target
 ROWS, BYTES, FEWEST = 50_000, 1 << 26, 16_384
 # Largest absolute value.
 LARGEST = 1e18
+
+
+class ChunkError(InputError):
+    """Rows that a summary cannot take; those of an array may have a cure in other steps."""
+
+
+def kept_rows(d: int, itemsize: int) -> int:
+    """Return how many rows of so many values of so many bytes a summary keeps by default."""
+    return min(ROWS, max(FEWEST, BYTES // (d * itemsize)))
 
 
 class Summary:
@@ -83,6 +94,9 @@ class Summary:
         self.names: tuple[str, ...] | None = None
         self.kind: tuple[str, str] | None = None
         self.changes: tuple[Finding, ...] = ()
+        # File that the rows came from; where all rows were looked at before, what was found.
+        self.source: str | None = None
+        self.findings: tuple[Finding, ...] | None = None
 
     @classmethod
     def of(
@@ -118,6 +132,8 @@ class Summary:
         """
         summary = cls(target, rows=rows, first=first, rng=rng)
         chunks, total = chunks_of(source, key, columns)
+        if isinstance(source, (str, os.PathLike)):
+            summary.source = os.fspath(source)
         for chunk in chunks:
             summary.update(chunk)
             if progress is not None:
@@ -302,17 +318,17 @@ class Summary:
         assert kind is not None
         size = self.rows
         if size is None:
-            size = min(ROWS, max(FEWEST, BYTES // (d * np.dtype(kind[0]).itemsize)))
+            size = kept_rows(d, np.dtype(kind[0]).itemsize)
         self.totals = Totals(self.target, d, size, self.seed)
 
     def _checked(self, chunk: Any) -> NDArray[Any]:
         """Return the rows of a chunk as float32 or float64; refuse what does not fit."""
-        loaded = from_object(chunk, None, None)
+        loaded = chunk if isinstance(chunk, Loaded) else from_object(chunk, None, None)
         array = np.asarray(loaded.array)
         array = array.reshape(-1, 1) if array.ndim == 1 else array
         numeric = array.dtype.kind in "biuf" or array.dtype.name.startswith(LOW_PRECISION)
         if array.ndim != 2 or not array.shape[1] or not numeric:
-            raise InputError(
+            raise ChunkError(
                 f"chunk: got shape {array.shape} of {array.dtype}; pass rows of numbers, shape "
                 f"(n, d)."
             )
@@ -324,12 +340,12 @@ class Summary:
         least, most = (float(f(x)) if x.size else 0.0 for f in (np.min, np.max))
         if not (np.isfinite(least) and np.isfinite(most)):
             bad = ~np.isfinite(x).all(axis=1)
-            raise InputError(
+            raise ChunkError(
                 f"chunk: {int(bad.sum())} of {len(x)} rows are not finite (first: row "
                 f"{self.next + int(bad.argmax())}); leave them out."
             )
         if max(most, -least) * np.sqrt(x.shape[1]) > LARGEST:
-            raise InputError(f"chunk: values up to {max(most, -least):.3g} are too large; rescale.")
+            raise ChunkError(f"chunk: values up to {max(most, -least):.3g} are too large; rescale.")
         if self.totals is None and len(x):
             self.begin(x.shape[1], kind, loaded.names, (*loaded.findings, *changes))
         return x

@@ -83,7 +83,8 @@ def summary_report(
         kept,
         names=summary.names,
         dtype=summary.kind[1],
-        findings=(*summary.changes, *kept.findings),
+        source=summary.source,
+        findings=summary.findings or (*summary.changes, *kept.findings),
     )
     target = as_target(summary.target)
 
