@@ -103,7 +103,10 @@ def summary_battery(
     directions = totals.directions
     null = SliceNull.of("known", n, d, len(directions), None)
     slice_tests = [spec for spec in specs if isinstance(spec, SliceTest)]
-    known = {spec.name: _slice_values(totals, moments, spec, plan.params) for spec in slice_tests}
+    counts = totals.tally.counts
+    known = {
+        spec.name: _slice_values(totals, moments, counts, spec, plan.params) for spec in slice_tests
+    }
     pvalues: dict[str, PValues] = {}
     facts: dict[str, dict[str, Any]] = {}
     if slice_tests:
@@ -142,7 +145,7 @@ def summary_battery(
         error=joint.error,
         method=method,
         directions=directions,
-        extras=_extras(totals, moments),
+        extras=_extras(moments, counts),
         null=null,
         floor=joint.floor,
     )
@@ -161,7 +164,7 @@ def sampled_rows(count: int) -> int:
 
 
 def _slice_values(
-    totals: Totals, moments: Moments, spec: SliceTest, params: Mapping[str, Any]
+    totals: Totals, moments: Moments, counts: Counts, spec: SliceTest, params: Mapping[str, Any]
 ) -> Known:
     if spec.needs == "moments":
         values = bound(spec, params)(MomentView(moments.central, moments.n, "known"))
@@ -172,7 +175,7 @@ def _slice_values(
             f"{totals.reservoir.size:,}; leave it out, or make the summary with "
             f"rows={moments.n}."
         )
-    bounds = FROM_COUNTS[spec.name](totals.counts[:-1])
+    bounds = FROM_COUNTS[spec.name](counts)
     return Known(bounds.middle, bounds.low, _note(bounds))
 
 
@@ -180,7 +183,7 @@ def _row_value(totals: Totals, moments: Moments, spec: RowTest) -> Known | None:
     if spec.space != "normal":
         return None
     if spec.name in OF_LENGTHS:
-        bounds = histogram.anderson_darling(totals.counts[-1:])
+        bounds = histogram.anderson_darling(totals.lengths.counts)
         return Known(bounds.middle, bounds.low, _note(bounds))
     if spec.name in OF_MOMENTS:
         value = np.array([evaluate(spec.statistic, MomentRows(moments))[0]])
@@ -195,11 +198,11 @@ def _note(bounds: Bounds) -> str:
     return f", from counts in cells with an error of at most {error:.1g}, which it allows for"
 
 
-def _extras(totals: Totals, moments: Moments) -> dict[str, Vector]:
+def _extras(moments: Moments, counts: Counts) -> dict[str, Vector]:
     """Return what :func:`dmtest.effects.wasserstein.describe_slices` computes of an array."""
     central = moments.central
     second = central[:, 1] + central[:, 0] ** 2
-    product = histogram.products_with_quantiles(totals.counts[:-1])
+    product = histogram.products_with_quantiles(counts)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             SQUARED_WASSERSTEIN.name: np.maximum(second - 2.0 * product + 1.0, 0.0),

@@ -17,25 +17,32 @@ MIDDLE, TAIL = 2 * REACH * PER_UNIT, PER_OCTAVE * OCTAVES
 CELLS = MIDDLE + 2 * TAIL
 # Places of a value within its cell are whole numbers below this.
 PLACES = 1 << 16
+# A packed cell holds the number of its values above these bits, and the sum of their places in
+# them: MOST_PACKED values overflow neither.
+BITS = 40
+MOST_PACKED = 1 << 22
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cell_counts(block: NDArray[Any], edges: NDArray[np.float64], out: NDArray[np.int64]) -> None:
-    """Add the values of every row to its cells.
+    """Add the values of every slice to its cells.
 
     Parameters
     ----------
-    block : ndarray, shape (k, n)
-        Finite values.
+    block : ndarray, shape (tiles, k, n)
+        Finite values. One slice after the other is counted in all tiles, as its cells fit into the
+        cache and those of all slices do not.
     edges : ndarray, shape (CELLS + 1,)
         Edges of the cells; values beyond the last ones count in the last cells.
-    out : ndarray, shape (k, CELLS, 2)
-        Number of values of a cell, and the sum of their places, to be added to.
+    out : ndarray, shape (k, CELLS)
+        Packed cells, to be added to.
     """
-    k, n = block.shape
-    for row in range(k):
+    tiles, k, n = block.shape
+    for place_in_all in range(k * tiles):
+        row, tile = place_in_all // tiles, place_in_all % tiles
+        values, cells = block[tile, row], out[row]
         for i in range(n):
-            y = np.float64(block[row, i])
+            y = np.float64(values[i])
             if -REACH <= y < REACH:
                 fine = int((y + REACH) * (PER_UNIT * PLACES))
                 cell = TAIL + fine // PLACES
@@ -56,5 +63,4 @@ def cell_counts(block: NDArray[Any], edges: NDArray[np.float64], out: NDArray[np
                 share = (y - edges[cell]) / (edges[cell + 1] - edges[cell])
                 place = int(share * PLACES)
                 place = min(max(place, 0), PLACES - 1)
-            out[row, cell, 0] += 1
-            out[row, cell, 1] += place
+            cells[cell] += (1 << BITS) + place

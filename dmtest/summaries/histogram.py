@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr, ndtr, ndtri
 
 from dmtest.kernels.bins import (
+    BITS,
     CELLS,
     MIDDLE,
+    MOST_PACKED,
     PER_OCTAVE,
     PER_UNIT,
     PLACES,
@@ -55,14 +57,49 @@ def edges() -> Vector:
     return out
 
 
-def empty(k: int) -> Counts:
-    """Return cells of k slices without a value."""
-    return np.zeros((k, CELLS, 2), dtype=np.int64)
+class Tally:
+    """Counts of k slices: packed cells, which are unpacked before they overflow.
 
+    Parameters
+    ----------
+    k : int
+    """
 
-def add(counts: Counts, slices: NDArray[np.floating]) -> None:
-    """Add the values of slices, shape (k, n)."""
-    cell_counts(np.ascontiguousarray(slices), edges(), counts)
+    def __init__(self, k: int) -> None:
+        self.packed = np.zeros((k, CELLS), dtype=np.int64)
+        self.rows = 0
+        self.before: Counts | None = None
+
+    def add(self, slices: NDArray[np.floating]) -> None:
+        """Add the values of slices, shape (k, n) or (tiles, k, n)."""
+        block = np.ascontiguousarray(slices if slices.ndim == 3 else slices[None])
+        rows = block.shape[0] * block.shape[2]
+        if self.rows + rows > MOST_PACKED:
+            self.before = self.counts
+            self.packed[:] = 0
+            self.rows = 0
+        cell_counts(block, edges(), self.packed)
+        self.rows += rows
+
+    @property
+    def counts(self) -> Counts:
+        """Number of values of every cell, and the sum of their places: shape (k, CELLS, 2)."""
+        out = np.empty((*self.packed.shape, 2), dtype=np.int64)
+        np.right_shift(self.packed, BITS, out=out[..., 0])
+        np.bitwise_and(self.packed, (1 << BITS) - 1, out=out[..., 1])
+        if self.before is not None:
+            out += self.before
+        return out
+
+    def merge(self, counts: Counts) -> None:
+        """Add counts."""
+        self.before = counts if self.before is None else self.before + counts
+
+    def copy(self) -> Tally:
+        """Return counts that can be added to, apart from these."""
+        other = Tally(0)
+        other.packed, other.rows, other.before = self.packed.copy(), self.rows, self.before
+        return other
 
 
 class Cells(NamedTuple):

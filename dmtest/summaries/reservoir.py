@@ -41,6 +41,8 @@ def smallest(keys: NDArray[np.uint64], numbers: Numbers, count: int) -> NDArray[
 class Reservoir:
     """The rows with the smallest keys: a uniform sample without replacement of any set of rows.
 
+    Rows lie in slots that are used again, so that no row is copied twice.
+
     Parameters
     ----------
     size : int
@@ -50,9 +52,12 @@ class Reservoir:
 
     def __init__(self, size: int, seed: int) -> None:
         self.size, self.seed = size, seed
-        self.pieces: list[tuple[NDArray[np.uint64], Numbers, NDArray[Any]]] = []
-        self.held = 0
         self.limit = np.uint64(0xFFFFFFFFFFFFFFFF)
+        self.keys = np.empty(0, dtype=np.uint64)
+        self.numbers = np.empty(0, dtype=np.int64)
+        self.rows: NDArray[Any] = np.empty((0, 0))
+        # Slots that hold no row.
+        self.free = np.empty(0, dtype=np.intp)
 
     def add(self, first: int, rows: NDArray[Any]) -> None:
         """Add rows with numbers from `first` on."""
@@ -61,29 +66,51 @@ class Reservoir:
 
     def put(self, keys: NDArray[np.uint64], numbers: Numbers, rows: NDArray[Any]) -> None:
         """Add rows with their keys."""
-        good = keys <= self.limit
-        if not good.any():
+        good = np.flatnonzero(keys <= self.limit)
+        while len(good):
+            if not len(self.free):
+                self._make_room(rows, len(good))
+                good = good[keys[good] <= self.limit]
+            now, good = good[: len(self.free)], good[len(self.free) :]
+            slots, self.free = self.free[: len(now)], self.free[len(now) :]
+            self.keys[slots], self.numbers[slots] = keys[now], numbers[now]
+            self.rows[slots] = rows[now]
+
+    def _make_room(self, rows: NDArray[Any], count: int) -> None:
+        """Add slots up to the surplus; beyond, free those of the largest keys."""
+        held, most = len(self.keys), int((1.0 + SURPLUS) * self.size) + 1
+        if held < most:
+            slots = min(most, max(4 * held, held + count))
+            self.free = np.arange(held, slots)
+            self.keys, self.numbers = (
+                np.concatenate([part, np.empty(slots - held, part.dtype)])
+                for part in (self.keys, self.numbers)
+            )
+            grown = np.empty((slots, rows.shape[1]), rows.dtype)
+            grown[:held] = self.rows if held else 0
+            self.rows = grown
             return
-        self.pieces.append((keys[good], numbers[good], rows[good]))
-        self.held += int(good.sum())
-        if self.held > (1.0 + SURPLUS) * self.size:
-            self.settle()
+        kept = smallest(self.keys, self.numbers, self.size)
+        self.limit = np.uint64(self.keys[kept].max())
+        self.free = _others(held, kept)
 
     def settle(self) -> tuple[NDArray[np.uint64], Numbers, NDArray[Any]]:
-        """Drop the rows beyond the size; return keys, numbers and rows in the order of the data."""
-        if not self.pieces:
-            nothing = np.empty(0, np.int64)
-            return nothing.astype(np.uint64), nothing, np.empty((0, 0))
-        keys, numbers, rows = (np.concatenate(part) for part in zip(*self.pieces, strict=True))
-        kept = smallest(keys, numbers, self.size)
-        piece = keys[kept], numbers[kept], rows[kept]
-        self.pieces, self.held = [piece], len(kept)
-        if len(kept) == self.size:
-            self.limit = np.uint64(piece[0].max())
-        return piece
+        """Return keys, numbers and rows of the sample in the order of the data."""
+        used = _others(len(self.keys), self.free)
+        kept = used[smallest(self.keys[used], self.numbers[used], self.size)]
+        return self.keys[kept], self.numbers[kept], self.rows[kept]
 
     def copy(self) -> Reservoir:
         """Return a reservoir with the same rows."""
         other = Reservoir(self.size, self.seed)
-        other.pieces, other.held, other.limit = list(self.pieces), self.held, self.limit
+        other.limit, other.free = self.limit, self.free
+        other.keys, other.numbers = self.keys.copy(), self.numbers.copy()
+        other.rows = self.rows.copy()
         return other
+
+
+def _others(count: int, slots: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the slots below `count` that are not among these."""
+    other = np.ones(count, dtype=bool)
+    other[slots] = False
+    return np.flatnonzero(other)

@@ -49,9 +49,9 @@ def to_bytes(summary: Summary) -> bytes:
         for _, moments in nodes:
             arrays += [moments.mean, moments.square, moments.slices]
         header["odd"] = [totals.outside, totals.saturated]
-        header["kept"] = len(totals.reservoir.settle()[0])
-        if header["kept"]:
-            arrays += totals.reservoir.settle()
+        sample = totals.reservoir.settle()
+        header["kept"] = len(sample[0])
+        arrays += sample if header["kept"] else ()
         pieces = [
             (tile, place, rows)
             for tile, of_tile in sorted(summary.pending.items())
@@ -61,9 +61,10 @@ def to_bytes(summary: Summary) -> bytes:
         arrays += [rows for _, _, rows in pieces]
         header["head"] = totals.head is not None
         arrays += [] if totals.head is None else [totals.head]
-        small = totals.counts.max() < 1 << 32
+        together = np.concatenate([totals.tally.counts, totals.lengths.counts])
+        small = together.max() < 1 << 32
         header["counts"] = "<u4" if small else "<i8"
-        packed = zlib.compress(totals.counts.astype(header["counts"]).tobytes(), 1)
+        packed = zlib.compress(together.astype(header["counts"]).tobytes(), 1)
     header["packed"] = len(packed)
     text = json.dumps(header).encode()
     body = [np.ascontiguousarray(array).tobytes() for array in arrays]
@@ -130,7 +131,9 @@ def _fill(summary: Summary, header: dict[str, Any], body: memoryview) -> None:
     assert totals is not None
     end = header["packed"]
     counts = np.frombuffer(zlib.decompress(body[:end]), header["counts"])
-    totals.counts = counts.astype(np.int64).reshape(totals.counts.shape)
+    together = counts.astype(np.int64).reshape(len(totals.directions) + 1, -1, 2)
+    totals.tally.merge(together[:-1])
+    totals.lengths.merge(together[-1:])
     reader = _Reader(body[end:])
     k = len(totals.directions)
     for level, index, n in header["nodes"]:
@@ -141,7 +144,6 @@ def _fill(summary: Summary, header: dict[str, Any], body: memoryview) -> None:
         m = int(header["kept"])
         keys, numbers = reader.take("<u8", (m,)), reader.take("<i8", (m,))
         totals.reservoir.put(keys, numbers, reader.take(float_name, (m, d)))
-        totals.reservoir.settle()
     for tile, place, count in header["pieces"]:
         summary.pending.setdefault(int(tile), {})[int(place)] = reader.take(float_name, (count, d))
     if header["head"]:

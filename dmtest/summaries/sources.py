@@ -101,10 +101,13 @@ def _of_npy(place: Path, columns: Any) -> tuple[Iterator[Any], int] | None:
         size = _chunk_rows(shape[1] * dtype.itemsize)
         with open(place, "rb") as file:
             file.seek(offset)
+            # One piece of memory for all chunks: new pages cost as much as the reading.
+            space = np.empty((min(size, shape[0]), shape[1]), dtype)
             for start in range(0, shape[0], size):
-                count = min(size, shape[0] - start) * shape[1]
-                values = np.fromfile(file, dtype, count)
-                yield _picked(values.reshape(-1, shape[1]), columns)
+                rows = space[: min(size, shape[0] - start)]
+                if file.readinto(rows.data.cast("B")) != rows.nbytes:
+                    raise InputError(f"source: {place} ends early; write it again.")
+                yield _picked(rows, columns)
 
     return chunks(), shape[0]
 

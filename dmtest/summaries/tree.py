@@ -14,7 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.engines.moments import central_moments
+from dmtest.runtime.memory import scratch
 from dmtest.runtime.typing import Vector
+
+# Rows whose products are summed in the precision of the rows.
+RUN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,22 @@ def moments_of(rows: NDArray[Any], slices: NDArray[Any]) -> Moments:
     """Return the moments of a tile of rows (n, d) and of its slices (k, n)."""
     from dmtest.kernels.slices import power_sums
 
-    n = len(rows)
-    mean = rows.mean(axis=0, dtype=np.float64)
-    y = rows - mean
-    shift = y.mean(axis=0)
-    square = y.T @ y - n * np.outer(shift, shift)
+    n, d = rows.shape
+    # The pivot has the precision of the rows, so that differences from it are exact near it.
+    pivots = rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
+    mean = pivots.astype(np.float64)
+    products, sums_of_rows = np.zeros((d, d)), np.zeros(d)
+    ones = np.ones(RUN, dtype=rows.dtype)
+    with scratch(min(n, RUN) * d, rows.dtype) as space:
+        # Sums of few rows in their own precision, then in double: the error of a product of float32
+        # is RUN 2^-24 at most, and unbiased.
+        for start in range(0, n, RUN):
+            part = rows[start : start + RUN]
+            y = np.subtract(part, pivots, out=space[: part.size].reshape(part.shape))
+            products += y.T @ y
+            sums_of_rows += ones[: len(part)] @ y
+    shift = sums_of_rows / n
+    square = products - n * np.outer(shift, shift)
     pivot = slices.mean(axis=1, dtype=np.float64)
     sums = np.zeros((len(slices), 4))
     power_sums(np.ascontiguousarray(slices), pivot, sums)

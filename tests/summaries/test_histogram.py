@@ -58,9 +58,9 @@ def epps_pulley(z: Vector) -> float:
 
 
 def counts_of(z: Vector) -> NDArray[np.int64]:
-    counts = histogram.empty(1)
-    histogram.add(counts, z[None])
-    return counts
+    tally = histogram.Tally(1)
+    tally.add(z[None])
+    return tally.counts
 
 
 @pytest.mark.parametrize("name", SAMPLES)
