@@ -44,6 +44,10 @@ from dmtest.summaries.totals import TILE, Totals
 from dmtest.targets.canonical import Canonical, outside_finding
 from dmtest.targets.targets import Target, as_target
 
+# Most rows of the profile, of margins and of a block, as the report should not take many times
+# as long as the pass over the rows.
+PROFILE_ROWS, MARGIN_ROWS, LARGEST_BLOCK = 1 << 13, 1 << 14, 1 << 10
+
 
 def summary_report(
     summary: Summary,
@@ -195,8 +199,8 @@ def _from_totals(
 
     # 5. Profile, power on blocks, effects and bounds, of the rows that are kept.
     chosen = None if tests is None else [spec.name for spec in specs]
-    profile = sections.profile_section(canonical, name, seed, plan.progress)
-    power = sections.detectability_section(kept, target, plan, chosen, alpha)
+    profile = sections.profile_section(canonical, name, seed, plan.progress, rows=PROFILE_ROWS)
+    power = sections.detectability_section(kept, target, plan, chosen, alpha, largest=LARGEST_BLOCK)
     estimates = gaussian_estimates(canonical, whole=(n, moments.mean, moments.covariance))
     estimates |= sections.density_section(canonical, seed)
     estimates |= sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
@@ -211,7 +215,9 @@ def _from_totals(
         directions=directions,
         tests=chosen,
     )
-    margin = sections.margins_section(canonical, kept.names, battery.directions, directions, seed)
+    margin = sections.margins_section(
+        canonical, kept.names, battery.directions, directions, seed, most=MARGIN_ROWS
+    )
     effects = sections.effects_section(
         estimates, margin=margin, profile=profile, power=power, pairs=None, seed=seed
     )
