@@ -53,6 +53,7 @@ def report(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Nonfinite = "error",
+    memory: int | None = None,
 ) -> Report:
     """Test whether a sample follows its target, and measure how far it departs.
 
@@ -139,6 +140,9 @@ def report(
         Array of an archive, and columns of a table, to read.
     nonfinite : {"error", "drop"}
         Whether rows with NaN or infinity are an error or are dropped.
+    memory : int, optional
+        Bytes that a report of many rows, read once in parts, may take beside the libraries: where
+        they are few, fewer rows are kept for what is not computed from all of them.
 
     Returns
     -------
@@ -153,6 +157,9 @@ def report(
     -----
     Algorithm:
 
+    0. More rows than 50,000 (or than take 64 MiB) are read once, in parts, into a `Summary`, unless
+       an option needs all of them at once. Moments, slices, lengths and covariance are then of all
+       rows, everything else is of rows drawn at random.
     1. Validate the arguments and the sample. Rows with values that are not finite are an error,
        or are dropped on request. Where rows come in groups, draw one of each for all steps but 8.
     2. Look for equal steps and few significant bits. Where the steps matter and are small, draw
@@ -204,6 +211,8 @@ def report(
     if tolerance_rows is not None:
         tolerance_rows = arguments.whole("tolerance_rows", tolerance_rows, 20)
     question = Question.of(tolerance, noise, tolerance_rows, alpha)
+    if memory is not None:
+        memory = arguments.whole("memory", memory, 1, " (bytes)")
     tests = names_of(tests)
     target = data.target if isinstance(data, Summary) and target == "normal" else target
     target, seed = as_target(target), entropy_of(rng)
@@ -227,7 +236,7 @@ def report(
         given |= {"rows": rows or None, "nonfinite": None if nonfinite == "error" else nonfinite}
         _only_arrays(given)
         with reporter(progress) as step, single_threaded_blas():
-            summary = _summary_of(data, target, seed, columns, tolerance_rows, step)
+            summary = _summary_of(data, target, seed, columns, tolerance_rows, memory, step)
             own = summary.seed if rng is None else seed
             return judged(summary, own, step)
     # Many rows are read once, in parts, unless an option needs all of them at once.
@@ -243,6 +252,7 @@ def report(
                 key=key,
                 columns=columns,
                 blocks=tolerance_rows,
+                memory=memory,
                 progress=step,
             )
             if many is not None:
@@ -325,7 +335,12 @@ def report(
     with reporter(progress) as step, single_threaded_blas():
         if not at_once and sample.groups is None:
             many = summary_of_sample(
-                sample, target.name, seed=seed, blocks=tolerance_rows, progress=step
+                sample,
+                target.name,
+                seed=seed,
+                blocks=tolerance_rows,
+                memory=memory,
+                progress=step,
             )
             if many is not None:
                 return judged(many, seed, step)
@@ -368,6 +383,7 @@ def _summary_of(
     seed: int,
     columns: Any,
     blocks: int | None,
+    memory: int | None,
     progress: Progress | None,
 ) -> Summary:
     """Return a summary as it is, or that of a stream."""
@@ -376,7 +392,15 @@ def _summary_of(
 
     if not isinstance(data, Summary):
         rows = rows_to_keep(blocks)
-        return Summary.of(data, target, rows=rows, rng=seed, columns=columns, progress=progress)
+        return Summary.of(
+            data,
+            target,
+            rows=rows,
+            memory=memory,
+            rng=seed,
+            columns=columns,
+            progress=progress,
+        )
     if columns is not None:
         raise InputError("columns: a summary has its columns already; leave them out.")
     if target.name != data.target:

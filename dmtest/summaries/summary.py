@@ -24,6 +24,9 @@ from dmtest.targets.targets import Normal, TargetLike, Uniform, as_target
 
 # Rows that are kept by default: so many, or those of so many bytes, but at least so many.
 ROWS, BYTES, FEWEST = 50_000, 1 << 26, 16_384
+# Bytes that a summary and its report take beside the kept rows, copies of these rows at the same
+# time, and fewest rows that are kept to save memory.
+FIXED, COPIES, LEAST = 300 << 20, 6, 2048
 # Largest absolute value.
 LARGEST = 1e18
 
@@ -35,6 +38,17 @@ class ChunkError(InputError):
 def kept_rows(d: int, itemsize: int) -> int:
     """Return how many rows of so many values of so many bytes a summary keeps by default."""
     return min(ROWS, max(FEWEST, BYTES // (d * itemsize)))
+
+
+def rows_within(memory: int, d: int, itemsize: int) -> int:
+    """Return how many rows a summary keeps where it and its report have so many bytes."""
+    row = COPIES * d * itemsize
+    if memory < FIXED + LEAST * row:
+        raise InputError(
+            f"memory: got {memory:,} bytes; a report of {d} columns takes at least "
+            f"{FIXED + LEAST * row:,}."
+        )
+    return min(kept_rows(d, itemsize), (memory - FIXED) // row)
 
 
 class Summary:
@@ -58,6 +72,8 @@ class Summary:
         16,384.
     first : int
         Number of the first row, where this is a part of the data that begins there.
+    memory : int, optional
+        Bytes that the summary and its report may take: fewer rows are then kept by default.
     rng : int, None or numpy Generator
         Seed of the choice of rows and, by default, of the report; 0 by default, because parts of
         a merge need the same one.
@@ -81,10 +97,12 @@ class Summary:
         *,
         rows: int | None = None,
         first: int = 0,
+        memory: int | None = None,
         rng: RngLike = 0,
     ) -> None:
         self.target = _named(target)
         self.rows = None if rows is None else whole("rows", rows, 8)
+        self.memory = None if memory is None else whole("memory", memory, 1, " (bytes)")
         self.seed = entropy_of(rng)
         self.next = whole("first", first, 0)
         # Rows seen, as half-open ranges of row numbers; rows of incomplete tiles by tile and place.
@@ -106,6 +124,7 @@ class Summary:
         *,
         rows: int | None = None,
         first: int = 0,
+        memory: int | None = None,
         rng: RngLike = 0,
         key: str | None = None,
         columns: Any = None,
@@ -119,7 +138,7 @@ class Summary:
             An array or memory map is read in blocks of rows, a ``.npy`` or Parquet file in parts
             (others as :func:`dmtest.load` reads them). Of a batch that is a tuple, the first
             element counts.
-        target, rows, first, rng
+        target, rows, first, memory, rng
             As for the class.
         key, columns : optional
             Column of lists, and columns, of a file; as for :func:`dmtest.load`.
@@ -130,14 +149,14 @@ class Summary:
         -------
         Summary
         """
-        summary = cls(target, rows=rows, first=first, rng=rng)
+        summary = cls(target, rows=rows, first=first, memory=memory, rng=rng)
         chunks, total = chunks_of(source, key, columns)
         if isinstance(source, (str, os.PathLike)):
             summary.source = os.fspath(source)
         for chunk in chunks:
             summary.update(chunk)
             if progress is not None:
-                progress("rows", summary.n, max(total, summary.n))
+                progress("rows", summary.n, total)
         return summary
 
     def __repr__(self) -> str:
@@ -317,8 +336,12 @@ class Summary:
         self.kind, self.names, self.changes = kind, names, changes
         assert kind is not None
         size = self.rows
-        if size is None:
-            size = kept_rows(d, np.dtype(kind[0]).itemsize)
+        itemsize = np.dtype(kind[0]).itemsize
+        if size is None and self.memory is not None:
+            # Parts of a merge need the same number, whatever made it.
+            size = self.rows = rows_within(self.memory, d, itemsize)
+        elif size is None:
+            size = kept_rows(d, itemsize)
         self.totals = Totals(self.target, d, size, self.seed)
 
     def _checked(self, chunk: Any) -> NDArray[Any]:

@@ -43,6 +43,7 @@ def summary_of_data(
     key: str | None,
     columns: Columns | None,
     blocks: int | None,
+    memory: int | None,
     progress: Progress | None,
 ) -> Summary | None:
     """Summarise an array or a file of many rows; None where they are few, or need other steps.
@@ -57,6 +58,8 @@ def summary_of_data(
         Array or columns of a file.
     blocks : int or None
         Rows of the blocks of `tolerance_rows`.
+    memory : int or None
+        Bytes.
     progress : callable or None
     """
     width = None if columns is None else len(as_list(columns))
@@ -67,6 +70,7 @@ def summary_of_data(
             data,
             target,
             rows=rows_to_keep(blocks),
+            memory=memory,
             rng=seed,
             key=key,
             columns=columns,
@@ -78,13 +82,19 @@ def summary_of_data(
 
 
 def summary_of_sample(
-    sample: Sample, target: str, *, seed: int, blocks: int | None, progress: Progress | None
+    sample: Sample,
+    target: str,
+    *,
+    seed: int,
+    blocks: int | None,
+    memory: int | None,
+    progress: Progress | None,
 ) -> Summary | None:
     """Summarise validated rows; None where they are few."""
     if not _many(sample.x, None, None):
         return None
     rows = rows_to_keep(blocks)
-    summary = Summary.of(sample.x, target, rows=rows, rng=seed, progress=progress)
+    summary = Summary.of(sample.x, target, rows=rows, memory=memory, rng=seed, progress=progress)
     summary.names, summary.source = sample.names, sample.source
     summary.kind = (sample.x.dtype.name, sample.dtype)
     summary.findings = sample.findings
