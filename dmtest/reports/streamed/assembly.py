@@ -46,7 +46,7 @@ from dmtest.targets.targets import Target, as_target
 
 # Most rows of the profile, of margins and of a block, as the report should not take many times
 # as long as the pass over the rows.
-PROFILE_ROWS, MARGIN_ROWS, LARGEST_BLOCK = 1 << 13, 1 << 14, 1 << 10
+PROFILE_ROWS, MARGIN_ROWS, LARGEST_BLOCK = 1 << 12, 1 << 14, 1 << 10
 
 
 def summary_report(
