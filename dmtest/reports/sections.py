@@ -21,6 +21,7 @@ from dmtest.effects.coordinates import margins_effect, margins_of
 from dmtest.effects.decomposition import density_estimates
 from dmtest.effects.detectability import (
     LARGEST,
+    MOST_BLOCKS,
     Detectability,
     detectability_effect,
     detectability_of,
@@ -104,6 +105,7 @@ def detectability_section(
     names: Sequence[str] | None,
     alpha: float,
     largest: int = LARGEST,
+    most: int = MOST_BLOCKS,
 ) -> Detectability | None:
     """Return the power on disjoint blocks; None for few rows, or without a test for them.
 
@@ -116,8 +118,8 @@ def detectability_section(
         Tests of the report; None for the default battery.
     alpha : float
         Level of the battery.
-    largest : int
-        Most rows of a block.
+    largest, most : int
+        Most rows of a block, and most blocks of one size.
     """
     if names is not None:
         specs = [find(name, target.name) or find(name, "product") for name in names]
@@ -125,7 +127,9 @@ def detectability_section(
         if not names or target.name == "sphere":
             return None
     plan = replace(plan, replicates=min(plan.replicates, BLOCK_REPLICATES), params={})
-    return detectability_of(sample, target, plan, tests=names, alpha=alpha, largest=largest)
+    return detectability_of(
+        sample, target, plan, tests=names, alpha=alpha, most=most, largest=largest
+    )
 
 
 def _runs_on_blocks(spec: Spec) -> bool:

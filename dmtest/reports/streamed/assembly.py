@@ -44,9 +44,10 @@ from dmtest.summaries.totals import TILE, Totals
 from dmtest.targets.canonical import Canonical, outside_finding
 from dmtest.targets.targets import Target, as_target
 
-# Most rows of the profile, of margins and of a block, as the report should not take many times
-# as long as the pass over the rows.
-PROFILE_ROWS, MARGIN_ROWS, LARGEST_BLOCK = 1 << 12, 1 << 14, 1 << 10
+# Most rows of the profile, of margins and of a block, and most blocks of a size, as the report
+# should not take many times as long as the pass over the rows. With 12 blocks up to two rejections
+# show a power below 1/2, and a sample of the target has no more with probability 0.98.
+PROFILE_ROWS, MARGIN_ROWS, LARGEST_BLOCK, BLOCKS = 1 << 12, 1 << 14, 1 << 10, 12
 
 
 def summary_report(
@@ -200,7 +201,9 @@ def _from_totals(
     # 5. Profile, power on blocks, effects and bounds, of the rows that are kept.
     chosen = None if tests is None else [spec.name for spec in specs]
     profile = sections.profile_section(canonical, name, seed, plan.progress, rows=PROFILE_ROWS)
-    power = sections.detectability_section(kept, target, plan, chosen, alpha, largest=LARGEST_BLOCK)
+    power = sections.detectability_section(
+        kept, target, plan, chosen, alpha, largest=LARGEST_BLOCK, most=BLOCKS
+    )
     estimates = gaussian_estimates(canonical, whole=(n, moments.mean, moments.covariance))
     estimates |= sections.density_section(canonical, seed)
     estimates |= sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
