@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Finding, MeanPValue, Outcome
     from dmtest.results.report import Report
     from dmtest.results.tables import Outliers, Univariate
+    from dmtest.summaries.summary import Summary
     from dmtest.tables.api import outliers, univariate
     from dmtest.targets.callables import Rosenblatt, Sampled
     from dmtest.targets.ranks import Ranks
@@ -57,6 +58,7 @@ __all__ = [
     "Rosenblatt",
     "Sampled",
     "Sphere",
+    "Summary",
     "Uniform",
     "Univariate",
     "__version__",
@@ -95,6 +97,7 @@ _HOMES = {
     "dmtest.results.outcome": ("Effect", "Finding", "MeanPValue", "Outcome"),
     "dmtest.results.report": ("Report",),
     "dmtest.results.tables": ("Outliers", "Univariate"),
+    "dmtest.summaries.summary": ("Summary",),
     "dmtest.tables.api": ("outliers", "univariate"),
     "dmtest.targets.callables": ("Rosenblatt", "Sampled"),
     "dmtest.targets.ranks": ("Ranks",),

@@ -21,6 +21,7 @@ TITLES = {
     "dmtest.reports.compare": "Two samples",
     "dmtest.checks.api": "Checks against a baseline",
     "dmtest.monitoring.monitor": "Streams",
+    "dmtest.summaries.summary": "Many rows, in one pass",
     "dmtest.targets.targets": "Targets",
     "dmtest.targets.ranks": "Ranks as the target",
     "dmtest.targets.callables": "Laws given by a function",

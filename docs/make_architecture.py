@@ -26,6 +26,7 @@ ROOMS = (
     "data",
     "targets",
     "engines",
+    "summaries",
     "statistics",
     "catalogue",
     "calibration",

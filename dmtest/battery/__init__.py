@@ -1,5 +1,5 @@
 """Run tests on one or two samples: plan, compute, calibrate, return outcomes.
 
 Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `targets`, `engines`,
-`statistics`, `catalogue`, `calibration`.
+`summaries`, `statistics`, `catalogue`, `calibration`.
 """

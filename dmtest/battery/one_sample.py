@@ -129,7 +129,7 @@ def run_battery(
     if slice_tests or extras:
         directions, null = _directions(canonical, plan)
         values, extra_values = _slice_values(canonical, directions, slice_tests, plan, extras or {})
-        results = _calibrate(values, null, slice_tests, canonical, plan)
+        results = calibrated_slices(values, null, slice_tests, plan)
         for spec, result in zip(slice_tests, results, strict=True):
             pvalues[spec.name] = result
         for j, spec in enumerate(slice_tests):
@@ -137,8 +137,8 @@ def run_battery(
     row_tests = [spec for spec in specs if isinstance(spec, RowTest)]
     for name, result_of_rows in run_rows(canonical, row_tests, plan).items():
         facts[name], pvalues[name] = result_of_rows
-    outcomes = [_outcome(spec, pvalues[spec.name], facts, canonical, plan) for spec in specs]
-    joint, method = _global(list(pvalues.values()), canonical.rows.shape[1])
+    outcomes = [outcome_of(spec, pvalues[spec.name], facts, canonical, plan) for spec in specs]
+    joint, method = joint_of(list(pvalues.values()), canonical.rows.shape[1])
     return Battery(
         outcomes=outcomes,
         pvalue=joint.pvalue,
@@ -165,7 +165,7 @@ def _collapsed(canonical: Canonical, specs: Sequence[OneSampleTest], plan: Plan)
     method = "exact: all rows are equal, which the target gives with probability 0"
     result = PValues(0.0, method)
     facts: dict[str, dict[str, Any]] = {spec.name: {"statistic": np.nan} for spec in specs}
-    outcomes = [_outcome(spec, result, facts, canonical, plan) for spec in specs]
+    outcomes = [outcome_of(spec, result, facts, canonical, plan) for spec in specs]
     return Battery(
         outcomes=outcomes,
         pvalue=0.0,
@@ -218,9 +218,10 @@ def bound(spec: SliceTest, params: Mapping[str, Any]) -> Callable[[SliceView], V
     return lambda view: np.asarray(spec.statistic(view, **arguments))
 
 
-def _calibrate(
-    values: Vector, null: SliceNull, specs: Sequence[SliceTest], canonical: Canonical, plan: Plan
+def calibrated_slices(
+    values: Vector, null: SliceNull, specs: Sequence[SliceTest], plan: Plan
 ) -> list[PValues]:
+    """Return the p-values of tests of slices from their values, shape (k, tests)."""
     if plan.calibration == "asymptotic":
         return [
             asymptotic(values[:, j], spec, null.parameters, null.n) for j, spec in enumerate(specs)
@@ -240,13 +241,14 @@ def slice_facts(values: Vector, spec: SliceTest) -> dict[str, Any]:
     }
 
 
-def _outcome(
+def outcome_of(
     spec: Spec,
     result: PValues,
     facts: Mapping[str, dict[str, Any]],
     canonical: Canonical,
     plan: Plan,
 ) -> Outcome:
+    """Return the outcome of a test, with the facts of its statistic by the names of fields."""
     n, d = canonical.rows.shape
     return Outcome(
         test=spec.name,
@@ -266,7 +268,7 @@ def _outcome(
     )
 
 
-def _global(results: Sequence[PValues], d: int) -> tuple[JointPValue, str]:
+def joint_of(results: Sequence[PValues], d: int) -> tuple[JointPValue, str]:
     """Combine p-values, in groups of tests with the same null samples; return the method too.
 
     Tests of slices and of rows of one sample share its d columns, although the nulls of slices

@@ -89,6 +89,7 @@ def report(
     slices: options.Slices = None,
     replicates: options.Replicates = 999,
     nonfinite: options.Nonfinite = OnNonfinite.error,
+    memory: options.Memory = None,
     verbose: options.Verbose = False,
     brief: options.Brief = False,
     quiet: options.Quiet = False,
@@ -121,6 +122,7 @@ def report(
     given |= {"noise": noise, "tolerance_rows": block}
     given |= {"labels": labels, "by": by, "rows": rows}
     given |= {"groups": groups, "slices": slices, "replicates": replicates, "nonfinite": nonfinite}
+    given |= {"memory": memory}
 
     def one(file: str) -> Report:
         import dmtest
@@ -141,6 +143,7 @@ def report(
                 key=key,
                 columns=_columns(columns),
                 nonfinite=nonfinite.value,
+                memory=memory,
                 groups=groups,
                 labels=labels,
                 by=by,

@@ -345,6 +345,10 @@ Nonfinite = Annotated[
     OnNonfinite,
     _option(None, "Rows with NaN or infinity: refuse the file, or drop and count these rows."),
 ]
+Memory = Annotated[
+    int | None,
+    _option("BYTES", "Memory for a file of many rows, which is read once: fewer rows are kept."),
+]
 Quiet = Annotated[
     bool,
     _option(

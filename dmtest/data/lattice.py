@@ -77,10 +77,10 @@ class Grid:
         return bool(gap <= 2.0 * SLACK * self.step)
 
 
-def grids_of(x: NDArray[Any]) -> dict[int, Grid]:
-    """Return the grid of every column that is too coarse for a sample of this size."""
-    n = len(x)
-    few = np.ascontiguousarray(x[:: -(-n // ROWS)])
+def grids_of(x: NDArray[Any], n: int | None = None) -> dict[int, Grid]:
+    """Return the grid of every column that is too coarse for a sample of this size, or of n."""
+    n = len(x) if n is None else n
+    few = np.ascontiguousarray(x[:: -(-len(x) // ROWS)])
     m = len(few)
     ordered = np.sort(few, axis=0).astype(np.float64)
     tied = np.count_nonzero(ordered[1:] == ordered[:-1], axis=0)

@@ -153,7 +153,7 @@ def as_sample(
     loaded = collect(data, key, columns)
     dtype = loaded.dtype or loaded.array.dtype.name
     array = _two_dimensional(loaded.array)
-    x, changes = _as_float(array, dtype)
+    x, changes = as_float(array, dtype)
     grouped = None if groups is None else as_groups(members, len(x), name)
     values = None if labels is None else label_values(labels, len(x), by)
     summary, places = scan(x), None
@@ -244,7 +244,7 @@ def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _as_float(
+def as_float(
     array: NDArray[Any], dtype: str
 ) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
     """Convert to float32 or float64, without a copy where the array is one of them."""

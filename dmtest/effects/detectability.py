@@ -120,6 +120,7 @@ def detectability_of(
     alpha: float,
     sizes: Sequence[int] | None = None,
     most: int = MOST_BLOCKS,
+    largest: int = LARGEST,
 ) -> Detectability | None:
     """Test disjoint blocks of n/8, n/16, ... rows.
 
@@ -140,6 +141,8 @@ def detectability_of(
         Rows of a block. By default an eighth of the rows, at most LARGEST, and its halves.
     most : int
         Most blocks of a size.
+    largest : int
+        Most rows of a block, by default.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def detectability_of(
         whose nulls are not shipped.
     """
     sample, target = _mapped(sample, target)
-    ladder = _halving(sample, target) if sizes is None else sorted(sizes)
+    ladder = _halving(sample, target, largest) if sizes is None else sorted(sizes)
     progress, plan = plan.progress, replace(plan, slices=None, directions=None, progress=None)
     if not ladder or (tests is None and target.name == "sphere"):
         return None
@@ -271,9 +274,9 @@ def _smallest(sample: Sample, target: Target) -> int:
     return max(SMALLEST, 2 * sample.d) if target.fitted else SMALLEST
 
 
-def _halving(sample: Sample, target: Target) -> list[int]:
+def _halving(sample: Sample, target: Target, largest: int) -> list[int]:
     least = _smallest(sample, target)
-    top = min(sample.n // FEWEST_BLOCKS, max(LARGEST, least))
+    top = min(sample.n // FEWEST_BLOCKS, max(largest, least))
     if top < least:
         return []
     return [top >> j for j in range(int(np.log2(top / least)), -1, -1)]

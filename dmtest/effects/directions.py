@@ -38,6 +38,9 @@ NAMED, LOADINGS = 5, 6
 # Operator of fourth moments: most rows times squared columns of one product, eigenvectors used at
 # each end of its spectrum, and Lanczos vectors.
 PRODUCT, ENDS, LANCZOS = 400_000_000, 3, 60
+# Unknowns per row from which the matrix of inner products of rows is the smaller one; vectors of a
+# block, and blocks.
+SPARSE, BLOCK, KRYLOV = 1.25, 12, 20
 # Most unknowns of a form per row. With more, 1 + kurtosis / 2 would have to be above
 # 1 + sqrt(10) to stand out: a kurtosis many times the normal's.
 MOST_UNKNOWNS = 10
@@ -406,6 +409,8 @@ def _forms(y: Vector, rng: np.random.Generator) -> list[Vector]:
     upper = np.triu_indices(d)
     if len(upper[0]) > MOST_UNKNOWNS * len(rows):
         return []
+    if len(upper[0]) >= SPARSE * len(rows):
+        return _leading([_form_of(rows, weights) for weights in _extreme_weights(rows, rng)])
     # With this scale the inner product of two vectors equals that of their matrices.
     scale = np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
 
@@ -449,34 +454,89 @@ def _forms(y: Vector, rng: np.random.Generator) -> list[Vector]:
             # Nothing stands out; the vectors that did converge still serve as starts.
             extremes = stopped.eigenvectors
     order = np.arange(extremes.shape[1])
+    return _leading([matrix(extremes[:, j]) for j in [*order[:ENDS], *order[ENDS:][-ENDS:]]])
+
+
+def _leading(forms: list[Vector]) -> list[Vector]:
+    """Return the three leading eigenvectors of every form, shape (3, d)."""
     leading = []
-    for j in [*order[:ENDS], *order[ENDS:][-ENDS:]]:
-        values, vectors = np.linalg.eigh(matrix(extremes[:, j]))
+    for form in forms:
+        values, vectors = np.linalg.eigh(form)
         leading.append(vectors.T[np.argsort(-np.abs(values))[:3]])
     return leading
+
+
+def _extreme_weights(rows: Vector, rng: np.random.Generator) -> list[Vector]:
+    """Return the weights of the rows in the extreme forms, where unknowns outnumber the rows.
+
+    The operator of `_forms` is the mean of v v' / 2 with v = xx' - I for a row x. It has the
+    eigenvalues of the matrix of inner products of these, (x.y)^2 - |x|^2 - |y|^2 + d, of which a
+    block of vectors is multiplied at a time (block Krylov: Musco & Musco 2015).
+    """
+    x = rows.astype(np.float32)
+    n, d = x.shape
+    squared = np.square(x).sum(axis=1)
+    inner = x @ x.T
+    np.square(inner, out=inner)
+    inner -= squared
+    inner -= squared[:, None] - np.float32(d)
+    block = min(BLOCK, n)
+    steps = min(KRYLOV, n // block)
+    basis = np.empty((n, block * steps), dtype=np.float32)
+    images = np.empty_like(basis)
+    new = rng.standard_normal((n, block), dtype=np.float32)
+    for step in range(steps):
+        past = basis[:, : block * step]
+        for _ in range(2):
+            new = np.linalg.qr(new - past @ (past.T @ new))[0]
+        part = slice(block * step, block * (step + 1))
+        basis[:, part] = new
+        images[:, part] = inner @ basis[:, part]
+        new = images[:, part]
+    small = (basis.T @ images).astype(np.float64)
+    vectors = np.linalg.eigh(0.5 * (small + small.T))[1]
+    ends = [*range(min(ENDS, len(small))), *range(len(small))[-ENDS:]]
+    return [basis @ vectors[:, j] for j in ends]
+
+
+def _form_of(rows: Vector, weights: Vector) -> Vector:
+    """Return the sum of the rows' v (see `_extreme_weights`) with weights."""
+    return np.asarray(rows.T @ (rows * weights[:, None]) - weights.sum() * np.eye(rows.shape[1]))
 
 
 def _departure(y: Vector, u: Vector, fitted: bool) -> tuple[Vector, Vector]:
     """Sum of squared means of Hermite polynomials over k!, and its gradient."""
     weights = (0.0, 0.0, 1.0, 1.0) if fitted else (1.0, 1.0, 1.0, 1.0)
 
-    def tile(part: slice) -> list[Vector]:
-        x = y[part]
-        p = x @ u.T
+    def tile(part: slice) -> tuple[Vector, Vector]:
+        p = u @ y[part].T
         p2 = p * p
-        h3 = p2 * p - 3.0 * p
-        h4 = p2 * p2 - 6.0 * p2 + 3.0
-        sums = [p, p2 - 1.0, h3, h4]
-        slopes = [np.ones_like(p), 2.0 * p, 3.0 * p2 - 3.0, 4.0 * h3]
-        return [s.sum(axis=0) for s in sums] + [s.T @ x for s in slopes]
+        cube = p2 * p
+        powers = [p, p2, cube, p2 * p2]
+        return p, np.stack([power.sum(axis=1) for power in powers])
 
-    total: list[Any] = [0.0] * 8
-    for values in run_tasks(tile, blocks(len(y), ROW_TILE)):
-        total = [a + b for a, b in zip(total, values, strict=True)]
-    value, slope = np.zeros(len(u)), np.zeros(u.shape)
-    for k, weight in enumerate(weights):
-        factorial = (1.0, 2.0, 6.0, 24.0)[k]
-        mean, gradient = total[k] / len(y), total[4 + k] / len(y)
+    slices, sums = [], np.zeros((4, len(u)))
+    parts = blocks(len(y), ROW_TILE)
+    for p, powers in run_tasks(tile, parts):
+        slices.append(p)
+        sums += powers
+    first, second, third, fourth = sums / len(y)
+    means = [first, second - 1.0, third - 3.0 * first, fourth - 6.0 * second + 3.0]
+    factorials = (1.0, 2.0, 6.0, 24.0)
+    value = np.zeros(len(u))
+    factors = []
+    for weight, mean, factorial in zip(weights, means, factorials, strict=True):
         value += weight * mean**2 / factorial
-        slope += weight * (2.0 / factorial) * mean[:, None] * gradient
-    return value, slope
+        factors.append((weight * (2.0 / factorial) * mean)[:, None])
+    # The slope of a Hermite polynomial is k times the one before: one product with the rows.
+    a, b, c, e = factors[0], 2.0 * factors[1], 3.0 * factors[2], 4.0 * factors[3]
+
+    def slope_of(job: tuple[Vector, slice]) -> Vector:
+        p, part = job
+        p2 = p * p
+        return np.asarray((a - c + (b - 3.0 * e) * p + c * p2 + e * p2 * p) @ y[part])
+
+    slope = np.zeros(u.shape)
+    for one in run_tasks(slope_of, list(zip(slices, parts, strict=True))):
+        slope += one
+    return value, slope / len(y)

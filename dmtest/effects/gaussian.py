@@ -29,7 +29,11 @@ PARTS = (table.KL_MEAN, table.KL_SCALE, table.KL_CORRELATION, table.KL_FITTED)
 
 
 def gaussian_estimates(
-    canonical: Canonical, *, skewed: bool = False, groups: Groups | None = None
+    canonical: Canonical,
+    *,
+    skewed: bool = False,
+    groups: Groups | None = None,
+    whole: tuple[int, Vector, Vector] | None = None,
 ) -> Estimates:
     """Estimate KL(N(m, S) || N(0, I)) = |m|^2/2 + sum (s_i^2 - 1 - log s_i^2)/2 - log det(R)/2.
 
@@ -50,6 +54,8 @@ def gaussian_estimates(
     groups : Groups or None
         Groups of rows that depend on each other. The variance is then that of the sums of the
         influence over groups, and biases are those of :func:`effective_rows` rows.
+    whole : (int, ndarray, ndarray), optional
+        Number, mean and 1/n covariance of all rows, where `canonical` holds some of them.
 
     Returns
     -------
@@ -57,8 +63,8 @@ def gaussian_estimates(
         The divergence and its three parts, in nats. Where the covariance is singular: the
         divergence alone, with value None.
     """
-    n, d = canonical.rows.shape
-    mean, covariance = canonical.mean, canonical.covariance
+    d = canonical.rows.shape[1]
+    n, mean, covariance = whole or (len(canonical.rows), canonical.mean, canonical.covariance)
     counts, fewest = [float(n), float(n)], float(n)
     if groups is not None and len(independent_columns(covariance, n)) == d:
         *counts, fewest = effective_rows(canonical.rows, mean, covariance, groups)

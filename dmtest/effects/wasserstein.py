@@ -68,7 +68,7 @@ def sliced_estimates(
     assert battery.directions is not None
     assert battery.null is not None
     squared = battery.extras[SQUARED_WASSERSTEIN.name]
-    n, k = len(canonical.rows), len(squared)
+    n, k = battery.null.n, len(squared)
     null = _null(battery.null, seed)
     influence = _influence(canonical, battery.directions, seed)
     sampling, skewness = influence.variance / battery.null.n, influence.skewness

@@ -54,13 +54,13 @@ def slice_moments(rows: Block) -> Vector:
     for _ in run_tasks(task, blocks(k, max(-(-k // TASKS), TASK_VALUES // n))):
         pass
     if not brief:
-        return _central(sums, pivot, 1.0, n)
-    moments = _central(sums, pivot, inverse, n)
+        return central_moments(sums, pivot, 1.0, n)
+    moments = central_moments(sums, pivot, inverse, n)
     bad = np.flatnonzero(_needs_double(sums, n))
     if len(bad):
         wide = np.zeros((len(bad), 4))
         power_sums(rows[bad], pivot[bad], wide)
-        moments[bad] = _central(wide, pivot[bad], 1.0, n)
+        moments[bad] = central_moments(wide, pivot[bad], 1.0, n)
     return moments
 
 
@@ -70,13 +70,13 @@ def projected_moments(x: Block, directions: Vector) -> Vector:
     u = directions.astype(x.dtype)
     pivot, inverse = _units(u @ np.asarray(x[:LEADING]).T)
     if not _brief(x.dtype, n):
-        return _central(_projected_sums(x, u, pivot, None), pivot, 1.0, n)
+        return central_moments(_projected_sums(x, u, pivot, None), pivot, 1.0, n)
     sums = _projected_sums(x, u, pivot, inverse)
-    moments = _central(sums, pivot, inverse, n)
+    moments = central_moments(sums, pivot, inverse, n)
     bad = np.flatnonzero(_needs_double(sums, n))
     if len(bad):
         wide = _projected_sums(x, u[bad], pivot[bad], None)
-        moments[bad] = _central(wide, pivot[bad], 1.0, n)
+        moments[bad] = central_moments(wide, pivot[bad], 1.0, n)
     return moments
 
 
@@ -126,7 +126,7 @@ def _needs_double(sums: Vector, n: int) -> NDArray[np.bool_]:
         return ~(good & (variance >= LEAST) & (variance <= MOST))
 
 
-def _central(sums: Vector, pivot: Vector, inverse: Vector | float, n: int) -> Vector:
+def central_moments(sums: Vector, pivot: Vector, inverse: Vector | float, n: int) -> Vector:
     """Return mean and central moments 2 to 4 from sums of powers of (y - pivot) inverse."""
     unit = 1.0 / inverse
     with np.errstate(invalid="ignore", over="ignore"):

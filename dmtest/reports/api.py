@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -25,6 +25,9 @@ from dmtest.tables.api import check_scorable, outliers_of
 from dmtest.targets.callables import Sampled
 from dmtest.targets.reference import Reference
 from dmtest.targets.targets import Target, TargetLike, as_target
+
+if TYPE_CHECKING:
+    from dmtest.summaries.summary import Summary
 
 
 def report(
@@ -50,13 +53,16 @@ def report(
     key: str | None = None,
     columns: Any = None,
     nonfinite: Nonfinite = "error",
+    memory: int | None = None,
 ) -> Report:
     """Test whether a sample follows its target, and measure how far it departs.
 
     Parameters
     ----------
-    data : array_like, frame, tensor or path
-        Shape (n, d), one observation per row; see :func:`dmtest.load` for files.
+    data : array_like, frame, tensor, path, Summary or stream
+        Shape (n, d), one observation per row; see :func:`dmtest.load` for files. Or a
+        :class:`~dmtest.Summary`, or an iterator of chunks of rows or a torch DataLoader, which is
+        read once in bounded memory.
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube) or ``"sphere"``
         (the unit sphere); or an object: :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`,
@@ -134,6 +140,9 @@ def report(
         Array of an archive, and columns of a table, to read.
     nonfinite : {"error", "drop"}
         Whether rows with NaN or infinity are an error or are dropped.
+    memory : int, optional
+        Bytes that a report of many rows, read once in parts, may take beside the libraries: where
+        they are few, fewer rows are kept for what is not computed from all of them.
 
     Returns
     -------
@@ -148,6 +157,9 @@ def report(
     -----
     Algorithm:
 
+    0. More rows than 50,000 (or than take 64 MiB) are read once, in parts, into a `Summary`, unless
+       an option needs all of them at once. Moments, slices, lengths and covariance are then of all
+       rows, everything else is of rows drawn at random.
     1. Validate the arguments and the sample. Rows with values that are not finite are an error,
        or are dropped on request. Where rows come in groups, draw one of each for all steps but 8.
     2. Look for equal steps and few significant bits. Where the steps matter and are small, draw
@@ -180,7 +192,14 @@ def report(
     from dmtest.reports.equivalence import Question
     from dmtest.reports.one_sample import one_sample_report
     from dmtest.reports.sampled import sampled_report
+    from dmtest.reports.streamed.choice import (
+        summarises,
+        summary_of_data,
+        summary_of_sample,
+    )
     from dmtest.runtime.progress import reporter
+    from dmtest.summaries.sources import is_stream
+    from dmtest.summaries.summary import Summary
 
     started = time.perf_counter()
     alpha = arguments.level("alpha", alpha, 0.05)
@@ -192,6 +211,52 @@ def report(
     if tolerance_rows is not None:
         tolerance_rows = arguments.whole("tolerance_rows", tolerance_rows, 20)
     question = Question.of(tolerance, noise, tolerance_rows, alpha)
+    if memory is not None:
+        memory = arguments.whole("memory", memory, 1, " (bytes)")
+    tests = names_of(tests)
+    target = data.target if isinstance(data, Summary) and target == "normal" else target
+    target, seed = as_target(target), entropy_of(rng)
+    judged = partial(
+        _report_of_summary,
+        tests=tests,
+        alpha=alpha,
+        question=question,
+        started=started,
+        plan=Plan(
+            target=target.name,
+            seed=seed,
+            slices=slices,
+            directions=directions,
+            replicates=replicates,
+            budget=budget,
+        ),
+    )
+    if isinstance(data, Summary) or is_stream(data):
+        given = {"labels": labels, "by": by, "groups": groups, "augmented": augmented, "key": key}
+        given |= {"rows": rows or None, "nonfinite": None if nonfinite == "error" else nonfinite}
+        _only_arrays(given)
+        with reporter(progress) as step, single_threaded_blas():
+            summary = _summary_of(data, target, seed, columns, tolerance_rows, memory, step)
+            own = summary.seed if rng is None else seed
+            return judged(summary, own, step)
+    # Many rows are read once, in parts, unless an option needs all of them at once.
+    at_once = labels is not None or by is not None or groups is not None or augmented is not None
+    at_once |= slices is not None or directions is not None or rows
+    at_once = at_once or not summarises(target, tests)
+    if not at_once:
+        with reporter(progress) as step, single_threaded_blas():
+            many = summary_of_data(
+                data,
+                target.name,
+                seed=seed,
+                key=key,
+                columns=columns,
+                blocks=tolerance_rows,
+                memory=memory,
+                progress=step,
+            )
+            if many is not None:
+                return judged(many, seed, step)
     if labels is not None and by is not None:
         raise InputError("by: give either labels or by, not both; only by leaves all rows out")
     what = "labels" if by is None else "by"
@@ -207,7 +272,6 @@ def report(
     if by is not None and augmented is not None:
         raise InputError("augmented: does not apply with by=; pass the classes as labels=")
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
-    target, seed = as_target(target), entropy_of(rng)
     if rows:
         check_scorable(target, "rows")
     if sample.labels is not None:
@@ -269,6 +333,17 @@ def report(
             budget=budget,
         )
     with reporter(progress) as step, single_threaded_blas():
+        if not at_once and sample.groups is None:
+            many = summary_of_sample(
+                sample,
+                target.name,
+                seed=seed,
+                blocks=tolerance_rows,
+                memory=memory,
+                progress=step,
+            )
+            if many is not None:
+                return judged(many, seed, step)
         plan = Plan(
             target=target.name,
             seed=seed,
@@ -279,19 +354,69 @@ def report(
             progress=step,
         )
         if isinstance(target, Sampled):
-            return sampled_report(
-                sample, target, plan, tests=names_of(tests), alpha=alpha, started=started
-            )
+            return sampled_report(sample, target, plan, tests=tests, alpha=alpha, started=started)
         return one_sample_report(
             sample,
             target,
             plan,
-            tests=names_of(tests),
+            tests=tests,
             alpha=alpha,
             question=question,
             augmented=pairs,
             started=started,
         )
+
+
+def _only_arrays(given: dict[str, Any]) -> None:
+    """Refuse options that need the whole array."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"{name}: does not apply to a summary or a stream, which is read once; leave it "
+                f"out, or pass the array."
+            )
+
+
+def _summary_of(
+    data: Any,
+    target: Target,
+    seed: int,
+    columns: Any,
+    blocks: int | None,
+    memory: int | None,
+    progress: Progress | None,
+) -> Summary:
+    """Return a summary as it is, or that of a stream."""
+    from dmtest.reports.streamed.choice import rows_to_keep
+    from dmtest.summaries.summary import Summary
+
+    if not isinstance(data, Summary):
+        rows = rows_to_keep(blocks)
+        return Summary.of(
+            data,
+            target,
+            rows=rows,
+            memory=memory,
+            rng=seed,
+            columns=columns,
+            progress=progress,
+        )
+    if columns is not None:
+        raise InputError("columns: a summary has its columns already; leave them out.")
+    if target.name != data.target:
+        raise InputError(
+            f"target: the summary is of target {data.target!r}; leave target out, or make the "
+            f"summary with another one."
+        )
+    return data
+
+
+def _report_of_summary(
+    summary: Summary, seed: int, progress: Progress | None, *, plan: Plan, **options: Any
+) -> Report:
+    from dmtest.reports.streamed.assembly import summary_report
+
+    return summary_report(summary, replace(plan, seed=seed, progress=progress), **options)
 
 
 def _with_rows(result: Report, sample: Sample, target: Target, within: bool = False) -> Report:

@@ -19,7 +19,13 @@ from dmtest.data.sample import Sample
 from dmtest.effects.alignment import pair_estimates
 from dmtest.effects.coordinates import margins_effect, margins_of
 from dmtest.effects.decomposition import density_estimates
-from dmtest.effects.detectability import Detectability, detectability_effect, detectability_of
+from dmtest.effects.detectability import (
+    LARGEST,
+    MOST_BLOCKS,
+    Detectability,
+    detectability_effect,
+    detectability_of,
+)
 from dmtest.effects.directions import Direction, directions_of
 from dmtest.effects.gaussian import PARTS, gaussian_estimates
 from dmtest.effects.profile import (
@@ -80,16 +86,26 @@ def directions_section(canonical: Canonical, replicates: int, seed: int) -> list
 
 
 def profile_section(
-    canonical: Canonical, target: str, seed: int, progress: Progress | None
+    canonical: Canonical,
+    target: str,
+    seed: int,
+    progress: Progress | None,
+    rows: int = PROFILE_ROWS,
 ) -> KLProfile | None:
     """Return the profile of the divergence after noise; None for few rows or a sphere."""
     if len(canonical.rows) < FEWEST_PROFILE or canonical.unit is not None:
         return None
-    return profile_of(canonical, target, rows=PROFILE_ROWS, seed=seed, progress=progress)
+    return profile_of(canonical, target, rows=rows, seed=seed, progress=progress)
 
 
 def detectability_section(
-    sample: Sample, target: Target, plan: Plan, names: Sequence[str] | None, alpha: float
+    sample: Sample,
+    target: Target,
+    plan: Plan,
+    names: Sequence[str] | None,
+    alpha: float,
+    largest: int = LARGEST,
+    most: int = MOST_BLOCKS,
 ) -> Detectability | None:
     """Return the power on disjoint blocks; None for few rows, or without a test for them.
 
@@ -102,6 +118,8 @@ def detectability_section(
         Tests of the report; None for the default battery.
     alpha : float
         Level of the battery.
+    largest, most : int
+        Most rows of a block, and most blocks of one size.
     """
     if names is not None:
         specs = [find(name, target.name) or find(name, "product") for name in names]
@@ -109,7 +127,9 @@ def detectability_section(
         if not names or target.name == "sphere":
             return None
     plan = replace(plan, replicates=min(plan.replicates, BLOCK_REPLICATES), params={})
-    return detectability_of(sample, target, plan, tests=names, alpha=alpha)
+    return detectability_of(
+        sample, target, plan, tests=names, alpha=alpha, most=most, largest=largest
+    )
 
 
 def _runs_on_blocks(spec: Spec) -> bool:
@@ -141,6 +161,7 @@ def margins_section(
     slices: Vector | None,
     directions: Sequence[Direction],
     seed: int,
+    most: int = MARGIN_ROWS,
 ) -> Effect | None:
     """Return the largest divergence of a column, slice or direction; None on a sphere."""
     if canonical.unit is not None:
@@ -153,7 +174,7 @@ def margins_section(
         searched,
         alpha=0.5 * (1.0 - CONFIDENCE),
         seed=seed,
-        most=MARGIN_ROWS,
+        most=most,
     )
     return margins_effect(margins, CONFIDENCE)
 

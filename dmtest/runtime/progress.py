@@ -46,16 +46,23 @@ class _Bar:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if self.display is None:
-            if time.monotonic() - self.started < PATIENCE or done >= total:
+            if time.monotonic() - self.started < PATIENCE or done >= total > 0:
                 return
             from rich.console import Console
             from rich.progress import Progress as RichProgress
+            from rich.progress import TextColumn
 
-            self.display = RichProgress(console=Console(stderr=True), transient=True)
+            columns = *RichProgress.get_default_columns(), TextColumn("{task.fields[speed]}")
+            self.display = RichProgress(*columns, console=Console(stderr=True), transient=True)
             self.display.start()
+        # Work of unknown length has the total 0.
+        length = total or None
         if what not in self.tasks:
-            self.tasks[what] = self.display.add_task(what, total=total)
-        self.display.update(self.tasks[what], completed=done, total=total)
+            self.tasks[what] = self.display.add_task(what, total=length, speed="")
+        speed = ""
+        if what == "rows":
+            speed = f"{done / (time.monotonic() - self.started):,.0f} rows/s"
+        self.display.update(self.tasks[what], completed=done, total=length, speed=speed)
 
     def close(self) -> None:
         if self.display is not None:

@@ -1,0 +1,119 @@
+"""Which data a report reads as a summary: many rows that a target brings to scale one by one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmtest.battery.summarised import follows_from_summary
+from dmtest.data.load import TextPath, load
+from dmtest.data.readers.columns import Columns, as_list
+from dmtest.data.readers.remote import is_url
+from dmtest.data.sample import Sample
+from dmtest.runtime.parallel import Progress
+from dmtest.summaries.sources import rows_in_parquet
+from dmtest.summaries.summary import FEWEST, ROWS, ChunkError, Summary, kept_rows
+from dmtest.targets.targets import Normal, Target, Uniform
+
+# Blocks of rows of a tolerance in rows that a summary keeps.
+BLOCKS = 16
+
+
+def summarises(target: Target, tests: str | Iterable[str] | None) -> bool:
+    """Whether a summary has what a report with these tests needs."""
+    known = isinstance(target, (Normal, Uniform)) and target.name in ("normal", "uniform")
+    return known and follows_from_summary(tests, target.name)
+
+
+def rows_to_keep(blocks: int | None) -> int | None:
+    """Return the rows to keep where power on blocks of so many rows is asked for."""
+    few = blocks is None or BLOCKS * blocks <= FEWEST
+    return None if few or blocks is None else max(ROWS, BLOCKS * blocks)
+
+
+def summary_of_data(
+    data: Any,
+    target: str,
+    *,
+    seed: int,
+    key: str | None,
+    columns: Columns | None,
+    blocks: int | None,
+    memory: int | None,
+    progress: Progress | None,
+) -> Summary | None:
+    """Summarise an array or a file of many rows; None where they are few, or need other steps.
+
+    Parameters
+    ----------
+    data : Any
+        As in `report`.
+    target : {"normal", "uniform"}
+    seed : int
+    key, columns : optional
+        Array or columns of a file.
+    blocks : int or None
+        Rows of the blocks of `tolerance_rows`.
+    memory : int or None
+        Bytes.
+    progress : callable or None
+    """
+    width = None if columns is None else len(as_list(columns))
+    if not _many(data, key, width):
+        return None
+    try:
+        return Summary.of(
+            data,
+            target,
+            rows=rows_to_keep(blocks),
+            memory=memory,
+            rng=seed,
+            key=key,
+            columns=columns,
+            progress=progress,
+        )
+    except ChunkError:
+        # Values that are not finite or too large: the steps for a whole array say more.
+        return None
+
+
+def summary_of_sample(
+    sample: Sample,
+    target: str,
+    *,
+    seed: int,
+    blocks: int | None,
+    memory: int | None,
+    progress: Progress | None,
+) -> Summary | None:
+    """Summarise validated rows; None where they are few."""
+    if not _many(sample.x, None, None):
+        return None
+    rows = rows_to_keep(blocks)
+    summary = Summary.of(sample.x, target, rows=rows, memory=memory, rng=seed, progress=progress)
+    summary.names, summary.source = sample.names, sample.source
+    summary.kind = (sample.x.dtype.name, sample.dtype)
+    summary.findings = sample.findings
+    return summary
+
+
+def _many(data: Any, key: str | None, width: int | None) -> bool:
+    """Whether there are more rows than a summary keeps, in a form that is read in parts."""
+    if isinstance(data, np.ndarray):
+        if key is not None or data.ndim not in (1, 2) or data.dtype.kind not in "biuf":
+            return False
+        width = width or (data.shape[1] if data.ndim == 2 else 1)
+        small = data.dtype.kind == "f" and data.dtype.itemsize <= 4
+        return width > 0 and len(data) > kept_rows(width, 4 if small else 8)
+    if isinstance(data, TextPath) or not isinstance(data, (str, os.PathLike)) or is_url(data):
+        return False
+    place = Path(os.path.expanduser(data))
+    if place.suffix.lower() not in (".npy", ".parquet") or not place.is_file():
+        return False
+    if place.suffix.lower() == ".npy":
+        return _many(load(place), key, width)
+    return rows_in_parquet(place) > FEWEST
