@@ -222,7 +222,13 @@ def _from_totals(
         canonical, kept.names, battery.directions, directions, seed, most=MARGIN_ROWS
     )
     effects = sections.effects_section(
-        estimates, margin=margin, profile=profile, power=power, pairs=None, seed=seed
+        estimates,
+        margin=margin,
+        profile=profile,
+        power=power,
+        pairs=None,
+        scaled=kept.d,
+        seed=seed,
     )
 
     # 6. Figures and the diagnosis, from the rows that are kept.
