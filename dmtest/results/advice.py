@@ -35,6 +35,14 @@ ADVICE: dict[str, str] = {
         "Usual cause: missing values, or a loss that diverged. Find the rows with "
         "`np.flatnonzero(~np.isfinite(x).all(axis=1))`."
     ),
+    "streamed": (
+        "Nothing to do: tests hold for all rows or for a random sample of them. More rows are kept "
+        "by `dmtest.report(dmtest.Summary.of(x, rows=100_000))`."
+    ),
+    "missing-rows": (
+        "Usual cause: a chunk or a part that was never added. Add it, or merge the "
+        "summary of its worker."
+    ),
     "groups": "Nothing to do: p-values hold if rows of different groups are independent.",
     # Columns
     "constant-columns": (

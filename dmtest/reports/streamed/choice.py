@@ -15,8 +15,9 @@ from dmtest.data.readers.columns import Columns, as_list
 from dmtest.data.readers.remote import is_url
 from dmtest.data.sample import Sample
 from dmtest.runtime.parallel import Progress
+from dmtest.summaries import summary as summaries
 from dmtest.summaries.sources import rows_in_parquet
-from dmtest.summaries.summary import FEWEST, ROWS, ChunkError, Summary, kept_rows
+from dmtest.summaries.summary import ChunkError, Summary, kept_rows
 from dmtest.targets.targets import Normal, Target, Uniform
 
 # Blocks of rows of a tolerance in rows that a summary keeps.
@@ -31,8 +32,8 @@ def summarises(target: Target, tests: str | Iterable[str] | None) -> bool:
 
 def rows_to_keep(blocks: int | None) -> int | None:
     """Return the rows to keep where power on blocks of so many rows is asked for."""
-    few = blocks is None or BLOCKS * blocks <= FEWEST
-    return None if few or blocks is None else max(ROWS, BLOCKS * blocks)
+    few = blocks is None or BLOCKS * blocks <= summaries.FEWEST
+    return None if few or blocks is None else max(summaries.ROWS, BLOCKS * blocks)
 
 
 def summary_of_data(
@@ -116,4 +117,4 @@ def _many(data: Any, key: str | None, width: int | None) -> bool:
         return False
     if place.suffix.lower() == ".npy":
         return _many(load(place), key, width)
-    return rows_in_parquet(place) > FEWEST
+    return rows_in_parquet(place) > summaries.FEWEST
