@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from dmtest.effects.coordinates import column_name
+from dmtest.effects.coordinates import column_names
 from dmtest.engines.labelled_slices import sort_slices
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.parallel import blocks, run_tasks
@@ -97,7 +97,7 @@ def moment_changes(pool: Pool, labels: Labels, names: Sequence[str] | None) -> l
     names : sequence of str, optional
         Names of the columns.
     """
-    d, places = pool.d, columns_of(pool.d, names)
+    d, places = pool.d, column_names(names, pool.d)
     centre, scale = pool.mean, np.sqrt(np.where(pool.variance > 0.0, pool.variance, 1.0))
     rows = pool.rows(slice(0, pool.total)) / scale
     pairs = np.triu_indices(d, 1) if d <= MOST_COLUMNS else np.triu_indices(0)
@@ -212,7 +212,7 @@ def shape_change(pool: Pool, labels: Labels, names: Sequence[str] | None) -> Cha
         theirs=theirs[0],
         spread=spread,
         signed=(ours[0], theirs[0]),
-        places=columns_of(pool.d, names),
+        places=column_names(names, pool.d),
     )
 
 
@@ -295,11 +295,6 @@ def repeat_change(pool: Pool, labels: Labels) -> Change | None:
         signed=(shares[:1, 0], shares[:1, 1]),
         places=("rows",),
     )
-
-
-def columns_of(d: int, names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of d columns."""
-    return tuple(column_name(names, j) for j in range(d))
 
 
 def _pair_names(places: tuple[str, ...], pairs: tuple[NDArray[np.intp], ...]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.checks.changes import columns_of
 from dmtest.data.structure import constant_columns, repeated_columns
+from dmtest.effects.coordinates import column_names
 from dmtest.render.wording import number
 from dmtest.results.check import CheckRow
 
@@ -40,7 +40,7 @@ def lost_columns(
     names : sequence of str, optional
         Names of the columns.
     """
-    places = columns_of(x.shape[1], names)
+    places = column_names(names, x.shape[1])
     known = {} if then is None else _defects(then)
     lost = []
     for j, source in sorted(_defects(x).items()):

@@ -10,8 +10,8 @@ import numpy as np
 
 from dmtest import arguments
 from dmtest.battery.plan import Plan
-from dmtest.checks.changes import columns_of
 from dmtest.data.sample import Sample
+from dmtest.effects.coordinates import column_names
 from dmtest.effects.detectability import detectability_of
 from dmtest.errors import InputError
 from dmtest.render.wording import number
@@ -144,7 +144,7 @@ def _moment_row(name: str, bound: float, sample: Sample, target: Target) -> Chec
     else:
         canonical = target.canonical(sample)
         mean, covariance = canonical.mean, canonical.covariance
-    places = columns_of(sample.d, sample.names)
+    places = column_names(sample.names, sample.d)
     if name == "max_mean":
         j = int(np.abs(mean).argmax())
         value, where = float(mean[j]), places[j]

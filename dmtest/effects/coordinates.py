@@ -87,6 +87,11 @@ def column_name(names: Sequence[str] | None, j: int) -> str:
     return f"x{j}" if names is None else str(names[j])
 
 
+def column_names(names: Sequence[str] | None, d: int) -> tuple[str, ...]:
+    """Return the names of d columns."""
+    return tuple(column_name(names, j) for j in range(d))
+
+
 def histogram(values: NDArray[Any], low: float, high: float) -> tuple[Vector, Vector]:
     """Edges and density of a histogram; values outside `low` to `high` go to the end bins."""
     bins = int(np.clip(np.sqrt(len(values)), 8, BINS))

@@ -216,20 +216,21 @@ def report(
     tests = names_of(tests)
     target = data.target if isinstance(data, Summary) and target == "normal" else target
     target, seed = as_target(target), entropy_of(rng)
+    plan = Plan(
+        target=target.name,
+        seed=seed,
+        slices=slices,
+        directions=directions,
+        replicates=replicates,
+        budget=budget,
+    )
     judged = partial(
         _report_of_summary,
         tests=tests,
         alpha=alpha,
         question=question,
         started=started,
-        plan=Plan(
-            target=target.name,
-            seed=seed,
-            slices=slices,
-            directions=directions,
-            replicates=replicates,
-            budget=budget,
-        ),
+        plan=plan,
     )
     if isinstance(data, Summary) or is_stream(data):
         given = {"labels": labels, "by": by, "groups": groups, "augmented": augmented, "key": key}
@@ -344,15 +345,7 @@ def report(
             )
             if many is not None:
                 return judged(many, seed, step)
-        plan = Plan(
-            target=target.name,
-            seed=seed,
-            slices=slices,
-            directions=directions,
-            replicates=replicates,
-            budget=budget,
-            progress=step,
-        )
+        plan = replace(plan, progress=step)
         if isinstance(target, Sampled):
             return sampled_report(sample, target, plan, tests=tests, alpha=alpha, started=started)
         return one_sample_report(

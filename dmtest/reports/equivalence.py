@@ -26,7 +26,7 @@ from dmtest import bounds
 from dmtest.battery.axes import run_axes
 from dmtest.battery.plan import Plan
 from dmtest.data.sample import Sample
-from dmtest.effects.coordinates import MARGIN_NOISE, Margins, column_name, margins_of
+from dmtest.effects.coordinates import MARGIN_NOISE, Margins, column_name, column_names, margins_of
 from dmtest.effects.detectability import block_pvalue, block_pvalues, power_limits
 from dmtest.effects.directions import Direction
 from dmtest.effects.gaussian import fitted_bounds
@@ -184,6 +184,25 @@ def equivalence_section(
     if question.rows is not None:
         criteria.append(rows_criterion(sample, target, plan, question.rows, tests, question.alpha))
     return answer(question, criteria, canonical)
+
+
+def facts_of_answer(question: Question | None, made: Equivalence | None) -> dict[str, Any]:
+    """Return the fields of the provenance that say what was asked and answered."""
+    return {
+        "tolerance": None if question is None else question.tolerance,
+        "certified_under": None if made is None else made.certified_under,
+        "rows_needed": None if made is None else made.rows_needed,
+        "equivalence": made,
+    }
+
+
+def arguments_of(question: Question | None) -> dict[str, Any]:
+    """Return the arguments of a report that ask the question."""
+    return {
+        "tolerance": None if question is None else question.tolerance,
+        "noise": None if question is None else question.given,
+        "tolerance_rows": None if question is None else question.rows,
+    }
 
 
 def never_equivalent(report: Report, question: Question) -> Report:
@@ -350,7 +369,7 @@ def rows_criterion(
     plan = replace(plan, slices=None, directions=None, progress=None)
     shipped = tests is None and target.name != "sphere"
     ranked = isinstance(target, Ranks)
-    labels = [column_name(sample.names, j) for j in range(sample.d)]
+    labels = column_names(sample.names, sample.d)
 
     def judge(block: Sample, seed: int) -> float:
         own = replace(plan, seed=seed if shipped else plan.seed)

@@ -11,26 +11,23 @@ from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import hypothesis
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample, one_row_each
-from dmtest.effects.coordinates import column_name, describe_coordinates
+from dmtest.effects.coordinates import column_names, describe_coordinates
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
 from dmtest.reports.causes.evidence import SampleEvidence
 from dmtest.reports.causes.ranks import diagnose_ranks
 from dmtest.reports.collapsed import collapsed_report
 from dmtest.reports.diagnosis import diagnose
-from dmtest.reports.equivalence import Question, equivalence_section, never_equivalent
-from dmtest.reports.grouped import grouped_estimates, paired_rows, rows_of_file
-from dmtest.reports.pictures.one_sample import (
-    coordinate_figures,
-    cube_rows,
-    power_figure,
-    profile_figure,
-    scatter_figure,
-    slice_figures,
-    spectrum_figure,
+from dmtest.reports.equivalence import (
+    Question,
+    arguments_of,
+    equivalence_section,
+    facts_of_answer,
+    never_equivalent,
 )
+from dmtest.reports.grouped import grouped_estimates, paired_rows, rows_of_file
+from dmtest.reports.pictures.one_sample import sample_figures
 from dmtest.reports.verdict import combine, verdict_of
-from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.targets.ranks import Ranks
@@ -96,8 +93,7 @@ def one_sample_report(
     #    rows, test them on the other.
     axes, directions = None, []
     if tests is None and ranked is None:
-        labels = [column_name(sample.names, j) for j in range(sample.d)]
-        axes = run_axes(canonical.varying(), labels, plan)
+        axes = run_axes(canonical.varying(), column_names(sample.names, sample.d), plan)
     if tests is None and (ranked is None or specs):
         directions = sections.directions_section(canonical, plan.replicates, seed)
         directions = rows_of_file(directions, everything, seed)
@@ -142,15 +138,17 @@ def one_sample_report(
 
     # 8. Compute the numbers behind the figures.
     coordinates = describe_coordinates(sample.x if target.fitted else canonical.rows, target.fitted)
-    names, cube = sample.names, cube_rows(canonical, coordinates.m)
-    figures = Figures(
-        slices=slice_figures(canonical, battery, names, seed),
-        coordinates=coordinate_figures(coordinates, cube, names),
-        spectrum=spectrum_figure(canonical, seed),
-        scatter=scatter_figure(canonical, sample.x, names, seed),
-        directions=tuple(one.figure(names, canonical) for one in directions),
-        profile=profile_figure(profile),
-        detectability=power_figure(power),
+    names = sample.names
+    figures = sample_figures(
+        canonical,
+        battery,
+        sample.x,
+        names,
+        coordinates=coordinates,
+        directions=directions,
+        profile=profile,
+        power=power,
+        seed=seed,
     )
 
     # 9. Collect the findings about the data; after a rejection, say what is wrong.
@@ -194,15 +192,10 @@ def one_sample_report(
         pvalue_error=combined.error,
         pvalue_floor=combined.floor,
         rows_in_pictures=coordinates.m,
-        tolerance=None if question is None else question.tolerance,
-        certified_under=None if equivalence is None else equivalence.certified_under,
-        rows_needed=None if equivalence is None else equivalence.rows_needed,
-        equivalence=equivalence,
+        **facts_of_answer(question, equivalence),
         arguments={
             "tests": chosen,
-            "tolerance": None if question is None else question.tolerance,
-            "noise": None if question is None else question.given,
-            "tolerance_rows": None if question is None else question.rows,
+            **arguments_of(question),
             "groups": None if everything.groups is None else everything.groups.name,
             "slices": plan.slices,
             "budget": plan.budget,

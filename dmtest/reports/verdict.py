@@ -87,7 +87,7 @@ def combine(
     among = parts[0][3]
     if len(parts) > 1:
         pvalues, listing, weights, places = zip(*parts, strict=True)
-        shares = [weight / sum(weights) for weight in weights]
+        shares = _shares(weights)
         pvalue = bonferroni(pvalues, shares)
         deciding = min(range(len(parts)), key=lambda k: pvalues[k] / shares[k])
         among = places[deciding]
@@ -116,7 +116,12 @@ def joined(battery: float, axes: float | None, search: float | None) -> float:
     """Join the p-values of the parts of a report at their weights; None where one was not run."""
     parts = zip((battery, axes, search), WEIGHTS, strict=True)
     pvalues, weights = zip(*((p, w) for p, w in parts if p is not None), strict=True)
-    return bonferroni(pvalues, [weight / sum(weights) for weight in weights])
+    return bonferroni(pvalues, _shares(weights))
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    """Return the weights of the parts that were run as shares of 1."""
+    return [weight / sum(weights) for weight in weights]
 
 
 def adjusted_pvalues(

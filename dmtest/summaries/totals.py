@@ -18,6 +18,7 @@ from dmtest.runtime.typing import Vector
 from dmtest.summaries import histogram
 from dmtest.summaries.reservoir import Reservoir
 from dmtest.summaries.tree import Moments, Tree, moments_of
+from dmtest.targets.canonical import cube_edges
 from dmtest.targets.transforms import normal_scores
 
 # Rows of a tile; slices, of more than one column.
@@ -123,11 +124,8 @@ class Totals:
 def scores_of(rows: NDArray[Any]) -> tuple[Vector, int, int]:
     """Return normal scores of rows in the unit cube, rows outside it, and values at 0 or 1."""
     resolution = float(np.finfo(rows.dtype).epsneg)
-    # Half an ulp above 1 is rounding and not a value outside.
-    beyond = (rows < 0.0) | (rows > 1.0 + 2.0 * resolution)
-    edges = ((rows <= 0.0) | (rows >= 1.0)) & ~beyond
-    outside = int(np.count_nonzero(beyond.any(axis=1)))
-    return normal_scores(rows, resolution), outside, int(np.count_nonzero(edges))
+    outside, saturated = cube_edges(rows, resolution)
+    return normal_scores(rows, resolution), outside, saturated
 
 
 def radius_scores(squared: Vector, d: int) -> Vector:

@@ -117,10 +117,8 @@ def from_cube(u: NDArray[Any]) -> Canonical:
     edges = outside = 0
     for part in blocks(len(u), ROW_TILE):
         tile = np.asarray(u[part])
-        # Half an ulp above 1 is rounding and not a value outside.
-        beyond = (tile < 0.0) | (tile > 1.0 + 2.0 * resolution)
-        outside += int(np.count_nonzero(beyond.any(axis=1)))
-        edges += int(np.count_nonzero(((tile <= 0.0) | (tile >= 1.0)) & ~beyond))
+        rows, values = cube_edges(tile, resolution)
+        outside, edges = outside + rows, edges + values
     findings = outside_finding(outside, "the box")
     if edges:
         by = f"half an ulp of {u.dtype}, {0.5 * resolution:.1e}"
@@ -136,6 +134,14 @@ def from_cube(u: NDArray[Any]) -> Canonical:
         )
         findings += (Finding("saturated", text, edges),)
     return replace(known(normal_scores(u, resolution), outside, findings), cube=u)
+
+
+def cube_edges(u: NDArray[Any], resolution: float) -> tuple[int, int]:
+    """Count the rows with a value outside the unit cube, and the other values at 0 or 1."""
+    # Half an ulp above 1 is rounding and not a value outside.
+    beyond = (u < 0.0) | (u > 1.0 + 2.0 * resolution)
+    edges = ((u <= 0.0) | (u >= 1.0)) & ~beyond
+    return int(np.count_nonzero(beyond.any(axis=1))), int(np.count_nonzero(edges))
 
 
 def margin_scores(column: Floats, margin: Any) -> tuple[Floats, Bools, Bools]:

@@ -11,14 +11,15 @@ from scipy.special import betainc, betaincinv, ndtr, ndtri, stdtrit
 
 from dmtest.battery.one_sample import Battery
 from dmtest.catalogue.slices import ANDERSON_DARLING
-from dmtest.effects.coordinates import Coordinates, column_name, histogram
+from dmtest.effects.coordinates import Coordinates, column_name, column_names, histogram
 from dmtest.effects.detectability import Detectability
-from dmtest.effects.directions import loadings
+from dmtest.effects.directions import Direction, loadings
 from dmtest.effects.profile import KLProfile
 from dmtest.engines.slices import SliceView, project
 from dmtest.results import serial
 from dmtest.results.figures import (
     CoordinateFigure,
+    Figures,
     Numbers,
     PowerFigure,
     ProfileFigure,
@@ -86,6 +87,49 @@ def eigenvalue_spread(draws: Vector) -> tuple[float, Vector]:
 
 
 # One sample
+
+
+def sample_figures(
+    canonical: Canonical,
+    battery: Battery,
+    x: NDArray[Any],
+    names: Sequence[str] | None,
+    *,
+    coordinates: Coordinates,
+    directions: Sequence[Direction],
+    profile: KLProfile | None,
+    power: Detectability | None,
+    seed: int,
+) -> Figures:
+    """Return the numbers behind all figures of a report on one sample.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        Rows on normal scale, shape (n, d).
+    battery : Battery
+        The tests, with the slices.
+    x : ndarray, shape (n, d)
+        The rows as they came.
+    names : sequence of str or None
+        Names of the columns.
+    coordinates : Coordinates
+        Description of the columns.
+    directions : sequence of Direction
+        Directions that were searched for.
+    profile, power : optional
+        The divergence after noise, and the power on blocks.
+    seed : int
+    """
+    return Figures(
+        slices=slice_figures(canonical, battery, names, seed),
+        coordinates=coordinate_figures(coordinates, cube_rows(canonical, coordinates.m), names),
+        spectrum=spectrum_figure(canonical, seed),
+        scatter=scatter_figure(canonical, x, names, seed),
+        directions=tuple(one.figure(names, canonical) for one in directions),
+        profile=profile_figure(profile),
+        detectability=power_figure(power),
+    )
 
 
 def slice_figures(
@@ -229,7 +273,7 @@ def scatter_figure(
     kept = slice(None) if n <= ROWS else stream(seed, "pictures/scatter").permutation(n)[:ROWS]
     normal = law == "normal"
     return ScatterFigure(
-        names=tuple(column_name(names, j) for j in range(d)),
+        names=column_names(names, d),
         points=tuple(numbers([float(f"{v:.5g}") for v in rows[kept, j]]) for j in range(d)),
         law=law,
         mean=seven_digits(mean) if normal else (),

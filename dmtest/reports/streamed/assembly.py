@@ -15,7 +15,7 @@ from dmtest.battery.summarised import sampled_rows, summary_battery
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.lattice import grids_of
 from dmtest.data.sample import Sample, as_sample
-from dmtest.effects.coordinates import column_name, describe_coordinates
+from dmtest.effects.coordinates import column_names, describe_coordinates
 from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.shape import shape_estimates
 from dmtest.effects.wasserstein import sliced_estimates
@@ -23,19 +23,15 @@ from dmtest.errors import InputError
 from dmtest.reports import sections
 from dmtest.reports.causes.evidence import SampleEvidence
 from dmtest.reports.diagnosis import diagnose
-from dmtest.reports.equivalence import Question, equivalence_section
-from dmtest.reports.one_sample import one_sample_report
-from dmtest.reports.pictures.one_sample import (
-    coordinate_figures,
-    cube_rows,
-    power_figure,
-    profile_figure,
-    scatter_figure,
-    slice_figures,
-    spectrum_figure,
+from dmtest.reports.equivalence import (
+    Question,
+    arguments_of,
+    equivalence_section,
+    facts_of_answer,
 )
+from dmtest.reports.one_sample import one_sample_report
+from dmtest.reports.pictures.one_sample import sample_figures
 from dmtest.reports.verdict import combine, verdict_of
-from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.summaries.reservoir import smallest
@@ -186,8 +182,7 @@ def _from_totals(
     # 3. Columns, axes and the search, on the rows that are kept.
     axes, directions = None, []
     if tests is None:
-        labels = [column_name(kept.names, j) for j in range(kept.d)]
-        axes = run_axes(canonical.varying(), labels, plan)
+        axes = run_axes(canonical.varying(), column_names(kept.names, kept.d), plan)
         directions = [
             replace(one, rows=tuple(int(numbers[i]) for i in one.rows))
             for one in sections.directions_section(canonical, plan.replicates, seed)
@@ -233,15 +228,16 @@ def _from_totals(
 
     # 6. Figures and the diagnosis, from the rows that are kept.
     coordinates = describe_coordinates(canonical.rows, False)
-    cube = cube_rows(canonical, coordinates.m)
-    figures = Figures(
-        slices=slice_figures(canonical, battery, kept.names, seed),
-        coordinates=coordinate_figures(coordinates, cube, kept.names),
-        spectrum=spectrum_figure(canonical, seed),
-        scatter=scatter_figure(canonical, kept.x, kept.names, seed),
-        directions=tuple(one.figure(kept.names, canonical) for one in directions),
-        profile=profile_figure(profile),
-        detectability=power_figure(power),
+    figures = sample_figures(
+        canonical,
+        battery,
+        kept.x,
+        kept.names,
+        coordinates=coordinates,
+        directions=directions,
+        profile=profile,
+        power=power,
+        seed=seed,
     )
     about = (
         *sections.findings_about(kept, target),
@@ -276,15 +272,10 @@ def _from_totals(
         pvalue_error=combined.error,
         pvalue_floor=combined.floor,
         rows_in_pictures=coordinates.m,
-        tolerance=None if question is None else question.tolerance,
-        certified_under=None if equivalence is None else equivalence.certified_under,
-        rows_needed=None if equivalence is None else equivalence.rows_needed,
-        equivalence=equivalence,
+        **facts_of_answer(question, equivalence),
         arguments={
             "tests": chosen,
-            "tolerance": None if question is None else question.tolerance,
-            "noise": None if question is None else question.given,
-            "tolerance_rows": None if question is None else question.rows,
+            **arguments_of(question),
             "budget": plan.budget,
             "replicates": plan.replicates if plan.replicates != 999 else None,
         },

@@ -32,8 +32,9 @@ def summarises(target: Target, tests: str | Iterable[str] | None) -> bool:
 
 def rows_to_keep(blocks: int | None) -> int | None:
     """Return the rows to keep where power on blocks of so many rows is asked for."""
-    few = blocks is None or BLOCKS * blocks <= summaries.FEWEST
-    return None if few or blocks is None else max(summaries.ROWS, BLOCKS * blocks)
+    if blocks is None or BLOCKS * blocks <= summaries.FEWEST:
+        return None
+    return max(summaries.ROWS, BLOCKS * blocks)
 
 
 def summary_of_data(
