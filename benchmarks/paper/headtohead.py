@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import resource
 import time
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 
-from benchmarks.paper.runs import fitted, run
+from benchmarks.paper.runs import fitted, run, smoothed
 from dmtest import train
 
 COMMON: dict[str, Any] = {"crop": 24, "encoder": "mlp"}
@@ -29,14 +30,18 @@ METHODS: dict[str, dict[str, Any]] = {
     "covariance only": {"sigma": 0.0, "epochs": 39, "matching": "covariance"} | NONE,
 }
 DIMS = (2, 8)
+# Rows without training that say what a perfect match gets, and their number.
+EXACT, HELD_OUT = "exact sample", 10_000
 # What the noisy divergence is measured at, whatever the training had.
 SIGMA = {2: 0.1, 8: 0.5}
 
 
 def headtohead(data: str, seeds: int) -> None:
-    """Run all methods, the untrained encoder and post-hoc Gaussianisation."""
+    """Run all methods, the untrained encoder, post-hoc Gaussianisation and an exact sample."""
     for seed in range(seeds):
         for d in DIMS:
+            exact = partial(_exact, d, seed)
+            run("headtohead", f"{EXACT.replace(' ', '-')}-{d}-{seed}", exact)
             for name, options in METHODS.items():
                 more = dict(options)
                 if more.get("sigma"):
@@ -49,6 +54,12 @@ def headtohead(data: str, seeds: int) -> None:
                         data, name, more, d, seed
                     ),
                 )
+
+
+def _exact(d: int, seed: int) -> dict[str, Any]:
+    """Measure what the embeddings should be: as many rows of N(0, I)."""
+    x = np.random.default_rng([seed, d]).standard_normal((HELD_OUT, d))
+    return {"method": EXACT, "d": d, "seed": seed, "common": _measured(x, x, d, seed)}
 
 
 def _one(data: str, name: str, options: dict[str, Any], d: int, seed: int) -> dict[str, Any]:
@@ -78,7 +89,7 @@ def _measured(x: Any, augmented: Any, d: int, seed: int) -> dict[str, Any]:
     found = verify(x, augmented, Noise("normal", SIGMA[d]), rng=seed)
     return {
         "information": None if found.information is None else float(found.information),
-        "smoothed_kl": found.smoothed_kl,
+        **smoothed(found),
         "kl": found.kl,
         "kolmogorov": found.kolmogorov,
         "mean_pvalues": {key: one.mean for key, one in found.mean_pvalues.items()},

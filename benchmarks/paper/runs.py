@@ -26,6 +26,7 @@ POINTS = tables.RESULTS / "paper-points.npz"
 KEPT = (
     *("name", "version", "method", "recipe", "target", "d", "level", "sigma", "seed", "verdict"),
     *("capacity", "matched_information", "information", "ksg", "smoothed_kl", "kl", "violations"),
+    *("smoothed_noise", "smoothed_exact", "informative"),
     *("kolmogorov", "kolmogorov_train", "kolmogorov_blocks", "probe"),
     *("cpu_seconds", "cpu_seconds_per_epoch", "peak_mib"),
 )
@@ -36,7 +37,7 @@ CHOSEN = {
     "downstream": ("gnb-auc", "knn-accuracy", "mlp-auc", "silhouette"),
 }
 
-__all__ = ["Run", "collect", "fitted", "read", "read_points", "run"]
+__all__ = ["Run", "collect", "fitted", "read", "read_points", "run", "smoothed"]
 
 Run = dict[str, Any]
 
@@ -165,7 +166,7 @@ def _verified(found: Any) -> dict[str, Any]:
         "information_low": None if found.information is None else found.information.low,
         "information_high": None if found.information is None else found.information.high,
         "ksg": found.ksg,
-        "smoothed_kl": found.smoothed_kl,
+        **smoothed(found),
         "kl": found.kl,
         "invariance_gap": found.invariance_gap,
         "invariance_error": found.invariance_error,
@@ -177,6 +178,12 @@ def _verified(found: Any) -> dict[str, Any]:
         "inequalities": [one.to_dict() | {"holds": one.holds} for one in found.inequalities],
         "violations": found.violations,
     }
+
+
+def smoothed(found: Any) -> dict[str, Any]:
+    """Take the divergence after noise, and what an exact sample of the same size gets there."""
+    names = ("smoothed_kl", "smoothed_noise", "smoothed_exact", "yardsticks", "informative")
+    return {name: getattr(found, name) for name in names}
 
 
 def _kolmogorov(made: Any, rows: Any) -> list[float]:
