@@ -158,8 +158,8 @@ def row_shift() -> float:
         rejected = 0
         for i in range(400):
             x = shift + stream(i, "equivalence/shift").standard_normal((50, 1))
-            plan = Plan(target="normal", seed=i)
-            rejected += block_pvalue(as_sample(x), NORMAL, plan, None) <= ALPHA
+            block, plan = as_sample(x), Plan(target="normal", seed=i)
+            rejected += block_pvalue(block, NORMAL.canonical(block), NORMAL, plan, None) <= ALPHA
         return rejected / 400
 
     return float(brentq(lambda m: power(m) - 0.5, 0.2, 0.6, xtol=2e-3))

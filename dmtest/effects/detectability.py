@@ -159,7 +159,7 @@ def detectability_of(
     # Named tests may have nulls that are simulated: one for all blocks of a size, not one for each.
     def judge(block: Sample, seed: int) -> float:
         own = plan if tests is not None else replace(plan, seed=seed)
-        return block_pvalue(block, target, own, tests)
+        return block_pvalue(block, target.canonical(block), target, own, tests)
 
     pvalues = {m: block_pvalues(sample, m, judge, plan.seed, most, progress) for m in ladder}
     return _summary(
@@ -203,13 +203,18 @@ def block_pvalues(
     return out
 
 
-def block_pvalue(block: Sample, target: Target, plan: Plan, tests: Sequence[str] | None) -> float:
+def block_pvalue(
+    block: Sample,
+    canonical: Canonical,
+    target: Target,
+    plan: Plan,
+    tests: Sequence[str] | None,
+) -> float:
     """Return the global p-value of the battery on one block.
 
     The p-value is 0 where the target gives such a block with probability 0: for values outside its
     support, dead columns, and rows that are all equal.
     """
-    canonical = target.canonical(block)
     if canonical.impossible:
         return 0.0
     if isinstance(target, Ranks) and tests is None:

@@ -373,11 +373,11 @@ def rows_criterion(
 
     def judge(block: Sample, seed: int) -> float:
         own = replace(plan, seed=seed if shipped else plan.seed)
-        pvalue = block_pvalue(block, target, own, tests)
+        canonical = target.canonical(block)
+        pvalue = block_pvalue(block, canonical, target, own, tests)
         # The other parts of a report cannot undo a rejection.
         if tests is not None or pvalue <= WEIGHTS[0] * alpha:
             return pvalue
-        canonical = target.canonical(block)
         axes = None if ranked else run_axes(canonical.varying(), labels, own)
         found = sections.directions_section(canonical, own.replicates, own.seed)
         return joined(
