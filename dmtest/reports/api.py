@@ -54,6 +54,7 @@ def report(
     columns: Any = None,
     nonfinite: Nonfinite = "error",
     memory: int | None = None,
+    effects: bool = True,
 ) -> Report:
     """Test whether a sample follows its target, and measure how far it departs.
 
@@ -143,6 +144,10 @@ def report(
     memory : int, optional
         Bytes that a report of many rows, read once in parts, may take beside the libraries: where
         they are few, fewer rows are kept for what is not computed from all of them.
+    effects : bool
+        Whether to measure effects, and to write diagnosis and figures. False gives the same
+        verdict, p-values and findings in less time. A `tolerance`, `augmented`,
+        :class:`~dmtest.Sampled` and :class:`~dmtest.Reference` need effects all the same.
 
     Returns
     -------
@@ -229,6 +234,7 @@ def report(
         tests=tests,
         alpha=alpha,
         question=question,
+        effects=effects,
         started=started,
         plan=plan,
     )
@@ -288,6 +294,7 @@ def report(
             budget=budget,
             rng=seed,
             progress=progress,
+            effects=effects,
         )
         one_class = partial(again, tolerance=None if by is None else tolerance)
         classes = reports_by_class(sample, target, one_class, alpha=alpha, seed=seed, what=what)
@@ -304,6 +311,7 @@ def report(
         options: dict[str, Any] = {"tests": tests, "alpha": alpha, "tolerance": tolerance}
         options |= {"augmented": pairs, "slices": slices, "directions": directions}
         options |= {"replicates": replicates, "budget": budget, "progress": progress}
+        options |= {"effects": effects}
         return _with_rows(report(sample, target, rng=seed, **options), sample, target)
     if isinstance(target, Reference):
         arguments.refuse(
@@ -356,6 +364,7 @@ def report(
             alpha=alpha,
             question=question,
             augmented=pairs,
+            effects=effects or pairs is not None,
             started=started,
         )
 
