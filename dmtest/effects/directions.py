@@ -43,7 +43,7 @@ NAMED, LOADINGS = 5, 6
 PRODUCT, ENDS, LANCZOS = 400_000_000, 3, 60
 # Unknowns per row from which the matrix of inner products of rows is the smaller one; vectors of a
 # block, and blocks.
-SPARSE, BLOCK, KRYLOV = 1.25, 12, 20
+SPARSE, BLOCK, KRYLOV = 1.25, 12, 12
 # Most unknowns of a form per row. With more, 1 + kurtosis / 2 would have to be above
 # 1 + sqrt(10) to stand out: a kurtosis many times the normal's.
 MOST_UNKNOWNS = 10
