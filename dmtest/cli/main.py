@@ -148,6 +148,8 @@ def report(
                 labels=labels,
                 by=by,
                 rows=rows is not None,
+                # Without any output the exit code is all that is asked for.
+                effects=not quiet or html is not None or json is not None,
             )
         return _with_command(result, ["report", file], given)
 

@@ -33,6 +33,9 @@ from dmtest.targets.transforms import (
 
 # Most rows of the search, both halves together; starts of each kind.
 ROWS, STARTS = 50_000, 24
+# Values of the rows from which on the search is in float32; share of its value that an ascent has
+# to gain in a few steps.
+SINGLE, GAIN = 1 << 17, 1e-3
 # Columns and rows that a direction lists; columns with their weights in a figure.
 NAMED, LOADINGS = 5, 6
 # Operator of fourth moments: most rows times squared columns of one product, eigenvectors used at
@@ -40,7 +43,7 @@ NAMED, LOADINGS = 5, 6
 PRODUCT, ENDS, LANCZOS = 400_000_000, 3, 60
 # Unknowns per row from which the matrix of inner products of rows is the smaller one; vectors of a
 # block, and blocks.
-SPARSE, BLOCK, KRYLOV = 1.25, 12, 20
+SPARSE, BLOCK, KRYLOV = 1.25, 12, 12
 # Most unknowns of a form per row. With more, 1 + kurtosis / 2 would have to be above
 # 1 + sqrt(10) to stand out: a kurtosis many times the normal's.
 MOST_UNKNOWNS = 10
@@ -247,9 +250,11 @@ def search_directions(rows: NDArray[Any], count: int, seed: int, *, fitted: bool
         back = np.asarray(np.linalg.inv(cholesky(covariance)).T)
         train = (train - mean) @ back
     starts = _starts(train, stream(seed, "directions/starts"))
+    # Other rows test the directions, in double: float32 is enough to find them.
+    found = train.astype(np.float32) if train.size >= SINGLE else train
     directions: list[Vector] = []
     for _ in range(min(count, train.shape[1])):
-        directions.append(_search(train, fitted, directions, starts))
+        directions.append(_search(found, fitted, directions, starts))
     return unit_rows(np.stack(directions) @ back.T)
 
 
@@ -336,29 +341,34 @@ def describe_direction(
     )
 
 
-def _search(x: Vector, fitted: bool, previous: list[Vector], starts: Vector) -> Vector:
+def _search(x: NDArray[Any], fitted: bool, previous: list[Vector], starts: Vector) -> Vector:
     """Return the best direction among those orthogonal to the previous ones."""
-    basis: Vector = np.eye(x.shape[1])
-    if previous:
-        basis = np.linalg.svd(np.stack(previous))[2][len(previous) :]
-    if len(basis) == 1:
-        return np.asarray(basis[0])
-    y = x @ basis.T
-    points = starts @ basis.T
-    # The rest of a start that is close to a previous direction is noise.
-    points = unit_rows(points[np.square(points).sum(axis=1) > 0.1])
+    d = x.shape[1]
+    past = np.stack(previous) if previous else np.zeros((0, d))
+    if d - len(past) == 1:
+        return np.asarray(np.linalg.svd(past, full_matrices=True)[2][-1] if len(past) else [1.0])
+
+    def rest(u: Vector) -> Vector:
+        return np.asarray(u - (u @ past.T) @ past)
 
     def objective(u: Vector) -> tuple[Vector, Vector]:
-        return _departure(y, u, fitted)
+        value, slope = _departure(x, u, fitted)
+        return value, rest(slope)
 
     def distance(u: Vector) -> Vector:
-        parts = [_anderson_darling(y, u, one) / CRITICAL[one] for one in _views(fitted)]
+        parts = [_anderson_darling(x, u, one) / CRITICAL[one] for one in _views(fitted)]
         return np.asarray(np.max(parts, axis=0))
 
-    tops = climb(points, objective, unit_rows, 0.5, distance)[1]
+    def onto(u: Vector) -> Vector:
+        return unit_rows(rest(u))
+
+    points = rest(starts)
+    # The rest of a start that is close to a previous direction is noise.
+    points = onto(points[np.square(points).sum(axis=1) > 0.1])
+    tops = climb(points, objective, onto, 0.5, distance, sphere=True, gain=GAIN)[1]
     # A single far row has a large fourth moment along its own direction. So moments guide the
     # ascent, and the distance between distributions, which one row hardly changes, decides.
-    return np.asarray(tops[distance(tops).argmax()] @ basis)
+    return np.asarray(tops[distance(tops).argmax()])
 
 
 def _anderson_darling(y: Vector, u: Vector, parameters: Parameters) -> Vector:
@@ -419,13 +429,16 @@ def _forms(y: Vector, rng: np.random.Generator) -> list[Vector]:
         full[upper] = vector / scale
         return np.asarray(full + np.triu(full, 1).T)
 
+    single = rows.astype(np.float32) if rows.size >= SINGLE else rows
+
     def product(vector: Vector) -> Vector:
         form = matrix(np.ravel(vector))
+        trace, form = np.trace(form), form.astype(single.dtype)
 
-        def tile(part: slice) -> tuple[Vector, float]:
-            x = rows[part]
-            q = ((x @ form) * x).sum(axis=1) - np.trace(form)
-            return x.T @ (x * q[:, None]), float(q.sum())
+        def tile(part: slice) -> tuple[NDArray[Any], float]:
+            x = single[part]
+            q = np.einsum("ij,ij->i", x @ form, x) - single.dtype.type(trace)
+            return x.T @ (x * q[:, None]), float(q.sum(dtype=np.float64))
 
         total, sums = np.zeros((d, d)), 0.0
         for outer, plain in run_tasks(tile, blocks(len(rows), ROW_TILE)):
@@ -504,16 +517,20 @@ def _form_of(rows: Vector, weights: Vector) -> Vector:
     return np.asarray(rows.T @ (rows * weights[:, None]) - weights.sum() * np.eye(rows.shape[1]))
 
 
-def _departure(y: Vector, u: Vector, fitted: bool) -> tuple[Vector, Vector]:
-    """Sum of squared means of Hermite polynomials over k!, and its gradient."""
+def _departure(y: NDArray[Any], u: Vector, fitted: bool) -> tuple[Vector, Vector]:
+    """Sum of squared means of Hermite polynomials over k!, and its gradient.
+
+    Products with the rows have their precision.
+    """
+    u = u.astype(y.dtype, copy=False)
     weights = (0.0, 0.0, 1.0, 1.0) if fitted else (1.0, 1.0, 1.0, 1.0)
 
-    def tile(part: slice) -> tuple[Vector, Vector]:
+    def tile(part: slice) -> tuple[NDArray[Any], Vector]:
         p = u @ y[part].T
         p2 = p * p
         cube = p2 * p
         powers = [p, p2, cube, p2 * p2]
-        return p, np.stack([power.sum(axis=1) for power in powers])
+        return p, np.stack([power.sum(axis=1, dtype=np.float64) for power in powers])
 
     slices, sums = [], np.zeros((4, len(u)))
     parts = blocks(len(y), ROW_TILE)
@@ -529,12 +546,13 @@ def _departure(y: Vector, u: Vector, fitted: bool) -> tuple[Vector, Vector]:
         value += weight * mean**2 / factorial
         factors.append((weight * (2.0 / factorial) * mean)[:, None])
     # The slope of a Hermite polynomial is k times the one before: one product with the rows.
-    a, b, c, e = factors[0], 2.0 * factors[1], 3.0 * factors[2], 4.0 * factors[3]
+    a, b, c, e = (k * factor for k, factor in enumerate(factors, 1))
+    cubic = [part.astype(y.dtype) for part in (a - c, b - 3.0 * e, c, e)]
 
-    def slope_of(job: tuple[Vector, slice]) -> Vector:
+    def slope_of(job: tuple[NDArray[Any], slice]) -> NDArray[Any]:
         p, part = job
-        p2 = p * p
-        return np.asarray((a - c + (b - 3.0 * e) * p + c * p2 + e * p2 * p) @ y[part])
+        constant, linear, square, cube = cubic
+        return np.asarray((((cube * p + square) * p + linear) * p + constant) @ y[part])
 
     slope = np.zeros(u.shape)
     for one in run_tasks(slope_of, list(zip(slices, parts, strict=True))):

@@ -21,11 +21,12 @@ from dmtest.information.certificate import (
     COARSEST,
     FEWEST,
     HEAVY,
+    SmoothedKL,
     default_noise,
     information_at,
     resolution_of,
     resolvable_noise,
-    smoothed_kl_bounds,
+    smoothed_kl_bounds_at,
     upper_part,
 )
 from dmtest.information.channel import BATCHES, batch_size, capacity_of, shuffled
@@ -213,9 +214,7 @@ def profile_of(
         levels = np.atleast_1d(np.asarray(noise, dtype=np.float64))
         default = int(np.abs(np.log(levels / default_level)).argmin())
     alpha = 0.5 * (1.0 - confidence) / len(levels)
-    points = []
-    for s in levels:
-        points.append(_point(sample, kind, float(s), alpha, batch, pairs, seed, progress))
+    points = _points(sample, kind, levels, alpha, batch, pairs, seed, progress)
     slices: tuple[ProfilePoint, ...] = ()
     subspaces: tuple[ProfilePoint, ...] = ()
     if views and d > 1:
@@ -322,22 +321,27 @@ def _noisy_rows(canonical: Canonical, most: int, seed: int) -> tuple[NDArray[Any
     return shuffled(np.asarray(canonical.cube), seed)[:most], "uniform"
 
 
-def _point(
+def _points(
     rows: NDArray[Any],
     kind: Noise,
-    noise: float,
+    levels: Vector,
     alpha: float,
     batch: int | None,
     pairs: int,
     seed: int,
     progress: Progress | None = None,
     label: str = "",
-) -> ProfilePoint:
-    """Return the point of rows at a noise level; each of its bounds holds at 1 - `alpha`."""
-    found = smoothed_kl_bounds(
-        rows, noise, alpha, kind=kind, batch=batch, pairs=pairs, seed=seed, progress=progress
+) -> list[ProfilePoint]:
+    """Return the points of rows at noise levels; each of their bounds holds at 1 - `alpha`."""
+    found = smoothed_kl_bounds_at(
+        rows, levels, alpha, kind=kind, batch=batch, pairs=pairs, seed=seed, progress=progress
     )
     x = np.asarray(rows, dtype=np.float64)
+    return [_point(x, kind, one, label) for one in found]
+
+
+def _point(x: Vector, kind: Noise, found: SmoothedKL, label: str) -> ProfilePoint:
+    noise = found.noise
     least, most = information_at(x, noise, kind, np.array([found.above, found.below]))
     return ProfilePoint(
         noise=noise,
@@ -428,5 +432,6 @@ def _subspaces(
         part = rows[half:] @ basis[:, :r].astype(rows.dtype)
         level = default_noise(len(part), r, pairs=pairs)
         label = f"{r} principal direction{'s' if r > 1 else ''}"
-        out.append(_point(part, "gaussian", level, alpha, None, pairs, seed, label=label))
+        levels = np.array([level])
+        out += _points(part, "gaussian", levels, alpha, None, pairs, seed, label=label)
     return tuple(out)

@@ -99,23 +99,31 @@ def pair_sums(
     """
     kind = tile_dtype(len(rows), rows.shape[1], precision)
     # The sum of distances is about n^2 sqrt(2d), and its variation so small a part of it that
-    # float32 is too coarse.
+    # float32 is too coarse. Errors of single products cancel, and those of roots would not: the
+    # products alone are then in float32, of centred rows, because distances do not change.
     double = [r for r in requests if r.distance] if kind == np.float32 else []
     single = [r for r in requests if r not in double]
     sums: dict[PairSum, float] = {}
-    for dtype, group in ((kind, single), (np.dtype(np.float64), double)):
-        if group:
-            y = np.ascontiguousarray(rows, dtype=dtype)
-            sums |= _one_pass(y, tuple(dict.fromkeys(group)), threads, progress)
+    if single:
+        y = np.ascontiguousarray(rows, dtype=kind)
+        sums |= _one_pass(y, tuple(dict.fromkeys(single)), threads, progress)
+    if double:
+        centred = (rows - rows.mean(axis=0, dtype=np.float64)).astype(np.float32)
+        sums |= _one_pass(centred, tuple(dict.fromkeys(double)), threads, progress, np.float64)
     return sums
 
 
 def _one_pass(
-    y: NDArray[Any], requests: tuple[PairSum, ...], threads: bool, progress: Progress | None
+    y: NDArray[Any],
+    requests: tuple[PairSum, ...],
+    threads: bool,
+    progress: Progress | None,
+    precision: type[np.float64] | None = None,
 ) -> dict[PairSum, float]:
+    """Return the sums; `precision` is that of the tiles, by default that of the rows."""
     wide = np.einsum("ij,ij->i", y, y, dtype=np.float64)
-    job = _Pass(y, wide, requests)
-    parts = blocks(len(y), TILES[y.dtype])
+    job = _Pass(y, wide, requests, np.dtype(precision or y.dtype))
+    parts = blocks(len(y), TILES[job.dtype])
     local = threading.local()
 
     def row_of_tiles(index: int) -> Vector:
@@ -142,16 +150,22 @@ def _one_pass(
 class _Pass:
     """The requests of one pass over the tiles, and the fold of one tile."""
 
-    def __init__(self, y: NDArray[Any], squared: Vector, requests: tuple[PairSum, ...]) -> None:
-        self.y, self.requests = y, requests
-        self.squared = squared.astype(y.dtype)
+    def __init__(
+        self,
+        y: NDArray[Any],
+        squared: Vector,
+        requests: tuple[PairSum, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self.y, self.requests, self.dtype = y, requests, dtype
+        self.squared = squared.astype(dtype)
         self.largest = np.array([request.largest for request in requests])
         self.constants = [np.array(request.constants, dtype=np.float64) for request in requests]
         self.groups: dict[tuple[str, float], list[int]] = {}
         for position, request in enumerate(requests):
             self.groups.setdefault(request.shared_tile, []).append(position)
         top = float(squared.max(initial=0.0))
-        largest = LARGEST_EXPONENT[y.dtype]
+        largest = LARGEST_EXPONENT[dtype]
         self.shifts = {
             value: 4.0 * value * top if 4.0 * value * top > largest else 0.0
             for kind, value in self.groups
@@ -164,17 +178,24 @@ class _Pass:
     def join(self, total: Vector, values: Vector) -> None:
         total[:] = np.where(self.largest, np.maximum(total, values), total + values)
 
-    def tiles(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        size = min(TILES[self.y.dtype], len(self.y))
-        return np.empty((size, size), self.y.dtype), np.empty((size, size), self.y.dtype)
+    def tiles(self) -> tuple[NDArray[Any], ...]:
+        """Return memory for the Gram tile, for a shared tile and for the product."""
+        size = min(TILES[self.dtype], len(self.y))
+        gram, shared = np.empty((2, size, size), self.dtype)
+        product = gram if self.y.dtype == self.dtype else np.empty((size, size), self.y.dtype)
+        return gram, shared, product
 
     def fold(
         self, rows: slice, columns: slice, tiles: tuple[NDArray[Any], ...], total: Vector
     ) -> None:
         shape = rows.stop - rows.start, columns.stop - columns.start
         # A smaller tile at the edge uses the front of the memory of a full one.
-        gram, space = (tile.reshape(-1)[: shape[0] * shape[1]].reshape(shape) for tile in tiles)
-        np.matmul(self.y[rows], self.y[columns].T, out=gram)
+        gram, space, product = (
+            tile.reshape(-1)[: shape[0] * shape[1]].reshape(shape) for tile in tiles
+        )
+        np.matmul(self.y[rows], self.y[columns].T, out=product)
+        if product.dtype != gram.dtype:
+            gram[...] = product
         left, right = self.squared[rows], self.squared[columns]
         diagonal = rows == columns
         for (kind, value), members in self.groups.items():

@@ -23,6 +23,7 @@ Where its capacity is below the logarithm of the batch, the bracket of noisy row
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -34,7 +35,14 @@ from scipy.special import logsumexp, ndtri
 
 from dmtest import bounds
 from dmtest.engines.channel import Noise, channel_densities
-from dmtest.engines.chi2 import PAIRS, PairMeans, box_pair_means, normal_pair_means, partners_of
+from dmtest.engines.chi2 import (
+    PAIRS,
+    Kernels,
+    PairMeans,
+    box_pair_means,
+    normal_pair_means_of,
+    partners_of,
+)
 from dmtest.information.channel import BATCHES, batch_means, capacity_of, shuffled
 from dmtest.information.columns import (
     HEAVIEST,
@@ -199,37 +207,83 @@ def smoothed_kl_bounds(
     -------
     SmoothedKL
     """
+    levels = np.array([noise])
+    return smoothed_kl_bounds_at(
+        rows, levels, alpha, kind=kind, seed=seed, batch=batch, pairs=pairs, progress=progress
+    )[0]
+
+
+def smoothed_kl_bounds_at(
+    rows: NDArray[Any],
+    levels: Vector,
+    alpha: float,
+    *,
+    kind: Noise = "gaussian",
+    seed: int = 0,
+    batch: int | None = None,
+    pairs: int = PAIRS,
+    progress: Progress | None = None,
+) -> list[SmoothedKL]:
+    """Bound the divergence at several noise levels, shape (levels,), in one pass over the pairs.
+
+    The other parameters are those of `smoothed_kl_bounds`.
+    """
     n, d = rows.shape
     x = np.asarray(shuffled(rows, seed), dtype=np.float64)
     tail = _tail(x, kind)
-    resolution = resolution_of(n, d, noise, kind, pairs)
-    resolvable = resolvable_noise(n, d, kind, pairs=pairs)
     why = ""
     if n < FEWEST:
         why = f"it takes {FEWEST} rows to see a tail; there are {n}"
     elif not tail < HEAVIEST:
         why = HEAVY
     batch = batch or min(n, BRACKET_ROWS) // BATCHES
-    two = d > 1 and 2 * batch <= n and capacity_of(kind, d, noise) <= np.log(batch) - 1.0
-    share = alpha / (1.0 + two)
-    uppers: list[tuple[float, float, str]] = []
-    lowers: list[tuple[float, float]] = []
     if d == 1:
-        part = column_part(x[:, 0], noise, kind)
-        lower, upper = limits(part, share, tail)
-        lowers.append((lower, part.value - part.bias))
-        uppers.append((upper, part.value, "column"))
+        parts = [column_part(x[:, 0], float(s), kind) for s in levels]
+    elif kind == "gaussian":
+        parts = normal_parts(x, levels)
     else:
-        part = normal_part(x, noise) if kind == "gaussian" else _columns_part(x, noise)
-        lowers.append((limits(part, share, tail)[0], part.value - part.bias))
-        if resolution <= COARSEST and not why:
-            uppers += _pair_bounds(x, noise, share, tail, kind, pairs, progress)
-    if two:
-        some = x[: max(2 * batch, BRACKET_ROWS)]
-        ends = brackets(some, kind, np.array([noise]), batch, seed)
-        low, high = (confidence_bounds(one[0], 1.0 - share) for one in ends[:2])
-        lowers.append((float(low[0] or 0.0), float(ends[0].mean())))
-        uppers.append((np.inf if high[1] is None else high[1], float(ends[1].mean()), "bracket"))
+        parts = [_columns_part(x, float(s)) for s in levels]
+    paired = [
+        s for s in levels if d > 1 and not why and resolution_of(n, d, s, kind, pairs) <= COARSEST
+    ]
+    found: dict[float, tuple[PairMeans, Vector]] = {}
+    if paired:
+        found |= zip(paired, _pair_means(x, paired, kind, pairs, progress), strict=True)
+    out = []
+    for level, part in zip(map(float, levels), parts, strict=True):
+        two = d > 1 and 2 * batch <= n and capacity_of(kind, d, level) <= np.log(batch) - 1.0
+        share = alpha / (1.0 + two)
+        uppers: list[tuple[float, float, str]] = []
+        lower, upper = limits(part, share, tail)
+        lowers = [(lower, part.value - part.bias)]
+        if d == 1:
+            uppers.append((upper, part.value, "column"))
+        elif level in found:
+            floor = resolution_of(n, d, level, kind, pairs)
+            uppers += _pair_bounds(*found[level], share, tail, floor)
+        if two:
+            some = x[: max(2 * batch, BRACKET_ROWS)]
+            ends = brackets(some, kind, np.array([level]), batch, seed)
+            low, high = (confidence_bounds(one[0], 1.0 - share) for one in ends[:2])
+            lowers.append((float(low[0] or 0.0), float(ends[0].mean())))
+            top = np.inf if high[1] is None else high[1]
+            uppers.append((top, float(ends[1].mean()), "bracket"))
+        out.append(_joined(level, n, d, kind, pairs, lowers, uppers, why))
+    return out
+
+
+def _joined(
+    noise: float,
+    n: int,
+    d: int,
+    kind: Noise,
+    pairs: int,
+    lowers: list[tuple[float, float]],
+    uppers: list[tuple[float, float, str]],
+    why: str,
+) -> SmoothedKL:
+    """Return the best of the bounds and estimates at a noise level."""
+    resolvable = resolvable_noise(n, d, kind, pairs=pairs)
     if not uppers and not why:
         why = (
             f"{n} rows in {d} columns resolve noise from {resolvable:.3g} on; at "
@@ -241,14 +295,14 @@ def smoothed_kl_bounds(
         upper, _, method = min(uppers)
         above = min(one[1] for one in uppers)
     return SmoothedKL(
-        noise=float(noise),
+        noise=noise,
         n=n,
         d=d,
         lower=lower,
         upper=max(lower, upper),
         below=below,
         above=max(below, above),
-        resolution=resolution,
+        resolution=resolution_of(n, d, noise, kind, pairs),
         resolvable=resolvable,
         method=method,
         why=why,
@@ -264,7 +318,7 @@ def upper_part(rows: NDArray[Any], noise: float, kind: Noise, pairs: int = PAIRS
     x = np.asarray(rows, dtype=np.float64)
     if x.shape[1] == 1:
         return column_part(x[:, 0], noise, kind)
-    means, prices = _pair_means(x, noise, kind, pairs)
+    ((means, prices),) = _pair_means(x, [noise], kind, pairs)
     own, value = means.means[0], float(means.means[0].mean())
     if not value > 0.0:
         return Part(np.inf, 0.0, prices[0], 0.0, 0.0)
@@ -302,7 +356,7 @@ def information_bounds(
         above, high = _normal_information(x, noise, alpha)
     if n < FEWEST or resolution_of(n, d, noise, kind, pairs) > COARSEST:
         return below, above, low, high
-    means, prices = _pair_means(x, noise, kind, pairs)
+    ((means, prices),) = _pair_means(x, [noise], kind, pairs)
     # Less the cross-entropy of every row: the part of the divergence that tails make large.
     if kind == "gaussian":
         prices = prices - 0.5 * np.einsum("ij,ij->i", x, x) / (1.0 + noise**2)
@@ -359,17 +413,9 @@ def _tail(x: Vector, kind: Noise) -> float:
 
 
 def _pair_bounds(
-    x: Vector,
-    noise: float,
-    alpha: float,
-    tail: float,
-    kind: Noise,
-    pairs: int,
-    progress: Progress | None,
+    means: PairMeans, prices: Vector, alpha: float, tail: float, floor: float
 ) -> list[tuple[float, float, str]]:
     """Return (upper bound, estimate, name) for every share of wider laws."""
-    floor = resolution_of(len(x), x.shape[1], noise, kind, pairs)
-    means, prices = _pair_means(x, noise, kind, pairs, progress)
     count = len(prices)
     return [
         (*_pair_bound(means, form, prices[form], alpha / count, tail, floor), "pairs")
@@ -378,19 +424,25 @@ def _pair_bounds(
 
 
 def _pair_means(
-    x: Vector, noise: float, kind: Noise, pairs: int, progress: Progress | None = None
-) -> tuple[PairMeans, Vector]:
-    """Return the means of the clipped kernels, and the prices of clipping: (kernels, n)."""
+    x: Vector,
+    levels: Sequence[float],
+    kind: Noise,
+    pairs: int,
+    progress: Progress | None = None,
+) -> list[tuple[PairMeans, Vector]]:
+    """Return means of the clipped kernels, and prices of clipping (kernels, n), at every level."""
     if kind == "gaussian":
-        intercepts, slopes, prices = normal_forms(x, noise)
-        near = 0.25 / noise**2
-        return normal_pair_means(
-            x, near, intercepts, slopes, pairs=pairs, progress=progress
-        ), prices
+        forms = [normal_forms(x, s) for s in levels]
+        families = [Kernels(0.25 / s**2, *form[:2]) for s, form in zip(levels, forms, strict=True)]
+        means = normal_pair_means_of(x, families, pairs=pairs, progress=progress)
+        return [(one, form[2]) for one, form in zip(means, forms, strict=True)]
     inside = np.clip(x, 0.0, 1.0)
-    low, high, scale = _box_ends(inside, noise)
-    means = box_pair_means(low, high, scale, pairs=pairs, progress=progress)
-    return means, _box_price(inside, noise)[None]
+    found = []
+    for e in levels:
+        low, high, scale = _box_ends(inside, e)
+        mean = box_pair_means(low, high, scale, pairs=pairs, progress=progress)
+        found.append((mean, _box_price(inside, e)[None]))
+    return found
 
 
 def _pair_bound(
@@ -502,8 +554,12 @@ def _box_price(x: Vector, e: float, flat: bool = False) -> Vector:
 
 def normal_part(x: Vector, s: float) -> Part:
     """Return KL(N(m, S + s^2 I) || N(0, (1 + s^2) I)), with m and S of the rows, shape (n, d)."""
+    return normal_parts(x, np.array([s]))[0]
+
+
+def normal_parts(x: Vector, levels: Vector) -> list[Part]:
+    """Return `normal_part` at every level of the noise: the products with the rows serve all."""
     n, d = x.shape
-    v = 1.0 + s * s
     mean = x.mean(axis=0)
     covariance = np.zeros((d, d))
     for part in blocks(n, ROW_TILE):
@@ -511,15 +567,39 @@ def normal_part(x: Vector, s: float) -> Part:
         covariance += y.T @ y / n
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0.0)
+    noisy = values + np.square(levels)[:, None]
+    lengths, along, squared = np.empty((len(levels), n)), np.empty(n), np.empty(n)
+    for part in blocks(n, ROW_TILE):
+        y = x[part] - mean
+        lengths[:, part] = (1.0 / noisy) @ np.square(y @ vectors).T
+        along[part], squared[part] = y @ mean, np.einsum("ij,ij->i", y, y)
+    return [
+        _normal_part(float(s), mean, values, length, along, squared)
+        for s, length in zip(levels, lengths, strict=True)
+    ]
+
+
+def _normal_part(
+    s: float, mean: Vector, values: Vector, length: Vector, along: Vector, squared: Vector
+) -> Part:
+    """Return the part at one level.
+
+    Parameters
+    ----------
+    s : float
+        Standard deviation of the noise.
+    mean, values : ndarray, shape (d,)
+        Mean of the rows, and eigenvalues of their covariance.
+    length, along, squared : ndarray, shape (n,)
+        Of the deviations from the mean: squared lengths with the inverse covariance after noise,
+        products with the mean, squared lengths.
+    """
+    n, v = len(along), 1.0 + s * s
     noisy = values + s * s
     ratio = values / noisy
     value = 0.5 * float(mean @ mean) / v + 0.5 * float(np.sum(noisy / v - 1.0 - np.log(noisy / v)))
-    influence, fourth = np.empty(n), 0.0
-    for part in blocks(n, ROW_TILE):
-        y = x[part] - mean
-        length = np.square(y @ vectors) @ (1.0 / noisy)
-        influence[part] = y @ mean / v + 0.5 * (np.einsum("ij,ij->i", y, y) / v - length)
-        fourth += float(np.square(length).sum()) / n
+    influence = along / v + 0.5 * (squared / v - length)
+    fourth = float(np.square(length).mean())
     squares = float(np.sum(ratio**2))
     bias = (0.5 * float(ratio.sum()) + 0.25 * (fourth - squares)) / n
     # Of second order, as for a normal: |m|^2 / (2 v), and |W^(1/2) dS W^(1/2)|^2 / 4.

@@ -8,9 +8,92 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dmtest.kernels.special import FAST, exp_any
+from dmtest.kernels.special import FAST, LOG2E, exp2_32, exp_any
 
 Tile = NDArray[Any]
+# Values that are added in float32 at most, and the largest exponent to base 2 whose square is
+# finite in it.
+RUN, TOP32 = 128, 60.0
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def add_plain_pairs(
+    gram: Tile,
+    left: Tile,
+    right: Tile,
+    diagonal: bool,
+    norms: float,
+    inner: float,
+    constant: float,
+    scales: Tile,
+    first: Tile,
+    second: Tile,
+    squares: Tile,
+    terms: Tile,
+    column: Tile,
+) -> bool:
+    """Add exp(constant + norms (left + right) + inner gram) of the pairs of a tile in float32.
+
+    The relative error of a term is at most 2^-22 (1 + |constant| + |norms| (left + right) + |inner|
+    gram). Nothing is added where a term is so large that its square is not finite in float32.
+
+    Parameters
+    ----------
+    gram : ndarray of float32, shape (rows, columns)
+        Inner products; on the diagonal only columns above the row count.
+    left, right : ndarray of float32, shapes (rows,) and (columns,)
+        Squared lengths.
+    norms, inner, constant : float
+    scales : ndarray, shape (forms,)
+        Factors of the sums.
+    first, second, squares : ndarray
+        As for `add_normal_pairs`; updated.
+    terms, column : ndarray of float32, shapes (columns,) and (columns,)
+        Scratch memory.
+
+    Returns
+    -------
+    bool
+        Whether the terms were added.
+    """
+    kind = np.float32
+    a, b, c = kind(norms * LOG2E), kind(inner * LOG2E), kind(constant * LOG2E)
+    width = gram.shape[1]
+    top = kind(-1e30)
+    for j in range(gram.shape[0]):
+        here = c + a * left[j]
+        for k in range(j + 1 if diagonal else 0, width):
+            top = max(top, b * gram[j, k] + (a * right[k] + here))
+    if top > kind(TOP32):
+        return False
+    forms = len(scales)
+    total = 0.0
+    for k in range(width):
+        terms[k] = a * right[k]
+        column[k] = kind(0.0)
+    for j in range(gram.shape[0]):
+        here = c + a * left[j]
+        begin = j + 1 if diagonal else 0
+        own = 0.0
+        for start in range(begin, width, RUN):
+            row = gram[j, start : start + RUN]
+            other = terms[start : start + RUN]
+            below = column[start : start + RUN]
+            run, run2 = kind(0.0), kind(0.0)
+            for k in range(row.size):
+                value = exp2_32(b * row[k] + (other[k] + here))
+                below[k] += value
+                run += value
+                run2 += value * value
+            own += np.float64(run)
+            total += np.float64(run2)
+        for form in range(forms):
+            first[form, j] += scales[form] * own
+    for form in range(forms):
+        squares[form] += scales[form] * scales[form] * total
+        for k in range(width):
+            second[form, k] += scales[form] * np.float64(column[k])
+    return True
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

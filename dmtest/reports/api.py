@@ -54,6 +54,7 @@ def report(
     columns: Any = None,
     nonfinite: Nonfinite = "error",
     memory: int | None = None,
+    effects: bool = True,
 ) -> Report:
     """Test whether a sample follows its target, and measure how far it departs.
 
@@ -142,7 +143,12 @@ def report(
         Whether rows with NaN or infinity are an error or are dropped.
     memory : int, optional
         Bytes that a report of many rows, read once in parts, may take beside the libraries: where
-        they are few, fewer rows are kept for what is not computed from all of them.
+        they are few, fewer rows are kept for what is not computed from all of them. An option that
+        needs all rows at once is refused where they take more.
+    effects : bool
+        Whether to measure effects, and to write diagnosis and figures. False gives the same
+        verdict, p-values and findings in less time. A `tolerance`, `augmented`,
+        :class:`~dmtest.Sampled` and :class:`~dmtest.Reference` need effects all the same.
 
     Returns
     -------
@@ -193,7 +199,9 @@ def report(
     from dmtest.reports.one_sample import one_sample_report
     from dmtest.reports.sampled import sampled_report
     from dmtest.reports.streamed.choice import (
-        summarises,
+        check_memory,
+        mapped_rows,
+        needs_all_rows,
         summary_of_data,
         summary_of_sample,
     )
@@ -229,6 +237,7 @@ def report(
         tests=tests,
         alpha=alpha,
         question=question,
+        effects=effects,
         started=started,
         plan=plan,
     )
@@ -241,9 +250,11 @@ def report(
             own = summary.seed if rng is None else seed
             return judged(summary, own, step)
     # Many rows are read once, in parts, unless an option needs all of them at once.
-    at_once = labels is not None or by is not None or groups is not None or augmented is not None
-    at_once |= slices is not None or directions is not None or rows
-    at_once = at_once or not summarises(target, tests)
+    given = {"labels": labels, "by": by, "groups": groups, "augmented": augmented}
+    given |= {"slices": slices, "directions": directions, "rows": rows or None}
+    at_once = needs_all_rows(target, tests, given)
+    if memory is not None and at_once and (mapped := mapped_rows(data)) is not None:
+        check_memory(memory, mapped, at_once)
     if not at_once:
         with reporter(progress) as step, single_threaded_blas():
             many = summary_of_data(
@@ -270,6 +281,8 @@ def report(
         labels=labels if by is None else by,
         by=what,
     )
+    if at_once or sample.groups is not None:
+        check_memory(memory, sample.x, at_once or "groups")
     if by is not None and augmented is not None:
         raise InputError("augmented: does not apply with by=; pass the classes as labels=")
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)
@@ -288,6 +301,7 @@ def report(
             budget=budget,
             rng=seed,
             progress=progress,
+            effects=effects,
         )
         one_class = partial(again, tolerance=None if by is None else tolerance)
         classes = reports_by_class(sample, target, one_class, alpha=alpha, seed=seed, what=what)
@@ -304,6 +318,7 @@ def report(
         options: dict[str, Any] = {"tests": tests, "alpha": alpha, "tolerance": tolerance}
         options |= {"augmented": pairs, "slices": slices, "directions": directions}
         options |= {"replicates": replicates, "budget": budget, "progress": progress}
+        options |= {"effects": effects}
         return _with_rows(report(sample, target, rng=seed, **options), sample, target)
     if isinstance(target, Reference):
         arguments.refuse(
@@ -345,6 +360,7 @@ def report(
             )
             if many is not None:
                 return judged(many, seed, step)
+        check_memory(memory, sample.x, "")
         plan = replace(plan, progress=step)
         if isinstance(target, Sampled):
             return sampled_report(sample, target, plan, tests=tests, alpha=alpha, started=started)
@@ -356,6 +372,7 @@ def report(
             alpha=alpha,
             question=question,
             augmented=pairs,
+            effects=effects or pairs is not None,
             started=started,
         )
 

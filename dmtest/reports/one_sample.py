@@ -11,7 +11,7 @@ from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import hypothesis
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample, one_row_each
-from dmtest.effects.coordinates import column_names, describe_coordinates
+from dmtest.effects.coordinates import column_names
 from dmtest.effects.wasserstein import describe_slices
 from dmtest.reports import sections
 from dmtest.reports.causes.evidence import SampleEvidence
@@ -21,13 +21,13 @@ from dmtest.reports.diagnosis import diagnose
 from dmtest.reports.equivalence import (
     Question,
     arguments_of,
-    equivalence_section,
     facts_of_answer,
     never_equivalent,
 )
 from dmtest.reports.grouped import grouped_estimates, paired_rows, rows_of_file
-from dmtest.reports.pictures.one_sample import sample_figures
+from dmtest.reports.measures import Measures, measure
 from dmtest.reports.verdict import combine, verdict_of
+from dmtest.results.effect_table import Estimates
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.targets.ranks import Ranks
@@ -44,6 +44,7 @@ def one_sample_report(
     alpha: float,
     question: Question | None,
     augmented: Sample | None,
+    effects: bool = True,
     started: float,
 ) -> Report:
     """Report on one sample; all arguments are validated.
@@ -63,10 +64,13 @@ def one_sample_report(
         The tolerances to which the sample should be equivalent to the target.
     augmented : Sample or None
         Augmentations: row i is the positive pair of row i of `sample`.
+    effects : bool
+        Whether to measure effects; without, only a tolerance makes it do so.
     started : float
         Time by ``time.perf_counter``.
     """
-    name, seed, progress = target.name, plan.seed, plan.progress
+    name, seed = target.name, plan.seed
+    measured = effects or question is not None
 
     # 1. Bring the sample to the normal scale of its target, at the resolution of its values. Where
     #    rows come in groups, draw one row of each: all steps but the effects use these.
@@ -87,7 +91,7 @@ def one_sample_report(
     if isinstance(target, Ranks) and tests is None:
         specs, battery, ranked = sections.ranks_section(sample, target, specs, plan)
     else:
-        battery = run_battery(canonical, specs, plan, describe_slices())
+        battery = run_battery(canonical, specs, plan, describe_slices() if measured else {})
 
     # 3. Test single columns and principal axes; search for the worst directions on one half of the
     #    rows, test them on the other.
@@ -102,54 +106,32 @@ def one_sample_report(
     combined = combine(battery, axes, directions, canonical, name, seed)
     rejected = combined.pvalue <= alpha
 
-    # 5. Bound the divergence after noise from both sides.
-    profile = sections.profile_section(canonical, name, seed, progress)
-
-    # 6. Count the rows that the battery needs, on disjoint blocks.
+    # 5. to 8. Bound the divergence, count the rows that the battery needs, measure the effects, and
+    #    fill the figures.
     chosen = None if tests is None else [spec.name for spec in specs]
-    power = sections.detectability_section(sample, target, plan, chosen, alpha)
-
-    # 7. Measure the effects, and compare upper bounds with the tolerances.
-    pairs = None if augmented is None else (sample, augmented)
-    estimates = sections.estimates_section(canonical, battery, seed)
-    if everything.groups is not None:
-        estimates = grouped_estimates(everything, target, plan, estimates)
-    equivalence = equivalence_section(
-        question,
-        sample,
-        target,
-        canonical,
-        plan,
-        estimates=estimates,
-        slices=battery.directions,
-        directions=directions,
-        tests=chosen,
-    )
-    margin = sections.margins_section(canonical, sample.names, battery.directions, directions, seed)
-    effects = sections.effects_section(
-        estimates,
-        margin=margin,
-        profile=profile,
-        power=power,
-        pairs=pairs,
-        scaled=None if canonical.fitted or canonical.unit is not None else sample.d,
-        seed=seed,
-    )
-
-    # 8. Compute the numbers behind the figures.
-    coordinates = describe_coordinates(sample.x if target.fitted else canonical.rows, target.fitted)
     names = sample.names
-    figures = sample_figures(
-        canonical,
-        battery,
-        sample.x,
-        names,
-        coordinates=coordinates,
-        directions=directions,
-        profile=profile,
-        power=power,
-        seed=seed,
-    )
+
+    def estimates() -> Estimates:
+        found = sections.estimates_section(canonical, battery, seed)
+        if everything.groups is None:
+            return found
+        return grouped_estimates(everything, target, plan, found)
+
+    measures = Measures()
+    if measured:
+        measures = measure(
+            canonical,
+            sample,
+            target,
+            plan,
+            battery,
+            directions=directions,
+            tests=chosen,
+            alpha=alpha,
+            question=question,
+            estimates=estimates,
+            augmented=augmented,
+        )
 
     # 9. Collect the findings about the data; after a rejection, say what is wrong.
     findings = (
@@ -165,16 +147,16 @@ def one_sample_report(
     if rejected and ranked is not None:
         assert isinstance(target, Ranks)
         diagnosis = diagnose_ranks(ranked, target, names, alpha)
-    if rejected and (ranked is None or specs):
+    if rejected and measures.coordinates is not None and (ranked is None or specs):
         evidence = SampleEvidence(
             names=names,
-            effects=effects,
+            effects=measures.effects,
             directions=directions,
             alpha=alpha,
             rows=sample.x,
             target=name,
             canonical=canonical,
-            coordinates=coordinates,
+            coordinates=measures.coordinates,
             skewness=battery.extras["skewness"],
             kurtosis=battery.extras["kurtosis"],
             outcomes=combined.outcomes,
@@ -191,8 +173,8 @@ def one_sample_report(
         replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
         pvalue_error=combined.error,
         pvalue_floor=combined.floor,
-        rows_in_pictures=coordinates.m,
-        **facts_of_answer(question, equivalence),
+        rows_in_pictures=measures.rows_in_pictures,
+        **facts_of_answer(question, measures.equivalence),
         arguments={
             "tests": chosen,
             **arguments_of(question),
@@ -203,7 +185,7 @@ def one_sample_report(
         },
     )
     return Report(
-        verdict=verdict_of(rejected, equivalence),
+        verdict=verdict_of(rejected, measures.equivalence),
         pvalue=combined.pvalue,
         pvalue_method=combined.method,
         alpha=alpha,
@@ -213,9 +195,9 @@ def one_sample_report(
         seed=seed,
         outcomes=combined.outcomes,
         adjusted=combined.adjusted,
-        effects=effects,
+        effects=measures.effects,
         diagnosis=diagnosis,
         warnings=findings,
         provenance=facts,
-        figures=figures,
+        figures=measures.figures,
     )

@@ -23,10 +23,11 @@ def mean_error(influence: Vector) -> float:
 def mean_skewness(influence: Vector) -> float:
     """Skewness of a mean whose rows have these influences, shape (n,); 0 if they are equal."""
     centred = influence - influence.mean()
-    variance = float(np.mean(centred**2))
+    squares = centred * centred
+    variance = float(np.mean(squares))
     if not variance > 0.0:
         return 0.0
-    return float(np.mean(centred**3)) / math.pow(variance, 1.5) / math.sqrt(len(influence))
+    return float(np.mean(squares * centred)) / math.pow(variance, 1.5) / math.sqrt(len(influence))
 
 
 def heaviest_tail(values: Vector, errors: float = QUANTILE) -> float:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 import dmtest
 from dmtest.errors import InputError
+from dmtest.reports.streamed import choice
+from dmtest.results.figures import NO_FIGURES
 from dmtest.results.report import Report
 from dmtest.summaries import summary as summaries
 
@@ -125,3 +127,65 @@ def test_memory_bounds_the_rows_that_are_kept() -> None:
     made = dmtest.Summary(memory=memory, rng=4).update(X[: N - rows]).update(X[N - rows :])
     again = dmtest.Summary.from_bytes(made.to_bytes())
     assert again.rows == made.rows == KEPT
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("labels", {"labels": np.arange(N) % 3}),
+        ("by", {"by": np.arange(N) % 3}),
+        ("groups", {"groups": np.arange(N) // 2}),
+        ("slices", {"slices": 8}),
+        ("rows", {"rows": True}),
+        ("tests", {"tests": "all"}),
+        ("target", {"target": "any-normal"}),
+    ],
+)
+@pytest.mark.parametrize("of_file", [True, False])
+def test_memory_refuses_what_needs_all_rows(
+    name: str, options: dict[str, Any], of_file: bool, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", X)
+    data = tmp_path / "x.npy" if of_file else X
+    with pytest.raises(InputError, match=f"memory: got 1,000 bytes; {name}= needs all rows at on"):
+        dmtest.report(data, memory=1000, **options)
+
+
+def test_memory_that_is_enough_for_all_rows_is_honoured() -> None:
+    enough = summaries.FIXED + choice.WHOLE * X.nbytes
+    made = dmtest.report(X, groups=np.arange(N) // 2, memory=enough, effects=False, rng=0)
+    assert made.n == N
+    with pytest.raises(InputError, match="memory: got 1,000 bytes; a report of 300 rows takes"):
+        dmtest.report(X[:300], memory=1000)
+    with pytest.raises(InputError, match="memory: got 1,000 bytes; groups= needs all rows"):
+        dmtest.report(X.tolist(), groups=np.arange(N) // 2, memory=1000)
+
+
+@pytest.mark.parametrize("rows", [400, N])
+@pytest.mark.parametrize("scale", [1.0, 1.1])
+def test_without_effects_the_verdict_is_the_same(rows: int, scale: float) -> None:
+    x = scale * X[:rows]
+    whole, brief = (dmtest.report(x, effects=wanted, **OPTIONS) for wanted in (True, False))
+    for name in ("verdict", "pvalue", "adjusted", "warnings", "pvalue_method"):
+        assert getattr(whole, name) == getattr(brief, name)
+    assert [one.statistic for one in whole.outcomes] == [one.statistic for one in brief.outcomes]
+    assert whole.effects
+    assert not brief.effects
+    assert not brief.diagnosis
+    assert brief.figures == NO_FIGURES
+    assert "Effect" not in str(brief)
+    assert Report.from_json(brief.to_json()).verdict == whole.verdict
+    assert brief.to_html()
+
+
+def test_without_effects_a_tolerance_still_has_its_bounds() -> None:
+    made = dmtest.report(X[:500], tolerance=0.5, effects=False, **OPTIONS)
+    assert made.provenance.equivalence is not None
+    assert made.effects
+
+
+def test_a_report_by_class_without_effects() -> None:
+    labels = np.arange(600) % 2
+    made = dmtest.report(X[:600], labels=labels, effects=False, **OPTIONS)
+    assert made.classes is not None
+    assert not made.effects

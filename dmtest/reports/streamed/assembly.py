@@ -15,7 +15,7 @@ from dmtest.battery.summarised import sampled_rows, summary_battery
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.lattice import grids_of
 from dmtest.data.sample import Sample, as_sample
-from dmtest.effects.coordinates import column_names, describe_coordinates
+from dmtest.effects.coordinates import column_names
 from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.shape import shape_estimates
 from dmtest.effects.wasserstein import sliced_estimates
@@ -26,12 +26,12 @@ from dmtest.reports.diagnosis import diagnose
 from dmtest.reports.equivalence import (
     Question,
     arguments_of,
-    equivalence_section,
     facts_of_answer,
 )
+from dmtest.reports.measures import Limits, Measures, measure
 from dmtest.reports.one_sample import one_sample_report
-from dmtest.reports.pictures.one_sample import sample_figures
 from dmtest.reports.verdict import combine, verdict_of
+from dmtest.results.effect_table import Estimates
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.summaries.reservoir import smallest
@@ -43,7 +43,7 @@ from dmtest.targets.targets import Target, as_target
 # Most rows of the profile, of margins and of a block, and most blocks of a size, as the report
 # should not take many times as long as the pass over the rows. With 12 blocks up to two rejections
 # show a power below 1/2, and a sample of the target has no more with probability 0.98.
-PROFILE_ROWS, MARGIN_ROWS, LARGEST_BLOCK, BLOCKS = 1 << 12, 1 << 14, 1 << 10, 12
+LIMITS = Limits(profile=1 << 12, margins=1 << 14, block=1 << 10, blocks=12)
 
 
 def summary_report(
@@ -53,6 +53,7 @@ def summary_report(
     tests: str | Iterable[str] | None,
     alpha: float,
     question: Question | None,
+    effects: bool,
     started: float,
 ) -> Report:
     """Report on a summary; the options are those of a report on an array.
@@ -68,6 +69,8 @@ def summary_report(
         Level of the verdict.
     question : Question or None
         The tolerances to which the rows should be equivalent to the target.
+    effects : bool
+        Whether to measure effects; without, only a tolerance makes it do so.
     started : float
         Time by ``time.perf_counter``.
     """
@@ -98,6 +101,7 @@ def summary_report(
             alpha=alpha,
             question=question,
             augmented=None,
+            effects=effects,
             started=started,
         )
 
@@ -129,6 +133,7 @@ def summary_report(
         tests=tests,
         alpha=alpha,
         question=question,
+        effects=effects,
         started=started,
         findings=missing,
     )
@@ -158,6 +163,7 @@ def _from_totals(
     tests: str | Iterable[str] | None,
     alpha: float,
     question: Question | None,
+    effects: bool,
     started: float,
     findings: tuple[Finding, ...],
 ) -> Report:
@@ -193,52 +199,30 @@ def _from_totals(
     outcomes = tuple(replace(outcome, n=n) for outcome in combined.outcomes)
     rejected = combined.pvalue <= alpha
 
-    # 5. Profile, power on blocks, effects and bounds, of the rows that are kept.
+    # 5. and 6. Profile, power on blocks, effects, bounds and figures, of the rows that are kept.
     chosen = None if tests is None else [spec.name for spec in specs]
-    profile = sections.profile_section(canonical, name, seed, plan.progress, rows=PROFILE_ROWS)
-    power = sections.detectability_section(
-        kept, target, plan, chosen, alpha, largest=LARGEST_BLOCK, most=BLOCKS
-    )
-    estimates = gaussian_estimates(canonical, whole=(n, moments.mean, moments.covariance))
-    estimates |= sections.density_section(canonical, seed)
-    estimates |= sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
-    equivalence = equivalence_section(
-        question,
-        kept,
-        target,
-        canonical,
-        plan,
-        estimates=estimates if question is None else gaussian_estimates(canonical),
-        slices=battery.directions,
-        directions=directions,
-        tests=chosen,
-    )
-    margin = sections.margins_section(
-        canonical, kept.names, battery.directions, directions, seed, most=MARGIN_ROWS
-    )
-    effects = sections.effects_section(
-        estimates,
-        margin=margin,
-        profile=profile,
-        power=power,
-        pairs=None,
-        scaled=kept.d,
-        seed=seed,
-    )
 
-    # 6. Figures and the diagnosis, from the rows that are kept.
-    coordinates = describe_coordinates(canonical.rows, False)
-    figures = sample_figures(
-        canonical,
-        battery,
-        kept.x,
-        kept.names,
-        coordinates=coordinates,
-        directions=directions,
-        profile=profile,
-        power=power,
-        seed=seed,
-    )
+    def estimates() -> Estimates:
+        found = gaussian_estimates(canonical, whole=(n, moments.mean, moments.covariance))
+        found |= sections.density_section(canonical, seed)
+        return found | sliced_estimates(canonical, battery, seed) | shape_estimates(canonical)
+
+    measures = Measures()
+    if effects or question is not None:
+        measures = measure(
+            canonical,
+            kept,
+            target,
+            plan,
+            battery,
+            directions=directions,
+            tests=chosen,
+            alpha=alpha,
+            question=question,
+            estimates=estimates,
+            bounded=lambda: gaussian_estimates(canonical),
+            limits=LIMITS,
+        )
     about = (
         *sections.findings_about(kept, target),
         *_about_order(totals, target, seed),
@@ -247,16 +231,16 @@ def _from_totals(
     if canonical.cube is not None:
         about = tuple(one for one in about if one.code != "zeros")
     diagnosis: tuple[Finding, ...] = ()
-    if rejected:
+    if rejected and measures.coordinates is not None:
         evidence = SampleEvidence(
             names=kept.names,
-            effects=effects,
+            effects=measures.effects,
             directions=directions,
             alpha=alpha,
             rows=kept.x,
             target=name,
             canonical=canonical,
-            coordinates=coordinates,
+            coordinates=measures.coordinates,
             skewness=battery.extras["skewness"],
             kurtosis=battery.extras["kurtosis"],
             outcomes=outcomes,
@@ -271,8 +255,8 @@ def _from_totals(
         replicates=min((o.replicates or 0 for o in battery.outcomes), default=0),
         pvalue_error=combined.error,
         pvalue_floor=combined.floor,
-        rows_in_pictures=coordinates.m,
-        **facts_of_answer(question, equivalence),
+        rows_in_pictures=measures.rows_in_pictures,
+        **facts_of_answer(question, measures.equivalence),
         arguments={
             "tests": chosen,
             **arguments_of(question),
@@ -285,7 +269,7 @@ def _from_totals(
         f"are of all of them, everything else is of {kept.n:,} rows drawn at random."
     )
     return Report(
-        verdict=verdict_of(rejected, equivalence),
+        verdict=verdict_of(rejected, measures.equivalence),
         pvalue=combined.pvalue,
         pvalue_method=combined.method,
         alpha=alpha,
@@ -295,7 +279,7 @@ def _from_totals(
         seed=seed,
         outcomes=outcomes,
         adjusted=combined.adjusted,
-        effects=effects,
+        effects=measures.effects,
         diagnosis=diagnosis,
         warnings=(
             Finding("streamed", text, kept.n),
@@ -303,7 +287,7 @@ def _from_totals(
             *about,
         ),
         provenance=facts,
-        figures=figures,
+        figures=measures.figures,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,64 @@ from dmtest.data.load import TextPath, load
 from dmtest.data.readers.columns import Columns, as_list
 from dmtest.data.readers.remote import is_url
 from dmtest.data.sample import Sample
+from dmtest.errors import InputError
 from dmtest.runtime.parallel import Progress
 from dmtest.summaries import summary as summaries
 from dmtest.summaries.sources import rows_in_parquet
 from dmtest.summaries.summary import ChunkError, Summary, kept_rows
 from dmtest.targets.targets import Normal, Target, Uniform
 
-# Blocks of rows of a tolerance in rows that a summary keeps.
-BLOCKS = 16
+# Blocks of rows of a tolerance in rows that a summary keeps; copies of all rows, the first one
+# included, that a report on all rows at once takes at the same time.
+BLOCKS, WHOLE = 16, 4
 
 
 def summarises(target: Target, tests: str | Iterable[str] | None) -> bool:
     """Whether a summary has what a report with these tests needs."""
     known = isinstance(target, (Normal, Uniform)) and target.name in ("normal", "uniform")
     return known and follows_from_summary(tests, target.name)
+
+
+def needs_all_rows(
+    target: Target, tests: str | Iterable[str] | None, options: Mapping[str, Any]
+) -> str:
+    """Return the argument that makes a report need all rows at once; empty without any."""
+    given = [name for name, value in options.items() if value is not None]
+    if not summarises(target, tests):
+        given.append("tests" if summarises(target, None) else "target")
+    return given[0] if given else ""
+
+
+def check_memory(memory: int | None, rows: Any, reason: str) -> None:
+    """Refuse a report on all rows at once that takes more bytes than allowed.
+
+    Parameters
+    ----------
+    memory : int or None
+        Bytes.
+    rows : ndarray, shape (n, d)
+    reason : str
+        The argument that needs all rows at once; empty where they are few.
+    """
+    if memory is None:
+        return
+    needed = summaries.FIXED + WHOLE * rows.nbytes
+    if needed > memory:
+        why, cure = f"a report of {len(rows):,} rows takes", "allow that many"
+        if reason:
+            why = f"{reason}= needs all rows at once, which takes"
+            cure += f", or leave {reason} out"
+        raise InputError(f"memory: got {memory:,} bytes; {why} about {needed:,}; {cure}.")
+
+
+def mapped_rows(data: Any) -> Any:
+    """Return an array, or that of a .npy file without reading it; None for other data."""
+    if isinstance(data, np.ndarray):
+        return data
+    if isinstance(data, TextPath) or not isinstance(data, (str, os.PathLike)) or is_url(data):
+        return None
+    place = Path(os.path.expanduser(data))
+    return load(place) if place.suffix.lower() == ".npy" and place.is_file() else None
 
 
 def rows_to_keep(blocks: int | None) -> int | None:

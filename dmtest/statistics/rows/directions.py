@@ -23,6 +23,8 @@ Matrix: TypeAlias = NDArray[np.float64]
 Objective: TypeAlias = Callable[[Matrix], tuple[Matrix, Matrix]]
 
 RANDOM, FARTHEST, CLIMBERS, STEPS = 400, 100, 10, 80
+# Steps in which a climb has to gain something, where it stops otherwise.
+PATIENCE = 8
 
 
 def _moments(view: RowView, u: Matrix, slopes: bool) -> tuple[Matrix, ...]:
@@ -156,6 +158,9 @@ def climb(
     project: Callable[[Matrix], Matrix],
     step: float,
     screen: Callable[[Matrix], Matrix] | None = None,
+    *,
+    sphere: bool | None = None,
+    gain: float = 0.0,
 ) -> tuple[Matrix, Matrix]:
     """Climb from the best starts; a step that gains grows the next, another is undone.
 
@@ -166,6 +171,11 @@ def climb(
         Values and gradients at points; the projection on the domain; values alone, if cheaper.
     step : float
         Length of the first step.
+    sphere : bool, optional
+        Whether the points are unit vectors, so that only the tangential part of a gradient counts;
+        by default where `project` is `unit_rows`.
+    gain : float
+        A point stops whose value has gained less than this share of it in `PATIENCE` steps.
 
     Returns
     -------
@@ -173,23 +183,34 @@ def climb(
         Largest first.
     points : ndarray, shape (len(values), d)
     """
+    sphere = project is unit_rows if sphere is None else sphere
     values = objective(starts)[0] if screen is None else screen(starts)
     best = np.argsort(values)[::-1][:CLIMBERS]
     points = starts[best]
     values, slopes = objective(points)
     steps = np.full(len(points), step)
-    for _ in range(STEPS):
-        if project is unit_rows:
-            slopes = slopes - (slopes * points).sum(axis=1)[:, None] * points
-        size = np.sqrt(np.square(slopes).sum(axis=1))[:, None]
-        proposals = project(points + steps[:, None] * slopes / np.maximum(size, 1e-300))
+    active, past = np.arange(len(points)), values.copy()
+    for turn in range(STEPS):
+        at, slope = points[active], slopes[active]
+        if sphere:
+            slope = slope - (slope * at).sum(axis=1)[:, None] * at
+        size = np.sqrt(np.square(slope).sum(axis=1))[:, None]
+        proposals = project(at + steps[active, None] * slope / np.maximum(size, 1e-300))
         new, new_slopes = objective(proposals)
-        better = new > values
-        points = np.where(better[:, None], proposals, points)
-        slopes = np.where(better[:, None], new_slopes, slopes)
-        values = np.where(better, new, values)
-        steps *= np.where(better, 1.3, 0.4)
-        if steps.max() < 1e-7:
+        better = new > values[active]
+        moved = active[better]
+        points[moved], slopes[moved], values[moved] = (
+            proposals[better],
+            new_slopes[better],
+            new[better],
+        )
+        steps[active] *= np.where(better, 1.3, 0.4)
+        if steps[active].max() < 1e-7:
             break
+        if gain and (turn + 1) % PATIENCE == 0:
+            active = active[values[active] - past[active] > gain * np.abs(values[active])]
+            past = values.copy()
+            if not len(active):
+                break
     order = np.argsort(-values, kind="stable")
     return values[order], points[order]
