@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
+
+# Categories of characters that move the cursor, colour the terminal or hide text.
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def printable(text: str) -> str:
+    """Return a text on one line with characters that cannot be seen as escapes.
+
+    Names and paths in a message come from files: a terminal would obey their control characters.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in UNSEEN else c
+        for c in text
+    )
 
 
 class DmtestError(Exception):
@@ -14,6 +31,9 @@ class InputError(DmtestError, ValueError):
 
     The message is one sentence that names the argument, its value and the cure.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class MissingExtraError(DmtestError, ImportError):
