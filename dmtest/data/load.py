@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from dmtest.data.readers.columns import Columns, Loaded
 from dmtest.data.readers.extras import require
 from dmtest.data.readers.formats import Format, identify
-from dmtest.data.readers.guard import DamagedError, within
+from dmtest.data.readers.guard import DamagedError, admit, within
+from dmtest.data.readers.kinds.arrow import parquet_file, parquet_memory
+from dmtest.data.readers.objects import from_object
 from dmtest.data.readers.remote import is_url, local_path, public_url
 from dmtest.errors import InputError
 
@@ -163,6 +165,27 @@ def _load(
 ) -> Loaded:
     with refusals(path, row.note):
         return row.load(path, key, columns, **more)
+
+
+def read_in_parts(
+    path: Path, key: str | None, columns: Columns | None
+) -> tuple[Iterator[Loaded], int]:
+    """Return the row groups of a Parquet file, one after the other, and the number of its rows.
+
+    The file passes the same guard as one that is read at once; of its memory, one group counts.
+    """
+    note = "a Parquet table"
+    with refusals(path, note), parquet_file(path) as file:
+        rows = int(file.metadata.num_rows)
+
+    def parts() -> Iterator[Loaded]:
+        with refusals(path, note), parquet_file(path) as file:
+            names = file.schema_arrow.names
+            for group in range(file.num_row_groups):
+                admit(path, needs=parquet_memory(file.metadata, names, [group]), packed=True)
+                yield from_object(file.read_row_group(group), key, columns)
+
+    return parts(), rows
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from dmtest import arguments
 from dmtest.battery.api import Nonfinite
 from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
+from dmtest.data.readers.guard import within
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 from dmtest.reports.classes import report_of_classes, reports_by_class
@@ -142,7 +143,8 @@ def report(
         Whether rows with NaN or infinity are an error or are dropped.
     memory : int, optional
         Bytes that a report of many rows, read once in parts, may take beside the libraries: where
-        they are few, fewer rows are kept for what is not computed from all of them.
+        they are few, fewer rows are kept for what is not computed from all of them. A file that
+        takes more to read is refused before it is read.
 
     Returns
     -------
@@ -261,15 +263,16 @@ def report(
     if labels is not None and by is not None:
         raise InputError("by: give either labels or by, not both; only by leaves all rows out")
     what = "labels" if by is None else "by"
-    sample = as_sample(
-        data,
-        key=key,
-        columns=columns,
-        nonfinite=nonfinite,
-        groups=groups,
-        labels=labels if by is None else by,
-        by=what,
-    )
+    with within(memory):
+        sample = as_sample(
+            data,
+            key=key,
+            columns=columns,
+            nonfinite=nonfinite,
+            groups=groups,
+            labels=labels if by is None else by,
+            by=what,
+        )
     if by is not None and augmented is not None:
         raise InputError("augmented: does not apply with by=; pass the classes as labels=")
     pairs = None if augmented is None else as_sample(augmented, nonfinite=nonfinite)

@@ -76,6 +76,9 @@ def _set(place: Any, value: float) -> Callable[[np.ndarray], None]:
     return lambda x: x.__setitem__(place, value)
 
 
+# Bounds, and the evidence of a monitor against a row that the target excludes.
+MAY_BE_INFINITE = ("upper", "high", "e_value", "log_e_value", "largest")
+
 # Name: what makes a fresh input.
 INPUTS: dict[str, Callable[[], Any]] = {
     "sound": rows,
@@ -255,6 +258,10 @@ def numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
     """Yield every number of a result with its place."""
     if isinstance(value, bool | np.bool_ | str | bytes | int) or value is None:
         return
+    if getattr(value, "method", "").endswith("with probability 0"):
+        return  # rows outside of the support, or all equal: p is 0, and there is no statistic
+    if isinstance(value, float) and getattr(value, "note", "").startswith("not estimable"):
+        return  # NaN with the reason beside it
     if isinstance(value, float | np.floating):
         yield name, float(value)
     elif isinstance(value, np.ndarray):
@@ -271,16 +278,24 @@ def numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
             yield from numbers(inner, f"{name}[{j}]")
 
 
+def _supports(result: Any) -> Iterator[float]:
+    """Yield the p-values of the tests of the support."""
+    for one in result if isinstance(result, tuple | list) else [result]:
+        yield from (o.pvalue for o in getattr(one, "outcomes", ()) if o.test == "support")
+        yield from (o.pvalue for o in [one] if getattr(o, "test", "") == "support")
+
+
 def wrong_numbers(result: Any) -> list[str]:
     """Return what is not finite, and p-values outside of (0, 1]."""
     found = []
+    # Values outside of the support of the target have probability 0, and so has the whole.
+    excluded = any(value == 0.0 for value in _supports(result))
     for name, value in numbers(result):
         last = name.rpartition(".")[2]
-        if math.isnan(value) or (math.isinf(value) and "e_value" not in last):
-            if last in ("largest",):
-                continue
+        infinite = math.isinf(value) and last not in MAY_BE_INFINITE
+        if math.isnan(value) or infinite:
             found.append(f"{name} = {value}")
-        elif "pvalue" in last and "error" not in last and not 0.0 < value <= 1.0:
+        elif "pvalue" in last and "error" not in last and not (0.0 < value <= 1.0 or (value == 0.0 and excluded)):
             found.append(f"{name} = {value}")
     return found
 
