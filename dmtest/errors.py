@@ -5,8 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-# Categories of characters that move the cursor, colour the terminal or hide text.
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+# Unicode categories that could control a terminal or reorder a line: controls, format characters
+# (such as bidirectional overrides), surrogates, line separators.
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and emoji
 
 
 def printable(text: str) -> str:
@@ -17,7 +19,9 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in UNSEEN else c
+        c.encode("unicode_escape").decode()
+        if c not in JOINERS and unicodedata.category(c) in UNSEEN
+        else c
         for c in text
     )
 
@@ -42,6 +46,9 @@ class MissingExtraError(DmtestError, ImportError):
 
 class DataWarning(UserWarning):
     """A fact about the data that matters for the result."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 def did_you_mean(

@@ -45,7 +45,7 @@ JSON = ("report", "baseline", "monitor", "summary")
 TEXT = ("csv", "tsv", "words")
 # A file of these kinds that is appended to itself is a sound file of twice the rows.
 CHAINED = ("vecs",)
-LEAVES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 1e308, 2**63, 10**30, "", "abc", "NaN", [], {})
+LEAVES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 1e308, 2**63, 10**400, "", "\ud800", "NaN", [], {})
 LEAVES = (*LEAVES, "<script>alert(1)</script>", "\x1b[31m", [[]], [1, "a"], {"a": 1}, "9" * 5000)
 READERS = str(Path(dmtest.__file__).parent / "data")
 
@@ -133,6 +133,8 @@ def cases(kind: str, rng: np.random.Generator, count: int) -> Iterator[Case]:
         yield Case(kind, "sound", suffix, files, "same", want)
         yield from structure(kind, suffix, files, want)
     if kind in JSON and kind != "summary":
+        for label, raw in (("lists", b"["), ("objects", b'{"a":')):
+            yield Case(kind, f"deep {label}", ".json", raw * 100_000, "refuse")
         yield from _replaced_values(kind, found[0][1], rng, count // 2)
     each = max(1, count // len(found))
     for suffix, files, want in found:

@@ -279,10 +279,11 @@ def numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
 
 
 def _supports(result: Any) -> Iterator[float]:
-    """Yield the p-values of the tests of the support."""
+    """Yield p-values that are exactly 0: of rows outside of the support, or all equal."""
     for one in result if isinstance(result, tuple | list) else [result]:
-        yield from (o.pvalue for o in getattr(one, "outcomes", ()) if o.test == "support")
-        yield from (o.pvalue for o in [one] if getattr(o, "test", "") == "support")
+        for outcome in getattr(one, "outcomes", [one]):
+            if getattr(outcome, "method", "").endswith("with probability 0"):
+                yield outcome.pvalue
 
 
 def wrong_numbers(result: Any) -> list[str]:

@@ -23,6 +23,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 Objective: TypeAlias = Callable[[Matrix], tuple[Matrix, Matrix]]
 
 RANDOM, FARTHEST, CLIMBERS, STEPS = 400, 100, 10, 80
+STEEP = 1e150  # slopes beyond are divided by their largest part before they are squared
 
 
 def _moments(view: RowView, u: Matrix, slopes: bool) -> tuple[Matrix, ...]:
@@ -181,6 +182,8 @@ def climb(
     for _ in range(STEPS):
         if project is unit_rows:
             slopes = slopes - (slopes * points).sum(axis=1)[:, None] * points
+        top = np.abs(slopes).max(axis=1)[:, None]
+        slopes = slopes / np.where(top > STEEP, top, 1.0)  # squares would overflow
         size = np.sqrt(np.square(slopes).sum(axis=1))[:, None]
         proposals = project(points + steps[:, None] * slopes / np.maximum(size, 1e-300))
         new, new_slopes = objective(proposals)

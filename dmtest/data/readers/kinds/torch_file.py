@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from dmtest.data.readers.choice import choose
 from dmtest.data.readers.columns import Columns, Loaded, pick
-from dmtest.data.readers.guard import DamagedError, admit
+from dmtest.data.readers.guard import MOST_NAMES, DamagedError, admit
 from dmtest.data.readers.kinds.pickled import storages
 from dmtest.data.readers.objects import from_torch
 from dmtest.data.readers.zipped import sound_zip
@@ -54,7 +55,7 @@ def read_torch(path: Path, key: str | None, columns: Columns | None) -> Loaded:
             raise InputError(f"key: {path} holds one tensor without a name; leave out key={key!r}")
         name, tensor = "", content
     else:
-        found = list(_tensors(content, "", ()))
+        found = list(islice(_tensors(content, "", ()), MOST_NAMES + 1))
         admit(path, names=(name for name, _ in found))
         tensors = dict(found)
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -27,6 +27,7 @@ HOLE = 2**64 - 1  # offset and length of a chunk that a shard lacks
 SIZES = {"float64": 8, "int64": 8, "uint64": 8, "complex64": 8, "complex128": 16}
 SIZES |= {"float32": 4, "int32": 4, "uint32": 4, "float16": 2, "int16": 2, "uint16": 2}
 SIZES |= {"bfloat16": 2, "int8": 1, "uint8": 1, "bool": 1}
+DEFLATED = 1032  # largest ratio that deflate reaches
 STREAMS: dict[str, Callable[[], Any]] = {"gzip": lambda: zlib.decompressobj(31)}
 STREAMS |= {"zlib": zlib.decompressobj}
 
@@ -184,33 +185,49 @@ def _account_chunk(path: Path, where: str, files: Files, file: str, grid: _Grid)
 
 
 def _unpacks_to(files: Files, file: str, codec: str, most: int) -> None:
-    """Refuse a chunk that unpacks to more than the grid says, without unpacking more."""
-    size = None
+    """Refuse a chunk that is cut, or unpacks to more than the grid says, without unpacking it."""
+    size, stored = None, files.sizes[file]
     if codec == "blosc":
         head = files.read(file, 0, 16)
         size = int.from_bytes(head[4:8], "little") if len(head) == 16 else None
+        if size is None or int.from_bytes(head[12:16], "little") != stored:
+            raise DamagedError(f"its chunk {file[:100]!r} is cut, or longer than it says")
     elif codec == "zstd":
-        size = _zstd_size(files.read(file, 0, 18))
-    elif codec in STREAMS and files.sizes[file] * 1032 > most + (1 << 26):
-        unpack, size = STREAMS[codec](), 0
-        data = files.read(file)
-        while data and size <= most:
-            size += len(unpack.decompress(data, 1 << 20))
-            data = unpack.unconsumed_tail
+        size, length = _zstd_frame(files.read(file))
+        if length != stored:
+            raise DamagedError(f"its chunk {file[:100]!r} is cut, or longer than it says")
+    elif codec in STREAMS:
+        size = 0 if stored * DEFLATED <= most + (1 << 26) else _inflated(files, file, codec, most)
     if size is not None and size > 2 * most + 4096:
         raise DamagedError(f"its chunk {file[:100]!r} unpacks to more than it should hold")
 
 
-def _zstd_size(head: bytes) -> int | None:
-    """Return the size that the header of a zstd frame gives for its content."""
-    if len(head) < 6 or head[:4] != b"\x28\xb5\x2f\xfd":
-        return None
-    flag, single = head[4] >> 6, bool(head[4] & 32)
-    start = 5 + (not single) + (0, 1, 2, 4)[head[4] & 3]
+def _inflated(files: Files, file: str, codec: str, most: int) -> int:
+    """Return what a chunk unpacks to, or a number above `most` if it is more."""
+    unpack, size, data = STREAMS[codec](), 0, files.read(file)
+    while data and size <= 2 * most + 4096:
+        size += len(unpack.decompress(data, 1 << 20))
+        data = unpack.unconsumed_tail
+    return size
+
+
+def _zstd_frame(raw: bytes) -> tuple[int | None, int]:
+    """Return the size of the content of a zstd frame, if it says one, and that of the frame.
+
+    The frame is a header, blocks that begin with their size, and perhaps a checksum (RFC 8878).
+    """
+    if len(raw) < 6 or raw[:4] != b"\x28\xb5\x2f\xfd":
+        raise DamagedError("a chunk of it is not packed with zstd")
+    flag, single = raw[4] >> 6, bool(raw[4] & 32)
+    place = 5 + (not single) + (0, 1, 2, 4)[raw[4] & 3]
     width = (1 if single else 0, 2, 4, 8)[flag]
-    if not width:
-        return None
-    return int.from_bytes(head[start : start + width], "little") + (256 if width == 2 else 0)
+    size = int.from_bytes(raw[place : place + width], "little") + 256 * (width == 2)
+    place, last = place + width, False
+    while not last and place + 3 <= len(raw):
+        head = int.from_bytes(raw[place : place + 3], "little")
+        last = bool(head & 1)
+        place += 3 + (1 if head >> 1 & 3 == 1 else head >> 3)  # a repeated byte is stored once
+    return size if width else None, place + 4 * bool(raw[4] & 4) if last else -1
 
 
 def _account_shard(path: Path, where: str, files: Files, file: str, grid: _Grid) -> None:
