@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
+
+# Unicode categories that could control a terminal or reorder a line: controls, format characters
+# (such as bidirectional overrides), surrogates, line separators.
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and emoji
+
+
+def printable(text: str) -> str:
+    """Return a text on one line with characters that cannot be seen as escapes.
+
+    Names and paths in a message come from files: a terminal would obey their control characters.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c.encode("unicode_escape").decode()
+        if c not in JOINERS and unicodedata.category(c) in UNSEEN
+        else c
+        for c in text
+    )
 
 
 class DmtestError(Exception):
@@ -15,6 +36,9 @@ class InputError(DmtestError, ValueError):
     The message is one sentence that names the argument, its value and the cure.
     """
 
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
+
 
 class MissingExtraError(DmtestError, ImportError):
     """A missing optional library; the message says how to install it."""
@@ -22,6 +46,9 @@ class MissingExtraError(DmtestError, ImportError):
 
 class DataWarning(UserWarning):
     """A fact about the data that matters for the result."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 def did_you_mean(

@@ -16,6 +16,8 @@ from dmtest.engines.slices import Parameters
 from dmtest.errors import InputError
 from dmtest.runtime.typing import Vector
 
+SMALLEST = float(np.finfo(np.float64).tiny)  # p-values that underflow
+
 
 @dataclass(frozen=True, slots=True)
 class PValues:
@@ -52,6 +54,14 @@ class PValues:
     null: Vector | None = None
     source: tuple[int, bool, bool] | None = None
     scores: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Keep p-values above 0 where a law has them and float64 has not."""
+        if self.method.endswith("with probability 0"):
+            return
+        for name in ("pvalue", "worst_pvalue"):
+            if getattr(self, name) == 0.0:
+                object.__setattr__(self, name, SMALLEST)
 
 
 def monte_carlo_slices(

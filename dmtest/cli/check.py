@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.checks.limits import LIMITS
 from dmtest.cli.console import put, rendered
-from dmtest.errors import InputError
+from dmtest.errors import InputError, printable
 
 if TYPE_CHECKING:
     from dmtest.results.check import CheckResult
@@ -43,7 +43,7 @@ def write(
         rows = f"{len(written.sample):,} of its {written.n:,} rows, at random"
     size = os.path.getsize(path) / 1024.0
     put(
-        f"Baseline of {name or file} written to {path} ({size:,.0f} KiB): "
+        f"Baseline of {printable(f'{name or file} written to {path}')} ({size:,.0f} KiB): "
         f"{written.report.verdict}, global p = {written.report.pvalue:.3g}, target "
         f"{written.report.target}; it holds {rows}.\n"
     )
@@ -93,6 +93,6 @@ def deliver(
         lines = "".join(f"{line}\n" for line in result.annotations())
         # GitHub reads both streams; a program that reads the JSON reads standard output only.
         if json != "-":
-            put(lines)
+            put(lines, commands=True)
         elif sys.stderr is not None:
             sys.stderr.write(lines)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from dmtest.errors import DmtestError, InputError
+from dmtest.errors import DmtestError, InputError, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,9 +36,14 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def put(text: str) -> None:
-    """Write to standard output. Nothing else does."""
+def put(text: str, commands: bool = False) -> None:
+    """Write to standard output. Nothing else does.
+
+    A line that begins with ``::`` is a command to GitHub's runners: `commands` says that it is
+    meant to be; where a name begins so, the first colon is escaped.
+    """
     if sys.stdout is not None:
+        text = text if commands else re.sub(r"(?m)^(\s*):(?=:)", r"\1\\x3a", text)
         with _sink(sys.stdout):
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -48,7 +53,7 @@ def say(text: str) -> None:
     """Write one line to standard error."""
     if sys.stderr is not None:
         with _sink(sys.stderr):
-            print("dmtest:", " ".join(text.split()), file=sys.stderr, flush=True)
+            print("dmtest:", printable(" ".join(text.split())), file=sys.stderr, flush=True)
 
 
 def warn(

@@ -27,7 +27,7 @@ from dmtest.cli.console import (
 )
 from dmtest.cli.inputs import SPOKEN, STANDARD_INPUT, readable, spoken
 from dmtest.cli.options import OnNonfinite, TargetName
-from dmtest.errors import InputError
+from dmtest.errors import InputError, printable
 
 if TYPE_CHECKING:
     from dmtest.results.check import CheckResult
@@ -661,4 +661,4 @@ def _deliver(
         result.to_html(html)
         notes.append(f"HTML page written to {html}")
     if notes and not (quiet or brief or json == "-"):
-        put("\n" + "\n".join(notes) + "\n")
+        put("\n" + "\n".join(map(printable, notes)) + "\n")

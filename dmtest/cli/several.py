@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.cli.console import explain, put, rendered, say
 from dmtest.cli.inputs import STANDARD_INPUT
-from dmtest.errors import DmtestError, InputError
+from dmtest.errors import DmtestError, InputError, printable
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
@@ -62,7 +62,7 @@ def deliver(
         pages = _pages(found, html)
         notes.append(f"{len(pages)} HTML pages written to {html}: {', '.join(pages)}")
     if notes and not (quiet or brief or json == "-"):
-        put("\n" + "\n".join(notes) + "\n")
+        put("\n" + "\n".join(map(printable, notes)) + "\n")
 
 
 def _json(found: Sequence[tuple[str, Report | str]]) -> str:

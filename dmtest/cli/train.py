@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put, rendered
-from dmtest.errors import InputError
+from dmtest.errors import InputError, printable
 
 FINE, BROKEN = 0, 1
 EPILOG = """\b
@@ -185,7 +185,7 @@ def train(
 
         put(rendered(training_table(run)))
         if out is not None:
-            put(f"\nWritten to {out}: embeddings.npz, encoder.pt, report.html and more\n")
+            put(f"\nWritten to {printable(str(out))}: embeddings.npz, encoder.pt, report.html and more\n")
     return BROKEN if verification.violations else FINE
 
 

@@ -31,6 +31,7 @@ PEAK, STEP, GAP, TIES = 2.5, 4.0, 9.0, 0.05
 # kind; level of each look.
 RUN, IN_RUNS, SERIES, LEVEL = 2048, 2**22, 16, 1e-5
 FEWEST_SERIAL = 40
+FAINT = 1e-30  # spread whose reciprocal times a row may overflow float32
 # Runs over the largest lag; lags summed, in multiples of the sum (Sokal 1997); far lags.
 LAGS, WINDOW, FAR = 4, 5.0, 20
 # Rows that are compared with all others, fewest of them, and how much nearer than the second
@@ -291,6 +292,8 @@ def serial_of(x: NDArray[np.floating[Any]], seed: int) -> Serial | None:
     series, names = rows[:, columns], [f"column {j}" for j in columns]
     if d > 1:
         spread = rows.std(axis=0, dtype=np.float64)
+        if spread.min() < FAINT:  # weights would overflow float32
+            rows = rows.astype(np.float64)
         weights = stream(seed, "dependence/serial").standard_normal((d, SERIES))
         weights /= np.where(spread > 0.0, spread, np.inf)[:, None]
         series = np.hstack([series, rows @ weights.astype(rows.dtype)])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import listing
+from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 from dmtest.words import counted, of_many
 
@@ -16,6 +17,8 @@ CELLS = 2**19  # per chunk: 4 MiB of float64
 DISTINCT = 1000  # largest number of distinct values that is counted
 LOOKUP = 2**16  # integers of a smaller range are counted in a look-up array
 TINY = 1e-300
+# Sizes of values: those of float32, whose sixth powers and their sums float64 holds.
+HUGE, MINUTE = 1e39, 1e-46
 # Share of zeros in a column that is looked at, rows of the look, and zeros to the next value.
 ZEROS, HEAD, FREQUENT = 0.03, 4096, 5
 
@@ -98,6 +101,33 @@ def findings_in(
         message = f"All values are integers ({number} distinct), which no continuous target has."
         findings.append(Finding("integer-data", message, count))
     return findings
+
+
+def check_range(
+    low: NDArray[Any], high: NDArray[Any], what: str, names: tuple[str, ...] | None = None
+) -> None:
+    """Refuse columns whose values are too large or too small to compute with their powers.
+
+    float32 holds nothing beyond these limits, so only float64 is ever refused.
+
+    Parameters
+    ----------
+    low, high : ndarray, shape (d,)
+        Smallest and largest finite value of every column.
+    what : str
+        The argument, for the message.
+    names : tuple of str, optional
+        Names of the columns.
+    """
+    size = np.maximum(np.abs(high.astype(np.float64)), np.abs(low.astype(np.float64)))
+    for j in np.flatnonzero((size > HUGE) | ((size > 0.0) & (size < MINUTE)))[:1]:
+        power = int(np.floor(np.log10(size[j])))
+        change, where = ("divide", "beyond") if size[j] > HUGE else ("multiply", "within")
+        raise InputError(
+            f"{what}: column {_label(names, int(j))} has values up to {size[j]:.3g} in size, "
+            f"{where} {HUGE if size[j] > HUGE else MINUTE:g}, whose powers float64 does not hold; "
+            f"{change} it by 1e{abs(power)}"
+        )
 
 
 def _label(names: tuple[str, ...] | None, j: int) -> str:

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +22,24 @@ from numpy.typing import NDArray
 from dmtest.data.readers.columns import Columns, Loaded
 from dmtest.data.readers.extras import require
 from dmtest.data.readers.formats import Format, identify
+from dmtest.data.readers.guard import DamagedError, admit, within
+from dmtest.data.readers.kinds.arrow import parquet_file, parquet_memory
+from dmtest.data.readers.objects import from_object
 from dmtest.data.readers.remote import is_url, local_path, public_url
 from dmtest.errors import InputError
 
 UNREADABLE = (  # what the libraries raise for damaged or misnamed files
     *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
-    *(RuntimeError, csv.Error, zipfile.BadZipFile, zlib.error, struct.error),
+    *(RuntimeError, AssertionError, csv.Error, zipfile.BadZipFile, zlib.error, struct.error),
+)
+# What they mean: their own words name internals. The first that fits is said.
+MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((zipfile.BadZipFile, zlib.error), "its compression or its checksum is damaged"),
+    ((EOFError,), "it ends early"),
+    ((UnicodeError,), "it is no text in UTF-8"),
+    ((json.JSONDecodeError,), "its description is no JSON"),
+    ((RecursionError,), "it is nested too deeply"),
+    ((csv.Error,), "its quotes or the ends of its lines are damaged"),
 )
 
 
@@ -57,6 +72,7 @@ def load(
     key: str | None = None,
     columns: Columns | None = None,
     delimiter: str | None = None,
+    memory: int | None = None,
 ) -> NDArray[Any]:
     """Read an array from a file; nothing in the file is ever executed.
 
@@ -78,6 +94,9 @@ def load(
     delimiter : str, optional
         Character between the cells of a text file. By default the first lines tell it: a comma, a
         semicolon, a tab, a bar or a space. They also tell whether decimals have commas.
+    memory : int, optional
+        Bytes that reading may take; a file that needs more is refused before it is read. By
+        default what is free, and for a compressed file 1 GiB and 10 times its size.
 
     Returns
     -------
@@ -92,7 +111,10 @@ def load(
     """
     if delimiter is not None:
         path = TextPath(os.fspath(path), delimiter)
-    return read(path, key, columns).array
+    if memory is not None and (isinstance(memory, bool) or not isinstance(memory, int)):
+        raise InputError(f"memory: got {memory!r}; give a whole number of bytes")
+    with within(memory):
+        return read(path, key, columns).array
 
 
 def read(
@@ -125,6 +147,8 @@ def _read(path: Path, key: str | None, columns: Columns | None, more: dict[str, 
         raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
     members = set(os.listdir(path)) if path.is_dir() else None
     row = identify(path.name, members, str(path))
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{path}: is a device, a pipe or a socket; pass a file")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); write it again")
     if key is not None and not row.key:
@@ -139,8 +163,43 @@ def _read(path: Path, key: str | None, columns: Columns | None, more: dict[str, 
 def _load(
     row: Format, path: Path, key: str | None, columns: Columns | None, more: dict[str, str]
 ) -> Loaded:
-    try:
+    with refusals(path, row.note):
         return row.load(path, key, columns, **more)
+
+
+def read_in_parts(
+    path: Path, key: str | None, columns: Columns | None
+) -> tuple[Iterator[Loaded], int]:
+    """Return the row groups of a Parquet file, one after the other, and the number of its rows.
+
+    The file passes the same guard as one that is read at once; of its memory, one group counts.
+    """
+    note = "a Parquet table"
+    with refusals(path, note), parquet_file(path) as file:
+        rows = int(file.metadata.num_rows)
+
+    def parts() -> Iterator[Loaded]:
+        with refusals(path, note), parquet_file(path) as file:
+            names = file.schema_arrow.names
+            for group in range(file.num_row_groups):
+                admit(path, needs=parquet_memory(file.metadata, names, [group]), packed=True)
+                yield from_object(file.read_row_group(group), key, columns)
+
+    return parts(), rows
+
+
+@contextmanager
+def refusals(path: Path, note: str) -> Iterator[None]:
+    """Turn whatever a library raises while it reads a file into an `InputError`.
+
+    Parameters
+    ----------
+    path : Path
+    note : str
+        What the file should be, such as "a NumPy array".
+    """
+    try:
+        yield
     except InputError:
         raise
     except PermissionError as problem:
@@ -150,8 +209,17 @@ def _load(
             problem
         )
     except UNREADABLE as problem:
-        reason = str(problem).strip().partition("\n")[0][:200]
+        reason = _meaning(problem)
         raise InputError(
-            f"{path}: cannot be read as {row.note}, so it is truncated, corrupt or misnamed "
-            f"({reason or type(problem).__name__}); write it again"
+            f"{path}: cannot be read as {note}, so it is truncated, corrupt or misnamed"
+            f"{f' ({reason})' if reason else ''}; write it again"
         ) from problem
+
+
+def _meaning(problem: Exception) -> str:
+    """Return what an error means, in words of our own."""
+    if isinstance(problem, DamagedError):
+        return str(problem)
+    if isinstance(problem, OSError) and problem.errno:
+        return os.strerror(problem.errno).lower()
+    return next((words for kinds, words in MEANINGS if isinstance(problem, kinds)), "")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.data.groups import Groups, as_groups, find_groups, label_values
-from dmtest.data.inspection import Scan, findings_in, scan
+from dmtest.data.inspection import Scan, check_range, findings_in, scan
 from dmtest.data.labels import Labels, as_labels
 from dmtest.data.load import read
 from dmtest.data.readers.columns import Columns, as_list, rounding
@@ -164,6 +164,7 @@ def as_sample(
         places = np.flatnonzero(summary.finite)
         changes, summary = (*changes, finding), scan(x)
     classes = None if values is None else as_labels(values, len(x), by, of_labels)
+    check_range(summary.low, summary.high, "data", loaded.names)
     x, widening = _room_for_squares(x, summary)
     view = x.view()
     view.flags.writeable = False
@@ -288,11 +289,9 @@ def _finite_rows(
 def _room_for_squares(
     x: NDArray[np.floating[Any]], summary: Scan
 ) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
-    """Widen float32 whose sum of squares could overflow; refuse float64 of that size."""
+    """Widen float32 whose sum of squares could overflow."""
     largest = float(max(summary.high.max(), -summary.low.min()))
     if largest <= math.sqrt(float(np.finfo(x.dtype).max) / x.size):
         return x, ()
-    if x.dtype == np.float64 and largest > math.sqrt(float(np.finfo(np.float64).max) / x.size):
-        raise InputError(f"data: values up to {largest:.3g} overflow when squared; rescale them")
     message = f"Values up to {largest:.3g} overflow float32 when squared and became float64."
     return x.astype(np.float64), (Finding("large-values", message),)

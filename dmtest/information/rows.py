@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dmtest.arguments import unmasked
+from dmtest.data.inspection import check_range
 from dmtest.errors import InputError
 from dmtest.runtime.typing import Vector
 
@@ -22,6 +23,7 @@ def as_rows(name: str, x: ArrayLike) -> Vector:
         raise InputError(f"{name}: got shape {np.shape(x)}; give (n, d) with n >= 2.")
     if not np.isfinite(rows).all():
         raise InputError(f"{name}: got NaN or infinity; leave such rows out first.")
+    check_range(rows.min(axis=0), rows.max(axis=0), name)
     return rows
 
 

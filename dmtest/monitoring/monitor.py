@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import os
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -259,6 +260,8 @@ class Monitor:
         log = self._log_total if self.batches else 0.0
         largest = math.inf if self.log_largest > 709.0 else math.exp(self.log_largest)
         pvalue = min(1.0, math.exp(-self.log_largest))
+        if not math.isinf(self.log_largest):  # 0 is left to rows that are impossible
+            pvalue = max(pvalue, sys.float_info.min)
         leading = self._leading()
         return MonitorState(
             e_value=math.inf if log > 709.0 else math.exp(log),

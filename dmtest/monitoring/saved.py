@@ -54,7 +54,7 @@ def from_json(
     text, name = serial.read(path_or_text)
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("schema") != SCHEMA:
         raise InputError(
@@ -65,7 +65,7 @@ def from_json(
     try:
         monitor = kind(target, data["d"], alpha=data["alpha"])
         _fill(monitor, data)
-    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (InputError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f"path_or_text: {name} is incomplete or was changed ({error}); pass what "
             f"Monitor.to_json wrote."
@@ -93,9 +93,14 @@ def _fill(monitor: Monitor, data: Mapping[str, Any]) -> None:
     at = data["rejected_at"]
     monitor.rejected_at = None if at is None else int(at)
     monitor.findings = tuple(Finding(**item) for item in data["findings"])
-    monitor.names = None if data["names"] is None else tuple(map(str, data["names"]))
-    if data["probe"] is not None:
-        monitor.probe = np.array(data["probe"], dtype=np.float64)
+    names, probe = data["names"], data["probe"]
+    if names is not None and (not isinstance(names, list) or len(names) != data["d"]):
+        raise ValueError(f"names is {str(names)[:20]!r}")
+    monitor.names = None if names is None else tuple(map(str, names))
+    if probe is not None:
+        monitor.probe = np.array(probe, dtype=np.float64)
+        if monitor.probe.ndim != 2 or monitor.probe.shape[1] != data["d"]:
+            raise ValueError(f"probe has shape {monitor.probe.shape}")
     if monitor.bets is None:
         return
     fresh = monitor.bets.sums.parts()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dmtest.errors import printable
 from dmtest.results.targets import NAMED
 from dmtest.words import counted, of_many
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from dmtest.results.outcome import Effect, Outcome
     from dmtest.results.report import Report
 
-# Unicode categories that could control a terminal or reorder a line: controls, format characters
-# (such as bidirectional overrides), surrogates, line separators.
-UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and emoji
 SMALLEST = 1e-16
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -52,12 +48,7 @@ class Verdict:
 
 def clean(text: object) -> str:
     """Return text that is safe to show, with control and format characters escaped."""
-    return "".join(
-        c.encode("unicode_escape").decode()
-        if c not in JOINERS and unicodedata.category(c) in UNSAFE
-        else c
-        for c in str(text)
-    )
+    return printable(str(text))
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -14,6 +14,7 @@ from dmtest import arguments
 from dmtest.battery.api import Nonfinite
 from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
+from dmtest.data.readers.guard import within
 from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 from dmtest.reports.classes import report_of_classes, reports_by_class
@@ -272,15 +273,16 @@ def report(
     if labels is not None and by is not None:
         raise InputError("by: give either labels or by, not both; only by leaves all rows out")
     what = "labels" if by is None else "by"
-    sample = as_sample(
-        data,
-        key=key,
-        columns=columns,
-        nonfinite=nonfinite,
-        groups=groups,
-        labels=labels if by is None else by,
-        by=what,
-    )
+    with within(memory):
+        sample = as_sample(
+            data,
+            key=key,
+            columns=columns,
+            nonfinite=nonfinite,
+            groups=groups,
+            labels=labels if by is None else by,
+            by=what,
+        )
     if at_once or sample.groups is not None:
         check_memory(memory, sample.x, at_once or "groups")
     if by is not None and augmented is not None:

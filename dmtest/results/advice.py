@@ -19,6 +19,9 @@ ADVICE: dict[str, str] = {
     "delimiter": (
         "Nothing to do if the columns are right; else name it with delimiter= (--delimiter)."
     ),
+    "open-end": (
+        "Compare the number of rows with that of the original; if it is right, end the last line."
+    ),
     "embedding-column": "Name another column with key= (--key) if these are not the embeddings.",
     "index-column": "Nothing to do; name it in columns= (--columns) if it is data.",
     "rounded-integers": (

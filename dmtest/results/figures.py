@@ -6,7 +6,7 @@ has none), such as an open end of a band.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -318,7 +318,34 @@ class Figures:
         if not data:
             return NO_FIGURES
         one_sample = "profile" in data or "detectability" in data
-        return serial.record(cls, {**data, "samples": 1 if one_sample else 2})
+        figures = serial.record(cls, {**data, "samples": 1 if one_sample else 2})
+        for lengths in figures._lengths():
+            if len(set(lengths)) > 1:
+                raise ValueError("lists of numbers in a figure differ in length")
+        if figures.profile is not None and not (
+            0 <= figures.profile.default < len(figures.profile.points)
+        ):
+            raise ValueError("the profile has no such point")
+        return figures
+
+    def _lengths(self) -> Iterator[tuple[int, ...]]:
+        """Yield lengths that have to be equal."""
+        for one in self.slices:
+            yield len(one.theoretical), len(one.observed), len(one.low), len(one.high)
+        for column in self.coordinates:
+            bins = len(column.edges) - 1
+            other = column.reference_density
+            yield bins, len(column.density), bins if other is None else len(other)
+        if (band := self.spectrum) is not None:
+            yield len(band.observed), len(band.low), len(band.high), len(band.reference)
+        if (scatter := self.scatter) is not None:
+            yield len(scatter.names), len(scatter.points)
+            yield tuple(map(len, scatter.points))
+            if scatter.law == "normal":
+                d = len(scatter.names)
+                yield d, len(scatter.mean), len(scatter.covariance), *map(len, scatter.covariance)
+        if (power := self.detectability) is not None:
+            yield tuple(map(len, (power.sizes, power.rates, power.low, power.high)))
 
 
 NO_FIGURES = Figures(samples=0)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Record = TypeVar("Record", bound="DataclassInstance")
 
 # The spelling of protobuf's JSON mapping; `float` and JavaScript's `Number` read it.
+LARGEST = 1 << 1000  # float64 holds nothing beyond
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -73,6 +74,8 @@ def number(value: Any) -> Any:
         return NOT_FINITE[value]
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise TypeError(f"expected a number; got {str(value)[:40]!r}")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError(f"{str(value)[:20]}... is too large for a number")
     return value
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.data.load import load
+from dmtest.data.load import load, read_in_parts
 from dmtest.data.readers.columns import pick
 from dmtest.data.readers.remote import is_url
 from dmtest.errors import InputError
@@ -80,7 +80,7 @@ def _of_path(
     if not is_url(path):
         place = Path(os.path.expanduser(name))
         if place.is_file() and place.suffix.lower() == ".parquet":
-            return _of_parquet(place, key, columns)
+            return read_in_parts(place, key, columns)
         if place.is_file() and place.suffix.lower() == ".npy":
             found = _of_npy(place, columns)
             if found is not None:
@@ -120,22 +120,3 @@ def rows_in_parquet(place: Path) -> int:
         return int(pq.read_metadata(place).num_rows)
     except (OSError, ValueError):
         return 0
-
-
-def _of_parquet(place: Path, key: str | None, columns: Any) -> tuple[Iterator[Any], int]:
-    """Read row groups, each as :func:`dmtest.load` reads a table."""
-    import pyarrow.parquet as pq
-
-    from dmtest.data.readers.objects import from_object
-
-    try:
-        file = pq.ParquetFile(place)
-    except (OSError, ValueError) as problem:
-        raise InputError(f"source: {place} cannot be read as Parquet ({problem}).") from None
-
-    def chunks() -> Iterator[Any]:
-        with file:
-            for group in range(file.num_row_groups):
-                yield from_object(file.read_row_group(group), key, columns)
-
-    return chunks(), file.metadata.num_rows

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from dmtest.arguments import whole
 from dmtest.data.readers.columns import Loaded
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
+from dmtest.data.inspection import HUGE, MINUTE, check_range
+from dmtest.data.readers.guard import within
 from dmtest.data.sample import as_float
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
@@ -138,8 +140,10 @@ class Summary:
             An array or memory map is read in blocks of rows, a ``.npy`` or Parquet file in parts
             (others as :func:`dmtest.load` reads them). Of a batch that is a tuple, the first
             element counts.
-        target, rows, first, memory, rng
+        target, rows, first, rng
             As for the class.
+        memory : int, optional
+            As for the class, and the bytes that reading a file may take at a time.
         key, columns : optional
             Column of lists, and columns, of a file; as for :func:`dmtest.load`.
         progress : callable, optional
@@ -150,13 +154,14 @@ class Summary:
         Summary
         """
         summary = cls(target, rows=rows, first=first, memory=memory, rng=rng)
-        chunks, total = chunks_of(source, key, columns)
-        if isinstance(source, (str, os.PathLike)):
-            summary.source = os.fspath(source)
-        for chunk in chunks:
-            summary.update(chunk)
-            if progress is not None:
-                progress("rows", summary.n, total)
+        with within(summary.memory):
+            chunks, total = chunks_of(source, key, columns)
+            if isinstance(source, (str, os.PathLike)):
+                summary.source = os.fspath(source)
+            for chunk in chunks:
+                summary.update(chunk)
+                if progress is not None:
+                    progress("rows", summary.n, total)
         return summary
 
     def __repr__(self) -> str:
@@ -369,6 +374,8 @@ class Summary:
             )
         if max(most, -least) * np.sqrt(x.shape[1]) > LARGEST:
             raise ChunkError(f"chunk: values up to {max(most, -least):.3g} are too large; rescale.")
+        if max(most, -least) > HUGE or 0.0 < max(most, -least) < MINUTE:
+            check_range(x.min(axis=0), x.max(axis=0), "chunk", loaded.names)
         if self.totals is None and len(x):
             self.begin(x.shape[1], kind, loaded.names, (*loaded.findings, *changes))
         return x

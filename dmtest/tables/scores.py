@@ -69,6 +69,7 @@ def specified_scores(canonical: Canonical) -> RowScores:
             by_largest = -np.expm1(d * np.log1p(-2.0 * ndtr(-largest)))  # 1 - (1 - 2 Phi(-m))^d
         pvalues = np.minimum(1.0, 2.0 * np.minimum(pvalues, by_largest))
         method += ", and its largest coordinate (twice the smaller p-value)"
+    pvalues = np.maximum(pvalues, np.finfo(np.float64).tiny)  # no row has probability 0
     return RowScores(squared, np.asarray(pvalues), d, "length on normal scale", method)
 
 

@@ -56,7 +56,7 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str, keep: float) -
     CORE[suffix](path, {"embeddings": X})
     raw = path.read_bytes()
     path.write_bytes(raw[: int(keep * len(raw)) + 1])
-    assert f"{path}: cannot be read as" in refusal(path)
+    assert re.search(r": cannot be read as | are there, so it is truncated", refusal(path))
 
 
 @pytest.mark.parametrize("suffix", BINARY)

@@ -247,7 +247,7 @@ def test_a_mapped_file_stays_on_disk(tmp_path: Path) -> None:
 def test_files_pass_the_same_gate(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     lines = ["x,y,z", *(",".join(map(repr, row)) for row in X.tolist()), "1,,3"]
-    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
     assert "1 of 21 rows is not finite (first: row 20, column 'y')" in refusal(path)
     sample = as_sample(str(path), nonfinite="drop")
     assert_array_equal(sample.x, X)

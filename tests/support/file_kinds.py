@@ -230,8 +230,8 @@ def hostile_dataset(path: Path, trap: Path) -> None:
     """Hugging Face dataset with pickles."""
     save_dataset(path, {"x": X})
     hostile_arrow(path / "data-00000-of-00002.arrow", trap)
-    state = {"_data_files": [{"filename": "data-00000-of-00002.arrow"}]}
-    (path / "state.json").write_text(json.dumps(state))
+    (path / "data-00000-of-00002.arrow").rename(path / "data.arrow")
+    (path / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data.arrow"}]}))
 
 
 def inside(name: str, damage: Callable[[Path], None]) -> Callable[[Path], None]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import Columns, listing, pick, positions
+from dmtest.data.readers.guard import admit
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
@@ -62,29 +63,20 @@ def only_numbers(dtype: np.dtype[Any], where: str) -> None:
         raise InputError(f"{where}: holds no numbers (dtype {dtype}); choose another array")
 
 
-def room(shape: tuple[int, ...], itemsize: int, where: str) -> None:
-    """Refuse an array larger than the memory; a hostile header may claim any size."""
-    needed = math.prod(shape) * itemsize
-    if not hasattr(os, "sysconf"):  # Windows itself refuses such an allocation
-        return
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
-        raise InputError(
-            f"{where}: an array of shape {shape} takes {needed / 2**30:,.0f} GiB of memory and "
-            f"this computer has {available / 2**30:,.0f}; save a part of it, or all as .npy, which "
-            "is mapped"
-        )
-
-
 def take(
-    source: Any, columns: Columns | None, names: tuple[str, ...] | None, where: str
+    source: Any,
+    columns: Columns | None,
+    names: tuple[str, ...] | None,
+    path: Path,
+    where: str,
+    packed: bool = True,
 ) -> NDArray[Any]:
     """Read an array that stays on disk until it is indexed, from the first to the last column."""
     shape, itemsize = tuple(source.shape), source.dtype.itemsize
     if columns is None or len(shape) != 2:
-        room(shape, itemsize, where)
+        admit(path, where=where, needs=math.prod(shape) * itemsize, packed=packed)
         return pick(np.asarray(source[...]), columns)
     indices = positions(columns, names, shape[1])
     first, stop = min(indices), max(indices) + 1
-    room((shape[0], stop - first), itemsize, where)
+    admit(path, where=where, needs=shape[0] * (stop - first) * itemsize, packed=packed)
     return pick(np.asarray(source[:, first:stop]), [j - first for j in indices])

@@ -87,7 +87,8 @@ def scatter(ax: Axes, reports: ClassReports, palette: Palette) -> Axes:
     ]
     ax.set(xlim=limits[0], ylim=limits[1])
     names = [drawable(wording.clean(axis)) for axis in figure.axes]
-    ax.set(xlabel=names[0], ylabel=names[1])
+    ax.set_xlabel(names[0], parse_math=False)
+    ax.set_ylabel(names[1], parse_math=False)
     if flat:
         ax.set_yticks([])
     if figure.circle:

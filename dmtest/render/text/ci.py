@@ -21,7 +21,7 @@ def junit(result: CheckResult) -> str:
     suite = ET.SubElement(root, "testsuite", facts)
     group = f"dmtest.{clean(result.report.provenance.source or 'check')}"
     for row in result.rows:
-        case = ET.SubElement(suite, "testcase", {"classname": group, "name": row.name})
+        case = ET.SubElement(suite, "testcase", {"classname": group, "name": clean(row.name)})
         sentence = clean(row.message)
         if row.passed is False:
             ET.SubElement(case, "failure", {"message": sentence}).text = _numbers(row)

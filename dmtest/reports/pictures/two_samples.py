@@ -61,8 +61,9 @@ def column_figures(
     for j in map(int, np.argsort(-distances, kind="stable")[:SHOWN]):
         x, y = (np.asarray(a[:, j], dtype=np.float64) for a in (pool.x, pool.y))
         low, high = np.quantile(np.concatenate([x, y]), [0.002, 0.998])
-        room = 0.05 * (high - low) or 0.5
         bins = int(np.clip(np.sqrt(min(len(x), len(y))), 8, BINS))
+        room = 0.05 * (high - low) or 0.5
+        room = max(room, bins * float(np.spacing(max(abs(low), abs(high)))))  # bins have widths
         edges = np.linspace(low - room, high + room, bins + 1)
         ours, theirs = (
             np.histogram(np.clip(a, edges[0], edges[-1]), edges)[0] / (len(a) * np.diff(edges))

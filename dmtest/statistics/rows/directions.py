@@ -25,6 +25,7 @@ Objective: TypeAlias = Callable[[Matrix], tuple[Matrix, Matrix]]
 RANDOM, FARTHEST, CLIMBERS, STEPS = 400, 100, 10, 80
 # Steps in which a climb has to gain something, where it stops otherwise.
 PATIENCE = 8
+STEEP = 1e150  # slopes beyond are divided by their largest part before they are squared
 
 
 def _moments(view: RowView, u: Matrix, slopes: bool) -> tuple[Matrix, ...]:
@@ -194,6 +195,8 @@ def climb(
         at, slope = points[active], slopes[active]
         if sphere:
             slope = slope - (slope * at).sum(axis=1)[:, None] * at
+        top = np.abs(slope).max(axis=1)[:, None]
+        slope = slope / np.where(top > STEEP, top, 1.0)  # squares would overflow
         size = np.sqrt(np.square(slope).sum(axis=1))[:, None]
         proposals = project(at + steps[active, None] * slope / np.maximum(size, 1e-300))
         new, new_slopes = objective(proposals)

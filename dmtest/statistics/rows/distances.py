@@ -12,6 +12,8 @@ from scipy.special import gammaln, pdtr
 from dmtest.runtime.typing import Vector
 
 DEGREE = 80
+# |y|^2 / d above which the asymptotic series is used, and its terms: the last is below 1e-19.
+FAR, TERMS = 1e4, 6
 
 
 def normal_distance(d: int) -> float:
@@ -23,7 +25,8 @@ def mean_distance(squared: Vector, d: int) -> Vector:
     """E|y - Z| for Z from N(0, I) in d dimensions, as a function of |y|^2.
 
     sqrt 2 Gamma((d+1)/2) / Gamma(d/2) 1F1(-1/2; d/2; -|y|^2 / 2), from an interpolant of
-    relative error below 1e-11 (scipy's hyp1f1 is infinite at d = 384, |y|^2 = 384).
+    relative error below 1e-11 (scipy's hyp1f1 is infinite at d = 384, |y|^2 = 384), and far out
+    from the asymptotic series of 1F1 (DLMF 13.7.2).
 
     Parameters
     ----------
@@ -33,11 +36,27 @@ def mean_distance(squared: Vector, d: int) -> Vector:
     """
     from dmtest.kernels.special import chebyshev
 
+    far = squared > FAR * d
+    if far.any():
+        found = np.empty(squared.shape)
+        found[far] = _far_distance(np.asarray(squared[far], dtype=np.float64), d)
+        if not far.all():
+            found[~far] = mean_distance(squared[~far], d)
+        return found
     coefficients, scale = interpolant(float(squared.max(initial=0.0)), d)
     v = np.log1p(squared / d) * (2.0 / scale) - 1.0
     series = np.empty_like(v)
     chebyshev(v, coefficients, series)
     return np.asarray(np.sqrt(squared + d) * series)
+
+
+def _far_distance(squared: Vector, d: int) -> Vector:
+    """|y| times the sum of (-1/2)_s ((1 - d)/2)_s / s! (2 / |y|^2)^s."""
+    term, total = np.ones(squared.shape), np.ones(squared.shape)
+    for s in range(TERMS):
+        term = term * ((s - 0.5) * (s + 0.5 * (1 - d)) / (s + 1.0) * 2.0 / squared)
+        total += term
+    return np.asarray(np.sqrt(squared) * total)
 
 
 def interpolant(top: float, d: int) -> tuple[Vector, float]:
@@ -56,7 +75,8 @@ def _interpolant(d: int, reach: int) -> Vector:
 
     def ratio(v: Any) -> Any:
         squared = d * np.expm1(0.5 * scale * (v + 1.0))
-        exact = np.array([_mean_distance(0.5 * s, d) for s in squared])
+        near = [_far_distance(s, d) if s > FAR * d else _mean_distance(0.5 * s, d) for s in squared]
+        exact = np.array(near, dtype=np.float64)
         return exact / np.sqrt(squared + d)
 
     return np.asarray(chebinterpolate(ratio, DEGREE))

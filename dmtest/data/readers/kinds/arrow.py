@@ -6,7 +6,8 @@ All of them pass through `from_arrow`, the only place that decides what counts a
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from dmtest.data.readers.columns import (
     side_by_side,
     unique_names,
 )
+from dmtest.data.readers.guard import admit
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
@@ -199,18 +201,55 @@ def _stack(column: Any, name: str, where: str) -> NDArray[Any]:
     return rows
 
 
+@contextmanager
+def parquet_file(path: Path) -> Iterator[Any]:
+    """Open a Parquet file whose bytes are accounted for."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        _account(path, file.metadata)
+        yield file
+
+
+def _account(path: Path, about: Any) -> None:
+    """Compare what the footer says with the size of the file."""
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    said = sum(group.num_rows for group in groups)
+    admit(path, said=about.num_rows, there=said, what="rows")
+    parts = [group.column(j) for group in groups for j in range(about.num_columns)]
+    # Sizes of indexes and of Bloom filters are not known here.
+    if not any(part.has_offset_index or part.has_column_index for part in parts):
+        stored = sum(part.total_compressed_size for part in parts)
+        ends = 4 + about.serialized_size + 8  # mark, footer, its length and mark
+        if "arrow" in (about.created_by or ""):  # pyarrow writes nothing else
+            admit(path, said=stored + ends, there=path.stat().st_size)
+
+
+def parquet_memory(about: Any, names: Sequence[str], groups: Sequence[int] | None = None) -> int:
+    """Bytes of memory that the table of these columns and the array from it take."""
+    chosen = set(names)
+    total = 0
+    for i in range(about.num_row_groups) if groups is None else groups:
+        group = about.row_group(i)
+        for j in range(about.num_columns):
+            part = group.column(j)
+            if part.path_in_schema.partition(".")[0] in chosen:
+                total += 2 * 8 * max(part.num_values, group.num_rows) + part.total_uncompressed_size
+    return total
+
+
 def read_parquet(
     path: Path, key: str | None, columns: Columns | None, labels: str | None = None
 ) -> Loaded:
     """Read a Parquet file, only the requested columns where their names are unique."""
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
+    with parquet_file(path) as file:
         names = file.schema_arrow.names
 
         def fetch(indices: list[int]) -> Any:
+            chosen = [names[j] for j in indices]
+            admit(path, needs=parquet_memory(file.metadata, chosen), packed=True)
             if len(set(names)) < len(names):
                 return file.read().select(indices)
-            return file.read(columns=[names[j] for j in indices])
+            return file.read(columns=chosen)
 
         return from_arrow(file.schema_arrow, fetch, key, columns, str(path), labels)

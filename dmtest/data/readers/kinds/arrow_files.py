@@ -6,11 +6,14 @@ Files are mapped; columns that are not requested are not read.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from dmtest.data.readers.columns import Columns, Loaded, listing
+from dmtest.data.readers.guard import DamagedError, admit, once
 from dmtest.data.readers.kinds.arrow import from_arrow
+from dmtest.data.readers.kinds.messages import account
 from dmtest.errors import InputError
 
 MARKERS = ("state.json", "dataset_dict.json")
@@ -27,6 +30,7 @@ def read_arrow(
     if start[:4] == OLD_FEATHER:
         raise InputError(f"{path}: is Feather version 1; save it again as version 2")
     if start == FILE:
+        account(path, file=True)
         schema = _file(path, None).schema
 
         def fetch(indices: list[int]) -> Any:
@@ -57,13 +61,18 @@ def _file(path: Path, fields: list[int] | None) -> Any:
 
 
 def _stream(path: Path) -> Any:
-    import pyarrow as pa
-    from pyarrow import ipc
-
     with path.open("rb") as raw:
         raw.seek(-min(8, path.stat().st_size), 2)
         if raw.read() != END:
-            raise ValueError("the mark at the end of the stream is not there")
+            raise DamagedError("the mark at the end of the stream is not there")
+    account(path, file=False)
+    return _read_stream(path)
+
+
+def _read_stream(path: Path) -> Any:
+    import pyarrow as pa
+    from pyarrow import ipc
+
     return ipc.open_stream(pa.memory_map(str(path))).read_all()
 
 
@@ -79,7 +88,7 @@ def read_dataset(
     """Read a folder of ``save_to_disk``; the key is a column, SPLIT or SPLIT/COLUMN."""
     folder = path
     if (path / "dataset_dict.json").is_file():
-        splits = _strings(json.loads((path / "dataset_dict.json").read_bytes()), "splits")
+        splits = _strings(_json(path / "dataset_dict.json"), "splits")
         split, _, rest = (key or "").partition("/")
         if split not in splits and len(splits) == 1:
             split, rest = splits[0], key or ""
@@ -87,9 +96,11 @@ def read_dataset(
             known = listing(map(repr, splits))
             raise InputError(f"key: {path} has the splits {known}; name one, as in key='train'")
         if Path(split).name != split:
-            raise ValueError(f"the split {split!r} is no name of a folder")
+            raise DamagedError(f"the split {split!r} is no name of a folder")
         folder, key = path / split, rest or None
-    state = json.loads((folder / "state.json").read_bytes())
+    state = _json(folder / "state.json")
+    if not isinstance(state, dict) or not isinstance(state.get("_data_files"), list):
+        raise DamagedError("its state.json names no files")
     if state.get("_indices_files") or state.get("_indices_data_files"):
         raise InputError(
             f"{folder}: keeps its choice of rows apart; save it again after flatten_indices()"
@@ -99,10 +110,16 @@ def read_dataset(
     return _from_table(table, key, columns, path, labels)
 
 
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes(), object_pairs_hook=once)
+
+
 def _strings(about: Any, name: str) -> list[str]:
+    if not isinstance(about, dict) or name not in about:
+        raise DamagedError(f"{name!r} holds no names")
     texts = about[name] if isinstance(about[name], list) else [about[name]]
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{name!r} holds no names")
+        raise DamagedError(f"{name!r} holds no names")
     return texts
 
 
@@ -110,12 +127,21 @@ def _shards(folder: Path, names: list[str]) -> Any:
     import pyarrow as pa
 
     if not names:
-        raise ValueError("it lists no files")
+        raise DamagedError("it lists no files")
+    admit(folder, names=names)
+    _no_hole(folder, names)
     tables = []
     for name in names:
         if Path(name).name != name:  # a path could lead out of the folder
-            raise ValueError(f"{name!r} is no name of a file in this folder")
+            raise DamagedError(f"{name!r} is no name of a file in this folder")
         if not (folder / name).is_file():
             raise InputError(f"{folder}: its file {name!r} is not there; copy the folder again")
         tables.append(_stream(folder / name))
     return pa.concat_tables(tables)
+
+
+def _no_hole(folder: Path, names: list[str]) -> None:
+    """Refuse a list that lacks a shard which the names of the others count."""
+    counts = {int(found[1]) for name in names if (found := re.search(r"-of-(\d{1,9})\.", name))}
+    if len(counts) == 1 and all("-of-" in name for name in names):
+        admit(folder, said=counts.pop(), there=len(names), what="shards")

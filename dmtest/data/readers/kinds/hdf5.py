@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dmtest.data.readers.choice import choose, only_numbers, take
 from dmtest.data.readers.columns import Columns, Loaded, pick, positions
+from dmtest.data.readers.guard import DamagedError, admit
 from dmtest.errors import InputError
 
 SPARSE = ("csr_matrix", "csc_matrix")
@@ -121,9 +122,10 @@ def _values(
         raise InputError(f"{where}: is empty; choose another dataset")
     only_numbers(dataset.dtype, where)
     _refuse_incomplete(dataset, where)
+    _account(dataset, path, where)
     offset = _offset(dataset)
     if offset is None:
-        return take(dataset, columns, names, where)
+        return take(dataset, columns, names, path, where)
     mapped = np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
     if columns is not None and mapped.ndim == 2:
         columns = positions(columns, names, mapped.shape[1])
@@ -161,6 +163,43 @@ def _refuse_incomplete(dataset: Any, where: str) -> None:
             f"{where}: {total - stored} of {total} chunks were never written and would be read as "
             f"{dataset.fillvalue}; write all rows, or cut the dataset to those that are there"
         )
+
+
+def _account(dataset: Any, path: Path, where: str) -> None:
+    """Compare the shape of a dataset with what is stored of it, and the file with its own end."""
+    admit(path, said=_end(path), there=path.stat().st_size)
+    stored, itemsize = dataset.id.get_storage_size(), dataset.id.get_type().get_size()
+    if not dataset.chunks:
+        admit(path, where=where, said=dataset.size * itemsize, there=stored)
+        return
+    chunk = math.prod(dataset.chunks) * itemsize
+    admit(path, where=where, needs=chunk, packed=True)
+    total = math.prod(
+        -(-length // step) for length, step in zip(dataset.shape, dataset.chunks, strict=True)
+    )
+    admit(path, where=where, said=total, there=dataset.id.get_num_chunks(), what="chunks")
+    if not dataset.id.get_create_plist().get_nfilters():
+        admit(path, where=where, said=total * chunk, there=stored)
+
+
+def _end(path: Path) -> int:
+    """Return the size of a file as its superblock says."""
+    mark, place, size = b"\x89HDF\r\n\x1a\n", 0, path.stat().st_size
+    with path.open("rb") as stream:
+        while place < size:  # the superblock is at 0, 512, 1024, 2048, ...
+            stream.seek(place)
+            raw = stream.read(64)
+            if raw.startswith(mark):
+                break
+            place = max(512, 2 * place)
+        else:
+            raise DamagedError("it has no superblock")
+    version = raw[8]
+    start = {0: 40, 1: 44, 2: 28, 3: 28}.get(version)
+    width = raw[13] if version < 2 else raw[9]
+    if start is None or width != 8:
+        return size  # h5py reads such files, if at all
+    return int.from_bytes(raw[start : start + width], "little")
 
 
 def _offset(dataset: Any) -> int | None:

@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
-import zipfile
+import math
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
+from numpy.typing import NDArray
 
-from dmtest.data.readers.choice import choose, room
+from dmtest.data.readers.choice import choose
 from dmtest.data.readers.columns import Columns, Loaded, pick
+from dmtest.data.readers.guard import DamagedError, admit
+from dmtest.data.readers.zipped import sound_zip
 from dmtest.errors import InputError
 
+VERSIONS = ((1, 0), (2, 0), (3, 0))
 
-def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and dtype of an npy stream; a bare pickle counts as an array of objects."""
+
+class _Header(NamedTuple):
+    """Header of an npy file."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    size: int  # bytes of the header
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def _header(stream: Any) -> _Header:
+    """Return the header of an npy stream; a bare pickle counts as an array of objects."""
     if stream.peek(1)[:1] == b"\x80":
-        return (), np.dtype(object)
+        return _Header((), np.dtype(object), False, 0)
     version = npy_format.read_magic(stream)
+    if version not in VERSIONS:
+        raise DamagedError(f"there is no version {version} of such files")
+    width = 2 if version == (1, 0) else 4
+    length = int.from_bytes(stream.peek(width)[:width], "little")
+    size = 8 + width + length
     try:  # the header is a Python literal, so a damaged one is bad syntax
         if version == (1, 0):
-            shape, _, dtype = npy_format.read_array_header_1_0(stream)
+            shape, fortran, dtype = npy_format.read_array_header_1_0(stream)
         else:
-            shape, _, dtype = npy_format.read_array_header_2_0(stream)
-    except (SyntaxError, TokenError) as problem:
-        raise ValueError("its header is no description of an array") from problem
-    return shape, dtype
+            shape, fortran, dtype = npy_format.read_array_header_2_0(stream)
+    except (SyntaxError, TokenError, ValueError, TypeError) as problem:
+        raise DamagedError("its header is no description of an array") from problem
+    if any(length < 0 for length in shape):
+        raise DamagedError("its header is no description of an array")
+    return _Header(tuple(map(int, shape)), dtype, fortran, size)
 
 
 def _refuse_pickle(dtype: np.dtype[Any], what: str) -> None:
@@ -41,23 +67,47 @@ def _refuse_pickle(dtype: np.dtype[Any], what: str) -> None:
 def read_npy(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Map the array of an ``.npy`` file."""
     with path.open("rb") as stream:
-        _refuse_pickle(_header(stream)[1], str(path))
+        header = _header(stream)
+    _refuse_pickle(header.dtype, str(path))
+    admit(path, said=header.size + header.bytes, there=path.stat().st_size)
     mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     return Loaded(pick(mapped, columns), source=str(path))
 
 
 def read_npz(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Read one array of an archive."""
-    with zipfile.ZipFile(path) as archive:
-        headers = {}
-        for member in archive.namelist():
+    with sound_zip(path) as archive:
+        members = archive.namelist()
+        admit(path, names=(member.removesuffix(".npy") for member in members))
+        headers, files = {}, {}
+        for member in members:
+            name = member.removesuffix(".npy")
             with archive.open(member) as stream:
-                headers[member.removesuffix(".npy")] = _header(stream)
-        shapes = {member: shape for member, (shape, _) in headers.items()}
+                headers[name], files[name] = _header(stream), member
+        shapes = {name: header.shape for name, header in headers.items()}
         name, findings = choose(shapes, key, str(path))
-        shape, dtype = headers[name]
-        _refuse_pickle(dtype, f"{path}[{name!r}]")
-        room(shape, dtype.itemsize, f"{path}[{name!r}]")
-        with archive.open(f"{name}.npy") as stream:
-            values = npy_format.read_array(stream, allow_pickle=False)
+        header, where = headers[name], f"{path}[{name!r}]"
+        _refuse_pickle(header.dtype, where)
+        member = archive.getinfo(files[name])
+        admit(path, where=where, said=header.size + header.bytes, there=member.file_size)
+        admit(path, where=where, needs=header.bytes, packed=True)
+        with archive.open(member) as stream:
+            stream.read(header.size)
+            values = _values(stream, header)
+            if stream.read(1):  # reads to the end, where the checksum is compared
+                raise DamagedError("bytes follow the array")
     return Loaded(pick(values, columns), None, findings, str(path))
+
+
+def _values(stream: Any, header: _Header) -> NDArray[Any]:
+    """Read the values in parts: what unpacking takes beside them is small."""
+    raw = np.empty(header.bytes, np.uint8)
+    place = 0
+    while place < len(raw):
+        part = stream.read(min(len(raw) - place, 1 << 22))
+        if not part:
+            raise DamagedError("its values end early")
+        raw[place : place + len(part)] = np.frombuffer(part, np.uint8)
+        place += len(part)
+    values = raw.view(header.dtype) if len(raw) else np.empty(0, header.dtype)
+    return values.reshape(header.shape, order="F" if header.fortran else "C")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
+import io
 import re
 import reprlib
 from array import array as packed
@@ -25,11 +27,17 @@ from dmtest.data.readers.columns import (
     side_by_side,
     unique_names,
 )
+from dmtest.data.readers.guard import DamagedError, Metered, admit
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
 DELIMITERS = (",", ";", "\t", "|", " ")
-SNIFFED = 100  # lines that tell how a file is written
+SNIFFED, CELLS = 100, 100_000  # lines and cells that tell how a file is written
+LONGEST = 1 << 24  # characters of a line
+WIDE = 10_000  # columns that Arrow reads well
+# Bytes of memory that a cell takes: the table of Arrow, the array, and what is not parsed yet.
+CELL = 24
+ENDS = (b"\n", b"\r")  # bytes that end a line
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 # A number with a decimal comma; points may group its thousands.
 COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
@@ -97,8 +105,13 @@ def _style(path: Path, usual: str, delimiter: str | None) -> _Style:
 
 
 def _head(path: Path, delimiter: str) -> list[list[str]]:
-    """Return the cells of the first lines."""
-    return [cells for _, cells in islice(_lines(path, delimiter), SNIFFED)]
+    """Return the cells of the first lines: of two at least."""
+    head: list[list[str]] = []
+    for _, cells in islice(_lines(path, delimiter), SNIFFED):
+        head.append(cells)
+        if len(head) > 1 and len(head) * len(cells) > CELLS:
+            break
+    return head
 
 
 def _is_header(first: list[str], second: list[str], decimal: str) -> bool:
@@ -114,12 +127,32 @@ def _is_header(first: list[str], second: list[str], decimal: str) -> bool:
     return len(first) > 1 and fractions and first in (counted, ["", *counted[:-1]])
 
 
+def open_text(path: Path) -> Any:
+    """Open a file of text as bytes, unpacked."""
+    return (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb")
+
+
 def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of every line that is not blank."""
-    opener: Any = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter)
+    with open_text(path) as raw:
+        text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
+        reader = csv.reader(_capped(text), delimiter=delimiter)
         yield from ((reader.line_num, cells) for cells in reader if cells)
+
+
+def _capped(text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield lines, none of which fills the memory."""
+    while line := text.readline(LONGEST):
+        if len(line) == LONGEST:
+            raise DamagedError(f"a line of it has more than {LONGEST:,} characters")
+        yield line
+
+
+def _one_mark(path: Path) -> None:
+    """Refuse a second byte-order mark: it would be part of the first cell."""
+    with open_text(path) as raw:
+        if raw.read(6) == 2 * codecs.BOM_UTF8:
+            raise InputError(f"{path}: begins with two byte-order marks; save it again with one")
 
 
 class _Layout(NamedTuple):
@@ -147,6 +180,7 @@ def read_text(
     `usual` separates the cells of such files unless their first lines show another character;
     `delimiter` does whatever they show.
     """
+    _one_mark(path)
     style = _style(path, usual, delimiter)
     lines = _lines(path, style.delimiter)
     (line, first), (_, second) = next(lines, (0, [])), next(lines, (0, []))
@@ -154,13 +188,16 @@ def read_text(
     if header and not second:
         raise InputError(f"{path}: there are no rows below the header; pass at least 8 rows")
     _one_cell_each(path, second, style.delimiter)
+    _no_row_as_header(path, first, header, style)
+    if not header and len(first) == 2 and delimiter is None and style.delimiter == ",":
+        _no_decimals_as_cells(path)
     names, findings = unique_names(first) if header else (None, ())
     width = len(first)
     if labels is not None:
         unnamed = header and not first[0].strip()
         return _column_of_labels(path, style.delimiter, names, labels, unnamed)
     keep = list(range(width)) if columns is None else positions(columns, names, width)
-    values = _parse(_Layout(path, style, line if header else 0, width, keep, names))
+    values, ended = _parse(_Layout(path, style, line if header else 0, width, keep, names))
     indexed = columns is None and header and not first[0].strip() and width > 1
     if indexed and np.array_equal(values[:, 0], np.arange(len(values))):
         values, keep = values[:, 1:], keep[1:]
@@ -168,13 +205,54 @@ def read_text(
     kept = None if names is None else tuple(names[j] for j in keep)
     if delimiter is None and style != _Style(usual):
         findings = (_style_finding(style), *findings)
-    return Loaded(values, kept, findings, str(path))
+    return Loaded(values, kept, findings + open_end(ended, values), str(path))
+
+
+def open_end(ended: bool, values: NDArray[Any]) -> tuple[Finding, ...]:
+    """Return a finding if the last line has no end: the last number may then be cut."""
+    n, d = values.shape
+    text = f"The last line has no end, as if the file were cut; {n:,} rows of {d:,} columns are read."
+    return () if ended else (Finding("open-end", text, n),)
 
 
 def _style_finding(style: _Style) -> Finding:
     commas = ", and commas are decimal signs" if style.decimal == "," else ""
     text = f"Cells were read as separated by {NAMES[style.delimiter]}{commas}."
     return Finding("delimiter", text)
+
+
+def _no_row_as_header(path: Path, first: list[str], header: bool, style: _Style) -> None:
+    """Refuse a first line of names and fractions: it may be a row with a damaged cell.
+
+    Fractions that rise or fall, such as wavelengths, are names, and so are whole numbers.
+    """
+    cells = [cell.strip() for cell in first]
+    found = [cell for cell in cells if cell and _is_number(cell, style.decimal)]
+    values = [_number(cell, style.decimal) for cell in found]
+    if not header or all(cell.isdigit() for cell in found) or len(found) == len(cells):
+        return
+    steps = np.diff(values)
+    if len(values) >= 4 and ((steps > 0.0).all() or (steps < 0.0).all()):
+        return
+    text = next(cell for cell in cells if not _is_number(cell, style.decimal))
+    raise InputError(
+        f"{path}: line 1 holds the text {reprlib.repr(text)} and the number {found[0][:40]}, so it "
+        "is neither a header nor a row; correct it, or put a line of names in front"
+    )
+
+
+def _no_decimals_as_cells(path: Path) -> None:
+    """Refuse numbers with decimal commas in one column, which read as two columns."""
+    rows = [cells for cells in _head(path, ",") if len(cells) == 2]
+    whole = [re.fullmatch(r"\s*[+-]?\d+", a) and re.fullmatch(r"\d+\s*", b) for a, b in rows]
+    if rows and all(whole):
+        signs = any(a.strip() in ("-0", "+0") for a, _ in rows)
+        if signs or any(len(b) > 1 and (b[0] == "0" or len(b) > 15) for _, b in rows):
+            raise InputError(
+                f"{path}: its lines, such as {','.join(rows[0])[:40]!r}, are one number with a "
+                "decimal comma or two whole numbers; write decimals with points, or pass "
+                "delimiter=',' (on the command line --delimiter ,)"
+            )
 
 
 def _one_cell_each(path: Path, cells: list[str], delimiter: str) -> None:
@@ -208,21 +286,31 @@ def _column_of_labels(
     return Loaded(np.array(values, dtype=object), others, (), str(path))
 
 
-def _parse(at: _Layout) -> NDArray[np.float64]:
-    """Read the numbers with Arrow, or in Python if Arrow refuses the file."""
+def _parse(at: _Layout) -> tuple[NDArray[np.float64], bool]:
+    """Read the numbers with Arrow, or in Python if Arrow refuses the file.
+
+    Returns
+    -------
+    values : ndarray, shape (n, d)
+    ended : bool
+        Whether the last line has an end.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    if at.width > WIDE:
+        return _parse_slowly(at)
     labels = [str(j) for j in range(at.width)]
-    squeezed = "gzip" if at.path.name.lower().endswith(".gz") else None
     convert = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(labels, pa.float64()),
         null_values=MISSING,
         decimal_point=at.style.decimal,
         include_columns=[labels[j] for j in at.keep],
     )
+    packed = at.path.name.lower().endswith(".gz")
     try:
-        with pa.input_stream(str(at.path), compression=squeezed) as stream:
+        with open_text(at.path) as raw:
+            stream = Metered(raw, at.path, packed=packed, line=CELL * len(at.keep))
             table = arrow_csv.read_csv(
                 stream,
                 arrow_csv.ReadOptions(column_names=labels, skip_rows=at.skip),
@@ -231,12 +319,12 @@ def _parse(at: _Layout) -> NDArray[np.float64]:
             )
     except pa.ArrowInvalid:
         return _parse_slowly(at)
-    return side_by_side([column.to_numpy() for column in table.columns])
+    return side_by_side([column.to_numpy() for column in table.columns]), stream.last in ENDS
 
 
-def _parse_slowly(at: _Layout) -> NDArray[np.float64]:
+def _parse_slowly(at: _Layout) -> tuple[NDArray[np.float64], bool]:
     """Read a file that Arrow refused: accept other spellings, or name the line at fault."""
-    values = packed("d")
+    values, gz = packed("d"), at.path.name.lower().endswith(".gz")
     for line, cells in _lines(at.path, at.style.delimiter):
         if line <= at.skip:
             continue
@@ -245,6 +333,8 @@ def _parse_slowly(at: _Layout) -> NDArray[np.float64]:
                 f"{at.path}: line {line} has {len(cells)} cells but the first line has "
                 f"{at.width}; give every line the same number of cells"
             )
+        if line % SNIFFED == 0 or at.width > WIDE:
+            admit(at.path, needs=2 * values.itemsize * len(values), packed=gz)
         for j in at.keep:
             try:
                 values.append(_number(cells[j], at.style.decimal))
@@ -254,7 +344,19 @@ def _parse_slowly(at: _Layout) -> NDArray[np.float64]:
                     # The first decimal comma is below the lines that the style was read from.
                     return _parse(at._replace(style=_Style(at.style.delimiter, ",")))
                 raise InputError(_text_in(at, j, cells[j], line)) from None
-    return np.frombuffer(values, np.float64).reshape(-1, len(at.keep))
+    return np.frombuffer(values, np.float64).reshape(-1, len(at.keep)), last_byte(at.path) in ENDS
+
+
+def last_byte(path: Path) -> bytes:
+    """Return the last byte of a file of text, unpacked."""
+    with open_text(path) as raw:
+        if path.name.lower().endswith(".gz"):
+            last = b""
+            while part := raw.read(1 << 20):
+                last = part[-1:]
+            return last
+        raw.seek(-1, 2)
+        return bytes(raw.read(1))
 
 
 def _text_in(at: _Layout, j: int, cell: str, line: int) -> str:

@@ -6,7 +6,6 @@ not. The words are labels and are not read as data.
 
 from __future__ import annotations
 
-import gzip
 import reprlib
 from array import array as packed
 from contextlib import suppress
@@ -16,8 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.data.readers.choice import room
 from dmtest.data.readers.columns import Columns, Loaded, pick, side_by_side
+from dmtest.data.readers.guard import DamagedError, Metered, admit
+from dmtest.data.readers.kinds.text import (
+    CELL,
+    ENDS,
+    LONGEST,
+    WIDE,
+    last_byte,
+    open_end,
+    open_text,
+)
 from dmtest.errors import InputError
 
 LONGEST = 4096  # largest size of a word in a binary file, in bytes
@@ -32,10 +40,6 @@ class _Layout(NamedTuple):
     trailing: bool  # lines end with a blank, as the C program of word2vec writes them
 
 
-def _open(path: Path) -> Any:
-    return (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb")
-
-
 def _is_number(cell: bytes) -> bool:
     with suppress(ValueError):
         float(cell)
@@ -46,23 +50,30 @@ def _is_number(cell: bytes) -> bool:
 def read_word_text(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Read the vectors of a text file; columns are positions after the word."""
     at = _layout(path)
-    values = _parse(path, at)
+    values, ended = _parse(path, at)
     if at.n is not None and len(values) != at.n:
         raise InputError(
             f"{path}: line 1 says {at.n} words of {at.d} numbers but {len(values)} follow, so it "
             "is truncated or no such file; copy it again"
         )
-    return Loaded(pick(values, columns), source=str(path))
+    if at.n is not None and not ended:
+        raise InputError(
+            f"{path}: its last line has no end, so its last number may be cut; copy it again, or "
+            "end that line"
+        )
+    return Loaded(pick(values, columns), None, open_end(ended, values), str(path))
 
 
 def _layout(path: Path) -> _Layout:
-    with _open(path) as stream:
-        lines = [stream.readline().rstrip(b"\r\n") for _ in range(2)]
+    with open_text(path) as stream:
+        lines = [stream.readline(LONGEST).rstrip(b"\r\n") for _ in range(2)]
+    if max(map(len, lines)) >= LONGEST:
+        raise DamagedError(f"a line of it has {LONGEST:,} characters or more")
     first, second = (line.split() for line in lines)
     if not first:
         raise InputError(f"{path}: line 1 is blank; begin with a word and its numbers")
     # "12 5" may be a header or the word "12" with one number: the next line decides.
-    counts = len(first) == 2 and all(cell.isdigit() for cell in first)
+    counts = len(first) == 2 and all(cell.isdigit() and len(cell) < 19 for cell in first)
     if counts and (len(second) == 1 + int(first[1]) or len(second) != 2):
         if len(second) != 1 + int(first[1]):
             raise _malformed(path, 2, len(second), int(first[1]))
@@ -85,14 +96,23 @@ def _malformed(path: Path, line: int, cells: int, d: int) -> InputError:
     )
 
 
-def _parse(path: Path, at: _Layout) -> NDArray[np.float64]:
-    """Read the numbers with Arrow, or in Python if Arrow refuses the file."""
+def _parse(path: Path, at: _Layout) -> tuple[NDArray[np.float64], bool]:
+    """Read the numbers with Arrow, or in Python if Arrow refuses the file.
+
+    Returns
+    -------
+    values : ndarray, shape (n, d)
+    ended : bool
+        Whether the last line has an end.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    if at.d > WIDE:
+        return _parse_slowly(path, at)
     numbers = [str(j) for j in range(at.d)]
     labels = ["word", *numbers] + ["rest"] * at.trailing
-    squeezed = "gzip" if path.name.lower().endswith(".gz") else None
+    gz = path.name.lower().endswith(".gz")
     convert = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(numbers, pa.float64()),
         null_values=[],
@@ -101,24 +121,30 @@ def _parse(path: Path, at: _Layout) -> NDArray[np.float64]:
     plain = arrow_csv.ParseOptions(delimiter=" ", quote_char=False, ignore_empty_lines=False)
     read = arrow_csv.ReadOptions(column_names=labels, skip_rows=at.skip)
     try:
-        with pa.input_stream(str(path), compression=squeezed) as stream:
+        with open_text(path) as raw:
+            stream = Metered(raw, path, packed=gz, line=CELL * at.d)
             table = arrow_csv.read_csv(stream, read, plain, convert)
     except pa.ArrowInvalid:
         return _parse_slowly(path, at)
-    return side_by_side([column.to_numpy() for column in table.columns])
+    return side_by_side([column.to_numpy() for column in table.columns]), stream.last in ENDS
 
 
-def _parse_slowly(path: Path, at: _Layout) -> NDArray[np.float64]:
+def _parse_slowly(path: Path, at: _Layout) -> tuple[NDArray[np.float64], bool]:
     """Read a file that Arrow refused: accept words with blanks and tabs, or name the bad line.
 
     A word may hold blanks, as some words of GloVe do, but no cell that is a number: a line with
     too many numbers is malformed.
     """
-    values = packed("d")
-    with _open(path) as stream:
-        for line, text in enumerate(stream, 1):
+    values, gz, line = packed("d"), path.name.lower().endswith(".gz"), 0
+    with open_text(path) as stream:
+        while text := stream.readline(LONGEST):
+            line += 1
+            if len(text) >= LONGEST:
+                raise DamagedError(f"line {line} has {LONGEST:,} characters or more")
             if line <= at.skip:
                 continue
+            if line % 100 == 0 or at.d > WIDE:
+                admit(path, needs=2 * values.itemsize * len(values), packed=gz)
             cells = text.split()
             word, numbers = cells[: -at.d], cells[-at.d :]
             if len(cells) <= at.d or (len(word) > 1 and any(map(_is_number, word))):
@@ -131,16 +157,16 @@ def _parse_slowly(path: Path, at: _Layout) -> NDArray[np.float64]:
                         "that line"
                     )
             values.extend(map(float, numbers))
-    return np.frombuffer(values, np.float64).reshape(-1, at.d)
+    return np.frombuffer(values, np.float64).reshape(-1, at.d), last_byte(path) in ENDS
 
 
 def read_words_binary(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Read a binary file of word2vec: 'n d', then n times a word, a blank and d float32."""
     raw = np.memmap(path, np.uint8, "r")
-    with _open(path) as stream:
+    with open_text(path) as stream:
         first = stream.readline(64)
     counts = first.split()
-    if len(counts) != 2 or not all(cell.isdigit() for cell in counts) or first[-1:] != b"\n":
+    if len(counts) != 2 or not all(c.isdigit() for c in counts) or first[-1:] != b"\n":
         raise InputError(
             f"{path}: does not begin with the two counts of word2vec's binary files; save vectors "
             "of other programs as .npy"
@@ -151,7 +177,7 @@ def read_words_binary(path: Path, key: str | None, columns: Columns | None) -> L
             f"{path}: its first line says {n} words of {d} numbers, which {raw.size} bytes cannot "
             "hold, so it is truncated or corrupt; copy it again"
         )
-    room((n, d), 4, str(path))
+    admit(path, needs=4 * n * d)
     values = _vectors(raw.data, len(first), n, d, path)
     return Loaded(pick(values, columns), source=str(path))
 

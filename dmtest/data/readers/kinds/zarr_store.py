@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,12 @@ import numpy as np
 
 from dmtest.data.readers.choice import choose, only_numbers, take
 from dmtest.data.readers.columns import Columns, Loaded, listing
+from dmtest.data.readers.guard import DamagedError, admit, once
+from dmtest.data.readers.kinds.zarr_chunks import Files, account, as_shape
+from dmtest.data.readers.zipped import sound_zip
 from dmtest.errors import InputError
 
+ARRAYS = ("zarr.json", ".zarray")  # files that describe an array
 MARKERS = ("zarr.json", ".zarray", ".zgroup")
 LAYOUT = {"bytes", "endian", "sharding_indexed", "transpose"}
 CHECKSUMS = {"adler32", "crc32", "crc32c", "fletcher32", "jenkins_lookup3"}
@@ -31,56 +35,39 @@ def read_zarr(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Read one array of a store, chunk by chunk."""
     import zarr
 
-    arrays = dict(_arrays(path))
-    shapes = {name: tuple(map(int, about["shape"])) for name, about in arrays.items()}
-    name, findings = choose(shapes, key, str(path))
-    where = f"{path}[{name!r}]" if name else str(path)
-    about = arrays[name]
-    _refuse_codecs(about, where)
+    with nullcontext() if path.is_dir() else sound_zip(path) as archive:
+        files = Files.of(path, archive)
+        arrays = dict(_arrays(files))
+        shapes = {name: as_shape(about.get("shape")) for name, about in arrays.items()}
+        name, findings = choose(shapes, key, str(path))
+        where = f"{path}[{name!r}]" if name else str(path)
+        about = arrays[name]
+        _refuse_codecs(about, where)
+        account(path, where, files, name, about)
     store: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
     try:
         array = zarr.open_array(store, path=name, mode="r", zarr_format=about["zarr_format"])
         only_numbers(np.dtype(array.dtype), where)
-        missing = array.nchunks - array.nchunks_initialized
-        if missing:
-            raise InputError(
-                f"{where}: {missing} of {array.nchunks} chunks are not there and would be read as "
-                f"{array.fill_value}; copy the store again, or write it with "
-                "config={'write_empty_chunks': True}"
-            )
-        return Loaded(take(array, columns, None, where), None, findings, str(path))
+        return Loaded(take(array, columns, None, path, where), None, findings, str(path))
     finally:
         if not isinstance(store, Path):
             store.close()
 
 
-def _arrays(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and metadata of every array."""
-    for name, raw in _metadata(path):
-        about = json.loads(raw)
+def _arrays(files: Files) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and metadata of every array; refuse one that is described twice."""
+    described = [file for file in files.sizes if file.rpartition("/")[2] in ARRAYS]
+    names = [file.rpartition("/")[0] for file in described]
+    admit(files.path, names=(os.path.normpath(f"/{name}") for name in names))
+    for name, file in sorted(zip(names, described, strict=True)):
+        try:
+            about = json.loads(files.read(file), object_pairs_hook=once)
+        except (UnicodeError, json.JSONDecodeError, RecursionError) as problem:
+            raise DamagedError(f"the description of {name[:100]!r} is no JSON") from problem
         if not isinstance(about, dict):
-            raise ValueError(f"the metadata of {name!r} are no JSON object")
+            raise DamagedError(f"the description of {name[:100]!r} is no JSON object")
         if about.get("node_type", "array") == "array":
             yield name, about
-
-
-def _metadata(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of files that may describe an array; skip folders of chunks."""
-    if path.is_dir():
-        for folder, inner, files in os.walk(path):
-            inner.sort()
-            for file in {"zarr.json", ".zarray"} & set(files):
-                name = Path(folder).relative_to(path).as_posix().removeprefix(".")
-                raw = Path(folder, file).read_bytes()
-                if b'"array"' in raw or file == ".zarray":
-                    inner.clear()
-                yield name, raw
-        return
-    with zipfile.ZipFile(path) as archive:
-        for member in sorted(archive.namelist()):
-            name, _, file = member.rpartition("/")
-            if file in ("zarr.json", ".zarray"):
-                yield name, archive.read(member)
 
 
 def _codecs(about: dict[str, Any]) -> Iterator[Any]:
