@@ -74,8 +74,8 @@ Encoder = Annotated[
     str,
     _option(
         "NAME",
-        "mlp (auto selects it), mlp-wide, convnet (the paper's), convnet-half, resnet18 or "
-        "resnet18-narrow.",
+        "mlp (auto selects it), mlp-wide, convnet (the paper's), convnet-half, resnet18, "
+        "resnet18-narrow or resnet18-strided.",
     ),
 ]
 Critic = Annotated[

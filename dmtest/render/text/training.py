@@ -153,9 +153,8 @@ def _reported(fit: Any, what: str) -> list[Any]:
         return []
     p = f"p = {fit.report.pvalue:.2g}"
     lines = [Text(f"Report on the {what}: {fit.report.verdict} ({p}).")]
-    return lines + [
-        Text(f"  {i}. {f.message}") for i, f in enumerate(fit.report.diagnosis, start=1)
-    ]
+    said = enumerate(fit.report.diagnosis, start=1)
+    return lines + [Text(f"  {i}. {finding.message}") for i, finding in said]
 
 
 def _target(fit: Any) -> str:

@@ -258,8 +258,8 @@ def _scores(
     stack = []
     for start in range(0, len(order) // size * size, size):
         part = order[start : start + size]
-        stack.append(module.critic(x[part], y[part]).double())
-    return np.asarray(torch.stack(stack).cpu().numpy())
+        stack.append(module.critic(x[part], y[part]))
+    return fetch(torch.stack(stack)).astype(np.float64)
 
 
 def _symmetric(rng: np.random.Generator) -> Any:

@@ -32,7 +32,8 @@ class Settings:
         Columns of the embedding.
     encoder : str
         "auto" (the same as "mlp", which learns most in one minute on a CPU), "mlp", "mlp-wide",
-        "convnet" (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow".
+        "convnet" (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow" (a quarter
+        of its channels) or "resnet18-strided" (narrow, at half the resolution).
     head : str or None
         "normal", "cube", "sigmoid" or "free"; by default "normal" or "cube", as the target is.
     critic : str

@@ -80,9 +80,9 @@ class Residual(nn.Module):
         return torch.relu(self.second_norm(self.second(h)) + self.short(x))
 
 
-def resnet18(shape: Shape, dim: int, width: int = 64) -> nn.Sequential:
+def resnet18(shape: Shape, dim: int, width: int = 64, stride: int = 1) -> nn.Sequential:
     """ResNet-18 with the stem for small images: a 3 x 3 convolution and no pooling."""
-    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, 1, 1, bias=False)]
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, stride, 1, bias=False)]
     layers += [BatchNorm(width), nn.ReLU()]
     inside = width
     for stage in range(4):
@@ -100,6 +100,7 @@ BACKBONES: dict[str, tuple[bool, Callable[[Shape, int], nn.Sequential]]] = {
     "convnet-half": (True, lambda shape, dim: convnet(shape, dim, 16)),
     "resnet18": (True, resnet18),
     "resnet18-narrow": (True, lambda shape, dim: resnet18(shape, dim, 16)),
+    "resnet18-strided": (True, lambda shape, dim: resnet18(shape, dim, 16, 2)),
 }
 
 
@@ -178,8 +179,8 @@ def build_encoder(
     Parameters
     ----------
     name : str or torch module
-        "mlp", "mlp-wide", "convnet" (Table 2), "convnet-half", "resnet18",
-        "resnet18-narrow", or a module that maps ``(n, *shape)`` to (n, dim).
+        "mlp", "mlp-wide", "convnet" (Table 2), "convnet-half", "resnet18", "resnet18-narrow",
+        "resnet18-strided", or a module that maps ``(n, *shape)`` to (n, dim).
     shape : tuple of int
         (channels, height, width) of images, (columns,) of features.
     dim : int
