@@ -28,7 +28,7 @@ Examples:
   dmtest train --data mnist/ --crop 24 --sigma 0.1 --epochs 60 --out run
   dmtest train --critic separable --matching sigreg --matching-weight 20
   dmtest train --data mnist/ --recipe paper-mnist --sigma 0.1 --out run
-  dmtest train --data cifar/ --recipe paper-simclr --sigma 0.1 --device cuda --out run
+  dmtest train --data cifar/ --recipe paper-simclr --sigma 0.1 --out run
   dmtest train --data x.npy --target uniform --capacity 4 --dim 8 --out run
   dmtest report run/embeddings.npz --key embeddings
   dmtest bounds run/embeddings.npz

@@ -33,7 +33,6 @@ def signatures(
     steps: int,
     batch: int,
     history: Mapping[str, Sequence[float]],
-    classes: int,
     noise: Noise,
     verification: Verification | None = None,
     scores: tuple[Downstream | None, Downstream | None] = (None, None),
@@ -50,8 +49,6 @@ def signatures(
         Rows of a step.
     history : mapping of str to sequence of float
         Measurements by epoch.
-    classes : int
-        Number of classes of the data, 0 without labels.
     noise : Noise
     verification : Verification or None
     scores : pair of Downstream or None
@@ -67,7 +64,6 @@ def signatures(
         _collapse(embeddings),
         _unstable(history),
         _saturated(noise, d, batch),
-        _too_much_noise(noise, d, classes),
         _unresolved(verification),
         _flat(verification),
         _lost_classes(*scores),
@@ -148,19 +144,6 @@ def _saturated(noise: Noise, d: int, batch: int) -> Finding | None:
         f"InfoNCE shows with this batch: near its end the bound hardly depends on the match.",
         None,
         f"Raise {noise.name} or batch, or add matching='sigreg', which the batch does not limit.",
-    )
-
-
-def _too_much_noise(noise: Noise, d: int, classes: int) -> Finding | None:
-    if classes < 2 or noise.capacity(d) >= math.log(classes):
-        return None
-    return Finding(
-        "capacity-below-classes",
-        f"The capacity of {noise.capacity(d):.2f} nats is below log {classes} = "
-        f"{math.log(classes):.2f}: through this noise no encoder can tell {classes} equally "
-        f"frequent classes apart (Fano's inequality).",
-        classes,
-        f"Lower {noise.name}, or raise dim.",
     )
 
 

@@ -294,7 +294,6 @@ def _result(
         steps=steps,
         batch=min(module.batch, len(training)),
         history=curves,
-        classes=len(training.classes),
         noise=module.noise,
         verification=verification,
         scores=(scores, baseline_scores),
