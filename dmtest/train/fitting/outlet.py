@@ -56,7 +56,7 @@ def _table(target: Product, dim: int) -> list[list[float]]:
     z = np.linspace(-RANGE, RANGE, KNOTS)
     body = np.abs(z[1:]) <= BODY  # beyond it, bounded margins have equal quantiles in float64
     rows = []
-    for margin in margins:
+    for column, margin in enumerate(margins, start=1):
         if not (hasattr(margin, "ppf") and hasattr(margin, "isf")):
             raise InputError(
                 f"target: a margin of type {type(margin).__name__} has no ppf and isf, the inverse "
@@ -67,7 +67,7 @@ def _table(target: Product, dim: int) -> list[list[float]]:
         steps = np.diff(row)
         if not np.isfinite(row).all() or steps.min() < 0.0 or (steps[body] == 0.0).any():
             raise InputError(
-                f"target: the quantiles of {margin!r} are not finite and increasing; pass a "
+                f"target: the quantiles of margin {column} are not finite and increasing; pass a "
                 f"continuous distribution."
             )
         rows.append(row.tolist())
