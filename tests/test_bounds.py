@@ -253,3 +253,84 @@ def test_refusals(call: object, words: str) -> None:
 def test_bounds_are_a_part_of_the_package() -> None:
     assert dmtest.bounds is bounds
     assert set(bounds.__all__) <= set(dir(bounds))
+
+
+# The trade-off and the errata of docs/theory.md
+
+
+@pytest.mark.parametrize(("d", "sigma", "error"), [(1, 0.3, 0.1), (3, 0.1, 0.02), (8, 0.5, 0.4)])
+def test_the_tradeoff_is_exact_for_normal_errors(d: int, sigma: float, error: float) -> None:
+    """By determinants: f = g + e with Var f = 1 and Var e = the error, y = f + Z."""
+    covariance = np.array([[1.0 - error, 1.0 - error], [1.0 - error, 1.0 + sigma**2]])
+    exact = 0.5 * d * np.log(covariance[0, 0] * covariance[1, 1] / np.linalg.det(covariance))
+    law = bounds.gaussian_tradeoff(d, sigma, error)
+    assert law == pytest.approx(exact, rel=1e-12)
+    gap = 0.5 * d * np.log1p(error / sigma**2)
+    assert law == pytest.approx(bounds.gaussian_capacity(d, sigma) - gap, rel=1e-12)
+    assert law < -0.5 * d * np.log(error)
+
+
+def test_the_tradeoff_ends_at_capacity_and_at_nothing() -> None:
+    assert bounds.gaussian_tradeoff(4, 0.2, 0.0) == pytest.approx(bounds.gaussian_capacity(4, 0.2))
+    assert bounds.gaussian_tradeoff(4, 0.2, 1.0) == pytest.approx(0.0, abs=1e-15)
+    assert bounds.gaussian_tradeoff(4, 0.2, 7.0) == pytest.approx(0.0, abs=1e-15)
+    refused("invariance_error", bounds.gaussian_tradeoff, 4, 0.2, -0.1)
+
+
+@pytest.mark.parametrize("d", [1, 2, 8])
+def test_the_reconstruction_bound_holds_where_the_papers_does_not(d: int) -> None:
+    """X ~ N(0, 4 I) and Y independent: the best guess is 0, and I = 0."""
+    entropy = 0.5 * d * np.log(2.0 * np.pi * np.e * 4.0)
+    mse = 4.0 * d
+    assert bounds.reconstruction_bound(mse, d, entropy) == pytest.approx(0.0, abs=1e-12)
+    papers = entropy - 0.5 * np.log(2.0 * np.pi * np.e) * d - 0.5 * np.log(mse)
+    assert papers == pytest.approx({1: 0.0, 2: 0.347, 8: 3.812}[d], abs=1e-3)
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])
+def test_the_reconstruction_bound_is_exact_for_a_normal_channel(noise: float) -> None:
+    """Y = X + noise: the error of the best guess is noise^2 / (1 + noise^2) a column."""
+    d, s2 = 3, noise**2
+    entropy = 0.5 * d * np.log(2.0 * np.pi * np.e)
+    information = 0.5 * d * np.log1p(1.0 / s2)
+    best = d * s2 / (1.0 + s2)
+    assert bounds.reconstruction_bound(best, d, entropy) == pytest.approx(information, rel=1e-12)
+    assert bounds.reconstruction_bound(1.3 * best, d, entropy) < information
+    refused("positive", bounds.reconstruction_bound, 0.0, d, entropy)
+
+
+def test_equality_in_the_lemmas_needs_weak_invariance_alone() -> None:
+    """Lemma B.1 for two points: f = +-1 is not normal, and KL = C - I to the digits."""
+    sigma = 0.7
+    y, step = np.linspace(-12.0, 12.0, 240_001, retstep=True)
+    density = 0.5 * (stats.norm.pdf(y, -1.0, sigma) + stats.norm.pdf(y, 1.0, sigma))
+    entropy = -(density * np.log(np.maximum(density, 1e-300))).sum() * step
+    information = entropy - 0.5 * np.log(2.0 * np.pi * np.e * sigma**2)
+    wide = stats.norm(scale=np.sqrt(1.0 + sigma**2))
+    kl = (density * (np.log(np.maximum(density, 1e-300)) - wide.logpdf(y))).sum() * step
+    assert bounds.gaussian_smoothed_kl_bound(information, 1, sigma) == pytest.approx(kl, abs=1e-9)
+
+
+def test_information_depends_on_f_when_noise_is_added_after_it() -> None:
+    """I(X; f(X) + 0.3 Z), X uniform on (-1, 1): .749, .470 and .862 nats for three maps."""
+    x = np.linspace(-1.0, 1.0, 4001)
+    weights = np.full(len(x), 1.0 / (len(x) - 1))
+    weights[[0, -1]] *= 0.5
+    y, step = np.linspace(-4.0, 4.0, 2001, retstep=True)
+    for f, expected in ((x, 0.749), (x**3, 0.470), (np.sin(np.pi * x), 0.862)):
+        density = stats.norm.pdf(y[:, None], f, 0.3) @ weights
+        entropy = -(density * np.log(np.maximum(density, 1e-300))).sum() * step
+        found = entropy - 0.5 * np.log(2.0 * np.pi * np.e * 0.09)
+        assert found == pytest.approx(expected, abs=6e-4)
+
+
+def test_the_jensen_shannon_score_is_twice_a_divergence() -> None:
+    """At its best critic the score is 2 JSD - 2 log 2: not in nats of information."""
+    p, q = np.array([0.7, 0.2, 0.1]), np.array([0.1, 0.3, 0.6])
+    middle = 0.5 * (p + q)
+    divergence = 0.5 * (p * np.log(p / middle)).sum() + 0.5 * (q * np.log(q / middle)).sum()
+    critic = np.log(p / q)
+    score = -(p * np.logaddexp(0.0, -critic)).sum() - (q * np.logaddexp(0.0, critic)).sum()
+    assert score == pytest.approx(2.0 * divergence - 2.0 * np.log(2.0), abs=1e-12)
+    information = (p * np.log(p / q)).sum()
+    assert abs(score - information) > 0.5

@@ -5,7 +5,10 @@ python -m benchmarks.paper best --which normal-2 --data MNIST_FOLDER
 python -m benchmarks.paper cost --data MNIST_FOLDER
 python -m benchmarks.paper equal --data MNIST_FOLDER
 python -m benchmarks.paper headtohead --data MNIST_FOLDER
-python -m benchmarks.paper table1 --data FASHION_MNIST_FOLDER
+python -m benchmarks.paper methods --data FASHION_MNIST_FOLDER
+python -m benchmarks.paper defaults
+python -m benchmarks.paper targets
+python -m benchmarks.paper tradeoff [--data MNIST_FOLDER]
 python -m benchmarks.paper pictures
 """
 
@@ -22,7 +25,8 @@ import torch
 def main() -> None:
     """Run one experiment."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = ("figure1", "best", "cost", "equal", "headtohead", "table1", "pictures")
+    names = ("figure1", "best", "cost", "equal", "headtohead", "methods", "pictures")
+    names += ("defaults", "targets", "tradeoff")
     parser.add_argument("experiment", choices=names)
     parser.add_argument("--data", help="folder with idx files")
     parser.add_argument("--seeds", type=int, default=3)
@@ -37,12 +41,18 @@ def main() -> None:
         from benchmarks.paper.pictures import pictures
 
         return pictures()
+    if said.experiment in ("defaults", "targets", "tradeoff"):
+        from benchmarks.paper import digits
+
+        if said.experiment == "tradeoff":
+            return digits.tradeoff(said.data)
+        return {"defaults": digits.defaults, "targets": digits.targets}[said.experiment]()
     if said.data is None:
         parser.error("--data: name the folder with the idx files")
-    if said.experiment == "table1":
-        from benchmarks.paper.ssl import table1
+    if said.experiment == "methods":
+        from benchmarks.paper.ssl import methods
 
-        return table1(said.data, said.seeds)
+        return methods(said.data, said.seeds)
     if said.experiment == "headtohead":
         from benchmarks.paper.headtohead import headtohead
 

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
+from benchmarks.paper import digit_tables
 from benchmarks.paper.frontier import frontier
 from benchmarks.paper.means import grouped, interval, shown
 from benchmarks.paper.runs import Run, collect, read, read_points
@@ -35,7 +36,7 @@ UNMEASURED = "*: a dead column would cost less than the bound of an exact sample
 
 def pictures() -> None:
     """Collect new runs; make everything that has runs."""
-    for name in TITLES:
+    for name in TITLES | digit_tables.TITLES:
         collect(name)
     write_tables()
     figure1_drawn(read("figure1"))
@@ -50,6 +51,14 @@ def write_tables() -> None:
     """Write the page of all experiments that have runs."""
     makers = (figure1, best, cost, equal, headtohead, table1)
     experiments = [(make, read(name)) for name, make in zip(TITLES, makers, strict=True)]
+    more = (
+        digit_tables.defaults,
+        digit_tables.targets,
+        digit_tables.tradeoff,
+        digit_tables.methods,
+    )
+    names = digit_tables.TITLES
+    experiments += [(make, read(name)) for name, make in zip(names, more, strict=True)]
     write_page("paper", [make(runs) for make, runs in experiments if runs])
 
 

@@ -29,6 +29,7 @@ KEPT = (
     *("smoothed_noise", "smoothed_exact", "informative"),
     *("kolmogorov", "kolmogorov_train", "kolmogorov_blocks", "probe"),
     *("cpu_seconds", "cpu_seconds_per_epoch", "peak_mib"),
+    *("steps", "neighbours", "invariance_error", "predicted", "augment_scale", "pvalue"),
 )
 PARTS = ("common", "gaussianised")
 # Parts of which a few entries are kept.
@@ -128,7 +129,7 @@ def fitted(made: Any, points: int = 0) -> dict[str, Any]:
         "level": made.noise.level,
         "seed": made.seed,
         "seconds": made.seconds,
-        "training_information": made.history["information"][-1],
+        "training_information": made.history.get("information", [None])[-1],
         **_verified(found),
         "verdict": made.report.verdict,
         "pvalue": made.report.pvalue,

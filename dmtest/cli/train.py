@@ -12,6 +12,10 @@ from dmtest.cli.console import put, rendered
 from dmtest.errors import InputError, printable
 
 FINE, BROKEN = 0, 1
+# Parameters of the command that are not options of train.fit, or not of train.ssl.
+NOT_OF_FIT = {"data", "target", "recipe", "out", "resume", "seed", "json", "quiet"}
+NOT_OF_SSL = {"target", "epsilon", "capacity", "dim", "critic", "objective", "crop"}
+NOT_OF_SSL |= {"matching", "matching_weight", "matching_axes"}
 EPILOG = """\b
 Exit codes:
   0   trained; the inequalities of the theory hold within their intervals
@@ -23,6 +27,8 @@ Examples:
   dmtest train --data digits --target normal --sigma 0.3 --out run
   dmtest train --data mnist/ --crop 24 --sigma 0.1 --epochs 60 --out run
   dmtest train --critic separable --matching sigreg --matching-weight 20
+  dmtest train --data mnist/ --recipe paper-mnist --sigma 0.1 --out run
+  dmtest train --data cifar/ --recipe paper-simclr --sigma 0.1 --out run
   dmtest train --data x.npy --target uniform --capacity 4 --dim 8 --out run
   dmtest report run/embeddings.npz --key embeddings
   dmtest bounds run/embeddings.npz
@@ -30,16 +36,25 @@ Examples:
 
 
 class TrainTarget(StrEnum):
-    """The targets of the trainer."""
+    """The targets of the trainer that have a name."""
 
     normal = "normal"
     uniform = "uniform"
+    sphere = "sphere"
 
 
 def _option(metavar: str | None, help: str, *names: str) -> Any:
     return typer.Option(*names, metavar=metavar, help=help)
 
 
+Recipe = Annotated[
+    str | None,
+    _option(
+        "NAME",
+        "Settings that the paper prints: paper-mnist, paper-simclr or paper-vicreg; options that "
+        "are given as well replace those of the recipe.",
+    ),
+]
 Data = Annotated[
     str,
     _option(
@@ -59,15 +74,27 @@ Encoder = Annotated[
     str,
     _option(
         "NAME",
-        "mlp (auto selects it), mlp-wide, convnet (the paper's), convnet-half, resnet18 or "
-        "resnet18-narrow.",
+        "mlp (auto selects it), mlp-wide, convnet (the paper's), convnet-half, resnet18, "
+        "resnet18-narrow or resnet18-strided.",
     ),
 ]
-Critic = Annotated[str, _option("NAME", "calibrated, dual (Theorem 4.1), learned or separable.")]
+Critic = Annotated[
+    str,
+    _option(
+        "NAME",
+        "calibrated, dual (Theorem 4.1), learned or separable; auto: separable from 500 steps on.",
+    ),
+]
 Objective = Annotated[
     str, _option("NAME", "infonce, donsker-varadhan, nwj, jsd, or none (--matching alone).")
 ]
-Augment = Annotated[str, _option("NAME", "noise (the paper's), image, shift, handwriting or none.")]
+Augment = Annotated[
+    str,
+    _option(
+        "NAME",
+        "noise, image, shift, handwriting or none; paper-noise and paper-image are the paper's.",
+    ),
+]
 AugmentScale = Annotated[
     float | None, _option("NUMBER", "Standard deviation of the augmentation's noise.")
 ]
@@ -82,15 +109,37 @@ MatchingWeight = Annotated[float, _option("NUMBER", "Weight of --matching in the
 MatchingAxes = Annotated[
     float, _option("NUMBER", "Weight of the columns among the directions of sigreg.")
 ]
-Patience = Annotated[int | None, _option("EPOCHS", "Stop after EPOCHS without a better bound.")]
-Epochs = Annotated[int, _option("INTEGER", "Passes over the data.")]
-Batch = Annotated[int, _option("INTEGER", "Rows of a step; the negatives of a row are all others.")]
-Rate = Annotated[float, _option("NUMBER", "Peak learning rate of Adam.")]
+Patience = Annotated[
+    int | None,
+    _option("EPOCHS", "Stop after EPOCHS without a better bound (loss, without an objective)."),
+]
+Epochs = Annotated[
+    int | None,
+    _option("INTEGER", "Passes over the data (default: 20, or those of 2,000 steps if more)."),
+]
+Batch = Annotated[
+    int | None,
+    _option(
+        "INTEGER",
+        "Rows of a step; the negatives of a row are all others (default: the largest power of two "
+        "up to an eighth of the rows, 64 to 1,024).",
+    ),
+]
+Optimiser = Annotated[str, _option("NAME", "adam, or lars with clipping.")]
+Rate = Annotated[float, _option("NUMBER", "Peak learning rate.")]
+Decay = Annotated[float, _option("NUMBER", "Weight of the L2 term of the encoder.")]
+Schedule = Annotated[
+    str, _option("NAME", "Learning rate over the run: cosine (after a short rise) or constant.")
+]
 Crop = Annotated[int | None, _option("PIXELS", "Crop a centred square of this size.")]
 Size = Annotated[int | None, _option("PIXELS", "Resize images to this.")]
 Device = Annotated[str, _option("NAME", "auto (a GPU when there is one), cpu or cuda.")]
 Devices = Annotated[int, _option("INTEGER", "Number of devices, with one process each.")]
 Precision = Annotated[str, _option("NAME", "Precision of the encoder: 32, bf16 or 16.")]
+Scores = Annotated[str, _option("NAME", "Precision of critic and objective: 32, tf32 or bf16.")]
+Deterministic = Annotated[
+    bool, _option(None, "Deterministic algorithms only, on GPUs too.", "--deterministic")
+]
 Out = Annotated[
     str | None,
     _option(
@@ -105,29 +154,36 @@ Quiet = Annotated[bool, _option(None, "Print nothing and show no progress.", "--
 
 
 def train(
+    context: typer.Context,
     data: Data = "digits",
+    recipe: Recipe = None,
     target: Target = TrainTarget.normal,
     sigma: Sigma = None,
     epsilon: Epsilon = None,
     capacity: Capacity = None,
     dim: Dim = 2,
     encoder: Encoder = "auto",
-    critic: Critic = "calibrated",
+    critic: Critic = "auto",
     objective: Objective = "infonce",
     augment: Augment = "noise",
     augment_scale: AugmentScale = None,
     matching: Matching = None,
     matching_weight: MatchingWeight = 1.0,
     matching_axes: MatchingAxes = 0.0,
-    epochs: Epochs = 100,
-    batch: Batch = 1024,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    optimiser: Optimiser = "adam",
     learning_rate: Rate = 2e-3,
+    weight_decay: Decay = 0.0,
+    schedule: Schedule = "cosine",
     patience: Patience = None,
     crop: Crop = None,
     size: Size = None,
     device: Device = "auto",
     devices: Devices = 1,
     precision: Precision = "32",
+    scores: Scores = "32",
+    deterministic: Deterministic = False,
     out: Out = None,
     resume: Resume = False,
     seed: Seed = 0,
@@ -145,34 +201,23 @@ def train(
     from dmtest import train as trainer
 
     _check_folder(out, resume)
+    options: dict[str, Any] = {
+        name: value for name, value in context.params.items() if name not in NOT_OF_FIT
+    }
+    if recipe is not None:
+        chosen = trainer.recipe(recipe)
+        given = {name: value for name, value in options.items() if _is_given(context, name)}
+        if "method" in chosen:
+            return _self_supervised(data, chosen, given, out, resume, seed, json, quiet)
+        options |= {name: value for name, value in chosen.items() if name not in given}
     run = trainer.fit(
         data,
         target.value,
-        dim=dim,
-        sigma=sigma,
-        epsilon=epsilon,
-        capacity=capacity,
-        encoder=encoder,
-        augment=augment,
-        augment_scale=augment_scale,
-        matching=matching,
-        matching_weight=matching_weight,
-        matching_axes=matching_axes,
-        critic=critic,
-        objective=objective,
-        epochs=epochs,
-        batch=batch,
-        learning_rate=learning_rate,
-        patience=patience,
-        crop=crop,
-        size=size,
-        device=device,
-        devices=devices,
-        precision=precision,
         out=out,
         resume=resume,
         rng=seed,
         progress=False if quiet else None,
+        **options,
     )
     verification = run.verification
     assert verification is not None  # fit evaluates unless told not to
@@ -187,6 +232,50 @@ def train(
         if out is not None:
             put(f"\nWritten to {printable(str(out))}: embeddings.npz, encoder.pt, report.html and more\n")
     return BROKEN if verification.violations else FINE
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the user set an option, on the command line or in pyproject.toml."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT",)
+
+
+def _self_supervised(
+    data: str,
+    chosen: dict[str, Any],
+    given: dict[str, Any],
+    out: str | None,
+    resume: bool,
+    seed: int,
+    json: bool,
+    quiet: bool,
+) -> int:
+    """Run a recipe of :func:`dmtest.train.ssl` and print its result."""
+    from dmtest import train as trainer
+
+    if alien := sorted(set(given) & NOT_OF_SSL):
+        raise InputError(
+            f"--{alien[0].replace('_', '-')}: is not for method {chosen['method']!r}; leave it out."
+        )
+    run = trainer.ssl(
+        data,
+        out=out,
+        resume=resume,
+        rng=seed,
+        progress=False if quiet else None,
+        **chosen | given,
+    )
+    if json:
+        from dmtest.results.serial import dumps, plain
+
+        put(dumps(plain(run.summary())) + "\n")
+    elif not quiet:
+        from dmtest.render.text.training import self_supervised_table
+
+        put(rendered(self_supervised_table(run)))
+        if out is not None:
+            put(f"\nWritten to {out}: embeddings.npz, encoder.pt, report.html and more\n")
+    return FINE
 
 
 def _check_folder(out: str | None, resume: bool) -> None:

@@ -400,18 +400,35 @@ def _nats(value: float | None, more: str = "") -> str:
 
 
 def _fit(one: Any) -> Card:
-    epochs = len(one.history["loss"])
+    epochs = f"{wording.plural(len(one.history['loss']), 'epoch')}, {one.steps:,} steps"
     last = one.history["information"][-1] if one.history.get("information") else None
     rows, dim = one.embeddings.shape
     result = "" if one.report is None else f"{one.report.verdict}, {_global(one.report)}"
     return Card(
-        title=f"Encoder trained on {one.source}: {wording.plural(epochs, 'epoch')} in "
-        f"{one.seconds:.1f} s",
+        title=f"Encoder trained on {one.source}: {epochs} in {one.seconds:.1f} s",
         facts=[
             ("target", f"{one.noise.target}, {one.noise.name} = {one.noise.level:.3g}"),
             ("embeddings", f"{rows:,} x {dim:,}, held out"),
             ("information", "" if last is None else f"{_number(float(last))} nats, last epoch"),
             ("report", result),
+            ("findings", ", ".join(finding.code for finding in one.findings)),
+            ("seed", str(one.seed)),
+        ],
+    )
+
+
+def _self_supervised(one: Any) -> Card:
+    epochs = f"{wording.plural(len(one.history['loss']), 'epoch')}, {one.steps:,} steps"
+    rows, dim = one.embeddings.shape
+    result = "" if one.report is None else f"{one.report.verdict}, {_global(one.report)}"
+    return Card(
+        title=f"{one.method} trained on {one.source}: {epochs} in {one.seconds:.1f} s",
+        facts=[
+            ("noise", f"sigma = {one.sigma:.3g} at the outlet of one view"),
+            ("outlets", f"{rows:,} x {dim:,}, held out"),
+            ("features", f"{one.features.shape[1]:,} columns"),
+            ("report", result),
+            ("findings", ", ".join(finding.code for finding in one.findings)),
             ("seed", str(one.seed)),
         ],
     )
@@ -450,6 +467,7 @@ CARDS: dict[str, Callable[[Any], Card]] = {
     "Effect": _effect,
     "Finding": _finding,
     "Fit": _fit,
+    "SelfSupervisedFit": _self_supervised,
     "KLProfile": _profile,
     "MeanPValue": _mean_pvalue,
     "MonitorState": _monitor_state,

@@ -3,8 +3,8 @@
 It needs torch, which is imported only when one of the names here is used. Install it with
 ``pip install "dmtest[train]"``.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `engines`, `statistics`,
-`battery`, `bounds`, `information`, `effects`, `reports`.
+Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `targets`, `engines`,
+`statistics`, `battery`, `bounds`, `information`, `effects`, `reports`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from dmtest.train.evaluate.verification import Verification, verify
     from dmtest.train.fitting.api import fit
     from dmtest.train.fitting.module import TrainingError
-    from dmtest.train.fitting.result import Fit
+    from dmtest.train.fitting.optimisers import LARS
+    from dmtest.train.fitting.recipes import recipe
+    from dmtest.train.fitting.result import Fit, SelfSupervisedFit
+    from dmtest.train.fitting.self_supervised import ssl
     from dmtest.train.fitting.settings import Settings
     from dmtest.train.losses.gather import gather_rows
     from dmtest.train.losses.loss import StatisticLoss
@@ -44,11 +47,13 @@ if TYPE_CHECKING:
     from dmtest.train.watch.metric import DistributionMatch
 
 __all__ = [
+    "LARS",
     "DistributionCallback",
     "DistributionMatch",
     "Downstream",
     "Encoder",
     "Fit",
+    "SelfSupervisedFit",
     "Settings",
     "StatisticLoss",
     "TrainingError",
@@ -69,10 +74,12 @@ __all__ = [
     "kuiper",
     "load_encoder",
     "mmd",
+    "recipe",
     "shapiro_francia",
     "shapiro_wilk",
     "sliced",
     "squared_wasserstein",
+    "ssl",
     "vasicek",
     "verify",
     "watson",
@@ -105,7 +112,10 @@ _HOMES = {
     "fitting.export": ("load_encoder",),
     "fitting.api": ("fit",),
     "fitting.module": ("TrainingError",),
-    "fitting.result": ("Fit",),
+    "fitting.optimisers": ("LARS",),
+    "fitting.recipes": ("recipe",),
+    "fitting.result": ("Fit", "SelfSupervisedFit"),
+    "fitting.self_supervised": ("ssl",),
     "fitting.settings": ("Settings",),
     "evaluate.verification": ("Verification", "verify"),
 }

@@ -42,11 +42,45 @@ def training_table(fit: Any) -> RenderableType:
         table.add_row(Text(name), *(Text(cell) for cell in cells))
     noise = fit.noise
     title = Text(
-        f"{fit.source}: {after.n:,} held-out rows in d = {after.d}, target {noise.target}, "
-        f"{noise.name} = {noise.level:.3g}; trained {len(fit.history['loss'])} epochs in "
+        f"{fit.source}: {after.n:,} held-out rows in d = {after.d}, target {_target(fit)}, "
+        f"{noise.name} = {noise.level:.3g}; trained {len(fit.history['loss'])} epochs "
+        f"({fit.steps:,} steps of {fit.settings.batch:,} rows, {fit.settings.critic} critic) in "
         f"{fit.seconds:.1f} s, seed {fit.seed}"
     )
     return Group(title, Text(""), table, Text(""), *_closing(fit))
+
+
+def self_supervised_table(fit: Any) -> RenderableType:
+    """Return the result of :func:`dmtest.train.ssl` for a terminal.
+
+    Parameters
+    ----------
+    fit : dmtest.train.SelfSupervisedFit
+    """
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    n, width = fit.features.shape
+    title = Text(
+        f"{fit.source}: {fit.method} with sigma = {fit.sigma:.3g} at the outlet; {n:,} held-out "
+        f"rows, {width:,} features, {fit.embeddings.shape[1]:,} columns; trained "
+        f"{len(fit.history['loss'])} epochs ({fit.steps:,} steps of {fit.settings.batch:,} rows) "
+        f"in {fit.seconds:.1f} s, seed {fit.seed}"
+    )
+    lines: list[Any] = [title, Text("")]
+    if fit.downstream is not None:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table.add_column("Features of held-out rows")
+        for head in ("Trained", "Untrained"):
+            table.add_column(head, justify="right")
+        for name, label in SCORES:
+            if name in fit.downstream.values:
+                pair = (fit.downstream[name], fit.baseline_downstream[name])
+                table.add_row(Text(label), *(Text(f"{value:.3f}") for value in pair))
+        lines += [table, Text("")]
+    return Group(*lines, *_findings(fit), *_reported(fit, "outlet"))
 
 
 def _rows(after: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
@@ -99,11 +133,36 @@ def _closing(fit: Any) -> list[Any]:
                 f"checked hold within their intervals."
             )
         )
-    if fit.report is not None:
-        p = f"p = {fit.report.pvalue:.2g}"
-        lines.append(Text(f"Report on the held-out rows: {fit.report.verdict} ({p})."))
-        lines += [Text(f"  {i}. {f.message}") for i, f in enumerate(fit.report.diagnosis, start=1)]
+    return lines + _findings(fit) + _reported(fit, "held-out rows")
+
+
+def _findings(fit: Any) -> list[Any]:
+    from rich.text import Text
+
+    lines = []
+    for finding in fit.findings:
+        lines.append(Text(f"! {finding.message}", style="yellow"))
+        lines.append(Text(f"  {finding.advice}"))
     return lines
+
+
+def _reported(fit: Any, what: str) -> list[Any]:
+    from rich.text import Text
+
+    if fit.report is None:
+        return []
+    p = f"p = {fit.report.pvalue:.2g}"
+    lines = [Text(f"Report on the {what}: {fit.report.verdict} ({p}).")]
+    said = enumerate(fit.report.diagnosis, start=1)
+    return lines + [Text(f"  {i}. {finding.message}") for i, finding in said]
+
+
+def _target(fit: Any) -> str:
+    """Name of the target; of a mapped one, that the rows below are of the normal outlet."""
+    if fit.target in ("normal", "uniform"):
+        return str(fit.target)
+    name = fit.target if isinstance(fit.target, str) else fit.target.name
+    return f"{name} (information and distances: of the normal outlet before the map)"
 
 
 def _nats(value: float | None) -> str:

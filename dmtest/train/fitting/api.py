@@ -15,13 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import RngLike, entropy_of, stream
+from dmtest.targets.targets import TargetLike
 from dmtest.train.data.images import Images
 from dmtest.train.data.load import load_images
 from dmtest.train.evaluate.scoring import Downstream, downstream
+from dmtest.train.evaluate.signatures import signatures
 from dmtest.train.evaluate.verification import Verification, verify
-from dmtest.train.fitting.embed import augmented_embeddings, embeddings, pair_batches
+from dmtest.train.fitting.embed import augmented_embeddings, embeddings, fetch, pair_batches
 from dmtest.train.fitting.loop import device_name, train
-from dmtest.train.fitting.module import HISTORY, InfoMax
+from dmtest.train.fitting.module import InfoMax
+from dmtest.train.fitting.outlet import outlet_of
 from dmtest.train.fitting.result import Fit
 from dmtest.train.fitting.settings import Settings
 from dmtest.train.losses.penalties import build_penalty
@@ -40,7 +43,7 @@ MOMENT_ROWS = 60_000
 
 def fit(
     data: Any = "digits",
-    target: str = "normal",
+    target: TargetLike = "normal",
     *,
     dim: int = 2,
     sigma: float | None = None,
@@ -66,8 +69,11 @@ def fit(
     data : str, path or array_like
         "digits", an array, idx files, CIFAR (binary version) or a folder of images, as `source`
         of :func:`dmtest.train.data.load.load_images`.
-    target : {"normal", "uniform"}
-        N(0, I), or uniform on the unit cube.
+    target : str or target
+        "normal", N(0, I); "uniform", on the unit cube; "sphere", on the unit sphere; or
+        :class:`dmtest.Product`, independent columns with given margins. The last two are trained
+        as N(0, I) and then mapped, by unit norm or by F^-1(Phi(.)) in every column: the divergence
+        from the target is that from N(0, I), or less.
     dim : int
         Columns of the embedding.
     sigma, epsilon, capacity : float, optional
@@ -119,23 +125,27 @@ def fit(
     name = encoder if isinstance(encoder, str) else "auto"
     kind = augment if isinstance(augment, str) else "none"
     settings = Settings.of(dim=dim, encoder=name, augment=kind, **options)
-    noise = as_noise(target, dim, sigma, epsilon, capacity)
+    law, margins = outlet_of(target, dim)
+    noise = as_noise(law, dim, sigma, epsilon, capacity)
     training, test = (
         _crop(load_images(data, split=split, size=settings.size, labels=labels), settings.crop)
         for split in ("train", "test")
     )
     shape = training.images.shape[1:]
+    settings = settings.resolved(len(training))
     if isinstance(encoder, str):
         settings = settings.changed(encoder="mlp" if encoder == "auto" else encoder)
         encoder = settings.encoder
     folder = None if out is None else Path(out)
-    device_name(settings)  # refuses a missing device before training
+    device = device_name(settings)  # refuses a missing device before training
     augmentation = build_augmentation(augment, shape, settings.augment_scale)
     with reporter(progress) as step:
-        module = _build_module(training, encoder, augmentation, noise, settings, seed)
+        module = _build_module(training, encoder, augmentation, noise, settings, seed, margins)
+        module.pool = module.pool.to(device)
+        held_out = torch.from_numpy(np.ascontiguousarray(test.images)).to(device)
         untrained = None
         if evaluate:
-            untrained = _evaluate(module, training, test, seed)
+            untrained = _evaluate(module.to(device), held_out, training, test, seed)
         start = time.perf_counter()
         module = train(
             module,
@@ -145,7 +155,7 @@ def fit(
             progress=step,
         )
         seconds = time.perf_counter() - start
-        result = _result(module, training, test, untrained, evaluate, seconds, seed)
+        result = _result(module, held_out, training, test, untrained, target, seconds, seed)
     if folder is not None:
         from dmtest.train.fitting.export import write
 
@@ -174,13 +184,14 @@ def _build_module(
     noise: Noise,
     settings: Settings,
     seed: int,
+    margins: dict[str, Any] | None,
 ) -> InfoMax:
     """Build the module with weights drawn from the seed; torch's global state is unchanged."""
     objective = None if settings.objective == "none" else build_objective(settings.objective)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(stream(seed, "train/weights").integers(2**62)))
         shape = training.images.shape[1:]
-        network = build_encoder(encoder, shape, settings.dim, noise.target, settings.head)
+        network = build_encoder(encoder, shape, settings.dim, noise.target, settings.head, margins)
         critic = None if objective is None else build_critic(settings.critic, settings.dim, noise)
         penalty = build_penalty(settings, noise.target, seed)
     if len(shape) == 3:
@@ -190,17 +201,18 @@ def _build_module(
 
 
 def _evaluate(
-    module: InfoMax, training: Images, test: Images, seed: int
+    module: InfoMax, held_out: torch.Tensor, training: Images, test: Images, seed: int
 ) -> tuple[dict[str, Any], Verification, Downstream | None]:
     """Embed both splits with the present weights; check and score the held-out one."""
-    arrays = _arrays(module, training, test, seed)
+    outlets = _outlets(module, held_out, seed)
     verification = verify(
-        arrays["embeddings"],
-        arrays["augmented"],
+        fetch(outlets["embeddings"]),
+        fetch(outlets["augmented"]),
         module.noise,
-        scores=_scores(module, arrays, seed),
+        scores=_scores(module, outlets, seed),
         rng=seed,
     )
+    arrays = _mapped(module, outlets)
     scores = None
     if training.labels is not None and test.labels is not None:
         scores = downstream(
@@ -209,36 +221,45 @@ def _evaluate(
     return arrays, verification, scores
 
 
-def _arrays(module: InfoMax, training: Images, test: Images, seed: int) -> dict[str, Any]:
-    pool, held_out = (torch.from_numpy(np.ascontiguousarray(d.images)) for d in (training, test))
+def _outlets(module: InfoMax, held_out: torch.Tensor, seed: int) -> dict[str, torch.Tensor]:
+    """Return f(X) and f(X') at the outlet, on the device of the module."""
     moments = stream(seed, "train/moments").integers(2**31)
-    recalibrate(module.encoder, pair_batches(pool[:MOMENT_ROWS], module.augment, int(moments)))
+    rows = module.pool[:MOMENT_ROWS]
+    recalibrate(module.encoder, pair_batches(rows, module.augment, int(moments)))
     module.encoder.eval()
     views = int(stream(seed, "train/views").integers(2**31))
     return {
         "embeddings": embeddings(module.encoder, held_out),
         "augmented": augmented_embeddings(module.encoder, held_out, module.augment, views),
-        "train_embeddings": embeddings(module.encoder, pool),
+        "train_embeddings": embeddings(module.encoder, module.pool),
     }
 
 
+def _mapped(module: InfoMax, outlets: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Return the arrays that users get: the outlets brought to the target."""
+    with torch.no_grad():
+        return {name: fetch(module.encoder.margins(rows)) for name, rows in outlets.items()}
+
+
 @torch.no_grad()
-def _scores(module: InfoMax, arrays: Mapping[str, Vector], seed: int) -> NDArray[np.float64] | None:
+def _scores(
+    module: InfoMax, outlets: Mapping[str, torch.Tensor], seed: int
+) -> NDArray[np.float64] | None:
     """Return the critic's scores of held-out pairs, in disjoint batches: (batches, K, K)."""
     if module.critic is None:
         return None
-    x, clean = arrays["augmented"], arrays["embeddings"]
+    x, clean = outlets["augmented"], outlets["embeddings"]
     size = min(SCORE_ROWS, len(clean) // 2)
-    order = stream(seed, "train/scored").permutation(len(clean))
+    order = torch.from_numpy(stream(seed, "train/scored").permutation(len(clean))).to(x.device)
     rng, level = stream(seed, "train/noise"), module.noise.level
     draw = rng.standard_normal if module.noise.target == "normal" else _symmetric(rng)
-    y = (clean + level * draw(clean.shape)).astype(np.float32)
+    unit = torch.from_numpy(np.asarray(draw(tuple(clean.shape)))).to(x.device)
+    y = (clean.double() + level * unit).float()
     stack = []
     for start in range(0, len(order) // size * size, size):
         part = order[start : start + size]
-        scores = module.critic(torch.from_numpy(x[part]), torch.from_numpy(y[part]))
-        stack.append(scores.double().numpy())
-    return np.stack(stack)
+        stack.append(module.critic(x[part], y[part]))
+    return fetch(torch.stack(stack)).astype(np.float64)
 
 
 def _symmetric(rng: np.random.Generator) -> Any:
@@ -247,42 +268,53 @@ def _symmetric(rng: np.random.Generator) -> Any:
 
 def _result(
     module: InfoMax,
+    held_out: torch.Tensor,
     training: Images,
     test: Images,
     untrained: tuple[dict[str, Any], Verification, Downstream | None] | None,
-    evaluate: bool,
+    target: TargetLike,
     seconds: float,
     seed: int,
 ) -> Fit:
-    verification = scores = report = None
-    if evaluate:
+    verification = scores = report = baseline = baseline_scores = None
+    if untrained is not None:
         from dmtest.reports.api import report as report_on
 
-        arrays, verification, scores = _evaluate(module, training, test, seed)
+        _, baseline, baseline_scores = untrained
+        arrays, verification, scores = _evaluate(module, held_out, training, test, seed)
         report = report_on(
-            arrays["embeddings"],
-            module.noise.target,
-            augmented=arrays["augmented"],
-            rng=seed,
-            progress=False,
+            arrays["embeddings"], target, augmented=arrays["augmented"], rng=seed, progress=False
         )
     else:
-        arrays = _arrays(module, training, test, seed)
-    finished = torch.isfinite(module.history[:, 0])  # epochs before an early stop
+        arrays = _mapped(module, _outlets(module, held_out, seed))
+    curves = module.curves()
+    steps = len(curves["loss"]) * module.settings.steps_an_epoch(len(training))
+    found = signatures(
+        arrays["embeddings"],
+        steps=steps,
+        batch=min(module.batch, len(training)),
+        history=curves,
+        noise=module.noise,
+        verification=verification,
+        scores=(scores, baseline_scores),
+    )
     return Fit(
         **arrays,
         labels=test.labels,
         train_labels=training.labels,
-        encoder=module.encoder.eval(),
-        critic=module.critic,
+        encoder=module.encoder.to("cpu").eval(),
+        critic=None if module.critic is None else module.critic.to("cpu"),
         noise=module.noise,
+        target=target,
         settings=module.settings,
-        history={name: module.history[finished, i].tolist() for i, name in enumerate(HISTORY)},
+        steps=steps,
+        history=curves,
+        findings=found,
         report=report,
         verification=verification,
-        baseline=None if untrained is None else untrained[1],
+        baseline=baseline,
         downstream=scores,
-        baseline_downstream=None if untrained is None else untrained[2],
+        baseline_downstream=baseline_scores,
         seconds=seconds,
         seed=seed,
         source=training.name,

@@ -1,4 +1,4 @@
-"""Embeddings f(X) of data, and f(X') of one augmentation of every row."""
+"""Embeddings f(X) of data, and f(X') of one augmentation of every row, on the data's device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from dmtest.train.model.augment import Augmentation
 from dmtest.train.model.draws import Draws
 from dmtest.train.model.encoders import Encoder
 
-ROWS = 2048
+# Rows of a block, and on a GPU the share of its free memory that a block may take, if a row takes
+# so many times the bytes of its pixels.
+ROWS, SHARE, BYTES = 2048, 0.25, 512
+
+
+def block_rows(images: Tensor) -> int:
+    """Return how many rows are encoded at once: 2,048, and more where a GPU has room."""
+    if images.device.type != "cuda":
+        return ROWS
+    free, _ = torch.cuda.mem_get_info(images.device)
+    each = 4 * max(1, images[0].numel()) * BYTES
+    return max(ROWS, int(SHARE * free) // each)
 
 
 def pair_batches(
@@ -30,22 +41,29 @@ def pair_batches(
 
 
 @torch.no_grad()
-def embeddings(encoder: Encoder, images: Tensor) -> NDArray[np.float32]:
-    """Return f(X): shape (n, dim)."""
+def embeddings(encoder: Encoder, images: Tensor) -> Tensor:
+    """Return f(X) at the outlet, where the images are: shape (n, dim)."""
     encoder.eval()
-    parts = [encoder(as_float(part)) for part in torch.split(images, ROWS)]
-    return np.asarray(torch.cat(parts).cpu().numpy(), dtype=np.float32)
+    return torch.cat([encoder.outlet(as_float(p)) for p in torch.split(images, block_rows(images))])
 
 
 @torch.no_grad()
 def augmented_embeddings(
     encoder: Encoder, images: Tensor, augment: Augmentation, seed: int
-) -> NDArray[np.float32]:
-    """Return f(X') with one augmentation a row: shape (n, dim)."""
+) -> Tensor:
+    """Return f(X') at the outlet with one augmentation a row: shape (n, dim).
+
+    Blocks are of one size on every device, because the draws of a block depend on its rows.
+    """
     encoder.eval()
     parts = []
     for step, part in enumerate(torch.split(images, ROWS)):
         clean = as_float(part)
         draws = Draws(seed, step, len(clean), slice(0, len(clean)), clean.device)
-        parts.append(encoder(augment(clean, draws)))
-    return np.asarray(torch.cat(parts).cpu().numpy(), dtype=np.float32)
+        parts.append(encoder.outlet(augment(clean, draws)))
+    return torch.cat(parts)
+
+
+def fetch(rows: Tensor) -> NDArray[np.float32]:
+    """Copy results to the host: the one place where evaluation does it."""
+    return np.asarray(rows.cpu().numpy(), dtype=np.float32)

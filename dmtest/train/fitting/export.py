@@ -10,10 +10,20 @@ import numpy as np
 import torch
 
 from dmtest.errors import InputError
+from dmtest.train.fitting.outlet import DIRECT
 from dmtest.train.model.encoders import BACKBONES, Encoder
+from dmtest.train.model.projection import Projector
 
 if TYPE_CHECKING:
-    from dmtest.train.fitting.result import Fit
+    from dmtest.results.report import Report
+    from dmtest.train.fitting.result import Fit, SelfSupervisedFit
+
+# What is drawn over epochs: the first of these that the run measured.
+CURVES = {
+    "information": "bound of I(f(X'); f(X)+Z), nats",
+    "score": "Jensen-Shannon score, not in nats",
+    "loss": "loss",
+}
 
 
 def write(fit: Fit, folder: Path) -> list[Path]:
@@ -28,14 +38,19 @@ def write(fit: Fit, folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {"embeddings": fit.embeddings, "augmented": fit.augmented}
-    arrays |= {"train_embeddings": fit.train_embeddings, fit.noise.name: fit.noise.level}
+    # The noise of a mapped outlet was added before the map, where these arrays are not.
+    level = fit.noise.name if fit.target in DIRECT else f"outlet_{fit.noise.name}"
+    arrays |= {"train_embeddings": fit.train_embeddings, level: fit.noise.level}
     if fit.labels is not None and fit.train_labels is not None:
         arrays |= {"labels": fit.labels, "train_labels": fit.train_labels}
     paths = [folder / "embeddings.npz"]
     np.savez_compressed(paths[0], **arrays)
     if fit.encoder.config["backbone"] in BACKBONES:
         paths.append(folder / "encoder.pt")
-        state = {"config": fit.encoder.config, "state": fit.encoder.state_dict()}
+        config = dict(fit.encoder.config)
+        if config["margins"]:  # its table is among the weights
+            config["margins"] = {"kind": config["margins"]["kind"]}
+        state = {"config": config, "state": fit.encoder.state_dict()}
         torch.save(state, paths[-1])
     paths.append(folder / "history.json")
     _json(paths[-1], fit.summary())
@@ -44,14 +59,34 @@ def write(fit: Fit, folder: Path) -> list[Path]:
     if fit.verification is not None:
         paths.append(folder / "verification.json")
         _json(paths[-1], fit.verification.to_dict())
-    if fit.report is not None:
-        for name, write_report in (("html", fit.report.to_html), ("json", fit.report.to_json)):
-            paths.append(folder / f"report.{name}")
-            write_report(paths[-1])
+    return paths + _reports(fit.report, folder)
+
+
+def write_self_supervised(fit: SelfSupervisedFit, folder: Path) -> list[Path]:
+    """Write embeddings, features, encoder, history and report of :func:`ssl`; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("embeddings", "augmented", "features", "train_features")
+    arrays: dict[str, Any] = {name: getattr(fit, name) for name in names}
+    arrays["outlet_sigma"] = fit.sigma
+    if fit.labels is not None and fit.train_labels is not None:
+        arrays |= {"labels": fit.labels, "train_labels": fit.train_labels}
+    paths = [folder / name for name in ("embeddings.npz", "encoder.pt", "history.json")]
+    np.savez_compressed(paths[0], **arrays)
+    torch.save({"config": fit.encoder.config, "state": fit.encoder.state_dict()}, paths[1])
+    _json(paths[2], fit.summary())
+    return paths + _reports(fit.report, folder)
+
+
+def _reports(report: Report | None, folder: Path) -> list[Path]:
+    if report is None:
+        return []
+    paths = [folder / "report.html", folder / "report.json"]
+    report.to_html(paths[0])
+    report.to_json(paths[1])
     return paths
 
 
-def load_encoder(path: str | os.PathLike[str]) -> Encoder:
+def load_encoder(path: str | os.PathLike[str]) -> Encoder | Projector:
     """Read the encoder of a training run.
 
     Parameters
@@ -61,8 +96,8 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder:
 
     Returns
     -------
-    Encoder
-        In evaluation mode, on the CPU.
+    Encoder or Projector
+        In evaluation mode, on the CPU; a Projector if :func:`ssl` trained it.
 
     Raises
     ------
@@ -77,7 +112,8 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder:
         )
     try:
         stored = torch.load(file, map_location="cpu", weights_only=True)
-        encoder = Encoder(stored["config"])
+        config = stored["config"]
+        encoder = Projector(config) if "widths" in config else Encoder(config)
         encoder.load_state_dict(stored["state"])
     except InputError:
         raise
@@ -98,18 +134,21 @@ def _json(path: Path, plain: Any) -> None:
 
 
 def _curves(fit: Fit, path: Path) -> None:
-    """Draw the bound, the capacity and the invariance error over epochs."""
+    """Draw the objective's value or the loss, and the invariance error, over epochs.
+
+    The capacity is drawn beside values in nats only.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = np.arange(1, len(fit.history["loss"]) + 1)
-    left.plot(epochs, fit.history["information"], label="bound in training")
-    if np.isfinite(fit.noise.capacity(fit.embeddings.shape[1])):
-        left.axhline(
-            fit.noise.capacity(fit.embeddings.shape[1]), color="0.4", ls="--", label="capacity"
-        )
-    left.set(xlabel="epoch", ylabel="I(f(X'); f(X)+Z), nats")
+    name = next(name for name in CURVES if name in fit.history)
+    left.plot(epochs, fit.history[name], label="in training")
+    capacity = fit.noise.capacity(fit.embeddings.shape[1])
+    if name == "information" and np.isfinite(capacity):
+        left.axhline(capacity, color="0.4", ls="--", label="capacity")
+    left.set(xlabel="epoch", ylabel=CURVES[name])
     left.legend(frameon=False)
     right.plot(epochs, fit.history["invariance_error"])
     right.set(xlabel="epoch", ylabel="E|f(X') - f(X)|²")

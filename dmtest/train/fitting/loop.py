@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
@@ -16,8 +17,10 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import Progress
-from dmtest.train.fitting.module import InfoMax
+from dmtest.train.fitting.module import Training
 from dmtest.train.fitting.settings import Settings
+
+Module = TypeVar("Module", bound=Training)
 
 LAST = "last.ckpt"
 LIGHTNING_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -43,18 +46,18 @@ class _Steps(Callback):
 
 
 def train(
-    module: InfoMax,
+    module: Module,
     settings: Settings,
     *,
     folder: Path | None,
     resume: bool,
     progress: Progress | None,
-) -> InfoMax:
-    """Train `module` in place and return it on the CPU.
+) -> Module:
+    """Train `module` in place and return it, with its data, on the device of training.
 
     Parameters
     ----------
-    module : InfoMax
+    module : Training
     settings : Settings
     folder : path or None
         Folder of checkpoints; None writes none.
@@ -65,7 +68,7 @@ def train(
 
     Returns
     -------
-    InfoMax
+    Training
         `module` itself.
 
     Raises
@@ -78,7 +81,8 @@ def train(
     if progress is not None:
         callbacks.append(_Steps(progress))
     if settings.patience is not None:
-        callbacks.append(EarlyStopping("information", patience=settings.patience, mode="max"))
+        name, mode = module.best
+        callbacks.append(EarlyStopping(name, patience=settings.patience, mode=mode))
     start = None
     if folder is not None:
         checkpoint = ModelCheckpoint(
@@ -94,9 +98,23 @@ def train(
     with _quiet():
         trainer = _trainer(settings, device, callbacks, folder)
     module.train()  # Lightning keeps evaluation mode if it finds it
-    with _quiet():
+    with _quiet(), _global_settings():
         trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
-    return module.to("cpu")
+    return module.to(device)
+
+
+@contextmanager
+def _global_settings() -> Iterator[None]:
+    """Restore at the end what training sets for the whole process."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    products = torch.get_float32_matmul_precision()
+    # cuBLAS reads it when it starts, and refuses deterministic products without it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_float32_matmul_precision(products)
 
 
 @contextmanager

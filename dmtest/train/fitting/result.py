@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.results.outcome import Finding
 from dmtest.results.shown import Shown
 from dmtest.train.evaluate.scoring import Downstream
 from dmtest.train.evaluate.verification import Verification
@@ -15,6 +16,7 @@ from dmtest.train.fitting.settings import Settings
 from dmtest.train.model.critics import Critic
 from dmtest.train.model.encoders import Encoder
 from dmtest.train.model.noise import Noise
+from dmtest.train.model.projection import Projector
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
@@ -37,9 +39,18 @@ class Fit(Shown):
         The encoder, in evaluation mode and on the CPU.
     critic : Critic or None
     noise : Noise
+        Its law is that of the outlet: "normal" also where the outlet is mapped to the target.
+    target : str or target
     settings : Settings
+        With batch, epochs and critic as they were chosen.
+    steps : int
+        Gradient steps that were taken.
     history : dict of str to list of float
-        ``loss``, ``information`` and ``invariance_error`` by epoch.
+        By epoch ``loss``, ``invariance_error``, and ``information`` in nats: its place has
+        ``score``, which is not in nats, for the Jensen-Shannon objective, and nothing if there is
+        no objective.
+    findings : tuple of Finding
+        Signs of a run that failed, with cause and cure.
     report : Report or None
         Report on the held-out embeddings against the target.
     verification : Verification or None
@@ -63,8 +74,11 @@ class Fit(Shown):
     encoder: Encoder
     critic: Critic | None
     noise: Noise
+    target: Any
     settings: Settings
+    steps: int
     history: dict[str, list[float]]
+    findings: tuple[Finding, ...]
     report: Report | None
     verification: Verification | None
     baseline: Verification | None
@@ -84,9 +98,82 @@ class Fit(Shown):
         return {
             "source": self.source,
             "settings": self.settings.to_dict(),
-            "target": self.noise.target,
+            "target": self.target if isinstance(self.target, str) else repr(self.target),
             self.noise.name: self.noise.level,
             "seed": self.seed,
             "seconds": self.seconds,
+            "steps": self.steps,
+            "findings": [one.to_dict() for one in self.findings],
+            "history": self.history,
+        } | {name: None if score is None else score.to_dict() for name, score in scores.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SelfSupervisedFit(Shown):
+    """An encoder trained by a self-supervised method, with its embeddings and scores.
+
+    Attributes
+    ----------
+    embeddings, augmented : ndarray, shape (n, dim)
+        Outlets of the held-out rows, and of one augmented view of each.
+    features, train_features : ndarray, shape (n, width)
+        Features before the projection head, of held-out and of training rows.
+    labels, train_labels : ndarray, shape (n,), or None
+    encoder : Projector
+        In evaluation mode and on the CPU.
+    method : str
+    sigma : float
+        Standard deviation of the noise at the outlet of the second view.
+    settings : Settings
+        With batch and epochs as they were chosen.
+    steps : int
+        Gradient steps that were taken.
+    history : dict of str to list of float
+        ``loss`` and ``invariance_error`` (of a column) by epoch.
+    findings : tuple of Finding
+        Signs of a run that failed, with cause and cure.
+    report : Report or None
+        Report on the held-out outlets against N(0, I).
+    downstream, baseline_downstream : Downstream or None
+        Scores of the held-out features after and before training.
+    seconds : float
+        Time of training, without evaluation.
+    seed : int
+    source : str
+        Name of the training data.
+    """
+
+    embeddings: Vector
+    augmented: Vector
+    features: Vector
+    train_features: Vector
+    labels: NDArray[np.int64] | None
+    train_labels: NDArray[np.int64] | None
+    encoder: Projector
+    method: str
+    sigma: float
+    settings: Settings
+    steps: int
+    history: dict[str, list[float]]
+    findings: tuple[Finding, ...]
+    report: Report | None
+    downstream: Downstream | None
+    baseline_downstream: Downstream | None
+    seconds: float
+    seed: int
+    source: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return settings, history and scores as plain Python values."""
+        scores = {"downstream": self.downstream, "baseline_downstream": self.baseline_downstream}
+        return {
+            "source": self.source,
+            "method": self.method,
+            "sigma": self.sigma,
+            "settings": self.settings.to_dict(),
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "steps": self.steps,
+            "findings": [one.to_dict() for one in self.findings],
             "history": self.history,
         } | {name: None if score is None else score.to_dict() for name, score in scores.items()}

@@ -120,7 +120,7 @@ def vicreg(
     -------
     Tensor, a scalar
     """
-    _check_views(z1, z2)
+    check_views(z1, z2)
     loss = z1.new_zeros(())
     if invariance:
         loss = loss + invariance * functional.mse_loss(z1, z2)
@@ -144,7 +144,7 @@ def simclr(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
         Embeddings of two views, row by row; n >= 2.
     temperature : float
     """
-    _check_views(z1, z2)
+    check_views(z1, z2)
     unit = functional.normalize(torch.cat([z1, z2]), dim=1)
     scores = unit @ unit.T / positive("temperature", temperature)
     same = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
@@ -152,7 +152,14 @@ def simclr(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     return functional.cross_entropy(scores.masked_fill(same, -torch.inf), others)
 
 
-def _check_views(z1: Tensor, z2: Tensor) -> None:
+def check_views(z1: Tensor, z2: Tensor) -> None:
+    """Refuse views that are not of the same rows.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ or are not (n, d) with n >= 2.
+    """
     if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < 2:
         raise InputError(
             f"z1, z2: got shapes {tuple(z1.shape)} and {tuple(z2.shape)}; give two views (n, d) of "

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from dmtest.errors import InputError
 from dmtest.train.model.draws import Draws
+from dmtest.train.model.paper_augment import paper_image, paper_noise
 
 Augmentation = Callable[[Tensor, Draws], Tensor]
 
@@ -213,6 +214,8 @@ AUGMENTATIONS: dict[str, tuple[bool, Augmentation]] = {
     "image": (True, image),
     "shift": (True, shift),
     "handwriting": (True, handwriting),
+    "paper-noise": (False, paper_noise),
+    "paper-image": (True, paper_image),
 }
 
 
@@ -224,11 +227,11 @@ def build_augmentation(
     Parameters
     ----------
     name : str or callable
-        "none", "noise", "image", "shift", "handwriting", or a function of a batch and its draws.
+        A name in `AUGMENTATIONS`, or a function of a batch and its draws.
     shape : tuple of int
         Shape of a row.
     scale : float, optional
-        Standard deviation of the noise, for "noise" and "handwriting" only.
+        Standard deviation of the noise, for "noise", "paper-noise" and "handwriting" only.
 
     Raises
     ------
@@ -251,8 +254,11 @@ def build_augmentation(
     if augmentation in (normal_noise, handwriting):
         large = len(shape) == 3 and min(shape[1:]) >= LARGE
         return partial(augmentation, scale=scale or (NOISE if large else LITTLE_NOISE))
+    if augmentation is paper_noise:
+        return partial(paper_noise, scale=scale or NOISE)
     if scale is not None:
         raise InputError(
-            f"augment_scale: is for augment='noise' and 'handwriting'; got augment={name!r}."
+            f"augment_scale: is for augment='noise', 'paper-noise' and 'handwriting'; got "
+            f"augment={name!r}."
         )
     return augmentation

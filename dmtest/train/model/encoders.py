@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dmtest.arguments import whole
 from dmtest.errors import InputError
 from dmtest.train.model.heads import BatchNorm, build_head
+from dmtest.train.model.margins import build_margins
 
 Shape = tuple[int, ...]
 SLOPE = 0.01
@@ -79,9 +80,9 @@ class Residual(nn.Module):
         return torch.relu(self.second_norm(self.second(h)) + self.short(x))
 
 
-def resnet18(shape: Shape, dim: int, width: int = 64) -> nn.Sequential:
+def resnet18(shape: Shape, dim: int, width: int = 64, stride: int = 1) -> nn.Sequential:
     """ResNet-18 with the stem for small images: a 3 x 3 convolution and no pooling."""
-    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, 1, 1, bias=False)]
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 3, stride, 1, bias=False)]
     layers += [BatchNorm(width), nn.ReLU()]
     inside = width
     for stage in range(4):
@@ -99,6 +100,7 @@ BACKBONES: dict[str, tuple[bool, Callable[[Shape, int], nn.Sequential]]] = {
     "convnet-half": (True, lambda shape, dim: convnet(shape, dim, 16)),
     "resnet18": (True, resnet18),
     "resnet18-narrow": (True, lambda shape, dim: resnet18(shape, dim, 16)),
+    "resnet18-strided": (True, lambda shape, dim: resnet18(shape, dim, 16, 2)),
 }
 
 
@@ -108,7 +110,8 @@ class Encoder(nn.Module):
     Parameters
     ----------
     config : dict
-        ``backbone``, ``shape``, ``dim``, ``target``, ``head``: enough to rebuild the encoder.
+        ``backbone``, ``shape``, ``dim``, ``target``, ``head``, ``margins``: enough to rebuild the
+        encoder.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -128,9 +131,18 @@ class Encoder(nn.Module):
             )
         self.backbone: nn.Module = make(shape, dim)
         self.head = build_head(config["head"], config["target"], dim)
+        self.margins = build_margins(config.get("margins"), dim)
 
-    def forward(self, x: Tensor, reference: int | None = None) -> Tensor:
-        """Encode rows; in training the head uses the moments of the first `reference` rows."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode rows: embeddings that follow the target."""
+        out: Tensor = self.margins(self.outlet(x))
+        return out
+
+    def outlet(self, x: Tensor, reference: int | None = None) -> Tensor:
+        """Encode rows up to the outlet, to which noise is added in training.
+
+        In training the head uses the moments of the first `reference` rows.
+        """
         # Under mixed precision the head and all later steps use single precision.
         h = self.backbone(x)
         with torch.autocast(h.device.type, enabled=False):
@@ -139,7 +151,7 @@ class Encoder(nn.Module):
 
     def pair(self, clean: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Encode both views in one pass; the head uses the moments of the clean view."""
-        both = self(torch.cat([clean, other]), reference=len(clean))
+        both = self.outlet(torch.cat([clean, other]), reference=len(clean))
         return both[: len(clean)], both[len(clean) :]
 
 
@@ -151,6 +163,7 @@ class CustomEncoder(Encoder):
         self.config = dict(config) | {"backbone": type(module).__name__}
         self.backbone = module
         self.head = build_head(config["head"], config["target"], int(config["dim"]))
+        self.margins = build_margins(config.get("margins"), int(config["dim"]))
 
 
 def build_encoder(
@@ -159,14 +172,15 @@ def build_encoder(
     dim: int,
     target: str = "normal",
     head: str | None = None,
+    margins: dict[str, Any] | None = None,
 ) -> Encoder:
     """Build an encoder.
 
     Parameters
     ----------
     name : str or torch module
-        "mlp", "mlp-wide", "convnet" (Table 2), "convnet-half", "resnet18",
-        "resnet18-narrow", or a module that maps ``(n, *shape)`` to (n, dim).
+        "mlp", "mlp-wide", "convnet" (Table 2), "convnet-half", "resnet18", "resnet18-narrow",
+        "resnet18-strided", or a module that maps ``(n, *shape)`` to (n, dim).
     shape : tuple of int
         (channels, height, width) of images, (columns,) of features.
     dim : int
@@ -174,27 +188,31 @@ def build_encoder(
     target : {"normal", "uniform"}
     head : {"normal", "sigmoid", "cube", "free"}, optional
         By default "normal" for the normal target and "cube" for the uniform one.
+    margins : dict, optional
+        A map of the outlet to another target; see
+        :func:`dmtest.train.model.margins.build_margins`.
 
     Returns
     -------
     Encoder
     """
     dim = whole("dim", dim, 1)
-    config = {"backbone": name, "shape": list(shape), "dim": dim, "target": target, "head": head}
+    config: dict[str, Any] = {"backbone": name, "shape": list(shape), "dim": dim, "target": target}
+    config |= {"head": head, "margins": margins}
     if isinstance(name, nn.Module):
         return CustomEncoder(name, config)
     return Encoder(config)
 
 
 @torch.no_grad()
-def recalibrate(encoder: Encoder, batches: Any) -> None:
-    """Set the running moments to means over all batches of pairs, at the present weights.
+def recalibrate(encoder: Any, batches: Any) -> None:
+    """Set the running moments to means over all batches, at the present weights.
 
     Parameters
     ----------
-    encoder : Encoder
-    batches : iterable of (clean, other)
-        Batches X and X'.
+    encoder : Encoder or Projector
+    batches : iterable of tuple
+        Batches (X, X'), or (X,).
     """
     norms = [module for module in encoder.modules() if isinstance(module, BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -203,8 +221,8 @@ def recalibrate(encoder: Encoder, batches: Any) -> None:
         norm.reset()
         norm.momentum = None
     encoder.train()
-    for clean, other in batches:
-        encoder.pair(clean, other)
+    for views in batches:
+        encoder.pair(*views) if len(views) == 2 else encoder.outlet(*views)
     encoder.train(was_training)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -46,12 +46,14 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
+        self.seen = 0  # batches since a reset, on the host: reading the buffer would wait
 
     def reset(self) -> None:
         """Reset the running moments to 0 and 1."""
         self.running_mean.zero_()
         self.running_var.fill_(1.0)
         self.batches.zero_()
+        self.seen = 0
 
     def forward(self, x: Tensor, reference: int | None = None) -> Tensor:
         """Normalise `x`, in training by the moments of its first `reference` rows."""
@@ -60,7 +62,8 @@ class BatchNorm(nn.Module):
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         self.batches += 1
-        share = 1.0 / float(self.batches) if self.momentum is None else self.momentum
+        self.seen += 1
+        share = 1.0 / self.seen if self.momentum is None else self.momentum
         if reference is None and processes() == 1:
             return functional.batch_norm(
                 x,

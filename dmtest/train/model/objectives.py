@@ -23,6 +23,8 @@ MEMORY = 0.99
 class Objective(nn.Module):
     """A function of scores that returns the loss and, detached, the bound that it optimises."""
 
+    nats = True  # whether the second value bounds information, in nats
+
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
         """Map scores (k, K) to loss and bound."""
         raise TypeError("an Objective is one of OBJECTIVES")
@@ -35,10 +37,10 @@ def _diagonal(scores: Tensor, offset: int) -> Tensor:
 def _off_diagonal(scores: Tensor, offset: int) -> Tensor:
     """Return the scores of pairs that do not belong together: (k, K - 1)."""
     k, columns = scores.shape
-    keep = torch.ones_like(scores, dtype=torch.bool)
-    index = torch.arange(k, device=scores.device)
-    keep[index, index + offset] = False
-    return scores[keep].view(k, columns - 1)
+    own = torch.arange(k, device=scores.device)[:, None] + offset
+    index = torch.arange(columns - 1, device=scores.device)
+    # By column numbers: a mask would make the host wait for the number of its entries.
+    return scores.gather(1, index + (index >= own))
 
 
 class InfoNCE(Objective):
@@ -71,11 +73,9 @@ class DonskerVaradhan(Objective):
         # Magnitudes differ between processes, so exponentials are summed on one scale.
         largest = max_over_processes(own)
         overall = largest + mean_over_processes(torch.exp(own - largest)).log()
-        if torch.isnan(self.log_memory):
-            self.log_memory.copy_(overall)
-        elif self.training:
-            past, present = self.log_memory + math.log(MEMORY), overall + math.log(1.0 - MEMORY)
-            self.log_memory.copy_(torch.logaddexp(past, present))
+        past, present = self.log_memory + math.log(MEMORY), overall + math.log(1.0 - MEMORY)
+        later = torch.logaddexp(past, present) if self.training else self.log_memory
+        self.log_memory.copy_(torch.where(torch.isnan(self.log_memory), overall, later))
         diagonal = _diagonal(scores, offset).mean()
         loss = torch.exp(own - self.log_memory.clone()) - diagonal
         return loss, mean_over_processes(diagonal) - overall
@@ -91,7 +91,9 @@ class NWJ(Objective):
 
 
 class JensenShannon(Objective):
-    """The objective of Deep InfoMax (Hjelm et al. 2019): monotone in information, not in nats."""
+    """The objective of Deep InfoMax (Hjelm et al. 2019): a score that is not in nats."""
+
+    nats = False
 
     def forward(self, scores: Tensor, offset: int = 0) -> tuple[Tensor, Tensor]:
         """Return loss and score."""

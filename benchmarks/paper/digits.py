@@ -1,0 +1,124 @@
+"""The defaults on the digits, other targets, and the law of the trade-off beside runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.paper.runs import run
+from dmtest import Product, bounds, train
+
+SEEDS = range(5)
+TARGETS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "gamma": (Product(stats.gamma(2.0)), {"dim": 2}),
+    "laplace": (Product(stats.laplace()), {"dim": 2}),
+    "sphere": ("sphere", {"dim": 3}),
+}
+# Noise of the runs on the trade-off, as capacities in nats in d = 2.
+CAPACITIES = (1.0, 2.0, 4.0, 8.0, 14.0)
+AUGMENTED = (0.1, 0.3, 0.6)
+COMMON: dict[str, Any] = {"encoder": "mlp", "critic": "separable"}
+DIGITS: dict[str, Any] = {"batch": 128, "epochs": 200}
+MNIST: dict[str, Any] = {"crop": 24, "batch": 1024, "epochs": 12}
+
+
+def neighbours(z: Any, labels: Any) -> float:
+    """Return the accuracy of 5 nearest neighbours, cross-validated in 5 folds."""
+    from sklearn.model_selection import cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return float(cross_val_score(KNeighborsClassifier(5), z, labels, cv=5).mean())
+
+
+def distances(made: Any) -> list[float]:
+    """Return the Kolmogorov-Smirnov distance of every written column from the target's margin."""
+    z = made.embeddings.astype(np.float64)
+    if made.target == "sphere":
+        shape = 0.5 * (z.shape[1] - 1)  # (1 + x) / 2 is Beta(shape, shape)
+        return [float(stats.kstest(0.5 * (1.0 + c), "beta", (shape, shape)).statistic) for c in z.T]
+    margin = stats.norm() if made.target == "normal" else made.target.margins
+    return [float(stats.kstest(column, margin.cdf).statistic) for column in z.T]
+
+
+def measured(made: Any) -> dict[str, Any]:
+    """Return what the tables show of a run on the digits."""
+    assert made.report is not None
+    assert made.verification is not None
+    return {
+        "target": made.report.target,
+        "seed": made.seed,
+        "d": made.embeddings.shape[1],
+        "level": made.noise.level,
+        "steps": made.steps,
+        "neighbours": neighbours(made.embeddings, made.labels),
+        "kolmogorov": distances(made),
+        "pvalue": made.report.pvalue,
+        "verdict": made.report.verdict,
+        "violations": made.verification.violations,
+    }
+
+
+def defaults() -> None:
+    """Run ``dmtest train --data digits --target normal --sigma 0.3`` with five seeds."""
+    for seed in SEEDS:
+        run(
+            "defaults",
+            f"normal-{seed}",
+            lambda seed=seed: measured(  # type: ignore[misc]
+                train.fit("digits", "normal", sigma=0.3, rng=seed)
+            ),
+        )
+
+
+def targets() -> None:
+    """Train to two products of margins and to the sphere, with three seeds each."""
+    for name, (target, options) in TARGETS.items():
+        for seed in SEEDS[:3]:
+            run(
+                "targets",
+                f"{name}-{seed}",
+                lambda name=name, target=target, options=options, seed=seed: (  # type: ignore[misc]
+                    measured(train.fit("digits", target, sigma=0.3, rng=seed, **options))
+                    | {"method": name}
+                ),
+            )
+
+
+def tradeoff(data: str | None) -> None:
+    """Compare the best bound with the law, over capacities and strengths of augmentation."""
+    sources = [("digits", DIGITS)] + ([] if data is None else [(data, MNIST)])
+    for source, options in sources:
+        name = "digits" if source == "digits" else "mnist"
+        for capacity in CAPACITIES:
+            scales = AUGMENTED if name == "digits" else (0.6,)
+            for scale in scales:
+                given = COMMON | options | {"capacity": capacity, "augment_scale": scale}
+                run(
+                    "tradeoff",
+                    f"{name}-{capacity:04.1f}-{scale:.1f}",
+                    lambda source=source, given=given, name=name: _predicted(  # type: ignore[misc]
+                        train.fit(source, "normal", rng=0, **given), name
+                    ),
+                )
+
+
+def _predicted(made: Any, source: str) -> dict[str, Any]:
+    found = made.verification
+    assert found is not None
+    assert found.information is not None
+    return {
+        "method": source,
+        "d": found.d,
+        "level": found.level,
+        "seed": made.seed,
+        "capacity": found.capacity,
+        "augment_scale": made.settings.augment_scale,
+        "invariance_error": found.invariance_error,
+        "information": float(found.information),
+        "predicted": bounds.gaussian_tradeoff(found.d, found.level, found.invariance_error),
+        "neighbours": float(made.downstream["knn-accuracy"]),
+        "kolmogorov": found.kolmogorov,
+        "violations": found.violations,
+    }
