@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put, rendered
+from dmtest.cli.outputs import check_outputs
 from dmtest.errors import InputError
 
 FINE, BROKEN = 0, 1
@@ -24,6 +25,7 @@ Examples:
   dmtest train --data mnist/ --crop 24 --sigma 0.1 --epochs 60 --out run
   dmtest train --critic separable --matching sigreg --matching-weight 20
   dmtest train --data x.npy --target uniform --capacity 4 --dim 8 --out run
+  dmtest train --data digits --dim 8 --sigma 0.5 --html run.html
   dmtest report run/embeddings.npz --key embeddings
   dmtest bounds run/embeddings.npz
 """
@@ -98,6 +100,7 @@ Out = Annotated[
         "Folder for embeddings.npz, encoder.pt, checkpoints, history, curves and the report.",
     ),
 ]
+Html = Annotated[str | None, _option("PATH", "Also write the run as one self-contained HTML page.")]
 Resume = Annotated[bool, _option(None, "Continue from the last checkpoint in --out.", "--resume")]
 Seed = Annotated[int, _option("INTEGER", "Seed of weights, order, augmentation and noise.")]
 Json = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
@@ -129,6 +132,7 @@ def train(
     devices: Devices = 1,
     precision: Precision = "32",
     out: Out = None,
+    html: Html = None,
     resume: Resume = False,
     seed: Seed = 0,
     json: Json = False,
@@ -145,6 +149,7 @@ def train(
     from dmtest import train as trainer
 
     _check_folder(out, resume)
+    check_outputs(None, html, None)
     run = trainer.fit(
         data,
         target.value,
@@ -186,6 +191,10 @@ def train(
         put(rendered(training_table(run)))
         if out is not None:
             put(f"\nWritten to {out}: embeddings.npz, encoder.pt, report.html and more\n")
+    if html is not None:
+        run.to_html(html)
+        if not (quiet or json):
+            put(f"\nHTML page written to {html}\n")
     return BROKEN if verification.violations else FINE
 
 

@@ -3,8 +3,8 @@
 It needs torch, which is imported only when one of the names here is used. Install it with
 ``pip install "dmtest[train]"``.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `engines`, `statistics`,
-`battery`, `bounds`, `information`, `effects`, `reports`.
+Imports only `errors`, `arguments`, `runtime`, `results`, `render`, `data`, `engines`,
+`statistics`, `battery`, `bounds`, `information`, `effects`, `reports`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Fit an encoder: settings, training step, loop, embeddings, export.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `reports`, `train.data`,
+Imports only `errors`, `arguments`, `runtime`, `results`, `render`, `reports`, `train.data`,
 `train.evaluate`, `train.losses`, `train.model`.
 """

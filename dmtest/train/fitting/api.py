@@ -286,4 +286,5 @@ def _result(
         seconds=seconds,
         seed=seed,
         source=training.name,
+        untrained=None if untrained is None else untrained[0]["embeddings"],
     )
