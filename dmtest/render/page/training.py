@@ -188,7 +188,7 @@ def _history(fit: Any, name: str) -> PageFigure | None:
         f"{title} over {len(values)} epochs: {wording.number(values[0])} at first, "
         f"{wording.number(values[-1])} at the end."
     )
-    drawn = drawing(result_figures.history, fit, name[0], label, series=name, size=(4.4, 2.9))
+    drawn = drawing(result_figures.history, fit, f"y{name}", label, series=name, size=(4.4, 2.9))
     return PageFigure(title, "", (drawn,))
 
 

@@ -262,7 +262,8 @@ def _result(
         report = report_on(
             arrays["embeddings"],
             module.noise.target,
-            augmented=arrays["augmented"],
+            # Directions of rows take two columns.
+            augmented=arrays["augmented"] if module.settings.dim > 1 else None,
             rng=seed,
             progress=False,
         )
