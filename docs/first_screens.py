@@ -166,7 +166,7 @@ SCREENS = (
         "sentences",
         _array(sentences),
         "--target sphere --normalise",
-        "concentration",
+        "constant-columns",
         target="dmtest.Sphere(normalise=True)",
     ),
 )
