@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from make_surfaces import TERMINALS, monitor_picture, write_terminals
+import numpy as np
+from make_surfaces import TERMINALS, monitor_picture, write_first_screens, write_terminals
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for the module of the tests that drives the browser
@@ -23,6 +24,9 @@ PICTURES = ROOT / "docs" / "pictures"
 TUTORIAL = ROOT / "docs" / "notebooks" / "tutorial.ipynb"
 LARGEST = 300_000  # bytes of a picture in the repository
 COLOURS = 128
+TERMINAL = {"width": 900, "height": 400, "fit": "pre"}
+# Colours of a terminal: from paper to ink, to grey, and to red and green at full strength.
+INKS = {"#1c2430": 6, "#7f7f7f": 3, "#800000": 4, "#008000": 2}
 # Name, page, and how it is seen: `height` cuts, `top` is an element to begin at, `fit` one that is
 # shown whole.
 SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -33,8 +37,10 @@ SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("notebook-light", "notebook-light", {"width": 1080, "height": 1700}),
     ("notebook-dark", "notebook-dark", {"width": 1080, "height": 1700}),
     ("compare-page", "compare", {"width": 1280, "height": 1240}),
-    ("train-curves", "run/curves", {"width": 720, "height": 720, "fit": "svg"}),
-    *((name, name, {"width": 900, "height": 400, "fit": "pre"}) for name, _ in TERMINALS if name),
+    ("check-page", "check", {"width": 1280, "height": 900}),
+    ("train-page", "run", {"width": 1280, "height": 1560}),
+    ("bounds-page", "bounds", {"width": 1280, "height": 640}),
+    *((name, name, TERMINAL) for name, _ in TERMINALS if name),
 )
 
 
@@ -61,12 +67,10 @@ def write_pages(folder: Path) -> None:
     """Write the demo's report, and the notebook as JupyterLab shows it in both themes."""
     from nbconvert import HTMLExporter
 
-    import dmtest
     from dmtest.cli.demo import digits_report
 
     digits_report().to_html(folder / "report.html")
     write_terminals(folder)
-    dmtest.compare(folder / "new.npy", folder / "old.npy", rng=0).to_html(folder / "compare.html")
     for theme in ("light", "dark"):
         # Scripts and mathematics would be fetched from elsewhere, and nothing here needs them.
         exporter = HTMLExporter(template_name="lab", theme=theme)
@@ -74,13 +78,28 @@ def write_pages(folder: Path) -> None:
         (folder / f"notebook-{theme}.html").write_text(text, encoding="utf-8")
 
 
-def optimised(png: bytes) -> bytes:
+def palette() -> Any:
+    """Return a picture whose palette has white and steps to every colour of `INKS`."""
+    from PIL import Image, ImageColor
+
+    colours = [(255, 255, 255)]
+    for ink, steps in INKS.items():
+        end = np.array(ImageColor.getrgb(ink))
+        for step in range(1, steps + 1):
+            colours.append(tuple((255 + (end - 255) * step / steps).astype(int)))
+    made = Image.new("P", (1, 1))
+    made.putpalette([value for colour in colours for value in colour])
+    return made
+
+
+def optimised(png: bytes, terminal: bool = False) -> bytes:
     """Return a PNG of few colours, which is a third of the size and looks the same."""
     from PIL import Image
 
     buffer = io.BytesIO()
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    inks = {"palette": palette()} if terminal else {"colors": COLOURS}
+    picture.quantize(**inks, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -102,7 +121,7 @@ def taken(running: Any, page: Path, how: dict[str, Any]) -> bytes:
 
 def store(name: str, png: bytes) -> None:
     """Write a picture, unless it is too large for a repository."""
-    small = optimised(png)
+    small = optimised(png, terminal=name.startswith(("terminal-", "first-")))
     if len(small) > LARGEST:
         raise SystemExit(f"{name}: {len(small):,} bytes, more than {LARGEST:,}")
     (PICTURES / f"{name}.png").write_bytes(small)
@@ -123,11 +142,13 @@ def main() -> None:
         store("monitor", monitor_picture())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pages(folder)
+        shots = [shot for shot in SHOTS if asked.only in shot[0]]
+        if shots:
+            write_pages(folder)
+        shots += [(name, name, TERMINAL) for name in write_first_screens(folder, asked.only)]
         with browser.opened(browser.needed(), folder / "profile") as running:
-            for shot, page, how in SHOTS:
-                if asked.only in shot:
-                    store(shot, taken(running, folder / page, dict(how)))
+            for shot, page, how in shots:
+                store(shot, taken(running, folder / page, dict(how)))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import io
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+from first_screens import SCREENS
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = 92
@@ -19,13 +21,15 @@ TERMINALS = (
     ("terminal-compare", "dmtest compare new.npy old.npy"),
     ("", "dmtest check old.npy --write-baseline baseline.json"),
     ("terminal-check", "dmtest check scaled.npy --baseline baseline.json"),
-    ("terminal-train", "dmtest train --data digits --dim 8 --sigma 0.5 --out run"),
-    ("terminal-bounds", "dmtest bounds run/embeddings.npz"),
+    ("", "dmtest compare new.npy old.npy --html compare.html"),
+    ("", "dmtest check scaled.npy --baseline baseline.json --html check.html"),
+    ("terminal-train", "dmtest train --data digits --dim 8 --sigma 0.5 --out run --html run.html"),
+    ("terminal-bounds", "dmtest bounds run/embeddings.npz --html bounds.html"),
 )
 PAGE = """<!DOCTYPE html><meta charset="utf-8"><title>{title}</title>
 <style>body {{ margin: 0; background: #ffffff; width: max-content; }}
 pre {{ margin: 0; padding: 14px 18px; color: #1c2430;
-  font: 14px/1.25 "DejaVu Sans Mono", monospace; }}
+  font: 12px/1.25 "DejaVu Sans Mono", monospace; }}
 b.prompt {{ color: #5a6472; font-weight: 400; }}</style>
 <pre><b class="prompt">$ </b>{command}
 {output}</pre>
@@ -42,31 +46,44 @@ def write_data(folder: Path) -> None:
     np.save(folder / "new.npy", z[3000:7000][digits[3000:7000] != 1])
 
 
-def write_terminals(folder: Path) -> list[str]:
-    """Run the commands, and write what each prints as a page; return the pages' names."""
+def write_terminals(folder: Path) -> None:
+    """Run the commands, and write what each prints as a page."""
+    write_data(folder)
+    for name, command in TERMINALS:
+        write_terminal(folder, name, command)
+
+
+def write_first_screens(folder: Path, word: str) -> list[str]:
+    """Write the first screens with a word in their names as pages; return the names."""
+    names = []
+    for screen in SCREENS:
+        if word in screen.picture:
+            screen.made(folder / screen.file)
+            write_terminal(folder, screen.picture, screen.command)
+            names.append(screen.picture)
+    return names
+
+
+def write_terminal(folder: Path, name: str, command: str) -> None:
+    """Run a command in a folder, and write what it prints as a page, if that has a name."""
     from rich.console import Console
     from rich.terminal_theme import DEFAULT_TERMINAL_THEME
     from rich.text import Text
 
-    write_data(folder)
     known = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "OMP_NUM_THREADS": "1"}
     env = os.environ | known | {"PYTHONPATH": str(ROOT)}
-    made = []
-    for name, command in TERMINALS:
-        call = [sys.executable, "-m", *command.split()]
-        done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True)
-        if done.returncode == 2:
-            raise SystemExit(f"{command}: {done.stderr}")
-        if name:
-            console = Console(record=True, width=COLUMNS, file=io.StringIO())
-            console.print(Text.from_ansi(done.stdout.rstrip()), overflow="ignore", no_wrap=True)
-            output = console.export_html(
-                theme=DEFAULT_TERMINAL_THEME, inline_styles=True, code_format="{code}"
-            )
-            page = PAGE.format(title=name, command=html.escape(command), output=output)
-            (folder / f"{name}.html").write_text(page, encoding="utf-8")
-            made.append(name)
-    return made
+    call = [sys.executable, "-m", *shlex.split(command)]
+    done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True)
+    if done.returncode == 2:
+        raise SystemExit(f"{command}: {done.stderr}")
+    if name:
+        console = Console(record=True, width=COLUMNS, file=io.StringIO())
+        console.print(Text.from_ansi(done.stdout.rstrip()), overflow="ignore", no_wrap=True)
+        output = console.export_html(
+            theme=DEFAULT_TERMINAL_THEME, inline_styles=True, code_format="{code}"
+        )
+        page = PAGE.format(title=name, command=html.escape(command), output=output)
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
 
 
 def monitor_picture() -> bytes:

@@ -72,6 +72,7 @@ def deliver(
     json: str | None,
     junit: str | None,
     github: bool | None,
+    html: str | None,
     quiet: bool,
     brief: bool = False,
 ) -> None:
@@ -88,6 +89,10 @@ def deliver(
         result.to_json(json)
     if junit is not None:
         result.to_junit(junit)
+    if html is not None:
+        result.to_html(html)
+        if not (quiet or brief or json == "-"):
+            put(f"\nHTML page written to {html}\n")
     asked = os.environ.get("GITHUB_ACTIONS") == "true" and not quiet if github is None else github
     if asked:
         lines = "".join(f"{line}\n" for line in result.annotations())

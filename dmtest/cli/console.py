@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dmtest.catalogue.spec import Spec
-    from dmtest.information.pairs import PairBounds
 
 # Names of arguments in the API, and of the options for them; limits of a check are added below.
 OPTIONS = {name: name for name in ("target", "alpha", "tests", "slices", "replicates")}
@@ -200,52 +198,6 @@ def _example(row: Spec) -> str:
     if target == "sampled":
         return f"dmtest.report(x, dmtest.Sampled(draw), tests={row.name!r})"
     return f"dmtest report z.npy --target {target} --tests {row.name}"
-
-
-def bounds_table(pairs: PairBounds) -> str:
-    """Return the bounds of positive pairs as a table, with the inequalities they break."""
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    from dmtest.render.wording import number
-
-    name = "sigma" if pairs.noise == "gaussian" else "epsilon"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for head in ("Quantity", "Nats", "What it is"):
-        table.add_column(head, justify="right" if head == "Nats" else "left")
-    on_side = f"at {pairs.confidence:g}"
-    rows: list[tuple[str, float | None, str]] = [
-        ("Capacity", pairs.capacity, "upper limit of I(f(X'); f(X)+Z)"),
-        ("Moment correction", pairs.correction, "where E|f(X)|^2 is not d"),
-    ]
-    for one in (pairs.donsker_varadhan, pairs.nwj, pairs.infonce):
-        full = ", saturated" if one.saturated else ""
-        interval = "" if one.low is None else f", [{one.low:.3g}, {one.high:.3g}] {on_side}"
-        rows.append((f"I(f(X'); f(X)+Z), {one.method}", float(one), f"lower bound{interval}{full}"))
-    channel = pairs.channel
-    within = f"between {channel.low:.3g} and {channel.high:.3g} {on_side}"
-    middle: float | None = 0.5 * (channel.lower + channel.upper)
-    if not math.isfinite(channel.upper):
-        middle, within = channel.lower, f"at least {channel.low:.3g} {on_side}"
-    rows += [
-        ("I(f(X); f(X)+Z)", middle, within),
-        ("Weak-invariance gap", pairs.invariance_gap, f"upper bound {on_side}"),
-        ("KL after noise", pairs.smoothed_kl, f"upper bound {on_side}: a certificate"),
-        ("I(Z; f(X)+Z)", pairs.noise_information, "estimate (nearest neighbours)"),
-        ("KL before noise", pairs.kl, "estimate of the theorem's bound, not a certificate"),
-    ]
-    for quantity, nats, note in rows:
-        shown = "not estimable" if nats is None else number(nats, 4)
-        table.add_row(Text(quantity), Text(shown), Text(note))
-    theorem = "3.4" if pairs.noise == "gaussian" else "3.5"
-    title = Text(
-        f"Theorem {theorem} on {pairs.n:,} pairs in d = {pairs.d}, {name} = {pairs.level:g}: "
-        f"at least {pairs.capacity_used:.0%} of the capacity is used"
-    )
-    notes = [Text(f"! {broken}", style="bold red") for broken in pairs.violations]
-    return rendered(Group(title, Text(""), table, *notes))
 
 
 def as_options(message: str) -> str:

@@ -7,14 +7,12 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dmtest.cli import defaults, options, tables, train
+from dmtest.cli import defaults, options, outputs, tables, train
 from dmtest.cli.console import (
-    bounds_table,
     explain,
     hush,
     prepare,
@@ -25,12 +23,11 @@ from dmtest.cli.console import (
     tests_table,
     warn,
 )
-from dmtest.cli.inputs import SPOKEN, STANDARD_INPUT, readable, spoken
+from dmtest.cli.inputs import STANDARD_INPUT, readable, spoken
 from dmtest.cli.options import OnNonfinite, TargetName
-from dmtest.errors import InputError, printable
+from dmtest.errors import InputError
 
 if TYPE_CHECKING:
-    from dmtest.results.check import CheckResult
     from dmtest.results.report import Report
     from dmtest.targets.targets import TargetLike
 
@@ -113,7 +110,7 @@ def report(
         if rows is not None:
             raise InputError("--rows: takes one file; give one FILE, or leave the option out.")
     for file in files:
-        _check_outputs(file, None if many else html, json, rows=rows)
+        outputs.check_outputs(file, None if many else html, json, rows=rows)
     law = _target(target, low, high, draws, normalise)
     nats, block = options.tolerances(tolerance, tolerance_rows)
     given: dict[str, Any] = {"target": target, "low": low, "high": high, "draws": draws}
@@ -151,13 +148,13 @@ def report(
                 # Without any output the exit code is all that is asked for.
                 effects=not quiet or html is not None or json is not None,
             )
-        return _with_command(result, ["report", file], given)
+        return outputs.with_command(result, ["report", file], given)
 
     if not many:
         result = one(files[0])
         if result.rows is not None and rows is not None:
             result.rows.to_csv(rows)
-        _deliver(result, html, json, quiet, brief, verbose)
+        outputs.deliver(result, html, json, quiet, brief, verbose)
         return MISMATCH if result.verdict in ("mismatch", "inconclusive") else FINE
     made = several.reports_of(files, one)
     several.deliver(files, made, html, json, quiet, brief)
@@ -193,6 +190,7 @@ def check(
     compare: options.Compare = False,
     rotation: options.CompareRotated = False,
     seed: options.Seed = 0,
+    html: options.CheckHtml = None,
     json: options.CheckJson = None,
     junit: options.JUnit = None,
     github: options.GitHub = None,
@@ -215,7 +213,7 @@ def check(
     from dmtest.cli.check import CHECKED, WRITTEN, deliver, run, write
 
     hush(quiet)
-    _check_outputs(file, None, json, junit=junit, baseline=write_baseline)
+    outputs.check_outputs(file, html, json, junit=junit, baseline=write_baseline)
     if baseline is not None and _from_project(context, "target"):
         target = None  # the project's default is for files without a baseline
     boxed = low is not None or high is not None
@@ -247,7 +245,7 @@ def check(
             write(path, write_baseline, baseline, requested, data, quiet, spoken(file))
             return FINE
         result = run(path, baseline, requested, data)
-    deliver(_spoken(result, file), json, junit, github, quiet, brief)
+    deliver(outputs.spoken_result(result, file), json, junit, github, html, quiet, brief)
     return FINE if result.passed else MISMATCH
 
 
@@ -280,8 +278,8 @@ def compare(
     are and where: in means, variances, covariances, single columns or directions. The rows have
     to be independent, within and between the files. The numbers of rows may differ.
     """
-    _check_outputs(file, html, json)
-    _check_outputs(reference, html, json)
+    outputs.check_outputs(file, html, json)
+    outputs.check_outputs(reference, html, json)
     from dmtest.reports.compare import compare as compared
     from dmtest.targets.reference import Reference
 
@@ -317,7 +315,7 @@ def compare(
     given |= {"groups": groups, "reference-groups": reference_groups}
     given |= {"replicates": replicates, "nonfinite": nonfinite}
     words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
-    _deliver(_with_command(result, words, given), html, json, quiet, brief, verbose)
+    outputs.deliver(outputs.with_command(result, words, given), html, json, quiet, brief, verbose)
     return MISMATCH if result.verdict == "mismatch" else FINE
 
 
@@ -331,6 +329,7 @@ def bounds(
     confidence: options.Confidence = 0.95,
     batch: options.Batch = None,
     seed: options.Seed = 0,
+    html: options.BoundsHtml = None,
     json: options.AsJson = False,
 ) -> int:
     """Compute what positive pairs and a noise level certify.
@@ -339,6 +338,7 @@ def bounds(
     and 'augmented' by default); an .npz may also hold the noise level, 'sigma' or 'epsilon'. Or
     FILE holds f(X) alone, and --augmented names the file of f(X').
     """
+    outputs.check_outputs(file, html, None)
     from dmtest.data.pairs import read_pairs
     from dmtest.information.pairs import pair_bounds
 
@@ -359,7 +359,13 @@ def bounds(
 
         put(dumps(plain(pairs.to_dict())) + "\n")
     else:
-        put(bounds_table(pairs))
+        from dmtest.render.text.bounds import bounds_table
+
+        put(rendered(bounds_table(pairs)))
+    if html is not None:
+        pairs.to_html(html, source=file)
+        if not json:
+            put(f"\nHTML page written to {html}\n")
     return MISMATCH if pairs.violations else FINE
 
 
@@ -419,7 +425,7 @@ def monitor(
     from dmtest.cli.monitor import watch
 
     hush(quiet)
-    _check_outputs(None, None, None, state=state)
+    outputs.check_outputs(None, None, None, state=state)
     given = any(value is not None for value in (low, high, draws))
     name = target or (options.RANKS if draws else options.UNIFORM if given else None)
     law = None if name is None else _target(name, low, high, draws)
@@ -447,11 +453,11 @@ def demo(html: options.DemoPage = "dmtest-demo.html") -> int:
     make them N(0, I). The report says how close they are, and what is still wrong. It is printed,
     and written as an HTML page.
     """
-    _check_outputs(None, html, None)
+    outputs.check_outputs(None, html, None)
     from dmtest.cli.demo import INTRODUCTION, digits_report
 
     put(f"{INTRODUCTION}\n\n")
-    _deliver(digits_report(), html, None)
+    outputs.deliver(digits_report(), html, None)
     return FINE
 
 
@@ -499,33 +505,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         say("interrupted")
     return code if isinstance(code, int) else FINE
-
-
-def _check_outputs(
-    file: str | None,
-    html: str | None,
-    json: str | None,
-    junit: str | None = None,
-    baseline: str | None = None,
-    state: str | None = None,
-    rows: str | None = None,
-) -> None:
-    """Refuse outputs that cannot be written, before anything is computed."""
-    json = None if json == "-" else json
-    outputs = {"--html": html, "--json": json, "--junit": junit, "--write-baseline": baseline}
-    outputs |= {"--state": state, "--rows": rows}
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        place = Path(path)
-        if not path or place.is_dir():
-            raise InputError(f"{option}: {path!r} is not the name of a file; give one")
-        if not place.parent.is_dir():
-            raise InputError(f"{option}: there is no folder {str(place.parent)!r}; create it first")
-        if not os.access(place if place.exists() else place.parent, os.W_OK):
-            raise InputError(f"{option}: {path!r} cannot be written; choose a writable place")
-        if file and place.exists() and os.path.exists(file) and place.samefile(file):
-            raise InputError(f"{option}: {path!r} is the input; choose another file")
 
 
 def _project_defaults(arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -602,63 +581,3 @@ def _columns(text: str | None) -> list[str | int] | None:
         else:
             columns.append(int(part) if re.fullmatch(r"\s*-?\d+\s*", part) else part.strip())
     return columns
-
-
-def _with_command(result: Report, start: list[str], options: dict[str, Any]) -> Report:
-    """Add the command that repeats the report to it."""
-    import shlex
-    from dataclasses import replace
-
-    from dmtest.data.readers.remote import is_url, public_url
-
-    words = ["dmtest", *start]
-    for name, value in options.items():
-        if value is not None and value is not False:
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    # Passwords and signatures of URLs are used for this run only.
-    words = [public_url(word) if is_url(word) else word for word in words]
-    facts = replace(result.provenance, command=shlex.join(words))
-    if STANDARD_INPUT in start:
-        facts = replace(facts, source=SPOKEN if start[1] == STANDARD_INPUT else facts.source)
-        facts = replace(facts, command=None)  # what was piped in cannot be named
-    return replace(result, provenance=facts)
-
-
-def _spoken(result: CheckResult, file: str) -> CheckResult:
-    """Name standard input in a check as a reader would."""
-    from dataclasses import replace
-
-    if file != STANDARD_INPUT:
-        return result
-    facts = replace(result.report.provenance, source=SPOKEN)
-    return replace(result, report=replace(result.report, provenance=facts))
-
-
-def _deliver(
-    result: Report,
-    html: str | None,
-    json: str | None,
-    quiet: bool = False,
-    brief: bool = False,
-    verbose: bool = False,
-) -> None:
-    """Print the report, then write the files: a full disk cannot lose what is printed."""
-    if json == "-":
-        put(result.to_json())
-    elif brief and not quiet:
-        from dmtest.render.text.several import line
-
-        put(line(result.provenance.source or "data", result) + "\n")
-    elif not quiet:
-        from dmtest.render.text.terminal import Whole
-
-        put(rendered(Whole(result) if verbose else result))
-    notes = []
-    if json not in (None, "-"):
-        result.to_json(json)
-        notes.append(f"JSON written to {json}")
-    if html is not None:
-        result.to_html(html)
-        notes.append(f"HTML page written to {html}")
-    if notes and not (quiet or brief or json == "-"):
-        put("\n" + "\n".join(map(printable, notes)) + "\n")

@@ -516,6 +516,12 @@ CheckJson = Annotated[
     str | None,
     _option("PATH", "Also write the check as JSON; '-' prints the JSON and nothing else."),
 ]
+CheckHtml = Annotated[
+    str | None, _option("PATH", "Also write the check as one self-contained HTML page.")
+]
+BoundsHtml = Annotated[
+    str | None, _option("PATH", "Also write the bounds as one self-contained HTML page.")
+]
 JUnit = Annotated[str | None, _option("PATH", "Also write the check as JUnit XML.")]
 GitHub = Annotated[
     bool | None,
@@ -593,6 +599,7 @@ Examples:
   dmtest check z.npy --write-baseline z.json
   dmtest check new.npy --baseline z.json
   dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
+  dmtest check new.npy --baseline z.json --html check.html
   dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
   dmtest check new.npy --baseline z.json --fail-on mismatch
   dmtest check new.npy --baseline z.json --json - | jq .passed
@@ -620,6 +627,7 @@ Exit codes:
 \b
 Examples:
   dmtest bounds run/embeddings.npz
+  dmtest bounds run/embeddings.npz --html bounds.html
   dmtest bounds z.npz --key f --augmented g --sigma 0.3
   dmtest bounds f.npy --augmented g.npy --epsilon 0.1 --json
 """

@@ -97,9 +97,10 @@ def univariate(
     With 'dmtest outliers' it prints what mvn() of R's package MVN does.
     """
     import dmtest
-    from dmtest.cli.main import _check_outputs, _columns
+    from dmtest.cli.main import _columns
+    from dmtest.cli.outputs import check_outputs
 
-    _check_outputs(file, None, json)
+    check_outputs(file, None, json)
     table = dmtest.univariate(
         file,
         by=by,
@@ -136,9 +137,10 @@ def outliers(
     --by, and have calibrated p-values. Rows are numbered from 0.
     """
     import dmtest
-    from dmtest.cli.main import _check_outputs, _columns, _target
+    from dmtest.cli.main import _columns, _target
+    from dmtest.cli.outputs import check_outputs
 
-    _check_outputs(file, None, json, rows=rows)
+    check_outputs(file, None, json, rows=rows)
     table = dmtest.outliers(
         file,
         _target(target, low, high, draws),

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put, rendered
+from dmtest.cli.outputs import check_outputs
 from dmtest.errors import InputError, printable
 
 FINE, BROKEN = 0, 1
 # Parameters of the command that are not options of train.fit, or not of train.ssl.
-NOT_OF_FIT = {"data", "target", "recipe", "out", "resume", "seed", "json", "quiet"}
+NOT_OF_FIT = {"data", "target", "recipe", "out", "html", "resume"}
+NOT_OF_FIT |= {"seed", "json", "quiet"}
 NOT_OF_SSL = {"target", "epsilon", "capacity", "dim", "critic", "objective", "crop"}
 NOT_OF_SSL |= {"matching", "matching_weight", "matching_axes"}
 EPILOG = """\b
@@ -30,6 +32,7 @@ Examples:
   dmtest train --data mnist/ --recipe paper-mnist --sigma 0.1 --out run
   dmtest train --data cifar/ --recipe paper-simclr --sigma 0.1 --out run
   dmtest train --data x.npy --target uniform --capacity 4 --dim 8 --out run
+  dmtest train --data digits --dim 8 --sigma 0.5 --html run.html
   dmtest report run/embeddings.npz --key embeddings
   dmtest bounds run/embeddings.npz
 """
@@ -147,6 +150,7 @@ Out = Annotated[
         "Folder for embeddings.npz, encoder.pt, checkpoints, history, curves and the report.",
     ),
 ]
+Html = Annotated[str | None, _option("PATH", "Also write the run as one self-contained HTML page.")]
 Resume = Annotated[bool, _option(None, "Continue from the last checkpoint in --out.", "--resume")]
 Seed = Annotated[int, _option("INTEGER", "Seed of weights, order, augmentation and noise.")]
 Json = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
@@ -185,6 +189,7 @@ def train(
     scores: Scores = "32",
     deterministic: Deterministic = False,
     out: Out = None,
+    html: Html = None,
     resume: Resume = False,
     seed: Seed = 0,
     json: Json = False,
@@ -201,6 +206,7 @@ def train(
     from dmtest import train as trainer
 
     _check_folder(out, resume)
+    check_outputs(None, html, None)
     options: dict[str, Any] = {
         name: value for name, value in context.params.items() if name not in NOT_OF_FIT
     }
@@ -208,6 +214,7 @@ def train(
         chosen = trainer.recipe(recipe)
         given = {name: value for name, value in options.items() if _is_given(context, name)}
         if "method" in chosen:
+            _no_page(html)
             return _self_supervised(data, chosen, given, out, resume, seed, json, quiet)
         options |= {name: value for name, value in chosen.items() if name not in given}
     run = trainer.fit(
@@ -230,7 +237,13 @@ def train(
 
         put(rendered(training_table(run)))
         if out is not None:
-            put(f"\nWritten to {printable(str(out))}: embeddings.npz, encoder.pt, report.html and more\n")
+            put(
+                f"\nWritten to {printable(str(out))}: embeddings.npz, encoder.pt, report.html and more\n"
+            )
+    if html is not None:
+        run.to_html(html)
+        if not (quiet or json):
+            put(f"\nHTML page written to {printable(str(html))}\n")
     return BROKEN if verification.violations else FINE
 
 
@@ -276,6 +289,14 @@ def _self_supervised(
         if out is not None:
             put(f"\nWritten to {out}: embeddings.npz, encoder.pt, report.html and more\n")
     return FINE
+
+
+def _no_page(html: str | None) -> None:
+    if html is not None:
+        raise InputError(
+            "html: a self-supervised run has no page of its own; use --out, whose folder has the "
+            "report of its outlet"
+        )
 
 
 def _check_folder(out: str | None, resume: bool) -> None:

@@ -309,7 +309,7 @@ def serial_of(x: NDArray[np.floating[Any]], seed: int) -> Serial | None:
     if time < INFLATION:
         return None
     block = _block(runs[0, :, worst]) if len(starts) == 1 else 0
-    inside = float(first[worst]) * block / (block - 1.0) if block else float(first[worst])
+    inside = _inside(runs[0, :, worst], block) if block else float(first[worst])
     return Serial(inside, time, names[worst], block)
 
 
@@ -328,6 +328,13 @@ def _block(scores: Floats) -> int:
         if inside.min() > 0.0 and means[-1] < BORDER * errors[-1] < means[:-1].min():
             return size
     return 0
+
+
+def _inside(scores: Floats, block: int) -> float:
+    """Correlation of neighbours within consecutive groups of `block` rows, from -1 to 1."""
+    within = np.arange(len(scores) - 1) % block != block - 1
+    one, other = scores[:-1][within], scores[1:][within]
+    return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum()))
 
 
 def _normal_scores(series: Floats) -> Floats:

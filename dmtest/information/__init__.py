@@ -1,6 +1,6 @@
 """Entropy and mutual information in nats: lower bounds, upper bounds and estimates, named apart.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `kernels`, `data`, `engines`,
+Imports only `errors`, `arguments`, `runtime`, `results`, `render`, `kernels`, `data`, `engines`,
 `statistics`, `bounds`.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -100,6 +101,21 @@ class PairBounds(Shown):
             bound = getattr(self, name)
             plain[name] = {"value": float(bound)} | dict(bound.__dict__)
         return plain | {"violations": list(self.violations)}
+
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, source: str = "") -> str:
+        """Return one self-contained HTML page, and write it when `path` is given.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            File to write (UTF-8).
+        source : str
+            Name of the data, for the head of the page.
+        """
+        from dmtest.render.page.bounds import bounds_page
+        from dmtest.results import serial
+
+        return serial.output(bounds_page(self, source), path)
 
 
 def pair_bounds(

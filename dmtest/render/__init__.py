@@ -1,4 +1,4 @@
 """Rendering of results: the page, figures, text, tables, citations.
 
-Imports only `errors`, `words`, `results`.
+Imports only `errors`, `words`, `_version`, `runtime`, `results`.
 """

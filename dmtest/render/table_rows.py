@@ -10,7 +10,7 @@ from dmtest.render import citations, wording
 from dmtest.results.effect_table import DIVERGENCE_PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dmtest.results.outcome import Effect, Finding, Outcome
     from dmtest.results.report import Report
@@ -374,10 +374,17 @@ def facts(report: Report) -> list[tuple[str, str]]:
         "alpha": f"{report.alpha:g}",
         "seed": str(report.seed),
     }
-    for key, value in report.computed.items():
-        if key not in UNLISTED and value is not None:
-            texts[NAMES.get(key, key)] = _fact(key, value)
+    texts |= texts_of({k: v for k, v in report.computed.items() if k not in UNLISTED})
     return [(wording.clean(key), wording.clean(value)) for key, value in texts.items()]
+
+
+def texts_of(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return facts that are known as texts, by their names for readers."""
+    return {
+        NAMES.get(key, key).replace("_", " "): wording.clean(_fact(key, value))
+        for key, value in facts.items()
+        if value is not None
+    }
 
 
 def _fact(key: str, value: Any) -> str:

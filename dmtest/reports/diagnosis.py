@@ -18,6 +18,7 @@ from dmtest.reports.causes.collapse import column_collapse, rank_collapse
 from dmtest.reports.causes.columns import column_findings, described, tested_columns
 from dmtest.reports.causes.cube import cube_findings
 from dmtest.reports.causes.evidence import SampleEvidence
+from dmtest.reports.causes.joint import joint_findings
 from dmtest.reports.causes.rows import (
     group_findings,
     outlier_findings,
@@ -81,6 +82,9 @@ def diagnose(evidence: SampleEvidence) -> tuple[Finding, ...]:
         findings += _direction(e)
     if outliers is not None and outliers.clear:
         findings += outlier_findings(e, outliers)
+    # Nothing but how the rows or values came about: the joint shape may say more.
+    if len(findings) == len(causes) and not (cube or sphere):
+        findings += joint_findings(e)
     return tuple(findings) or (_rejecting(e),)
 
 

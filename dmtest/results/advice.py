@@ -211,6 +211,14 @@ ADVICE: dict[str, str] = {
         "Usual cause: classes, or a nonlinear relation between these columns. Plot the rows "
         "along it: `dmtest.worst_directions(x, target, count=1)[0].direction`."
     ),
+    "curved-pair": (
+        "Usual cause: a relation that is not a line. Plot the pair, "
+        '`plt.plot(x[:, 0], x[:, 1], ".")`, and transform one of the columns.'
+    ),
+    "one-sided": (
+        "Usual cause: skewed variables, or a few rows of another kind. Look at the rows that "
+        "`dmtest.outliers(x)` lists first."
+    ),
     "shape": (
         "Look at the figures of the worst slices, `dmtest.report(x, target).plot()`, and "
         "search for a direction with `dmtest.worst_directions(x, target)`."

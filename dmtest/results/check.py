@@ -123,6 +123,24 @@ class CheckResult:
         """Return strict JSON, and write it to `path` when one is given."""
         return serial.output(serial.dumps(self.to_dict()) + "\n", path)
 
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return one self-contained HTML page, and write it when `path` is given.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            File to write (UTF-8).
+
+        Returns
+        -------
+        str
+            The outcome, a picture of all comparisons, what failed, every row, and the report on the
+            checked data with its advice. It has no scripts and loads nothing.
+        """
+        from dmtest.render.page.check import check_page
+
+        return serial.output(check_page(self), path)
+
     def to_junit(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return JUnit XML with one test case per row, and write it when `path` is given."""
         from dmtest.render.text import ci

@@ -3,7 +3,7 @@
 It needs torch, which is imported only when one of the names here is used. Install it with
 ``pip install "dmtest[train]"``.
 
-Imports only `errors`, `arguments`, `runtime`, `results`, `data`, `targets`, `engines`,
+Imports only `errors`, `arguments`, `runtime`, `results`, `render`, `data`, `targets`, `engines`,
 `statistics`, `battery`, `bounds`, `information`, `effects`, `reports`.
 """
 

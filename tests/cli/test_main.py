@@ -253,6 +253,28 @@ def test_quiet_prints_nothing(run: Run, tmp_path: Path) -> None:
     assert err.startswith("dmtest: error: ")
 
 
+def test_checks_and_bounds_write_pages(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((300, 2))
+    pairs = tmp_path / "pairs.npz"
+    np.savez(pairs, embeddings=z, augmented=z, sigma=1.0)
+    for words in (("check", "normal.npy", "--max-kl", "9"), ("bounds", str(pairs))):
+        page = tmp_path / f"{words[0]}.html"
+        code, out, _ = run(*words, "--html", str(page))
+        assert code == 0
+        assert out.endswith(f"\nHTML page written to {page}\n")
+        assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+        assert run(*words, "--html", "nowhere/x.html")[0] == 2
+    page.unlink()
+    code, out, _ = run("bounds", str(pairs), "--json", "--html", str(page))
+    assert json.loads(out)["n"] == 300
+    assert page.exists()
+    page = tmp_path / "check.html"
+    page.unlink()
+    assert run("check", "heavy.npy", "--max-kl", "0.01", "-q", "--html", str(page)) == (1, "", "")
+    assert page.exists()
+
+
 @pytest.mark.parametrize("option", ["--html", "--json"])
 def test_outputs_are_checked_before_the_work(
     run: Run, monkeypatch: pytest.MonkeyPatch, option: str

@@ -14,45 +14,14 @@ from typing import Any
 import pytest
 
 from tests.support import browser, fake_report
+from tests.support.pages import CONTRAST, STICKING_OUT
 
 BUILDERS = fake_report.BUILDERS
 every = pytest.mark.parametrize("build", [b.__name__ for b in BUILDERS])
-# The smallest contrast of all texts with what is behind them, and the text that has it.
-CONTRAST = """(() => {
-  const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-  const pixel = (colour) => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = (c) => { const f = c.slice(0, 3).map((v) => v / 255)
-    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
-  const behind = (e) => { for (; e; e = e.parentElement) {
-    const c = pixel(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; }
-    return [255, 255, 255, 255]; };
-  let worst = [99, ""], count = 0;
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const e = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || e.closest("style, script, .hidden, .skip")) continue;
-    const style = getComputedStyle(e);
-    const [ground, drawn] = [behind(e), pixel(e.closest("svg") ? style.fill : style.color)];
-    const ink = light(drawn.map((v, i) => (v * drawn[3] + ground[i] * (255 - drawn[3])) / 255));
-    const paper = light(ground);
-    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-    count += 1;
-    if (ratio < worst[0]) worst = [ratio, walk.currentNode.data.trim()];
-  }
-  return [...worst, count];
-})()"""
 COLUMN = """[...document.querySelectorAll("table.sortable tbody tr")].map((row) => {
   const cell = row.cells[%d]; return cell.dataset.key ?? cell.textContent.trim(); })"""
 HEADS = """[...document.querySelectorAll("table.sortable thead th")]
   .map((head) => [head.textContent, head.getAttribute("aria-sort")])"""
-# Elements that stick out of the window, but for what is inside a part that scrolls.
-STICKING_OUT = """[...document.querySelectorAll("main *, header *, footer *")].filter((e) =>
-  !e.closest(".scroll, svg, .hidden") && e.getBoundingClientRect().right > innerWidth + 1)
-  .map((e) => e.outerHTML.slice(0, 80))"""
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,9 @@ class Tags(HTMLParser):
 
 def plain(text: str) -> None:
     """Check that a terminal obeys nothing in a text."""
-    seen = {unicodedata.name(c, hex(ord(c))) for c in text if c not in "\n\u200c\u200d" and hidden(c)}
+    seen = {
+        unicodedata.name(c, hex(ord(c))) for c in text if c not in "\n\u200c\u200d" and hidden(c)
+    }
     assert not seen
 
 

@@ -296,7 +296,11 @@ def wrong_numbers(result: Any) -> list[str]:
         infinite = math.isinf(value) and last not in MAY_BE_INFINITE
         if math.isnan(value) or infinite:
             found.append(f"{name} = {value}")
-        elif "pvalue" in last and "error" not in last and not (0.0 < value <= 1.0 or (value == 0.0 and excluded)):
+        elif (
+            "pvalue" in last
+            and "error" not in last
+            and not (0.0 < value <= 1.0 or (value == 0.0 and excluded))
+        ):
             found.append(f"{name} = {value}")
     return found
 

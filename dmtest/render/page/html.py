@@ -109,46 +109,52 @@ def page(report: Report) -> str:
 
     script = _source("sort.js.j2").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            **_variables(report),
-            style=Markup(_source("page.css.j2")),
-            script=Markup(script),
-            script_hash=f"'sha256-{digest}'",
-            slices=page_figures.slices(report),
-            coordinates=page_figures.coordinates(report),
-            spectrum=page_figures.spectrum(report),
-            first=page_figures.first(report),
-            scatter=page_figures.scatter(report) if report.d > 2 else None,
-            distance=[
-                figure
-                for draw in (
-                    page_figures.profile,
-                    page_figures.decomposition,
-                    page_figures.detectability,
-                )
-                if (figure := draw(report))
-            ],
-            # Where there is no other first picture, the rows by class are above already.
-            classes=page_figures.classes(report) if report.outcomes else None,
-            notes=table_rows.notes(report),
-            glossary=explain.glossary(report),
-            directions=table_rows.direction_rows(report),
-            warnings=[_finding(item) for item in report.warnings],
-            facts=table_rows.facts(report),
-            call=reproduce.call(report),
-            command=reproduce.command(report),
-            method=reproduce.method(report),
-            citation=[entry.text for entry in citations.cited(report)],
-            bibtex=citations.bibtex(report).splitlines(),
-            newline=Markup("\n"),
-            source=report.provenance.source or "",
-            created=report.provenance.created or "",
-            version=report.provenance.version or "",
-        )
+    variables = _variables(report)
+    return whole(
+        "page.html.j2",
+        **variables,
+        title=variables["verdict"].headline,
+        script=Markup(script),
+        script_hash=f"'sha256-{digest}'",
+        slices=page_figures.slices(report),
+        coordinates=page_figures.coordinates(report),
+        spectrum=page_figures.spectrum(report),
+        first=page_figures.first(report),
+        scatter=page_figures.scatter(report) if report.d > 2 else None,
+        distance=[
+            figure
+            for draw in (
+                page_figures.profile,
+                page_figures.decomposition,
+                page_figures.detectability,
+            )
+            if (figure := draw(report))
+        ],
+        # Where there is no other first picture, the rows by class are above already.
+        classes=page_figures.classes(report) if report.outcomes else None,
+        notes=table_rows.notes(report),
+        glossary=explain.glossary(report),
+        directions=table_rows.direction_rows(report),
+        warnings=[_finding(item) for item in report.warnings],
+        facts=table_rows.facts(report),
+        call=reproduce.call(report),
+        command=reproduce.command(report),
+        method=reproduce.method(report),
+        citation=[entry.text for entry in citations.cited(report)],
+        bibtex=citations.bibtex(report).splitlines(),
+        source=report.provenance.source or "",
+        created=report.provenance.created or "",
+        version=report.provenance.version or "",
     )
+
+
+def whole(template: str, **variables: Any) -> str:
+    """Return a page that extends the base: style, bar and foot around its parts."""
+    from markupsafe import Markup
+
+    variables = {"script": "", "script_hash": ""} | variables
+    style, newline = Markup(_source("page.css.j2")), Markup("\n")
+    return rendered_template(template, **variables, style=style, newline=newline)
 
 
 # Selectors of a dark theme in JupyterLab, VS Code, Colab and Sphinx. The system's theme does not

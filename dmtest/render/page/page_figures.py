@@ -54,17 +54,17 @@ class PageFigure:
     legend: tuple[tuple[str, str], ...] = ()
 
 
-def _panel(
-    panel: Callable[..., Axes], report: Report, name: str, label: str, **options: Any
+def drawing(
+    panel: Callable[..., Axes], record: Any, name: str, label: str, **options: Any
 ) -> Markup:
-    """Draw one figure without its title, which the page sets as text."""
+    """Draw one figure of a record without its title, which the page sets as text."""
     width, height = options.pop("size", (3.9, 2.75))
     left, bottom = options.pop("margins", (0.62, 0.5))
     # Fixed margins: matplotlib's layout engine would take as long as everything else.
     box = (left / width, bottom / height, 1 - (left + 0.08) / width, 1 - (bottom + 0.08) / height)
 
     def paint(figure: Figure) -> None:
-        ax = panel(figure.add_axes(box), report, palette=svg.SENTINELS, **options)
+        ax = panel(figure.add_axes(box), record, palette=svg.SENTINELS, **options)
         ax.set_title("", loc="left")
 
     return svg.render(paint, size=(width, height), name=name, label=wording.clean(label))
@@ -102,8 +102,8 @@ def _slice(report: Report, which: int) -> PageFigure:
         title,
         summary,
         (
-            _panel(data_figures.qq, report, f"q{which}", label, which=which),
-            _panel(data_figures.deviation, report, f"v{which}", minus, which=which),
+            drawing(data_figures.qq, report, f"q{which}", label, which=which),
+            drawing(data_figures.deviation, report, f"v{which}", minus, which=which),
         ),
         tuple(details),
         legend=_slice_legend(report),
@@ -139,9 +139,9 @@ def coordinates(report: Report) -> list[PageFigure]:
         other += "'s histogram" if wording.against_rows(report) else "'s density"
         label = f"Histogram of {figure.name} against the {other}: {numbers}"
         options = {"which": which, "size": (2.7, 1.5), "margins": (0.08, 0.25)}
-        drawing = _panel(data_figures.coordinates, report, f"c{which}", label, **options)
+        drawn = drawing(data_figures.coordinates, report, f"c{which}", label, **options)
         legend = (("area", "data"), ("line", wording.other(report)))
-        figures.append(PageFigure(figure.name, numbers, (drawing,), legend=legend))
+        figures.append(PageFigure(figure.name, numbers, (drawn,), legend=legend))
     return figures
 
 
@@ -165,14 +165,14 @@ def spectrum(report: Report) -> PageFigure | None:
         summary = f"All {len(values)} eigenvalues lie inside the 95% band {expected}."
     ends = f"Largest {wording.number(values[0])}, smallest {wording.number(values[-1])}."
     label = f"Covariance spectrum. {summary} {ends}"
-    drawing = _panel(data_figures.spectrum, report, "s", label, size=(4.4, 2.9))
+    drawn = drawing(data_figures.spectrum, report, "s", label, size=(4.4, 2.9))
     legend: tuple[tuple[str, str], ...] = (("dot", "data"),)
     if not np.isnan(low).all():
         legend += (("dot bad", "outside the band"), ("band", "95% band"))
         legend += (("line", other if two else "N(0, I)"),)
     elif report.target == "any-normal":
         summary += " A normal may have any of them: there is no band."
-    return PageFigure("Covariance spectrum", f"{summary} {ends}", (drawing,), legend=legend)
+    return PageFigure("Covariance spectrum", f"{summary} {ends}", (drawn,), legend=legend)
 
 
 # Columns up to which one scatter, and then scatters of all pairs, are drawn.
@@ -198,7 +198,7 @@ def scatter(report: Report, name: str = "x") -> PageFigure | None:
     for i, j in pairs:
         label = f"{figure.names[j]} against {figure.names[i]}: {some.lower()} rows. {what}"
         options = {"pair": (i, j), "size": (2.9, 2.6)} if d > 2 else {"size": (3.9, 3.1)}
-        drawings.append(_panel(data_figures.scatter, report, f"{name}{i}{j}", label, **options))
+        drawings.append(drawing(data_figures.scatter, report, f"{name}{i}{j}", label, **options))
     legend = (("dot", "rows"), ("line", "target"))
     return PageFigure("Rows", f"{some} rows. {what}", tuple(drawings), legend=legend)
 
@@ -212,16 +212,16 @@ def first(report: Report) -> PageFigure | None:
         figure = figures.coordinates[0]
         other = wording.other(report)
         label = f"Histogram of {figure.name} against the {other}."
-        drawing = _panel(data_figures.coordinates, report, "h", label, margins=(0.12, 0.3))
+        drawn = drawing(data_figures.coordinates, report, "h", label, margins=(0.12, 0.3))
         legend = (("area", "data"), ("line", other))
-        return PageFigure("The data", "", (drawing,), legend=legend)
+        return PageFigure("The data", "", (drawn,), legend=legend)
     if figures.slices:
         worst = figures.slices[0]
         other = wording.other(report)
         label = f"{worst.title}: quantiles of the data against those of the {other}."
-        drawing = _panel(data_figures.qq, report, "h", label, which=0)
+        drawn = drawing(data_figures.qq, report, "h", label, which=0)
         title = "The slice that departs most" if report.d > 1 else worst.title
-        return PageFigure(title, "", (drawing,), legend=_slice_legend(report))
+        return PageFigure(title, "", (drawn,), legend=_slice_legend(report))
     return classes(report)
 
 
@@ -270,7 +270,7 @@ def profile(report: Report) -> PageFigure | None:
         text = f"{wording.number(one.lower)} to {wording.number(one.upper)} nats"
         details.append((f"{one.label}, noise {wording.number(one.noise)}".capitalize(), text))
     label = f"Divergence from the target after noise, over noise levels. {summary}"
-    drawing = _panel(effect_figures.profile, report, "p", label, size=(4.4, 2.9))
+    drawn = drawing(effect_figures.profile, report, "p", label, size=(4.4, 2.9))
     head = ("Noise", "Estimate", f"{level} limits", "Resolved", *YARDSTICKS)
     rows = tuple(map(_profile_row, figure.points))
     legend: tuple[tuple[str, str], ...] = (("area", "estimated bracket"),)
@@ -278,7 +278,7 @@ def profile(report: Report) -> PageFigure | None:
     if unresolved:
         legend += (("cross", "not resolved by a batch"),)
     return PageFigure(
-        "Divergence after noise", summary, (drawing,), tuple(details), head, rows, legend
+        "Divergence after noise", summary, (drawn,), tuple(details), head, rows, legend
     )
 
 
@@ -318,8 +318,8 @@ def decomposition(report: Report) -> PageFigure | None:
     numbers = "; ".join(f"{part}: {wording.number(effect.value)} nats" for part, effect in parts)
     label = f"Parts of the divergence with their intervals. {summary} {numbers}"
     options = {"size": (4.4, 2.9), "margins": (0.12, 0.5)}
-    drawing = _panel(effect_figures.decomposition, report, "k", label, **options)
-    return PageFigure("Where the divergence comes from", summary, (drawing,))
+    drawn = drawing(effect_figures.decomposition, report, "k", label, **options)
+    return PageFigure("Where the divergence comes from", summary, (drawn,))
 
 
 def detectability(report: Report) -> PageFigure | None:
@@ -330,7 +330,7 @@ def detectability(report: Report) -> PageFigure | None:
     summary = explain.power_sentence(figure)
     summary += " The dashed line is the mean p-value."
     label = f"Power of {figure.test} against the number of rows. {summary}"
-    drawing = _panel(effect_figures.detectability, report, "n", label, size=(4.4, 2.9))
+    drawn = drawing(effect_figures.detectability, report, "n", label, size=(4.4, 2.9))
     head = ("Rows", "Power", "95% limits, each", "Mean p-value")
     columns = (figure.sizes, figure.rates, figure.low, figure.high, figure.mean_pvalues)
     rows = tuple(
@@ -338,9 +338,7 @@ def detectability(report: Report) -> PageFigure | None:
         for n, rate, low, high, mean in zip(*columns, strict=True)
     )
     legend = (("line data", "power"), ("band", "95% limits"), ("dashes", "mean p-value"))
-    return PageFigure(
-        "Power against the number of rows", summary, (drawing,), (), head, rows, legend
-    )
+    return PageFigure("Power against the number of rows", summary, (drawn,), (), head, rows, legend)
 
 
 def classes(report: Report) -> PageFigure | None:
@@ -357,5 +355,5 @@ def classes(report: Report) -> PageFigure | None:
     if figure.circle:
         caption += " Under the target, 95% of all rows lie inside the circle."
     label = f"Scatter plot of the rows by class: {', '.join(figure.classes)}."
-    drawing = _panel(class_figures.classes, report, "c", label, size=(4.6, 4.4))
-    return PageFigure("Rows by class", caption, (drawing,))
+    drawn = drawing(class_figures.classes, report, "c", label, size=(4.6, 4.4))
+    return PageFigure("Rows by class", caption, (drawn,))

@@ -283,7 +283,12 @@ def _result(
         _, baseline, baseline_scores = untrained
         arrays, verification, scores = _evaluate(module, held_out, training, test, seed)
         report = report_on(
-            arrays["embeddings"], target, augmented=arrays["augmented"], rng=seed, progress=False
+            arrays["embeddings"],
+            target,
+            # Directions of rows take two columns.
+            augmented=arrays["augmented"] if module.settings.dim > 1 else None,
+            rng=seed,
+            progress=False,
         )
     else:
         arrays = _mapped(module, _outlets(module, held_out, seed))
@@ -318,4 +323,5 @@ def _result(
         seconds=seconds,
         seed=seed,
         source=training.name,
+        untrained=None if untrained is None else untrained[0]["embeddings"],
     )

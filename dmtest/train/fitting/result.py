@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,8 @@ class Fit(Shown):
     seed : int
     source : str
         Name of the training data.
+    untrained : ndarray, shape (n, dim), or None
+        f(X) of the held-out rows before training.
     """
 
     embeddings: Vector
@@ -87,6 +90,26 @@ class Fit(Shown):
     seconds: float
     seed: int
     source: str
+    untrained: Vector | None = None
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return one self-contained HTML page, and write it when `path` is given.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            File to write (UTF-8).
+
+        Returns
+        -------
+        str
+            Verdict and diagnosis of the held-out rows, curves, trained, untrained and perfect
+            encoder, scatter plots, and bounds. It has no scripts and loads nothing.
+        """
+        from dmtest.render.page.training import training_page
+        from dmtest.results import serial
+
+        return serial.output(training_page(self), path)
 
     def summary(self) -> dict[str, Any]:
         """Return settings, history and scores as plain Python values."""

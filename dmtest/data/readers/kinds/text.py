@@ -211,7 +211,9 @@ def read_text(
 def open_end(ended: bool, values: NDArray[Any]) -> tuple[Finding, ...]:
     """Return a finding if the last line has no end: the last number may then be cut."""
     n, d = values.shape
-    text = f"The last line has no end, as if the file were cut; {n:,} rows of {d:,} columns are read."
+    text = (
+        f"The last line has no end, as if the file were cut; {n:,} rows of {d:,} columns are read."
+    )
     return () if ended else (Finding("open-end", text, n),)
 
 
