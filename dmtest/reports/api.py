@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -56,6 +57,7 @@ def report(
     nonfinite: Nonfinite = "error",
     memory: int | None = None,
     effects: bool = True,
+    engine: Any = None,
 ) -> Report:
     """Test whether a sample follows its target, and measure how far it departs.
 
@@ -63,8 +65,8 @@ def report(
     ----------
     data : array_like, frame, tensor, path, Summary or stream
         Shape (n, d), one observation per row; see :func:`dmtest.load` for files. Or a
-        :class:`~dmtest.Summary`, or an iterator of chunks of rows or a torch DataLoader, which is
-        read once in bounded memory.
+        :class:`~dmtest.Summary`, or an iterator of chunks of rows, a torch DataLoader, or a dask
+        array or data frame, which are read once in bounded memory.
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube) or ``"sphere"``
         (the unit sphere); or an object: :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`,
@@ -150,6 +152,10 @@ def report(
         Whether to measure effects, and to write diagnosis and figures. False gives the same
         verdict, p-values and findings in less time. A `tolerance`, `augmented`,
         :class:`~dmtest.Sampled` and :class:`~dmtest.Reference` need effects all the same.
+    engine : optional
+        Who reads many rows: None for the threads of this process; ``"dask"`` for the current client
+        of Dask, or else its default scheduler; or the address of a scheduler, a
+        ``distributed.Client`` or a cluster. The numbers are the same. See :class:`Summary`.
 
     Returns
     -------
@@ -207,7 +213,7 @@ def report(
         summary_of_sample,
     )
     from dmtest.runtime.progress import reporter
-    from dmtest.summaries.sources import is_stream
+    from dmtest.summaries.sources import is_dask, is_stream
     from dmtest.summaries.summary import Summary
 
     started = time.perf_counter()
@@ -242,12 +248,24 @@ def report(
         started=started,
         plan=plan,
     )
-    if isinstance(data, Summary) or is_stream(data):
+    if isinstance(data, Summary) or is_stream(data) or is_dask(data) or engine is not None:
         given = {"labels": labels, "by": by, "groups": groups, "augmented": augmented, "key": key}
         given |= {"rows": rows or None, "nonfinite": None if nonfinite == "error" else nonfinite}
-        _only_arrays(given)
+        if engine is not None and isinstance(data, (str, os.PathLike)):
+            given.pop("key")
+        _only_arrays(given, engine)
         with reporter(progress) as step, single_threaded_blas():
-            summary = _summary_of(data, target, seed, columns, tolerance_rows, memory, step)
+            summary = _summary_of(
+                data,
+                target,
+                seed,
+                columns,
+                blocks=tolerance_rows,
+                memory=memory,
+                key=key,
+                engine=engine,
+                progress=step,
+            )
             own = summary.seed if rng is None else seed
             return judged(summary, own, step)
     # Many rows are read once, in parts, unless an option needs all of them at once.
@@ -379,14 +397,14 @@ def report(
         )
 
 
-def _only_arrays(given: dict[str, Any]) -> None:
+def _only_arrays(given: dict[str, Any], engine: Any) -> None:
     """Refuse options that need the whole array."""
+    where, cure = "to a summary or a stream, which is", "pass the array"
+    if engine is not None:
+        where, cure = "with engine=, where rows are", "leave engine out"
     for name, value in given.items():
         if value is not None:
-            raise InputError(
-                f"{name}: does not apply to a summary or a stream, which is read once; leave it "
-                f"out, or pass the array."
-            )
+            raise InputError(f"{name}: does not apply {where} read once; leave it out, or {cure}.")
 
 
 def _summary_of(
@@ -394,11 +412,14 @@ def _summary_of(
     target: Target,
     seed: int,
     columns: Any,
+    *,
     blocks: int | None,
     memory: int | None,
+    key: str | None,
+    engine: Any,
     progress: Progress | None,
 ) -> Summary:
-    """Return a summary as it is, or that of a stream."""
+    """Return a summary as it is, or that of a stream or of what an engine reads."""
     from dmtest.reports.streamed.choice import rows_to_keep
     from dmtest.summaries.summary import Summary
 
@@ -410,9 +431,13 @@ def _summary_of(
             rows=rows,
             memory=memory,
             rng=seed,
+            key=key,
             columns=columns,
+            engine=engine,
             progress=progress,
         )
+    if engine is not None:
+        raise InputError("engine: a summary has read its rows already; leave it out.")
     if columns is not None:
         raise InputError("columns: a summary has its columns already; leave them out.")
     if target.name != data.target:

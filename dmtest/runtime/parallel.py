@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from dmtest.errors import InputError
 
@@ -57,11 +57,50 @@ def single_threaded_blas() -> Iterator[None]:
         yield
         return
     token = _blas_limit.set(True)
+    _limit.enter()
     try:
-        with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
+        yield
+    finally:
+        _limit.leave()
+        _blas_limit.reset(token)
+
+
+class _Limit:
+    """The limit of the BLAS threads of this process, which several threads may want at a time.
+
+    The first sets it, the last takes it back: otherwise one would take it back for the others.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.count = threading.Lock(), 0
+        self.limiter: Any = None
+
+    def enter(self) -> None:
+        with self.lock:
+            if not self.count:
+                self.limiter = _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+            self.count += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.count -= 1
+            if not self.count:
+                self.limiter.restore_original_limits()
+
+
+_limit = _Limit()
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Run what is inside in the thread of the caller, as a task of another scheduler does."""
+    busy = getattr(_worker, "busy", False)
+    _worker.busy = True
+    try:
+        with single_threaded_blas():
             yield
     finally:
-        _blas_limit.reset(token)
+        _worker.busy = busy
 
 
 @lru_cache(maxsize=1)
@@ -111,5 +150,6 @@ def _pool(count: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process inherits the pool without its threads.
+    # A forked process inherits the pool without its threads, and locks that nobody opens.
     os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_limit.__init__)  # type: ignore[misc]

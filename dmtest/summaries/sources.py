@@ -32,9 +32,14 @@ def chunks_of(source: Any, key: str | None, columns: Any) -> tuple[Iterator[Any]
     if hasattr(source, "iloc") or hasattr(source, "__dataframe__"):
         return iter([source]), len(source)
     if is_stream(source):
-        return (_picked(rows_of(one), columns) for one in source), 0
+        return (picked(rows_of(one), columns) for one in source), 0
     array = np.asarray(source)
     return _of_array(array, columns), len(array)
+
+
+def is_dask(data: Any) -> bool:
+    """Whether data is a collection of dask, which is not imported for that."""
+    return type(data).__module__.partition(".")[0] == "dask" and hasattr(data, "__dask_graph__")
 
 
 def is_stream(source: Any) -> bool:
@@ -55,7 +60,8 @@ def rows_of(batch: Any) -> Any:
     return batch
 
 
-def _picked(rows: Any, columns: Any) -> Any:
+def picked(rows: Any, columns: Any) -> Any:
+    """Return some columns of rows; all where `columns` is None."""
     return rows if columns is None else pick(np.asarray(rows), columns)
 
 
@@ -66,7 +72,7 @@ def _of_array(array: Any, columns: Any) -> Iterator[Any]:
     width = shape[1] if len(shape) == 2 else 1
     size = _chunk_rows(width * getattr(getattr(array, "dtype", None), "itemsize", 8))
     for start in range(0, shape[0], size):
-        yield _picked(array[start : start + size], columns)
+        yield picked(array[start : start + size], columns)
 
 
 def _chunk_rows(bytes_a_row: int) -> int:
@@ -107,7 +113,7 @@ def _of_npy(place: Path, columns: Any) -> tuple[Iterator[Any], int] | None:
                 rows = space[: min(size, shape[0] - start)]
                 if file.readinto(rows.data.cast("B")) != rows.nbytes:
                     raise InputError(f"source: {place} ends early; write it again.")
-                yield _picked(rows, columns)
+                yield picked(rows, columns)
 
     return chunks(), shape[0]
 

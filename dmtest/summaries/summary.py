@@ -19,7 +19,7 @@ from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.summaries import saved
-from dmtest.summaries.sources import chunks_of
+from dmtest.summaries.sources import chunks_of, is_dask
 from dmtest.summaries.totals import TILE, Totals
 from dmtest.summaries.tree import Moments
 from dmtest.targets.targets import Normal, TargetLike, Uniform, as_target
@@ -130,22 +130,27 @@ class Summary:
         rng: RngLike = 0,
         key: str | None = None,
         columns: Any = None,
+        engine: Any = None,
         progress: Progress | None = None,
     ) -> Summary:
         """Summarise a source of rows in one pass.
 
         Parameters
         ----------
-        source : array_like, path, iterator of chunks or torch DataLoader
+        source : array_like, path, dask collection, iterator of chunks or torch DataLoader
             An array or memory map is read in blocks of rows, a ``.npy`` or Parquet file in parts
             (others as :func:`dmtest.load` reads them). Of a batch that is a tuple, the first
-            element counts.
+            element counts. The parts of a dask array or data frame are summarised by its tasks.
         target, rows, first, rng
             As for the class.
         memory : int, optional
             As for the class, and the bytes that reading a file may take at a time.
         key, columns : optional
             Column of lists, and columns, of a file; as for :func:`dmtest.load`.
+        engine : optional
+            Who summarises the parts of an array or a file: ``"dask"`` (the current client, or else
+            the scheduler that dask is set to), the address of a scheduler, a
+            ``distributed.Client`` or a cluster.
         progress : callable, optional
             Called with ("rows", rows read, rows in total or 0).
 
@@ -153,7 +158,19 @@ class Summary:
         -------
         Summary
         """
-        summary = cls(target, rows=rows, first=first, memory=memory, rng=rng)
+        options: dict[str, Any] = {"target": target, "rows": rows, "first": first}
+        options |= {"memory": memory, "rng": rng}
+        if engine is not None or is_dask(source):
+            from dmtest.summaries.cluster import summarise
+
+            options |= {"target": _named(target), "rng": entropy_of(rng)}
+            summary = summarise(source, options, engine=engine, key=key, columns=columns)
+            if isinstance(source, (str, os.PathLike)):
+                summary.source = os.fspath(source)
+            if progress is not None:
+                progress("rows", summary.n, summary.n)
+            return summary
+        summary = cls(**options)
         with within(summary.memory):
             chunks, total = chunks_of(source, key, columns)
             if isinstance(source, (str, os.PathLike)):
