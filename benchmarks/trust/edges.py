@@ -77,7 +77,9 @@ def _page() -> None:
     rows = []
     for call in dict.fromkeys(str(row["call"]) for row in stored):
         mine = [row for row in stored if row["call"] == call]
-        count = {what: sum(r["what"] == what for r in mine) for what in ("right", "refused", "fell")}
+        count = {
+            what: sum(r["what"] == what for r in mine) for what in ("right", "refused", "fell")
+        }
         rows.append({"function": call, "inputs": len(mine)} | count)
     total = {"function": "all", "inputs": sum(row["inputs"] for row in rows)}
     rows.append(total | {w: sum(row[w] for row in rows) for w in ("right", "refused", "fell")})

@@ -46,12 +46,15 @@ class Tags(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep a tag."""
         self.found.append((tag, dict(attrs)))
 
 
 def plain(text: str) -> None:
     """Check that a terminal obeys nothing in a text."""
-    seen = {unicodedata.name(c, hex(ord(c))) for c in text if c not in "\n\u200c\u200d" and hidden(c)}
+    seen = {
+        unicodedata.name(c, hex(ord(c))) for c in text if c not in "\n\u200c\u200d" and hidden(c)
+    }
     assert not seen
 
 

@@ -45,7 +45,21 @@ JSON = ("report", "baseline", "monitor", "summary")
 TEXT = ("csv", "tsv", "words")
 # A file of these kinds that is appended to itself is a sound file of twice the rows.
 CHAINED = ("vecs",)
-LEAVES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 1e308, 2**63, 10**400, "", "\ud800", "NaN", [], {})
+LEAVES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    1e308,
+    2**63,
+    10**400,
+    "",
+    "\ud800",
+    "NaN",
+    [],
+    {},
+)
 LEAVES = (*LEAVES, "<script>alert(1)</script>", "\x1b[31m", [[]], [1, "a"], {"a": 1}, "9" * 5000)
 READERS = str(Path(dmtest.__file__).parent / "data")
 
@@ -261,10 +275,21 @@ def _of_folder(kind: str, case: Made, files: dict[str, bytes]) -> Iterator[Case]
     if kind == "zarr":
         place_ = "embeddings/zarr.json"
         about = json.loads(files[place_])
-        for shape in ([30, 3], [400, 3], [10**12, 3], [-40, 3], [40], ["40"], [40.5, 3], [10**6] * 2):
+        for shape in (
+            [30, 3],
+            [400, 3],
+            [10**12, 3],
+            [-40, 3],
+            [40],
+            ["40"],
+            [40.5, 3],
+            [10**6] * 2,
+        ):
             changed = json.dumps(about | {"shape": shape}).encode()
             # A shard may hold chunks beyond the shape.
-            yield case(f"shape {shape}", files | {place_: changed}, "any" if shape[0] == 30 else "refuse")
+            yield case(
+                f"shape {shape}", files | {place_: changed}, "any" if shape[0] == 30 else "refuse"
+            )
         tiny = {"name": "regular", "configuration": {"chunk_shape": [1, 1]}}
         changed = json.dumps(about | {"shape": [10**6] * 2, "chunk_grid": tiny}).encode()
         yield case("10**12 chunks", files | {place_: changed})
@@ -333,7 +358,9 @@ def _of_zip(kind: str, case: Made, raw: bytes) -> Iterator[Case]:
     source.write_bytes(raw)
     with zipfile.ZipFile(source) as archive:
         members = [(one.filename, archive.read(one)) for one in archive.infolist()]
-    largest = max(range(len(members)), key=lambda j: len(members[j][1]) * ("json" not in members[j][0]))
+    largest = max(
+        range(len(members)), key=lambda j: len(members[j][1]) * ("json" not in members[j][0])
+    )
     name, inner = members[largest]
 
     def made(parts: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> bytes:

@@ -48,6 +48,7 @@ def admit(
     where: str = "",
     needs: int = 0,
     packed: bool = False,
+    growing: bool = False,
     said: int | None = None,
     there: int | None = None,
     what: str = "bytes",
@@ -65,6 +66,8 @@ def admit(
         Bytes of memory that reading takes.
     packed : bool
         Whether the file is compressed, so that it may hold far more than its size.
+    growing : bool
+        Whether `needs` is what was counted up to now, and more may follow.
     said, there : int
         What the header says and what the file holds: they have to be equal.
     what : str
@@ -94,10 +97,10 @@ def admit(
             raise InputError(f"{where}: holds more than {MOST_NAMES:,} names; save fewer arrays")
         seen.add(name)
     if needs:
-        _afford(path, where, needs, packed)
+        _afford(path, where, needs, packed, growing)
 
 
-def _afford(path: Path, where: str, needs: int, packed: bool) -> None:
+def _afford(path: Path, where: str, needs: int, packed: bool, growing: bool) -> None:
     """Refuse what takes more memory than is allowed, or free."""
     free, allowed = free_memory(), _MEMORY.get()
     if allowed is not None and needs > allowed:
@@ -196,7 +199,8 @@ class Metered:
         self.last = chunk[-1:] or self.last
         # Cells of two characters and rows of one cell are the most that a byte can hold.
         needs = min(self.lines * self.line, 8 * self.bytes)
-        admit(self.path, needs=max(needs, self.bytes if self.packed else 1), packed=self.packed)
+        needs = max(needs, self.bytes if self.packed else 1)
+        admit(self.path, needs=needs, packed=self.packed, growing=True)
         return chunk
 
     @property
