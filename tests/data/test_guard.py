@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +102,14 @@ def test_memory_is_a_number_of_bytes(tmp_path: Path) -> None:
 
 def test_memory_of_a_report_and_of_a_summary(tmp_path: Path) -> None:
     save_csv(tmp_path / "x.csv.gz")
-    for function in (dmtest.report, dmtest.Summary.of):
-        with pytest.raises(dmtest.InputError, match=r"reading takes .* and memory= allows 1.0 MiB"):
-            function(tmp_path / "x.csv.gz", memory=MB)
-    parquet.write_table(
-        pa.table({"a": np.random.default_rng(0).random(MB)}), tmp_path / "x.parquet"
-    )
-    with pytest.raises(dmtest.InputError, match="memory= allows 12"):
-        dmtest.Summary.of(tmp_path / "x.parquet", memory=12 * MB)
+    with pytest.raises(dmtest.InputError, match=r"reading takes .* and memory= allows 1.0 MiB"):
+        dmtest.report(tmp_path / "x.csv.gz", memory=MB)
+    with h5py.File(tmp_path / "x.h5", "w") as file:  # of 480 MB of zeros, and read at once
+        held = file.create_dataset("x", (10 * MB, 6), "f8", chunks=(MB, 6), compression="gzip")
+        for j in range(10):
+            held.id.write_direct_chunk((j * MB, 0), zlib.compress(bytes(48 * MB)))
+    with pytest.raises(dmtest.InputError, match="takes 480.0 MiB of memory and memory= allows 350"):
+        dmtest.Summary.of(tmp_path / "x.h5", memory=350 * MB)
     assert guard.free_memory() > MB
 
 

@@ -116,9 +116,10 @@ def _afford(path: Path, where: str, needs: int, packed: bool, growing: bool) -> 
     if packed and allowed is None:
         stored = stored_size(path)
         if needs > RATIO * stored + SPARE:
+            more, cure = ("more than ", "a larger number of bytes") if growing else ("", str(needs))
             raise InputError(
-                f"{where}: {size(stored)} unpack to {size(needs)}, as if made to fill the memory; "
-                f"if it is sound, pass dmtest.load(path, memory={needs})"
+                f"{where}: {size(stored)} unpack to {more}{size(needs)}, as if made to fill the "
+                f"memory; if it is sound, read it with dmtest.load(path, memory={cure})"
             )
 
 
@@ -188,6 +189,7 @@ class Metered:
 
     def __init__(self, stream: Any, path: Path, *, packed: bool, line: int) -> None:
         self.stream, self.path, self.packed, self.line = stream, path, packed, line
+        self.allowed = _MEMORY.get()  # Arrow reads in threads of its own
         self.lines = self.bytes = 0
         self.last = b""
 
@@ -200,7 +202,8 @@ class Metered:
         # Cells of two characters and rows of one cell are the most that a byte can hold.
         needs = min(self.lines * self.line, 8 * self.bytes)
         needs = max(needs, self.bytes if self.packed else 1)
-        admit(self.path, needs=needs, packed=self.packed, growing=True)
+        with within(self.allowed):
+            admit(self.path, needs=needs, packed=self.packed, growing=True)
         return chunk
 
     @property
