@@ -57,21 +57,51 @@ the columns that hold numbers: `--columns 0:4` leaves it out.
 - Sparse matrices (`X` of many `.h5ad` files). As dense matrices most of their values would be
   exactly 0, which no continuous target has, so the verdict is known beforehand; and they may not
   fit into memory. Test a dense `obsm`, or save `X.toarray()` to insist.
-- Arrays larger than the memory, where the kind cannot be mapped.
+
+## Memory
+
+What a file needs is known from its header before it is read, and it is refused, with both
+numbers, if that is more than
+
+- `memory=` bytes, where it is given (`dmtest.load`, `report`, `Summary`; `--memory`), or else
+- the memory that is free, and for a compressed file 10 times its size and 1 GiB. A file made to
+  fill the memory unpacks to a thousand times its size; a sound one that does is read with
+  `dmtest.load(path, memory=...)`.
+
+Files that are mapped need nothing. Text says nothing beforehand: its bytes and lines are counted
+while they are read.
 
 ## Damaged files
 
-A truncated file is detected, with two exceptions: a cut at the end of a row in
-`.fvecs .ivecs .bvecs`, and a cut at the end of a line in text without a count of its lines
-(`.csv`, `.tsv`, GloVe). In `.fvecs` and similar kinds the length in front of every row is
-compared with the first. Changed bytes inside of numbers are detected only where the format has
-checksums (`.npz`, `.gz`, Zarr with `crc32c`, HDF5 with `fletcher32`).
+One guard for all kinds (`dmtest/data/readers/guard.py`) reads a file only if all of its bytes are
+accounted for:
+
+| kind | is compared |
+|---|---|
+| `.npy`, `.fbin`, `.fvecs` and similar | the shape in the header, or the length in front of every row, with the size of the file |
+| `.npz`, `.zarr.zip`, `.pt` | the members of the zip file lie side by side and fill it, none has the name of another, and each is as long as its header says |
+| `.pt` | the sizes of storages with their members; a tensor has no more values than are stored, and no two have one name |
+| HDF5 | the shape of a dataset with its storage and its chunks, the file with its own end |
+| Zarr | the grid with the chunks: none is missing, left over, empty or cut, and shards have no holes |
+| Arrow, Feather, datasets | the messages with the size of the file; a folder lists each shard once, and as many as their names count |
+| Parquet | the rows of the groups with those of the file; files of Arrow's writer also their size |
+| safetensors | the header with the file; no name is there twice |
+| text | equally many cells in every line; one byte-order mark at most; the first line is names or numbers, not both |
+
+What a format cannot tell is not noticed: a cut at the end of a row in `.fvecs .ivecs .bvecs`, a
+cut at the end of a line in text without a count of its lines (`.csv`, `.tsv`, GloVe), and changed
+bytes inside of numbers where there is no checksum (`.npz`, `.gz`, Zarr with `crc32c` and HDF5 with
+`fletcher32` have one). Where the last line of a text has no end, its last number may be cut: the
+report has the finding `open-end` with the number of rows and columns that were read.
+
+[Thousands of damaged files](../benchmarks/results/files.md) were read in a process with limits;
+`python -m benchmarks.trust.files` does so again.
 
 ## Half precision
 
 float16 is read as it is. bfloat16 (safetensors, torch), which NumPy lacks, becomes float32
 without loss. Reports say so, because rounded values make ties, which tests may detect. FP8
-tensors are refused.
+tensors of safetensors are refused; those of torch become float32.
 
 ## URLs
 

@@ -1,0 +1,1 @@
+"""Files that are damaged, and numbers at the edges."""

@@ -347,7 +347,7 @@ Nonfinite = Annotated[
 ]
 Memory = Annotated[
     int | None,
-    _option("BYTES", "Memory for a file of many rows, which is read once: fewer rows are kept."),
+    _option("BYTES", "Memory for a file: of many rows, read once, fewer are kept; one that needs more is refused."),
 ]
 Quiet = Annotated[
     bool,

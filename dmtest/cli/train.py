@@ -237,9 +237,8 @@ def train(
 
         put(rendered(training_table(run)))
         if out is not None:
-            put(
-                f"\nWritten to {printable(str(out))}: embeddings.npz, encoder.pt, report.html and more\n"
-            )
+            folder = printable(str(out))
+            put(f"\nWritten to {folder}: embeddings.npz, encoder.pt, report.html and more\n")
     if html is not None:
         run.to_html(html)
         if not (quiet or json):

@@ -80,7 +80,7 @@ def _candidates(x: Vector, y: Vector) -> Vector:
     weight = shrinkage(centred, covariance)
     level = float(np.trace(covariance)) / d
     values, vectors = np.linalg.eigh((1.0 - weight) * covariance + weight * level * np.eye(d))
-    root = vectors / np.sqrt(np.maximum(values, 1e-12 * max(float(values[-1]), 1e-300)))
+    root = vectors / np.sqrt(np.maximum(values, 1e-12 * max(float(values[-1]), 1e-200)))
     change = np.cov(x.T, ddof=0) - np.cov(y.T, ddof=0)
     raw = np.linalg.eigh(change)[1].T
     white = np.linalg.eigh(root.T @ change @ root)[1].T @ root.T

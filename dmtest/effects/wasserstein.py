@@ -206,6 +206,11 @@ def describe_slices() -> dict[str, Any]:
     """Return the statistics of slices that a report needs besides those of the tests, by name."""
     return {
         SQUARED_WASSERSTEIN.name: squared_wasserstein,
-        "skewness": lambda view: view.central[:, 2] / view.central[:, 1] ** 1.5,
-        "kurtosis": lambda view: view.central[:, 3] / view.central[:, 1] ** 2 - 3.0,
+        "skewness": lambda view: _ratio(view.central[:, 2], view.central[:, 1] ** 1.5),
+        "kurtosis": lambda view: _ratio(view.central[:, 3], view.central[:, 1] ** 2) - 3.0,
     }
+
+
+def _ratio(moment: Vector, scale: Vector) -> Vector:
+    """Return a moment of slices on their own scale; 0 for a slice whose values are equal."""
+    return np.asarray(moment / np.where(scale > 0.0, scale, np.inf))

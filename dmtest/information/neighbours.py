@@ -60,6 +60,11 @@ def entropy_knn(x: ArrayLike, k: int = 3) -> Estimate:
     """
     rows = as_rows("x", x)
     k = _neighbours(k, len(rows))
+    constant = np.flatnonzero(rows.min(axis=0) == rows.max(axis=0))
+    if constant.size:
+        raise InputError(
+            f"x: column {constant[0]} is constant, so the entropy is minus infinity; leave it out."
+        )
     terms = _entropy_terms(rows, k)
     copies = int(np.isneginf(terms).sum())
     if copies:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
 import os
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 

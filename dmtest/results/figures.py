@@ -322,6 +322,10 @@ class Figures:
         for lengths in figures._lengths():
             if len(set(lengths)) > 1:
                 raise ValueError("lists of numbers in a figure differ in length")
+        for column in figures.coordinates:
+            edges = array(column.edges)
+            if not (np.isfinite(edges).all() and (np.diff(edges) > 0.0).all()):
+                raise ValueError("the edges of a histogram do not rise")
         if figures.profile is not None and not (
             0 <= figures.profile.default < len(figures.profile.points)
         ):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dmtest.data.load import load, read_in_parts
 from dmtest.data.readers.columns import pick
+from dmtest.data.readers.objects import from_object
 from dmtest.data.readers.remote import is_url
 from dmtest.errors import InputError
 from dmtest.summaries.totals import TILE
@@ -33,7 +34,7 @@ def chunks_of(source: Any, key: str | None, columns: Any) -> tuple[Iterator[Any]
         return iter([source]), len(source)
     if is_stream(source):
         return (picked(rows_of(one), columns) for one in source), 0
-    array = np.asarray(source)
+    array = from_object(source, None, None).array
     return _of_array(array, columns), len(array)
 
 

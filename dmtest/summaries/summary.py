@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.arguments import whole
-from dmtest.data.readers.columns import Loaded
-from dmtest.data.readers.objects import LOW_PRECISION, from_object
 from dmtest.data.inspection import HUGE, MINUTE, check_range
+from dmtest.data.readers.columns import Loaded
 from dmtest.data.readers.guard import within
+from dmtest.data.readers.objects import LOW_PRECISION, from_object
 from dmtest.data.sample import as_float
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding

@@ -78,7 +78,8 @@ def _variance_share(rows: Vector, classes: list[_Moments], labels: Labels) -> Es
     influence = (within - ratio * total) / total.mean()
     # Where the means are equal the influence vanishes: K - 1 sums of squares are left.
     pooled = sum(one.n * one.covariance for one in classes) / n
-    rest = 2.0 * (k - 1.0) * float(np.square(pooled).sum()) / float(np.trace(pooled)) ** 2
+    spread = float(np.trace(pooled))  # 0 where the rows of each class are equal
+    rest = 2.0 * (k - 1.0) * float(np.square(pooled).sum()) / spread**2 if spread else 0.0
     variance = factor**2 * float(influence.var()) / n + (ratio / n) ** 2 * rest
     return Estimate(value=1.0 - factor * ratio, error=float(np.sqrt(variance)))
 

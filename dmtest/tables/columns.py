@@ -109,7 +109,8 @@ def with_power(row: ColumnTests, values: NDArray[Any]) -> ColumnTests:
     if not np.isfinite(after).all() or not after.std() > 0.0:
         return row
     pvalue = anderson_darling_test(after)[1]
-    if row.anderson_darling_pvalue is None or pvalue <= row.anderson_darling_pvalue:
+    known = row.anderson_darling_pvalue is not None and np.isfinite(pvalue)
+    if row.anderson_darling_pvalue is None or not known or pvalue <= row.anderson_darling_pvalue:
         return row
     return replace(
         row,

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 
 import dmtest
 from dmtest.cli.main import main
+from tests.support.calls import refused
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -34,7 +35,7 @@ HOSTILE = (
     "| a | b |\n|---|---| [x](javascript:alert(3)) <b>",
     "=cmd|' /C calc'!A0",
 )
-N = 64
+N = 160
 
 
 class Tags(HTMLParser):
@@ -46,6 +47,7 @@ class Tags(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep a tag."""
         self.found.append((tag, dict(attrs)))
 
 
@@ -77,22 +79,22 @@ def harmless(page: str) -> None:
     assert "<img src=x" not in page
 
 
-def frame(name: str) -> pd.DataFrame:
-    """Rows with a hostile name that every surface shows: the column is off and has repeats."""
-    x = np.random.default_rng(3).standard_normal((N, 2)) + 3.0
+def frame(names: Sequence[str]) -> pd.DataFrame:
+    """Rows with hostile names that every surface shows: columns are off, and rows repeat."""
+    x = np.random.default_rng(3).standard_normal((N, len(names))) + 3.0
     x[:6] = x[6:12]
-    return pd.DataFrame(x, columns=[name, f"{name} {name}"])
+    return pd.DataFrame(x, columns=list(names))
 
 
-def surfaces(name: str) -> Iterator[tuple[str, str]]:
-    """Yield a kind of text and the text, for everything that shows the name."""
-    data, options = frame(name), {"rng": 3, "replicates": 199}
+def surfaces(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield a kind of text and the text, for everything that shows the names."""
+    data, more = frame(names), {"rng": 3, "replicates": 199}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        labels = np.array([name, f"b{name}"])[np.arange(N) % 2]
-        report = dmtest.report(data, labels=labels, rows=True, **options)
-        compared = dmtest.compare(data, data + 1.0, **options)
-        baseline = dmtest.write_baseline(data, tests="anderson-darling", **options)
+        labels = np.array(names)[np.arange(N) % len(names)]
+        report = dmtest.report(data, labels=labels, rows=True, **more)
+        compared = dmtest.compare(data, data + 1.0, **more)
+        baseline = dmtest.write_baseline(data, tests="anderson-darling", **more)
         check = dmtest.check(data * 2.0, baseline)
         tables = [dmtest.univariate(data, by=labels), dmtest.outliers(data)]
     for warning in caught:
@@ -113,26 +115,24 @@ def surfaces(name: str) -> Iterator[tuple[str, str]]:
     yield "xml", check.to_junit()
     for line in check.annotations():
         yield "line", line
-    for call in (
-        lambda: dmtest.report(data, columns=["missing"]),
-        lambda: dmtest.report(data, labels=name),
-        lambda: dmtest.report(data, groups=f"{name}!"),
-        lambda: dmtest.load(f"{name}.npy"),
-        lambda: dmtest.load(f"missing/{name}"),
-        lambda: dmtest.report(data, target=name),
-        lambda: dmtest.run_test(data, name),
-        lambda: dmtest.report(data.assign(**{name: "text"})),
-    ):
-        try:
-            call()
-        except dmtest.InputError as problem:
-            yield "line", str(problem)
+    for name in names:
+        for function, arguments, options in (
+            (dmtest.report, (data,), {"columns": [f"{name}!"]}),
+            (dmtest.report, (data,), {"labels": f"{name}!"}),
+            (dmtest.report, (data,), {"groups": f"{name}!"}),
+            (dmtest.load, (f"{name}.npy",), {}),
+            (dmtest.load, (f"missing/{name}",), {}),
+            (dmtest.report, (data, name), {}),
+            (dmtest.run_test, (data, name), {}),
+            (dmtest.univariate, (data.assign(**{name: "text"}),), {}),
+        ):
+            yield "line", refused(None, function, *arguments, **options)
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_nothing_in_a_name_is_obeyed(name: str) -> None:
+@pytest.mark.parametrize("first", [0, 5, 9])
+def test_nothing_in_a_name_is_obeyed(first: int) -> None:
     kinds = set()
-    for kind, text in surfaces(name):
+    for kind, text in surfaces(HOSTILE[first : first + 5]):
         kinds.add(kind)
         if kind == "page":
             harmless(text)
@@ -148,7 +148,7 @@ def test_nothing_in_a_name_is_obeyed(name: str) -> None:
     assert kinds == {"line", "text", "page", "json", "xml"}
 
 
-@pytest.mark.parametrize("name", [one for one in HOSTILE if "\x00" not in one and "/" not in one])
+@pytest.mark.parametrize("name", [HOSTILE[j] for j in (2, 3, 5, 6, 7)])
 def test_nothing_in_a_path_is_obeyed(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
@@ -157,7 +157,9 @@ def test_nothing_in_a_path_is_obeyed(
     x = np.random.default_rng(3).standard_normal((N, 2))
     np.save(tmp_path / f"{name}.npy", x)
     (tmp_path / f"{name}.csv").write_text("a,b\n" + "1.5,x\n" * 9)
-    frame(name).assign(label=[name, "b"] * (N // 2)).to_csv(tmp_path / "named.csv", index=False)
+    frame([name, "b"]).assign(label=[name, "b"] * (N // 2)).to_csv(
+        tmp_path / "named.csv", index=False
+    )
     for arguments in (
         ["report", f"{name}.npy", "--replicates", "199"],
         ["report", f"{name}.csv"],

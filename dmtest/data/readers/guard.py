@@ -48,6 +48,7 @@ def admit(
     where: str = "",
     needs: int = 0,
     packed: bool = False,
+    growing: bool = False,
     said: int | None = None,
     there: int | None = None,
     what: str = "bytes",
@@ -65,6 +66,8 @@ def admit(
         Bytes of memory that reading takes.
     packed : bool
         Whether the file is compressed, so that it may hold far more than its size.
+    growing : bool
+        Whether `needs` is what was counted up to now, and more may follow.
     said, there : int
         What the header says and what the file holds: they have to be equal.
     what : str
@@ -94,10 +97,10 @@ def admit(
             raise InputError(f"{where}: holds more than {MOST_NAMES:,} names; save fewer arrays")
         seen.add(name)
     if needs:
-        _afford(path, where, needs, packed)
+        _afford(path, where, needs, packed, growing)
 
 
-def _afford(path: Path, where: str, needs: int, packed: bool) -> None:
+def _afford(path: Path, where: str, needs: int, packed: bool, growing: bool) -> None:
     """Refuse what takes more memory than is allowed, or free."""
     free, allowed = free_memory(), _MEMORY.get()
     if allowed is not None and needs > allowed:
@@ -113,9 +116,10 @@ def _afford(path: Path, where: str, needs: int, packed: bool) -> None:
     if packed and allowed is None:
         stored = stored_size(path)
         if needs > RATIO * stored + SPARE:
+            more, cure = ("more than ", "a larger number of bytes") if growing else ("", str(needs))
             raise InputError(
-                f"{where}: {size(stored)} unpack to {size(needs)}, as if made to fill the memory; "
-                f"if it is sound, pass dmtest.load(path, memory={needs})"
+                f"{where}: {size(stored)} unpack to {more}{size(needs)}, as if made to fill the "
+                f"memory; if it is sound, read it with dmtest.load(path, memory={cure})"
             )
 
 
@@ -185,6 +189,7 @@ class Metered:
 
     def __init__(self, stream: Any, path: Path, *, packed: bool, line: int) -> None:
         self.stream, self.path, self.packed, self.line = stream, path, packed, line
+        self.allowed = _MEMORY.get()  # Arrow reads in threads of its own
         self.lines = self.bytes = 0
         self.last = b""
 
@@ -196,7 +201,9 @@ class Metered:
         self.last = chunk[-1:] or self.last
         # Cells of two characters and rows of one cell are the most that a byte can hold.
         needs = min(self.lines * self.line, 8 * self.bytes)
-        admit(self.path, needs=max(needs, self.bytes if self.packed else 1), packed=self.packed)
+        needs = max(needs, self.bytes if self.packed else 1)
+        with within(self.allowed):
+            admit(self.path, needs=needs, packed=self.packed, growing=True)
         return chunk
 
     @property

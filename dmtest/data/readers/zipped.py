@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from dmtest.data.readers.guard import DamagedError, admit
 
@@ -46,20 +47,20 @@ def _gap(count: int, before: str) -> None:
         raise DamagedError(problem if count > 0 else "its members overlap")
 
 
-def _described(stream: object, place: int) -> int:
+def _described(stream: BinaryIO, place: int) -> int:
     """Return the end of the sizes that follow a member."""
-    stream.seek(place)  # type: ignore[attr-defined]
-    raw = stream.read(max(AFTER) + 4)  # type: ignore[attr-defined]
+    stream.seek(place)
+    raw = stream.read(max(AFTER) + 4)
     for count in AFTER:
         if raw[count : count + 2] == b"PK" and (count in (12, 20) or raw[:4] == b"PK\x07\x08"):
             return place + count
     raise DamagedError("the sizes of a member are not there")
 
 
-def _whole_directory(stream: object, archive: zipfile.ZipFile, path: Path) -> None:
+def _whole_directory(stream: BinaryIO, archive: zipfile.ZipFile, path: Path) -> None:
     """Refuse bytes behind the directory."""
-    stream.seek(archive.start_dir)  # type: ignore[attr-defined]
-    raw = stream.read()  # type: ignore[attr-defined]
+    stream.seek(archive.start_dir)
+    raw = stream.read()
     place = 0
     for _ in archive.infolist():
         if raw[place : place + 4] != b"PK\x01\x02":

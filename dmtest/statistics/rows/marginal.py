@@ -15,14 +15,23 @@ from dmtest.statistics.slices.moments import skewness_score
 from dmtest.statistics.slices.regression import shapiro_wilk
 from dmtest.targets.transforms import unit_rows
 
+SINGULAR = 1e-12  # ratio of eigenvalues below which roots are lost to rounding
+
 
 def _factor(view: RowView) -> Vector:
     return np.eye(view.d) if view.factor is None else view.factor
 
 
-def _symmetric(covariance: Vector) -> Vector:
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
+def _turn(factor: Vector) -> Vector:
+    """L' S^(-1/2) for S = L L': the rotation by which the symmetric root differs from L.
+
+    With L = U D V' it is V U', which takes no division: the way for a matrix near singular.
+    """
+    values, vectors = np.linalg.eigh(factor @ factor.T)
+    if values[0] > SINGULAR * values[-1]:
+        return np.asarray(factor.T @ ((vectors / np.sqrt(values)) @ vectors.T))
+    left, _, right = np.linalg.svd(factor)
+    return np.asarray(right.T @ left.T)
 
 
 def doornik_hansen(view: RowView) -> Values:
@@ -37,7 +46,7 @@ def doornik_hansen(view: RowView) -> Values:
         raise InputError(f"data: doornik-hansen takes at least 8 rows; got n = {n}; add rows.")
     factor = _factor(view)
     unit = unit_rows(factor)
-    y = view.rows.astype(np.float64) @ (unit.T @ _symmetric(unit @ unit.T))
+    y = view.rows.astype(np.float64) @ _turn(unit)
     y -= y.mean(axis=0)
     m2 = np.square(y).mean(axis=0)
     skewness = (y**3).mean(axis=0) / m2**1.5
@@ -75,7 +84,7 @@ def generalised_shapiro_wilk(view: RowView) -> Values:
     Villasenor & Gonzalez-Estrada (2009); small values are bad. In one dimension W itself.
     """
     factor = _factor(view)
-    y = view.rows.astype(np.float64) @ (factor.T @ _symmetric(factor @ factor.T))
+    y = view.rows.astype(np.float64) @ _turn(factor)
     value = float(np.asarray(shapiro_wilk(_as_slices(y))).mean())
     return value, value
 

@@ -88,10 +88,10 @@ def read_npz(path: Path, key: str | None, columns: Columns | None) -> Loaded:
         name, findings = choose(shapes, key, str(path))
         header, where = headers[name], f"{path}[{name!r}]"
         _refuse_pickle(header.dtype, where)
-        member = archive.getinfo(files[name])
-        admit(path, where=where, said=header.size + header.bytes, there=member.file_size)
+        chosen = archive.getinfo(files[name])
+        admit(path, where=where, said=header.size + header.bytes, there=chosen.file_size)
         admit(path, where=where, needs=header.bytes, packed=True)
-        with archive.open(member) as stream:
+        with archive.open(chosen) as stream:
             stream.read(header.size)
             values = _values(stream, header)
             if stream.read(1):  # reads to the end, where the checksum is compared

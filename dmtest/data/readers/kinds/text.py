@@ -33,7 +33,7 @@ from dmtest.results.outcome import Finding
 
 DELIMITERS = (",", ";", "\t", "|", " ")
 SNIFFED, CELLS = 100, 100_000  # lines and cells that tell how a file is written
-LONGEST = 1 << 24  # characters of a line
+LONGEST_LINE = 1 << 24  # characters of a line
 WIDE = 10_000  # columns that Arrow reads well
 # Bytes of memory that a cell takes: the table of Arrow, the array, and what is not parsed yet.
 CELL = 24
@@ -93,7 +93,10 @@ def _style(path: Path, usual: str, delimiter: str | None) -> _Style:
         return _Style(delimiter, _decimal(_head(path, delimiter), delimiter))
     best, share = _Style(usual), -1.0
     for one in dict.fromkeys((usual, *DELIMITERS)):
-        lines = _head(path, one)
+        try:
+            lines = _head(path, one)
+        except csv.Error:  # a line is longer than a cell may be, so this separates no cells
+            continue
         style = _Style(one, _decimal(lines, one))
         if len({len(line) for line in lines}) != 1 or len(lines[0]) == 1:
             continue
@@ -142,9 +145,9 @@ def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 def _capped(text: io.TextIOWrapper) -> Iterator[str]:
     """Yield lines, none of which fills the memory."""
-    while line := text.readline(LONGEST):
-        if len(line) == LONGEST:
-            raise DamagedError(f"a line of it has more than {LONGEST:,} characters")
+    while line := text.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise DamagedError(f"a line of it has more than {LONGEST_LINE:,} characters")
         yield line
 
 
@@ -336,7 +339,7 @@ def _parse_slowly(at: _Layout) -> tuple[NDArray[np.float64], bool]:
                 f"{at.width}; give every line the same number of cells"
             )
         if line % SNIFFED == 0 or at.width > WIDE:
-            admit(at.path, needs=2 * values.itemsize * len(values), packed=gz)
+            admit(at.path, needs=2 * values.itemsize * len(values), packed=gz, growing=True)
         for j in at.keep:
             try:
                 values.append(_number(cells[j], at.style.decimal))

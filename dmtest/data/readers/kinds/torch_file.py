@@ -104,10 +104,11 @@ def _account(path: Path, archive: zipfile.ZipFile) -> None:
 def _no_repeats(tensor: Any, where: str) -> None:
     """Refuse a tensor with more values than are stored, as ``expand`` makes."""
     stored = tensor.untyped_storage().nbytes()
-    if tensor.numel() * tensor.element_size() > stored:
+    taken = tensor.numel() * tensor.element_size()
+    if taken > stored:
         raise InputError(
-            f"{where}: shape {tuple(tensor.shape)} takes {tensor.numel() * tensor.element_size():,} "
-            f"bytes and {stored:,} are stored, so its values repeat; save x.contiguous()"
+            f"{where}: shape {tuple(tensor.shape)} takes {taken:,} bytes and {stored:,} are "
+            "stored, so its values repeat; save x.contiguous()"
         )
 
 

@@ -10,7 +10,7 @@ import reprlib
 from array import array as packed
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from dmtest.data.readers.guard import DamagedError, Metered, admit
 from dmtest.data.readers.kinds.text import (
     CELL,
     ENDS,
-    LONGEST,
+    LONGEST_LINE,
     WIDE,
     last_byte,
     open_end,
@@ -66,9 +66,9 @@ def read_word_text(path: Path, key: str | None, columns: Columns | None) -> Load
 
 def _layout(path: Path) -> _Layout:
     with open_text(path) as stream:
-        lines = [stream.readline(LONGEST).rstrip(b"\r\n") for _ in range(2)]
-    if max(map(len, lines)) >= LONGEST:
-        raise DamagedError(f"a line of it has {LONGEST:,} characters or more")
+        lines = [stream.readline(LONGEST_LINE).rstrip(b"\r\n") for _ in range(2)]
+    if max(map(len, lines)) >= LONGEST_LINE:
+        raise DamagedError(f"a line of it has {LONGEST_LINE:,} characters or more")
     first, second = (line.split() for line in lines)
     if not first:
         raise InputError(f"{path}: line 1 is blank; begin with a word and its numbers")
@@ -137,14 +137,14 @@ def _parse_slowly(path: Path, at: _Layout) -> tuple[NDArray[np.float64], bool]:
     """
     values, gz, line = packed("d"), path.name.lower().endswith(".gz"), 0
     with open_text(path) as stream:
-        while text := stream.readline(LONGEST):
+        while text := stream.readline(LONGEST_LINE):
             line += 1
-            if len(text) >= LONGEST:
-                raise DamagedError(f"line {line} has {LONGEST:,} characters or more")
+            if len(text) >= LONGEST_LINE:
+                raise DamagedError(f"line {line} has {LONGEST_LINE:,} characters or more")
             if line <= at.skip:
                 continue
             if line % 100 == 0 or at.d > WIDE:
-                admit(path, needs=2 * values.itemsize * len(values), packed=gz)
+                admit(path, needs=2 * values.itemsize * len(values), packed=gz, growing=True)
             cells = text.split()
             word, numbers = cells[: -at.d], cells[-at.d :]
             if len(cells) <= at.d or (len(word) > 1 and any(map(_is_number, word))):
