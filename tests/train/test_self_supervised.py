@@ -205,7 +205,7 @@ def test_methods_train_and_repeat(method: str) -> None:
     made = train.ssl("digits", method, sigma=0.3, **QUICK | {"epochs": 6})
     assert made.history["loss"][-1] < made.history["loss"][0]
     assert made.embeddings.shape == made.augmented.shape == (500, 64)
-    assert made.features.shape == (500, 128)
+    assert made.features.shape == (500, 512)
     again = train.ssl("digits", method, sigma=0.3, **QUICK | {"epochs": 6})
     assert np.array_equal(made.embeddings, again.embeddings)
     # Outlet moments are of clean rows: without recalibration means were off by .44.
