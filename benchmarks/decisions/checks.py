@@ -187,7 +187,8 @@ def trainer(folder: Path, reruns: int) -> list[dict[str, Any]]:
     from dmtest import train
 
     common: dict[str, Any] = {"dim": COLUMNS, "crop": 24, "encoder": "mlp", "evaluate": False}
-    good: dict[str, Any] = {"sigma": 0.5, "epochs": EPOCHS, "rng": 0}
+    common |= {"batch": 1024}
+    good: dict[str, Any] = {"sigma": 0.5, "epochs": EPOCHS, "rng": 0, "critic": "calibrated"}
     later = {
         "the same encoder, fresh samples": good,
         f"{EPOCHS // 2} of {EPOCHS} epochs": good | {"epochs": EPOCHS // 2},

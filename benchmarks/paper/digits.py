@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+import dmtest
 from benchmarks.paper.runs import run
 from dmtest import Product, bounds, train
 
 SEEDS = range(5)
 TARGETS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "sphere": ("sphere", {"dim": 3}),
     "gamma": (Product(stats.gamma(2.0)), {"dim": 2}),
     "laplace": (Product(stats.laplace()), {"dim": 2}),
-    "sphere": ("sphere", {"dim": 3}),
 }
 # Noise of the runs on the trade-off, as capacities in nats in d = 2.
 CAPACITIES = (1.0, 2.0, 4.0, 8.0, 14.0)
@@ -60,6 +61,21 @@ def measured(made: Any) -> dict[str, Any]:
     }
 
 
+def _reported(made: Any) -> dict[str, Any]:
+    report = dmtest.report(made.embeddings, made.target, rng=made.seed, progress=False)
+    return {
+        "target": report.target,
+        "seed": made.seed,
+        "d": made.embeddings.shape[1],
+        "level": made.noise.level,
+        "steps": made.steps,
+        "neighbours": neighbours(made.embeddings, made.labels),
+        "kolmogorov": distances(made),
+        "pvalue": report.pvalue,
+        "verdict": report.verdict,
+    }
+
+
 def defaults() -> None:
     """Run ``dmtest train --data digits --target normal --sigma 0.3`` with five seeds."""
     for seed in SEEDS:
@@ -73,14 +89,19 @@ def defaults() -> None:
 
 
 def targets() -> None:
-    """Train to two products of margins and to the sphere, with three seeds each."""
+    """Train to the sphere and to two products of margins, with three seeds each.
+
+    A product has the distances of the normal outlet, because its maps are increasing.
+    """
     for name, (target, options) in TARGETS.items():
         for seed in SEEDS[:3]:
             run(
                 "targets",
                 f"{name}-{seed}",
                 lambda name=name, target=target, options=options, seed=seed: (  # type: ignore[misc]
-                    measured(train.fit("digits", target, sigma=0.3, rng=seed, **options))
+                    _reported(
+                        train.fit("digits", target, sigma=0.3, rng=seed, evaluate=False, **options)
+                    )
                     | {"method": name}
                 ),
             )

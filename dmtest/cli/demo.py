@@ -46,8 +46,8 @@ def trained_digits() -> dict[str, NDArray[Any]]:
     """Return the embeddings that come with dmtest.
 
     They are the arrays of held-out images in ``run/embeddings.npz``, which ``dmtest train --data
-    digits --dim 8 --sigma 0.5 --critic calibrated --batch 1024 --epochs 100 --seed 0 --out run``
-    wrote.
+    digits --dim 8 --sigma 0.5 --encoder mlp --critic calibrated --batch 1024 --epochs 100 --seed 0
+    --out run`` wrote.
 
     Returns
     -------

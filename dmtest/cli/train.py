@@ -77,7 +77,7 @@ Encoder = Annotated[
     str,
     _option(
         "NAME",
-        "mlp (auto selects it), mlp-wide, convnet (the paper's), convnet-half, resnet18, "
+        "mlp, mlp-wide (auto), convnet (the paper's), convnet-half, resnet18, "
         "resnet18-narrow or resnet18-strided.",
     ),
 ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import colorsys
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +208,7 @@ def test_methods_train_and_repeat(method: str) -> None:
     made = train.ssl("digits", method, sigma=0.3, **QUICK | {"epochs": 6})
     assert made.history["loss"][-1] < made.history["loss"][0]
     assert made.embeddings.shape == made.augmented.shape == (500, 64)
-    assert made.features.shape == (500, 128)
+    assert made.features.shape == (500, 512)
     again = train.ssl("digits", method, sigma=0.3, **QUICK | {"epochs": 6})
     assert np.array_equal(made.embeddings, again.embeddings)
     # Outlet moments are of clean rows: without recalibration means were off by .44.
@@ -326,7 +329,7 @@ def write_cifar(folder: Path, rows: int = 40) -> Path:
 def write_mnist(folder: Path) -> Path:
     """Write synthetic idx files."""
     rng = np.random.default_rng(0)
-    for part, n in (("train", 64), ("t10k", 32)):
+    for part, n in (("train", 128), ("t10k", 100)):
         head = np.array([2051, n, 28, 28], dtype=">i4").tobytes()
         (folder / f"{part}-images-idx3-ubyte").write_bytes(
             head + rng.integers(0, 256, (n, 28, 28)).astype(np.uint8).tobytes()
@@ -360,10 +363,10 @@ def test_recipes_run_two_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (tmp_path / "mnist").mkdir()
     (tmp_path / "cifar").mkdir()
     mnist, cifar = write_mnist(tmp_path / "mnist"), write_cifar(tmp_path / "cifar")
-    options = train.recipe("paper-mnist") | {"epochs": 1, "batch": 32}
+    options = train.recipe("paper-mnist") | {"epochs": 1, "batch": 64}
     made = train.fit(str(mnist), sigma=0.1, evaluate=False, rng=0, **options)
     assert made.steps == 2
-    assert made.embeddings.shape == (32, 2)
+    assert made.embeddings.shape == (100, 2)
     for name, columns in (("paper-simclr", 256), ("paper-vicreg", 2048)):
         options = train.recipe(name) | {"epochs": 1, "batch": 100, "encoder": "resnet18-narrow"}
         run = train.ssl(str(cifar), sigma=0.1, evaluate=False, rng=0, **options)
@@ -381,6 +384,26 @@ def test_recipes_run_two_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cli.main([*words, "--critic", "dual"]) == 2
     assert "--critic: is not for method 'simclr'" in capsys.readouterr().err
     assert cli.main(["train", "--recipe", "paper-gpt"]) == 2
+
+
+def test_the_device_script_prints_the_papers_figures(tmp_path: Path) -> None:
+    """On a CPU and synthetic images: the script of a GPU runs, and its last line is JSON."""
+    script = Path(__file__).parents[2] / "benchmarks" / "device" / "paper.sh"
+    environment = os.environ | {"DMTEST_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", str(script), str(write_mnist(tmp_path)), "2"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=script.parents[2],
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["steps"] == 2
+    assert found["violations"] == []
+    assert set(found["mean_pvalues"]) == {"dagostino-pearson", "shapiro-wilk", "henze-zirkler"}
 
 
 def test_the_recipes_resnet_takes_a_step(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from dmtest.train.fitting.settings import Settings
 from dmtest.train.losses.penalties import build_penalty
 from dmtest.train.model.augment import Augmentation, build_augmentation
 from dmtest.train.model.critics import build_critic
-from dmtest.train.model.encoders import build_encoder, recalibrate
+from dmtest.train.model.encoders import AUTO, build_encoder, recalibrate
 from dmtest.train.model.noise import Noise, as_noise
 from dmtest.train.model.objectives import build_objective
 
@@ -134,7 +134,7 @@ def fit(
     shape = training.images.shape[1:]
     settings = settings.resolved(len(training))
     if isinstance(encoder, str):
-        settings = settings.changed(encoder="mlp" if encoder == "auto" else encoder)
+        settings = settings.changed(encoder=AUTO if encoder == "auto" else encoder)
         encoder = settings.encoder
     folder = None if out is None else Path(out)
     device = device_name(settings)  # refuses a missing device before training

@@ -98,18 +98,18 @@ def train(
     with _quiet():
         trainer = _trainer(settings, device, callbacks, folder)
     module.train()  # Lightning keeps evaluation mode if it finds it
-    with _quiet(), _global_settings():
+    with _quiet(), _global_settings(settings.deterministic):
         trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
     return module.to(device)
 
 
 @contextmanager
-def _global_settings() -> Iterator[None]:
-    """Restore at the end what training sets for the whole process."""
+def _global_settings(wanted: bool) -> Iterator[None]:
+    """Restore at the end what training sets for the whole process; `wanted`: deterministic."""
     deterministic = torch.are_deterministic_algorithms_enabled()
     products = torch.get_float32_matmul_precision()
-    # cuBLAS reads it when it starts, and refuses deterministic products without it.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if wanted:  # cuBLAS reads it when it starts, and refuses deterministic products without it
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         yield
     finally:

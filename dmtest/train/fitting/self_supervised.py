@@ -30,7 +30,7 @@ from dmtest.train.losses.distributed import mean_over_processes
 from dmtest.train.losses.gather import gather_rows
 from dmtest.train.model.augment import Augmentation, build_augmentation
 from dmtest.train.model.draws import Draws
-from dmtest.train.model.encoders import recalibrate
+from dmtest.train.model.encoders import AUTO, recalibrate
 from dmtest.train.model.methods import TEMPERATURE, Method, build_method
 from dmtest.train.model.projection import CIFAR_MEAN, CIFAR_STD, Projector
 
@@ -135,7 +135,7 @@ def ssl(
     temperature : float
         Temperature of "simclr".
     encoder : str
-        A backbone (see :class:`Settings`); "auto" is "mlp".
+        A backbone (see :class:`Settings`); "auto" is "mlp-wide".
     augment : str or callable
         As for :func:`fit`; "auto" is "paper-image" for images in colour, "shift" for others, and
         "noise" for features.
@@ -170,7 +170,7 @@ def ssl(
     >>> from dmtest import train
     >>> made = train.ssl("digits", "vicreg", sigma=0.3, epochs=2, evaluate=False, rng=0)
     >>> made.embeddings.shape, made.features.shape
-    ((500, 64), (500, 128))
+    ((500, 64), (500, 512))
     """
     from dmtest.runtime.progress import reporter
 
@@ -181,7 +181,7 @@ def ssl(
     if sigma != 0.0:
         positive("sigma", sigma)
     positive("temperature", temperature)
-    encoder = "mlp" if encoder == "auto" else encoder
+    encoder = AUTO if encoder == "auto" else encoder
     settings = Settings.of(dim=widths[-1], encoder=encoder, **options)
     _check(settings)
     training, test = (

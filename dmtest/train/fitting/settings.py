@@ -31,9 +31,10 @@ class Settings:
     dim : int
         Columns of the embedding.
     encoder : str
-        "auto" (the same as "mlp", which learns most in one minute on a CPU), "mlp", "mlp-wide",
-        "convnet" (Table 2 of the paper), "convnet-half", "resnet18", "resnet18-narrow" (a quarter
-        of its channels) or "resnet18-strided" (narrow, at half the resolution).
+        "auto" (the same as "mlp-wide"), "mlp", "mlp-wide" (perceptrons whose first layer has 256
+        or 1,024 units), "convnet" (Table 2 of the paper), "convnet-half",
+        "resnet18", "resnet18-narrow" (a quarter of its channels) or "resnet18-strided" (narrow, at
+        half the resolution).
     head : str or None
         "normal", "cube", "sigmoid" or "free"; by default "normal" or "cube", as the target is.
     critic : str

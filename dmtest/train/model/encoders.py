@@ -92,6 +92,8 @@ def resnet18(shape: Shape, dim: int, width: int = 64, stride: int = 1) -> nn.Seq
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, dim))
 
 
+# What "auto" is: on few rows it matches more closely than a smaller one in as many steps.
+AUTO = "mlp-wide"
 # By name: whether it takes images only, and the function that builds it.
 BACKBONES: dict[str, tuple[bool, Callable[[Shape, int], nn.Sequential]]] = {
     "mlp": (False, mlp),
