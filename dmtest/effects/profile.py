@@ -20,13 +20,13 @@ from dmtest.engines.directions import random_directions
 from dmtest.information.certificate import (
     COARSEST,
     FEWEST,
-    HEAVY,
     default_noise,
     information_at,
     resolution_of,
     resolvable_noise,
     smoothed_kl_bounds,
     upper_part,
+    why_unbounded,
 )
 from dmtest.information.channel import BATCHES, batch_size, capacity_of, shuffled
 from dmtest.information.columns import HEAVIEST, smoothed_column_bounds
@@ -404,7 +404,7 @@ def _slices(
                 resolution=resolution_of(len(rows), 1, level, kind),
                 informative=bounded,
                 method="column" if bounded else "",
-                why="" if bounded else HEAVY,
+                why="" if bounded else why_unbounded(len(rows)),
                 label=name,
                 **_costs(level, 1, kind),
             )
