@@ -6,9 +6,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmtest.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    import typer
 
 # Paths of outputs and what belongs to one run have no place in a project's file.
 ONE_RUN = frozenset(
@@ -107,3 +110,9 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, str | bool | int | float):
         return value
     raise InputError(f"{where}: got {type(value).__name__}; give text, a number, true or false")
+
+
+def from_project(context: typer.Context, name: str) -> bool:
+    """Whether the value of a parameter is a default of the project's file."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT_MAP"

@@ -1,15 +1,20 @@
-"""Options of the command line with their help, and examples of the commands."""
+"""Options that several commands have, with their help, and what their values mean."""
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dmtest.cli.console import put
 from dmtest.errors import InputError, did_you_mean
 from dmtest.results.targets import NAMED, SAID
+
+if TYPE_CHECKING:
+    from dmtest.targets.targets import TargetLike
+
+MOST_COLUMNS = 1_000_000  # in one range, so that a typing error does not fill the memory
 
 
 class TargetName(StrEnum):
@@ -82,14 +87,8 @@ class OnNonfinite(StrEnum):
     drop = "drop"
 
 
-class OnVerdict(StrEnum):
-    """What fails a check beside its limits."""
-
-    worse = "worse"
-    mismatch = "mismatch"
-
-
-def _option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
+def option(metavar: str | None, help: str, *names: str, **more: Any) -> Any:
+    """Return an option of Typer; the name of its parameter names it, unless `names` do."""
     return typer.Option(*names, metavar=metavar, help=help, **more)
 
 
@@ -106,36 +105,12 @@ def _named_like(incomplete: str) -> list[str]:
     return [target.value for target in TargetName if target.value.startswith(incomplete)]
 
 
-def _test_like(incomplete: str) -> list[str]:
-    from dmtest.catalogue.registry import TESTS
-
-    return [name for name in TESTS if name.startswith(incomplete)]
-
-
-def _targets_like(incomplete: str) -> list[str]:
-    from dmtest.catalogue.registry import TARGETS
-
-    return [name for name in TARGETS if name.startswith(incomplete)]
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from dmtest import __version__
-
-        put(f"dmtest {__version__}\n")
-        raise typer.Exit
-
-
 FILE_HELP = (
     "Arrays (.npy .npz .h5 .hdf5 .h5ad .zarr .safetensors .pt .pth), tables (.csv .tsv .parquet "
     ".arrow .feather .ipc), vectors (.fvecs .ivecs .bvecs .fbin .ibin .u8bin .i8bin), word vectors "
     "(.vec .txt .bin), a folder of Hugging Face datasets, or a URL of one (s3://...). Text may end "
     "in .gz. A row is an observation. Nothing in a file is ever executed."
 )
-Version = Annotated[
-    bool,
-    _option(None, "Print the version and exit.", "--version", callback=_version, is_eager=True),
-]
 File = Annotated[
     str,
     typer.Argument(
@@ -144,47 +119,10 @@ File = Annotated[
         show_default=False,
     ),
 ]
-Files = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILE...",
-        help=f"{FILE_HELP} '-' reads standard input. Of several files a table is printed.",
-        show_default=False,
-    ),
-]
-ReferenceFile = Annotated[
-    str,
-    typer.Argument(metavar="REFERENCE", help="The file to compare with.", show_default=False),
-]
-Rotation = Annotated[
-    bool,
-    _option(
-        None,
-        "Compare up to a rotation or reflection. Only row lengths and the singular values of "
-        "blocks of rows are compared, which no rotation changes.",
-        "--rotation",
-    ),
-]
-ReferenceKey = Annotated[
-    str | None, _option("NAME", "Array or column of REFERENCE, if it differs from --key.")
-]
-Permutations = Annotated[
-    int, _option("INTEGER", "Permutations. The smallest possible p-value is 1 / (replicates + 1).")
-]
 CHOICE = f"[{'|'.join(target.value for target in TargetName)}]"
-Target = Annotated[
-    TargetName,
-    _option(
-        CHOICE,
-        "The law that the rows should follow: N(0, I), some normal N(m, S), the uniform on a "
-        "box or on the unit sphere, or ranks 0 to --draws, each equally likely.",
-        parser=_target,
-        autocompletion=_named_like,
-    ),
-]
 Normalise = Annotated[
     bool,
-    _option(
+    option(
         None,
         "With --target sphere: divide rows by their lengths first, so that their directions are "
         "tested (normalised embeddings).",
@@ -193,31 +131,31 @@ Normalise = Annotated[
 ]
 Delimiter = Annotated[
     str | None,
-    _option(
+    option(
         "CHARACTER",
         "What separates the cells of a text file, such as ';' or 'tab' (default: its first lines "
         "tell, and whether decimals have commas).",
     ),
 ]
 Low = Annotated[
-    float | None, _option("NUMBER", "Lower end of the uniform box in every column (default 0).")
+    float | None, option("NUMBER", "Lower end of the uniform box in every column (default 0).")
 ]
 High = Annotated[
-    float | None, _option("NUMBER", "Upper end of the uniform box in every column (default 1).")
+    float | None, option("NUMBER", "Upper end of the uniform box in every column (default 1).")
 ]
 Draws = Annotated[
     int | None,
-    _option(
+    option(
         "INTEGER",
         "With --target ranks: the number of draws that each true value was ranked among.",
     ),
 ]
 Alpha = Annotated[
-    float, _option("LEVEL", "Level of the verdict, over all tests and slices together.")
+    float, option("LEVEL", "Level of the verdict, over all tests and slices together.")
 ]
 Tolerance = Annotated[
     str | None,
-    _option(
+    option(
         "NATS",
         "Largest divergence that is acceptable, such as 0.02, or '1000 rows' (--tolerance-rows). "
         "The verdict is 'equivalent' if upper bounds of the divergence of the fitted normal, of "
@@ -225,40 +163,9 @@ Tolerance = Annotated[
         "below it.",
     ),
 ]
-Noise = Annotated[
-    float | None,
-    _option(
-        "SD",
-        "Standard deviation of the noise of --tolerance. By default the largest with which half "
-        "of a dead column would cost the tolerance.",
-    ),
-]
-ToleranceRows = Annotated[
-    int | None,
-    _option(
-        "INTEGER",
-        "Rows on which nobody should notice a departure. The verdict is 'equivalent' if the tests "
-        "reject few enough disjoint blocks of so many rows. Takes eight times as many rows.",
-    ),
-]
-Sigma = Annotated[
-    float | None,
-    _option("NUMBER", "Standard deviation of the normal noise (default: stored in FILE)."),
-]
-Epsilon = Annotated[
-    float | None, _option("NUMBER", "Half-width of the uniform noise (default: stored in FILE).")
-]
-Augmented = Annotated[
-    str,
-    _option("NAME", "Array of FILE, or another file, that holds f(X') row by row."),
-]
-Confidence = Annotated[float, _option("LEVEL", "Confidence of every bound.")]
-Batch = Annotated[
-    int | None, _option("INTEGER", "Rows of a batch (default: an eighth of all, at most 2048).")
-]
 Seed = Annotated[
     int,
-    _option(
+    option(
         "INTEGER",
         "Seed of the directions and of the null replicates. The default is fixed: a run can be "
         "repeated, and the next run finds its replicates on disk.",
@@ -266,51 +173,32 @@ Seed = Annotated[
 ]
 Tests = Annotated[
     str | None,
-    _option(
+    option(
         "NAMES",
         "Comma-separated names of tests, or 'all'; 'dmtest tests' lists them. Default: a few "
         "tests that complement one another.",
         autocompletion=_tests_like,
     ),
 ]
-Html = Annotated[
-    str | None, _option("PATH", "Also write the report as one self-contained HTML page.")
-]
-Pages = Annotated[
-    str | None,
-    _option(
-        "PATH",
-        "Also write the report as one self-contained HTML page; of several files a folder with "
-        "a page for each.",
-    ),
-]
 Json = Annotated[
     str | None,
-    _option("PATH", "Also write the report as JSON; '-' prints the JSON and nothing else."),
+    option("PATH", "Also write the report as JSON; '-' prints the JSON and nothing else."),
 ]
 Key = Annotated[
     str | None,
-    _option("NAME", "Array of an archive, or column of lists, that holds the rows."),
+    option("NAME", "Array of an archive, or column of lists, that holds the rows."),
 ]
 Columns = Annotated[
     str | None,
-    _option(
+    option(
         "LIST",
         "Comma-separated columns to keep: names, positions from 0, or ranges (0:16 means the "
         "first sixteen).",
     ),
 ]
-Labels = Annotated[
-    str | None,
-    _option(
-        "NAME",
-        "Column or array of FILE, or another file, with the class of every row: adds a report on "
-        "every class, and how much of the variance and divergence lies between classes.",
-    ),
-]
 By = Annotated[
     str | None,
-    _option(
+    option(
         "NAME",
         "The same, where every class by itself should follow the target: the verdict is over the "
         "classes.",
@@ -318,7 +206,7 @@ By = Annotated[
 ]
 RowsFile = Annotated[
     str | None,
-    _option(
+    option(
         "PATH",
         "Write a score, a p-value and a mark for every row as CSV; at most a share of --alpha of "
         "the marked rows is clean, on average.",
@@ -326,32 +214,23 @@ RowsFile = Annotated[
 ]
 Groups = Annotated[
     str | None,
-    _option(
+    option(
         "NAME",
         "Column or array of FILE, or another file, with a label for every row: rows of one label "
         "depend on each other (views of one item). Tests then use one row of each group.",
     ),
 ]
-ReferenceGroups = Annotated[str | None, _option("NAME", "The same for REFERENCE.")]
 Slices = Annotated[
     int | None,
-    _option("INTEGER", "Number of random directions (default: 64 fixed ones)."),
-]
-Replicates = Annotated[
-    int,
-    _option("INTEGER", "Null replicates. The smallest possible p-value is 1 / (replicates + 1)."),
+    option("INTEGER", "Number of random directions (default: 64 fixed ones)."),
 ]
 Nonfinite = Annotated[
     OnNonfinite,
-    _option(None, "Rows with NaN or infinity: refuse the file, or drop and count these rows."),
-]
-Memory = Annotated[
-    int | None,
-    _option("BYTES", "Memory for a file: of many rows, read once, fewer are kept; one that needs more is refused."),
+    option(None, "Rows with NaN or infinity: refuse the file, or drop and count these rows."),
 ]
 Quiet = Annotated[
     bool,
-    _option(
+    option(
         None,
         "Print no report and no progress; the exit code is the result. The files of --html and "
         "--json are still written.",
@@ -361,11 +240,11 @@ Quiet = Annotated[
 ]
 Brief = Annotated[
     bool,
-    _option(None, "Print one line, for logs, instead of the report.", "--brief", "-b"),
+    option(None, "Print one line, for logs, instead of the report.", "--brief", "-b"),
 ]
 Verbose = Annotated[
     bool,
-    _option(
+    option(
         None,
         "Print all effects, how each test was calibrated, and the whole advice; by default what "
         "fits 40 lines.",
@@ -373,75 +252,9 @@ Verbose = Annotated[
         "-v",
     ),
 ]
-TestName = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[NAME]",
-        help="Describe this test: what it detects, its targets, parameters, null and reference.",
-        show_default=False,
-        autocompletion=_test_like,
-    ),
-]
-Batches = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILE...",
-        help="Batches of the stream, in their order; '-' reads lines of numbers from standard "
-        "input as they arrive.",
-        show_default=False,
-    ),
-]
-BatchRows = Annotated[
-    int | None,
-    _option(
-        "ROWS",
-        "Rows of a batch (default: a file is one batch, and 256 lines of standard input are).",
-    ),
-]
-State = Annotated[
-    str | None,
-    _option(
-        "PATH",
-        "File that keeps the monitor: it is continued if it is there, and written after every "
-        "batch.",
-    ),
-]
-MonitorAlpha = Annotated[
-    float | None,
-    _option(
-        "LEVEL",
-        "Probability of ever rejecting a stream that follows the target (default: that of "
-        "--state, else 0.05).",
-        show_default=False,
-    ),
-]
-Stop = Annotated[bool, _option(None, "End with exit code 1 at the batch that rejects.", "--stop")]
-Lines = Annotated[
-    bool, _option(None, "Print the state after each batch as a line of JSON.", "--json")
-]
-Listed = Annotated[
-    str | None,
-    _option(
-        "NAME",
-        f"List only the tests of this target: {', '.join(target.name for target in NAMED[:-1])} or "
-        f"{NAMED[-1].name} (two samples).",
-        autocompletion=_targets_like,
-    ),
-]
-BaselineFile = Annotated[
-    str | None, _option("PATH", "Baseline to check against: a file that --write-baseline wrote.")
-]
-WriteBaseline = Annotated[
-    str | None,
-    _option(
-        "PATH",
-        "Write a baseline of FILE instead of checking it: its report, its departures with their "
-        "standard errors, and its rows (a random subset if they have more than 262,144 numbers).",
-    ),
-]
 SameTarget = Annotated[
     TargetName | None,
-    _option(
+    option(
         CHOICE,
         "The law that the rows should follow (default: the baseline's target, else N(0, I)).",
         parser=_target,
@@ -449,221 +262,52 @@ SameTarget = Annotated[
         show_default=False,
     ),
 ]
-CheckAlpha = Annotated[
-    float | None,
-    _option(
-        "LEVEL",
-        "Level of all comparisons with the baseline together; with --write-baseline, of the "
-        "verdict that is stored (default: the baseline's level, else 0.05).",
-        show_default=False,
-    ),
-]
-MaxKL = Annotated[
-    float | None,
-    _option("NATS", "Fail if the KL divergence of the fitted normal is larger.", "--max-kl"),
-]
-MaxSmoothedKL = Annotated[
-    float | None,
-    _option("NATS", "Fail if the KL divergence after noise is larger.", "--max-smoothed-kl"),
-]
-MaxWasserstein = Annotated[
-    float | None, _option("NUMBER", "Fail if the sliced Wasserstein-2 distance is larger.")
-]
-MaxMargin = Annotated[
-    float | None,
-    _option("NATS", "Fail if the KL divergence of a column or direction after noise is larger."),
-]
-MaxMean = Annotated[
-    float | None, _option("SD", "Fail if the mean of a column is larger in size, on normal scale.")
-]
-MaxCorrelation = Annotated[
-    float | None, _option("NUMBER", "Fail if the correlation of two columns is larger in size.")
-]
-FailOn = Annotated[
-    OnVerdict,
-    _option(
-        None,
-        "What fails beside limits: 'worse' than the baseline, or also a 'mismatch' with the "
-        "target, whatever the baseline.",
-        "--fail-on",
-    ),
-]
-MinRank = Annotated[
-    float | None,
-    _option("NUMBER", "Fail if the effective rank of the covariance is smaller."),
-]
-MinDetectable = Annotated[
-    int | None,
-    _option(
-        "ROWS",
-        "Fail if a test of ROWS rows has more than 50% power. ROWS is at most half of FILE's rows.",
-        "--min-detectable-n",
-    ),
-]
-Compare = Annotated[
-    bool,
-    _option(
-        None,
-        "Also fail if the two samples have different distributions, for better or worse.",
-        "--compare",
-    ),
-]
-CompareRotated = Annotated[
-    bool,
-    _option(None, "Like --compare, up to a rotation or reflection.", "--rotation"),
-]
-CheckJson = Annotated[
-    str | None,
-    _option("PATH", "Also write the check as JSON; '-' prints the JSON and nothing else."),
-]
-CheckHtml = Annotated[
-    str | None, _option("PATH", "Also write the check as one self-contained HTML page.")
-]
-BoundsHtml = Annotated[
-    str | None, _option("PATH", "Also write the bounds as one self-contained HTML page.")
-]
-JUnit = Annotated[str | None, _option("PATH", "Also write the check as JUnit XML.")]
-GitHub = Annotated[
-    bool | None,
-    _option(
-        None,
-        "Print GitHub annotations (default: if GITHUB_ACTIONS is true, without --quiet).",
-        "--github/--no-github",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, _option(None, "Print JSON instead of a table.", "--json")]
-DemoPage = Annotated[str, _option("PATH", "Path of the HTML page.")]
+AsJson = Annotated[bool, option(None, "Print JSON instead of a table.", "--json")]
 
-# A line that holds \b alone keeps the lines of the paragraph below it as they are.
-START = """\b
-Start here:
-  dmtest demo                    a first look, on data that come with dmtest
-  dmtest report embeddings.npy   is this N(0, I)? exit code 1 if not
-  dmtest compare a.npy b.npy     do both have the same distribution?
-  dmtest tests                   list the tests
-  dmtest tests energy            describe one of them
 
-\b
-Environment:
-  DMTEST_CACHE_DIR   folder for null replicates; 'off' keeps none
-  DMTEST_THREADS     number of threads (default: one for each core)
-  DMTEST_CONFIG      file with the table [tool.dmtest], whose keys are the
-                     defaults of options; 'off' reads none (default: the
-                     nearest pyproject.toml)
+def law_of(
+    name: TargetName,
+    low: float | None,
+    high: float | None,
+    draws: int | None,
+    normalise: bool = False,
+) -> TargetLike:
+    """Return the target that the options of a command name."""
+    if normalise and name is not SPHERE:
+        raise InputError(f"--normalise is for --target sphere; got --target {name}")
+    if (draws is None) == (name is RANKS):
+        raise InputError(
+            f"--draws is for --target ranks, which needs it; got --target {name}"
+            + ("" if draws is None else f" --draws {draws}")
+        )
+    if draws is not None and low is None and high is None:
+        from dmtest.targets.ranks import Ranks
 
-\b
-Completion of commands, options and names of tests:
-  dmtest --install-completion    for bash, zsh, fish or PowerShell
+        return Ranks(draws)
+    if low is None and high is None:
+        if normalise:
+            from dmtest.targets.targets import Sphere
 
-Results go to standard output; progress, on a terminal only, and errors to standard error. An
-error is one line, with exit code 2.
-"""
-REPORT = """\b
-Exit codes:
-  0   no evidence against the target at this level
-  1   mismatch: the data do not follow the target
-      (with a tolerance, 0: equivalent within it, 1: mismatch or inconclusive)
-      (of several files: 1 if one of them is a mismatch)
-  2   bad usage or input: one line on standard error says what to do
+            return Sphere(normalise=True)
+        return name.value
+    if name is not UNIFORM:
+        raise InputError(f"--low and --high are for --target uniform; got --target {name}")
+    from dmtest.targets.targets import Uniform
 
-\b
-Examples:
-  dmtest report z.npy
-  dmtest report z.npy --target any-normal --html z.html
-  dmtest report sentences.npy --target sphere --normalise
-  dmtest report step1.npy step2.npy step3.npy
-  dmtest report z.npz --key embeddings --json - | jq .pvalue
-  dmtest report z.csv --columns 0:16 --nonfinite drop
-  dmtest report u.parquet --target uniform --low -1 --high 1
-  dmtest report ranks.csv --target ranks --draws 100
-  dmtest report z.npy --tests epps-pulley,shapiro-wilk --slices 256
-  dmtest report z.npy --tolerance 0.02
-  dmtest report z.npy --tolerance '1000 rows'
-  dmtest report views.npz --groups item
-  dmtest report export.csv --delimiter ';' --columns 0:4
-  cat z.csv | dmtest report - --brief
-  dmtest report z.npz --key embeddings --labels labels --rows rows.csv
-  dmtest report iris.csv --target any-normal --by Species
-  dmtest report z.npy --quiet || echo 'not N(0, I)'
-"""
-CHECK = """\b
-Exit codes:
-  0   as good as the baseline and within the limits, or a baseline was written
-  1   worse than the baseline, or beyond a limit (--fail-on mismatch: or a
-      mismatch with the target)
-  2   bad usage or input: one line on standard error says what to do
+    return Uniform(0.0 if low is None else low, 1.0 if high is None else high)
 
-\b
-Examples:
-  dmtest check z.npy --write-baseline z.json
-  dmtest check new.npy --baseline z.json
-  dmtest check new.npy --baseline z.json --max-kl 0.1 --junit dmtest.xml
-  dmtest check new.npy --baseline z.json --html check.html
-  dmtest check new.npy --max-kl 0.1 --min-detectable-n 500
-  dmtest check new.npy --baseline z.json --fail-on mismatch
-  dmtest check new.npy --baseline z.json --json - | jq .passed
-"""
-COMPARE = """\b
-Exit codes:
-  0   no evidence of a difference at this level
-  1   mismatch: the samples have different distributions
-  2   bad usage or input: one line on standard error says what to do
 
-\b
-Examples:
-  dmtest compare new.npy old.npy
-  dmtest compare new.npz old.npz --key embeddings --html comparison.html
-  dmtest compare ours.npy theirs.npy --rotation
-  dmtest compare a.csv b.csv --columns 0:16 --tests energy,classifier
-  dmtest compare a.npy b.npy --quiet || echo 'different'
-"""
-BOUNDS = """\b
-Exit codes:
-  0   the bounds were computed
-  1   the numbers break an inequality of the theory
-  2   bad usage or input: one line on standard error says what to do
-
-\b
-Examples:
-  dmtest bounds run/embeddings.npz
-  dmtest bounds run/embeddings.npz --html bounds.html
-  dmtest bounds z.npz --key f --augmented g --sigma 0.3
-  dmtest bounds f.npy --augmented g.npy --epsilon 0.1 --json
-"""
-MONITOR = """\b
-Exit codes:
-  0   the stream is still compatible with the target
-  1   rejected, by this batch or an earlier one
-  2   bad usage or input: one line on standard error says what to do
-
-\b
-Examples:
-  dmtest monitor monday.npy --state stream.json
-  dmtest monitor tuesday.npy --state stream.json --brief
-  dmtest monitor all.npy --batch 500
-  producer | dmtest monitor - --batch 100 --stop
-  dmtest monitor b1.npy b2.npy --json | jq .e_value
-"""
-TESTS = """\b
-Exit codes:
-  0   the tests were listed
-  2   bad usage: one line on standard error says what to do
-
-\b
-Examples:
-  dmtest tests
-  dmtest tests henze-zirkler
-  dmtest tests --target any-normal
-  dmtest tests --json | jq -r '.[].name'
-"""
-DEMO = """\b
-Exit codes:
-  0   the report was printed and the page written, whatever the verdict
-  2   bad usage, or a page that cannot be written
-
-\b
-Examples:
-  dmtest demo
-  dmtest demo --html /tmp/digits.html
-"""
+def columns_of(text: str | None) -> list[str | int] | None:
+    """Parse names and positions; a:b means the positions from a to b - 1."""
+    if text is None:
+        return None
+    columns: list[str | int] = []
+    for part in text.split(","):
+        if span := re.fullmatch(r"(\d+):(\d+)", part.strip()):
+            first, stop = int(span[1]), int(span[2])
+            if stop - first > MOST_COLUMNS:
+                raise InputError(f"--columns: {part.strip()} are too many; name fewer")
+            columns += range(first, stop)
+        else:
+            columns.append(int(part) if re.fullmatch(r"\s*-?\d+\s*", part) else part.strip())
+    return columns

@@ -27,6 +27,8 @@ BINS = 60
 # Noise of the divergence of single columns and directions; principal directions among these, and
 # most columns of which they are computed.
 MARGIN_NOISE, PRINCIPAL, PRINCIPAL_COLUMNS = 0.3, 8, 1024
+# Nats from which rows lie so far out that bounds from below hardly grow with the distance.
+BEYOND = 36.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,10 @@ class Margins:
         The column, slice or direction of each.
     lower, estimate, upper : ndarray, shape (margins,)
         Estimates, and one-sided confidence bounds that hold for all margins together.
+    above : ndarray, shape (margins,)
+        Estimates from above, bias included.
+    rows : ndarray of int, shape (margins,)
+        Rows behind each: directions have one half.
     noise : float
         Standard deviation of the noise.
     """
@@ -118,11 +124,19 @@ class Margins:
     lower: Vector
     estimate: Vector
     upper: Vector
+    above: Vector
+    rows: NDArray[np.intp]
     noise: float
 
     @property
     def largest(self) -> int:
-        """Index of the margin with the largest lower bound; of equal ones, largest estimate."""
+        """Index of the margin with the largest lower bound; of equal ones, largest estimate.
+
+        Lower bounds of margins with rows far beyond the normal's are nearly equal, whatever the
+        distance: then the one with the largest estimate from above.
+        """
+        if self.lower.max() > BEYOND:
+            return int(np.where(self.lower > BEYOND, self.above, -np.inf).argmax())
         return int(np.lexsort((self.estimate, self.lower))[-1])
 
 
@@ -177,11 +191,12 @@ def margins_of(
         views.append(np.asarray(rows[second[::step]]) @ chosen.T.astype(rows.dtype))
     each = alpha / len(labels)
     bounds = [smoothed_column_bounds(view, noise, each) for view in views]
-    lower, estimate, upper = (
+    lower, estimate, upper, above = (
         np.concatenate([getattr(one, part) for one in bounds])
-        for part in ("lower", "estimate", "upper")
+        for part in ("lower", "estimate", "upper", "above")
     )
-    return Margins(tuple(labels), lower, estimate, upper, noise)
+    counts = np.concatenate([np.full(view.shape[1], len(view)) for view in views])
+    return Margins(tuple(labels), lower, estimate, upper, above, counts, noise)
 
 
 def _principal_directions(rows: NDArray[Any]) -> Vector:

@@ -20,7 +20,6 @@ from dmtest.engines.directions import random_directions
 from dmtest.information.certificate import (
     COARSEST,
     FEWEST,
-    HEAVY,
     SmoothedKL,
     default_noise,
     information_at,
@@ -28,6 +27,7 @@ from dmtest.information.certificate import (
     resolvable_noise,
     smoothed_kl_bounds_at,
     upper_part,
+    why_unbounded,
 )
 from dmtest.information.channel import BATCHES, batch_size, capacity_of, shuffled
 from dmtest.information.columns import HEAVIEST, smoothed_column_bounds
@@ -408,7 +408,7 @@ def _slices(
                 resolution=resolution_of(len(rows), 1, level, kind),
                 informative=bounded,
                 method="column" if bounded else "",
-                why="" if bounded else HEAVY,
+                why="" if bounded else why_unbounded(len(rows)),
                 label=name,
                 **_costs(level, 1, kind),
             )

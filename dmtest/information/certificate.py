@@ -53,6 +53,7 @@ from dmtest.information.columns import (
     unseen,
 )
 from dmtest.information.estimate import confidence_bounds
+from dmtest.results.effect_table import HEAVY
 from dmtest.runtime.parallel import ROW_TILE, Progress, blocks
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.influence import heaviest_tail
@@ -69,9 +70,13 @@ FACTORS = (1.5, 2.0, 4.0, 16.0, 256.0, 65_536.0)
 BOX_SHARE = 0.01
 # Fewest rows of an upper bound (they show a tail); rows of the bracket at most, and of its batches.
 FEWEST, BRACKET_ROWS = 200, 1 << 15
-HEAVY = "tails this heavy leave the divergence to rows that the sample may lack"
 # Points of a rule for the second moment of the cube's kernel.
 POINTS = 512
+
+
+def why_unbounded(n: int) -> str:
+    """Return why a sample of n rows has no upper bound: too few to see a tail, or a heavy one."""
+    return f"it takes {FEWEST} rows to see a tail; there are {n}" if n < FEWEST else HEAVY
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +237,8 @@ def smoothed_kl_bounds_at(
     x = np.asarray(shuffled(rows, seed), dtype=np.float64)
     tail = _tail(x, kind)
     why = ""
-    if n < FEWEST:
-        why = f"it takes {FEWEST} rows to see a tail; there are {n}"
-    elif not tail < HEAVIEST:
-        why = HEAVY
+    if n < FEWEST or not tail < HEAVIEST:
+        why = why_unbounded(n)
     batch = batch or min(n, BRACKET_ROWS) // BATCHES
     if d == 1:
         parts = [column_part(x[:, 0], float(s), kind) for s in levels]

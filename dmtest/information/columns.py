@@ -69,6 +69,8 @@ class Part:
         The error to first order is the mean of it.
     spread, skewness : float
         Standard deviation and skewness of the error of second order.
+    influence_below : ndarray, shape (n,), or None
+        Influence on `value` less `bias`, where rows beyond the grid count by their share alone.
     """
 
     value: float
@@ -76,6 +78,7 @@ class Part:
     influence: Vector
     spread: float
     skewness: float
+    influence_below: Vector | None = None
 
 
 def smoothed_column_bounds(
@@ -117,8 +120,9 @@ def limits(part: Part, alpha: float, tail: float) -> tuple[float, float]:
     n = len(part.influence)
     if n < FEWEST:
         return 0.0, np.inf
+    influence = part.influence if part.influence_below is None else part.influence_below
     below = np.hypot(
-        first_order(part.influence, alpha, below=True),
+        first_order(influence, alpha, below=True),
         gamma_quantile(alpha, part.skewness) * part.spread,
     )
     above = np.hypot(first_order(part.influence, alpha), ndtri(alpha) * part.spread)
@@ -189,11 +193,13 @@ def _normal_part(values: Vector, s: float) -> Part:
     effective = step * height**2 / n * float(np.sum(squares[used] / p[used]))
     bias, spread, skewness = second_order(effective, 1.0 / v, n)
     value = float(influence.mean())
+    below = None
     if len(far):
         share = len(far) / n
-        least = share * (np.log(share) - np.log(2.0) - float(log_ndtr(-SPAN / np.sqrt(v))))
-        bias += float(influence[~inside].sum()) / n - least
-    return Part(value, bias, influence, spread, skewness)
+        each = np.log(share) - np.log(2.0) - float(log_ndtr(-SPAN / np.sqrt(v)))
+        bias += float(influence[~inside].sum()) / n - share * each
+        below = np.where(inside, influence, each)
+    return Part(value, bias, influence, spread, skewness, below)
 
 
 def second_order(effective: float, ratio: float, n: int) -> tuple[float, float, float]:

@@ -31,7 +31,7 @@ from dmtest.effects.detectability import block_pvalue, block_pvalues, power_limi
 from dmtest.effects.directions import Direction
 from dmtest.effects.gaussian import fitted_bounds
 from dmtest.errors import InputError
-from dmtest.information.certificate import resolution_of, smoothed_kl_bounds
+from dmtest.information.certificate import resolution_of, smoothed_kl_bounds, why_unbounded
 from dmtest.reports import sections
 from dmtest.reports.verdict import WEIGHTS, joined
 from dmtest.results import effect_table as table
@@ -52,8 +52,6 @@ NOTICED = 0.5 * float(ndtri(0.95)) ** 2
 # Bounds in nats that hold together, and standard errors by which a sample of the target should
 # fall below its tolerance.
 PARTS, MARGIN = 3, 1.3
-# Why a bound is missing.
-HEAVY = "tails this heavy leave it to rows that the sample may lack"
 # Logarithm of the largest noise that follows from a tolerance.
 LARGEST = 6.0
 # Noise levels among which the report looks for those that the rows resolve.
@@ -293,7 +291,7 @@ def moments_criterion(
         upper=high if np.isfinite(high) else None,
         holds=high <= limit,
         exceeds=low > limit,
-        note="" if np.isfinite(high) else HEAVY,
+        note="" if np.isfinite(high) else why_unbounded(len(canonical.rows)),
     )
 
 
@@ -305,7 +303,7 @@ def margins_criterion(margins: Margins, limit: float) -> Criterion:
         if upper <= limit or margins.lower.max() > limit
         else (int(margins.upper.argmax()))
     )
-    note = "" if np.isfinite(upper) else HEAVY
+    note = "" if np.isfinite(upper) else why_unbounded(int(margins.rows[j]))
     return Criterion(
         name="margins",
         label=f"KL of {margins.labels[j]} after noise (sd {margins.noise:g})",

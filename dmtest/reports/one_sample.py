@@ -148,19 +148,16 @@ def one_sample_report(
         assert isinstance(target, Ranks)
         diagnosis = diagnose_ranks(ranked, target, names, alpha)
     if rejected and measures.coordinates is not None and (ranked is None or specs):
-        evidence = SampleEvidence(
-            names=names,
+        evidence = SampleEvidence.of(
+            sample,
+            battery,
+            combined,
             effects=measures.effects,
             directions=directions,
             alpha=alpha,
-            rows=sample.x,
             target=name,
             canonical=canonical,
             coordinates=measures.coordinates,
-            skewness=battery.extras["skewness"],
-            kurtosis=battery.extras["kurtosis"],
-            outcomes=combined.outcomes,
-            adjusted=combined.adjusted,
             findings=(*resolution.causes, *(f for f in findings if f not in resolution.findings)),
             redrawn=resolution.drawn,
         )

@@ -106,7 +106,8 @@ Estimates: TypeAlias = dict[EffectRow, Estimate]
 
 # What the note says of an estimate without limits, or without an upper one.
 NO_INTERVAL = "no interval"
-NO_UPPER = "no upper limit: tails this heavy leave it to rows that the sample may lack"
+HEAVY = "these rows do not exclude tails so heavy that rows which the sample lacks decide it"
+NO_UPPER = f"no upper limit: {HEAVY}"
 
 
 def effects_of(estimates: Estimates, confidence: float = 0.95) -> dict[str, Effect]:

@@ -120,19 +120,14 @@ def from_cube(u: NDArray[Any]) -> Canonical:
         rows, values = cube_edges(tile, resolution)
         outside, edges = outside + rows, edges + values
     findings = outside_finding(outside, "the box")
+    by = f"half an ulp of {u.dtype}, {0.5 * resolution:.1e}"
     if edges:
-        by = f"half an ulp of {u.dtype}, {0.5 * resolution:.1e}"
         steps = [grid.step for grid in grids_of(u).values() if grid.kind == "steps"]
         if steps:
             # Values of a lattice resolve its step: an end stands for the half step inside.
             resolution = max(resolution, 0.5 * min(steps))
             by = f"a quarter of the step of their lattice, {0.5 * resolution:.2g}"
-        one = edges == 1
-        text = (
-            f"{counted(edges, 'value')} {'is' if one else 'are'} exactly 0 or 1 (in a saturated "
-            f"sigmoid, say); {'it was' if one else 'they were'} moved inside by {by}."
-        )
-        findings += (Finding("saturated", text, edges),)
+    findings += saturated_finding(edges, by)
     return replace(known(normal_scores(u, resolution), outside, findings), cube=u)
 
 
@@ -165,6 +160,30 @@ def margin_scores(column: Floats, margin: Any) -> tuple[Floats, Bools, Bools]:
     # The ends are rounded like the values, so that a value at an end is inside.
     beyond = (column < column.dtype.type(low)) | (column > column.dtype.type(high))
     return np.where(below, score, -score), beyond, (tail <= 0.0) & ~beyond
+
+
+def saturated_finding(edges: int, by: str = "", what: str = "") -> tuple[Finding, ...]:
+    """Return a finding if values are an end of the cube.
+
+    Parameters
+    ----------
+    edges : int
+        How many.
+    by : str
+        How far they were moved inside.
+    what : str
+        What is 0 or 1 if it is not the value itself.
+    """
+    if not edges:
+        return ()
+    one = edges == 1
+    verb = ("has" if one else "have") if what else ("is" if one else "are")
+    text = (
+        f"{counted(edges, 'value')} {verb} {f'{what} of ' if what else ''}exactly 0 or 1"
+        f"{' in float64' if what else ' (in a saturated sigmoid, say)'}; "
+        f"{'it was' if one else 'they were'} moved inside{f' by {by}' if by else ''}."
+    )
+    return (Finding("saturated", text, edges),)
 
 
 def outside_finding(outside: int, where: str) -> tuple[Finding, ...]:

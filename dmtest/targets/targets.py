@@ -21,9 +21,16 @@ from dmtest.results.outcome import Finding
 from dmtest.results.targets import NAMED, SAID
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.runtime.streams import stream
-from dmtest.targets.canonical import Canonical, from_cube, known, margin_scores, outside_finding
+from dmtest.targets.canonical import (
+    Canonical,
+    from_cube,
+    known,
+    margin_scores,
+    outside_finding,
+    saturated_finding,
+)
 from dmtest.targets.transforms import mean_and_covariance, whiten, whiten_independent
-from dmtest.words import counted, of_many
+from dmtest.words import of_many
 
 
 class Target(Protocol):
@@ -327,13 +334,7 @@ class Product:
                 bad |= beyond
             outside += int(np.count_nonzero(bad))
         findings = outside_finding(outside, "the support of its margin")
-        if edges:
-            verb = "has" if edges == 1 else "have"
-            text = (
-                f"{counted(edges, 'value')} {verb} a cdf of exactly 0 or 1 in float64 and "
-                f"{'was' if edges == 1 else 'were'} moved inside."
-            )
-            findings += (Finding("saturated", text, edges),)
+        findings += saturated_finding(edges, what="a cdf")
         return known(rows, outside, findings)
 
 

@@ -95,9 +95,10 @@ def test_completion_of_names_with_commas() -> None:
     listed = completed("dmtest report z.npy --tests energy,henze-")
     assert set(listed) == {f"energy,{name}" for name in TESTS if name.startswith("henze-")}
     from dmtest.cli import options as said
+    from dmtest.cli.commands import catalogue
 
     assert (said._tests_like("al"), said._tests_like("energy,al")) == (["all"], [])
-    assert said._targets_like("") == list(TARGETS)
+    assert catalogue._targets_like("") == list(TARGETS)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

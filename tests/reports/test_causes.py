@@ -179,6 +179,28 @@ def test_swiss_names_its_two_columns() -> None:
     assert "'Fertility'" not in text
 
 
+def test_the_first_picture_is_of_the_column_that_is_named_first() -> None:
+    from dmtest.render.page import page_figures
+
+    first = page_figures.first(dmtest.report(classical()["swiss"], "any-normal", rng=0))
+    assert first is not None
+    assert first.title == "Column Catholic"
+    rng = np.random.default_rng(0)
+    turned = dmtest.report(rng.standard_normal((400, 4)) @ (np.eye(4) + 0.6), rng=0)
+    first = page_figures.first(turned)  # nothing but covariances departs
+    assert first is not None
+    assert first.title == "The slice that departs most"
+
+
+def test_mtcars_names_the_column_that_is_farthest_off() -> None:
+    """All columns lie beyond the grid of the smoothed divergence; 'disp' is the farthest."""
+    report = dmtest.report(classical()["mtcars"], rng=0)
+    effect = report.effects["kl-worst-margin"]
+    assert "column disp" in effect.label
+    assert effect.low is not None
+    assert effect.low > 50.0
+
+
 def test_setosa_names_petal_width() -> None:
     report = dmtest.report(classical()["setosa"], "any-normal", alpha=0.2, rng=0)
     assert report.verdict == "mismatch"

@@ -110,6 +110,15 @@ def test_a_tolerance_takes_rows_and_a_number() -> None:
         dmtest.report(unit, "sphere", tolerance=0.1)
 
 
+def test_few_rows_without_an_upper_bound_are_not_called_heavy() -> None:
+    """A normal sample of 120 rows: too few to see a tail, and that is what is said."""
+    x = np.random.default_rng(0).standard_normal((120, 2))
+    equivalence = dmtest.report(x, tolerance=0.5, rng=0).provenance.equivalence
+    assert equivalence is not None
+    notes = {one.name: one.note for one in equivalence.criteria}
+    assert set(notes.values()) == {"it takes 200 rows to see a tail; there are 120"}
+
+
 def test_heavy_tails_have_no_upper_bound() -> None:
     """A few rows far out would decide it: no verdict *equivalent*, whatever the tolerance."""
     x = np.random.default_rng(0).standard_t(2.5, (4000, 2))

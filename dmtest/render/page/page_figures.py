@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -209,13 +210,11 @@ def first(report: Report) -> PageFigure | None:
     if figures.scatter is not None and len(figures.scatter.names) == 2:
         return scatter(report, "h")
     if report.d == 1 and figures.coordinates:
-        figure = figures.coordinates[0]
-        other = wording.other(report)
-        label = f"Histogram of {figure.name} against the {other}."
-        drawn = drawing(data_figures.coordinates, report, "h", label, margins=(0.12, 0.3))
-        legend = (("area", "data"), ("line", other))
-        return PageFigure("The data", "", (drawn,), legend=legend)
+        return _column(report, 0)
     if figures.slices:
+        named = named_column(report)
+        if named is not None:
+            return _column(report, named)
         worst = figures.slices[0]
         other = wording.other(report)
         label = f"{worst.title}: quantiles of the data against those of the {other}."
@@ -223,6 +222,32 @@ def first(report: Report) -> PageFigure | None:
         title = "The slice that departs most" if report.d > 1 else worst.title
         return PageFigure(title, "", (drawn,), legend=_slice_legend(report))
     return classes(report)
+
+
+# Findings about single columns, and other findings that have a picture, which come first.
+OF_COLUMNS = ("clusters", "coordinates")
+OTHERS = ("collapse", "correlation", "mean", "scale", "worst-direction", "outliers")
+
+
+def named_column(report: Report) -> int | None:
+    """Return the figure of the column that the diagnosis names before anything else with one."""
+    shown = [one for one in report.diagnosis if one.code in (*OF_COLUMNS, *OTHERS)]
+    if not shown or shown[0].code not in OF_COLUMNS:
+        return None
+    for which, figure in enumerate(report.figures.coordinates):
+        if re.search(rf"(?<!\w){re.escape(figure.name)}(?!\w)", shown[0].message):
+            return which
+    return None
+
+
+def _column(report: Report, which: int) -> PageFigure:
+    figure = report.figures.coordinates[which]
+    other = wording.other(report)
+    label = f"Histogram of {figure.name} against the {other}."
+    options = {"which": which, "margins": (0.12, 0.3)}
+    drawn = drawing(data_figures.coordinates, report, "h", label, **options)
+    title = "The data" if report.d == 1 else f"Column {wording.clean(figure.name)}"
+    return PageFigure(title, "", (drawn,), legend=(("area", "data"), ("line", other)))
 
 
 def profile(report: Report) -> PageFigure | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,11 @@ from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import mean_and_covariance
+
+if TYPE_CHECKING:
+    from dmtest.battery.one_sample import Battery
+    from dmtest.data.sample import Sample
+    from dmtest.reports.verdict import Combined
 
 # Most rows that causes are looked for in; level at which a column is named.
 ROWS, LEVEL = 20_000, 0.01
@@ -95,6 +100,19 @@ class SampleEvidence(Evidence):
     adjusted: Sequence[float]
     findings: tuple[Finding, ...]
     redrawn: bool
+
+    @classmethod
+    def of(cls, sample: Sample, battery: Battery, combined: Combined, **facts: Any) -> Self:
+        """Return the facts on a sample from its battery and its tests; `facts` are the others."""
+        return cls(
+            names=sample.names,
+            rows=sample.x,
+            skewness=battery.extras["skewness"],
+            kurtosis=battery.extras["kurtosis"],
+            outcomes=combined.outcomes,
+            adjusted=combined.adjusted,
+            **facts,
+        )
 
     @property
     def n(self) -> int:

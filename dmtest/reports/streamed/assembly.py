@@ -37,7 +37,7 @@ from dmtest.results.report import Report
 from dmtest.summaries.reservoir import smallest
 from dmtest.summaries.summary import Summary
 from dmtest.summaries.totals import TILE, Totals
-from dmtest.targets.canonical import Canonical, outside_finding
+from dmtest.targets.canonical import Canonical, outside_finding, saturated_finding
 from dmtest.targets.targets import Target, as_target
 
 # Most rows of the profile, of margins and of a block, and most blocks of a size, as the report
@@ -232,19 +232,16 @@ def _from_totals(
         about = tuple(one for one in about if one.code != "zeros")
     diagnosis: tuple[Finding, ...] = ()
     if rejected and measures.coordinates is not None:
-        evidence = SampleEvidence(
-            names=kept.names,
+        evidence = SampleEvidence.of(
+            kept,
+            battery,
+            combined,
             effects=measures.effects,
             directions=directions,
             alpha=alpha,
-            rows=kept.x,
             target=name,
             canonical=canonical,
             coordinates=measures.coordinates,
-            skewness=battery.extras["skewness"],
-            kurtosis=battery.extras["kurtosis"],
-            outcomes=outcomes,
-            adjusted=combined.adjusted,
             findings=about,
             redrawn=False,
         )
@@ -298,14 +295,10 @@ def _rows_of(canonical: Canonical, part: NDArray[np.intp]) -> Canonical:
 
 
 def _about_values(totals: Totals) -> tuple[Finding, ...]:
-    findings = outside_finding(totals.outside, "the box")
-    if totals.saturated:
-        text = (
-            f"{totals.saturated} values are exactly 0 or 1 (in a saturated sigmoid, say); they "
-            f"were moved inside by half an ulp."
-        )
-        findings += (Finding("saturated", text, totals.saturated),)
-    return findings
+    return (
+        *outside_finding(totals.outside, "the box"),
+        *saturated_finding(totals.saturated, "half an ulp"),
+    )
 
 
 def _about_order(totals: Totals, target: Target, seed: int) -> tuple[Finding, ...]:

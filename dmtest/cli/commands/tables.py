@@ -97,7 +97,6 @@ def univariate(
     With 'dmtest outliers' it prints what mvn() of R's package MVN does.
     """
     import dmtest
-    from dmtest.cli.main import _columns
     from dmtest.cli.outputs import check_outputs
 
     check_outputs(file, None, json)
@@ -107,7 +106,7 @@ def univariate(
         alpha=alpha,
         rng=seed,
         key=key,
-        columns=_columns(columns),
+        columns=options.columns_of(columns),
         nonfinite=nonfinite.value,
     )
     _deliver(table, json, quiet)
@@ -137,19 +136,18 @@ def outliers(
     --by, and have calibrated p-values. Rows are numbered from 0.
     """
     import dmtest
-    from dmtest.cli.main import _columns, _target
     from dmtest.cli.outputs import check_outputs
 
     check_outputs(file, None, json, rows=rows)
     table = dmtest.outliers(
         file,
-        _target(target, low, high, draws),
+        options.law_of(target, low, high, draws),
         by=by,
         rule=rule.value,
         alpha=alpha,
         rng=seed,
         key=key,
-        columns=_columns(columns),
+        columns=options.columns_of(columns),
         nonfinite=nonfinite.value,
     )
     _deliver(table, json, quiet)
