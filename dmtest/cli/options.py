@@ -347,7 +347,10 @@ Nonfinite = Annotated[
 ]
 Memory = Annotated[
     int | None,
-    _option("BYTES", "Memory for a file: of many rows, read once, fewer are kept; one that needs more is refused."),
+    _option(
+        "BYTES",
+        "Memory for a file: of many rows, read once, fewer are kept; one that needs more is refused.",
+    ),
 ]
 Quiet = Annotated[
     bool,
