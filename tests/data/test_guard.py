@@ -109,7 +109,9 @@ def test_memory_of_a_report_and_of_a_summary(tmp_path: Path) -> None:
         held = file.create_dataset("x", (10 * MB, 6), "f8", chunks=(MB, 6), compression="gzip")
         for j in range(10):
             held.id.write_direct_chunk((j * MB, 0), zlib.compress(bytes(48 * MB)))
-    with pytest.raises(dmtest.InputError, match="takes 480.0 MiB of memory and memory= allows 350"):
+    with pytest.raises(
+        dmtest.InputError, match=r"takes 480\.0 MiB of memory and memory= allows 350"
+    ):
         dmtest.Summary.of(tmp_path / "x.h5", memory=350 * MB)
     assert guard.free_memory() > MB
 
