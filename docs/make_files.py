@@ -74,19 +74,23 @@ while they are read.
 ## Damaged files
 
 One guard for all kinds (`dmtest/data/readers/guard.py`) reads a file only if all of its bytes are
-accounted for:
+accounted for. What is compared:
 
-| kind | is compared |
-|---|---|
-| `.npy`, `.fbin`, `.fvecs` and similar | the shape in the header, or the length in front of every row, with the size of the file |
-| `.npz`, `.zarr.zip`, `.pt` | the members of the zip file lie side by side and fill it, none has the name of another, and each is as long as its header says |
-| `.pt` | the sizes of storages with their members; a tensor has no more values than are stored, and no two have one name |
-| HDF5 | the shape of a dataset with its storage and its chunks, the file with its own end |
-| Zarr | the grid with the chunks: none is missing, left over, empty or cut, and shards have no holes |
-| Arrow, Feather, datasets | the messages with the size of the file; a folder lists each shard once, and as many as their names count |
-| Parquet | the rows of the groups with those of the file; files of Arrow's writer also their size |
-| safetensors | the header with the file; no name is there twice |
-| text | equally many cells in every line; one byte-order mark at most; the first line is names or numbers, not both |
+- `.npy`, `.fbin`, `.fvecs` and similar: the shape in the header, or the length in front of every
+  row, with the size of the file.
+- Zip files (`.npz`, `.zarr.zip`, `.pt`): members lie side by side and fill the file, no two have
+  one name, and each is as long as its header says.
+- `.pt`: sizes of storages with those of members. A tensor has no more values than are stored, and
+  no two have one name.
+- HDF5: the shape of a dataset with its storage and its chunks, the file with its own end.
+- Zarr: the grid with the chunks. None is missing, left over, empty or cut; shards have no holes.
+- Arrow, Feather, datasets: the messages with the file. A folder lists each shard once, and as many
+  as their names count.
+- Parquet: the rows of the groups with those of the file, and the size of the columns with that of
+  files of Arrow's own writer.
+- safetensors: the header with the file. No name is there twice.
+- Text: equally many cells in every line, at most one byte-order mark, and a first line of names or
+  of numbers, not of both.
 
 What a format cannot tell is not noticed: a cut at the end of a row in `.fvecs .ivecs .bvecs`, a
 cut at the end of a line in text without a count of its lines (`.csv`, `.tsv`, GloVe), and changed

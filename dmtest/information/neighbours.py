@@ -80,7 +80,7 @@ def entropy_knn(x: ArrayLike, k: int = 3) -> Estimate:
     scores, scale = _normal_scores(few), _scales(few)
     values, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(scores.T)) * np.outer(scale, scale))
     values = np.maximum(values, 1e-12 * values[-1])
-    truth = 0.5 * float(np.log(2.0 * np.pi * np.e * values).sum())
+    truth = 0.5 * float((1.0 + np.log(2.0 * np.pi * values)).sum())
     rng = stream(0, "information/entropy twin")
     near, wide = [], []
     for _ in range(_repeats(len(few))):

@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
@@ -108,7 +109,9 @@ def test_memory_of_a_report_and_of_a_summary(tmp_path: Path) -> None:
         held = file.create_dataset("x", (10 * MB, 6), "f8", chunks=(MB, 6), compression="gzip")
         for j in range(10):
             held.id.write_direct_chunk((j * MB, 0), zlib.compress(bytes(48 * MB)))
-    with pytest.raises(dmtest.InputError, match="takes 480.0 MiB of memory and memory= allows 350"):
+    with pytest.raises(
+        dmtest.InputError, match=r"takes 480\.0 MiB of memory and memory= allows 350"
+    ):
         dmtest.Summary.of(tmp_path / "x.h5", memory=350 * MB)
     assert guard.free_memory() > MB
 
@@ -187,6 +190,27 @@ class Unseekable:
 
     def __init__(self, stream: Any) -> None:
         self.write, self.flush = stream.write, stream.flush
+
+
+def test_files_of_other_writers_are_accounted_for_as_well(tmp_path: Path) -> None:
+    frame = pl.DataFrame(X, schema=["a", "b", "c"])
+    for packed in ("uncompressed", "lz4", "zstd"):
+        frame.write_ipc(tmp_path / "a.arrow", compression=packed)
+        frame.write_ipc_stream(tmp_path / "a.ipc", compression=packed)
+        for name in ("a.arrow", "a.ipc"):
+            np.testing.assert_array_equal(load(tmp_path / name), X)
+            raw = (tmp_path / name).read_bytes()
+            (tmp_path / f"two-{name}").write_bytes(raw * 2)
+            assert "corrupt" in refusal(tmp_path / f"two-{name}")
+    table = frame.to_arrow()
+    for more in ({"write_page_index": True}, {"row_group_size": 9}, {"write_statistics": False}):
+        parquet.write_table(table, tmp_path / "a.parquet", **more)
+        np.testing.assert_array_equal(load(tmp_path / "a.parquet"), X)
+        raw = (tmp_path / "a.parquet").read_bytes()
+        (tmp_path / "b.parquet").write_bytes(raw * 2)
+        assert "two files in one" in refusal(tmp_path / "b.parquet")
+    frame.write_parquet(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(load(tmp_path / "a.parquet"), X)
 
 
 def test_torch_files(tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ Memory = Annotated[
     int | None,
     option(
         "BYTES",
-        "Memory for a file: of many rows, read once, fewer are kept; one that needs more is "
-        "refused.",
+        "Memory for a file: of many rows, which are read once, fewer are kept; a file that needs "
+        "more is refused.",
     ),
 ]
 

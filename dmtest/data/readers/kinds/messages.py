@@ -13,7 +13,8 @@ from pathlib import Path
 
 from dmtest.data.readers.guard import DamagedError, admit
 
-MARK, FILE = b"\xff\xff\xff\xff", b"ARROW1\0\0"
+MARK = b"\xff\xff\xff\xff"
+ALIGNED = 64  # bytes that messages begin at multiples of, at most
 DICTIONARY, BATCH = 2, 3  # kinds of messages that have a body
 
 
@@ -65,19 +66,12 @@ def account(path: Path, *, file: bool) -> None:
 
 
 def _account(path: Path, raw: mmap.mmap, file: bool) -> None:
-    place, needs, packed = 8 if file else 0, 0, False
-    while raw[place : place + 4] == MARK:
-        length = struct.unpack_from("<i", raw, place + 4)[0]
-        place += 8
-        if length == 0:
-            break
-        if length < 0 or place + length > len(raw):
-            raise DamagedError("its messages are damaged")
-        message = _Table(raw[place : place + length], struct.unpack_from("<I", raw, place)[0])
-        place += length
-        body = message.number(3, "<q")
-        if body < 0 or place + body > len(raw):
-            raise DamagedError("its last message is cut")
+    blocks = list(_blocks_of_file(raw) if file else _blocks_of_stream(path, raw))
+    needs, packed = 0, False
+    for head, place, body in blocks:
+        message = _Table(head, struct.unpack_from("<I", head, 0)[0])
+        if message.number(3, "<q") != body or body < 0 or place + body > len(raw):
+            raise DamagedError("a message of it is cut")
         batch = message.table(2)
         kind = message.number(1, "<B")
         if kind == DICTIONARY and batch is not None:
@@ -86,14 +80,61 @@ def _account(path: Path, raw: mmap.mmap, file: bool) -> None:
             unpacked = _unpacked(batch, raw, place, body)
             packed |= unpacked is not None
             needs += 0 if unpacked is None else unpacked
-        place += body
-    else:
-        raise DamagedError("the mark at the end of its messages is not there")
-    if file:
-        footer = struct.unpack_from("<i", raw, len(raw) - 10)[0]
-        place += footer + 10
-    admit(path, said=place, there=len(raw))
     admit(path, needs=2 * needs, packed=packed)  # the table, and the array from it
+
+
+Block = tuple[bytes, int, int]  # header of a message, place of its body, size of its body
+
+
+def _blocks_of_stream(path: Path, raw: mmap.mmap) -> Iterator[Block]:
+    """Yield messages up to the mark at the end, which has to be that of the file."""
+    place = 0
+    while raw[place : place + 4] == MARK:
+        length = struct.unpack_from("<i", raw, place + 4)[0]
+        place += 8
+        if length == 0:
+            admit(path, said=place, there=len(raw))
+            return
+        if length < 0 or place + length > len(raw):
+            raise DamagedError("its messages are damaged")
+        head = raw[place : place + length]
+        place += length
+        body = _Table(head, struct.unpack_from("<I", head, 0)[0]).number(3, "<q")
+        if body < 0:
+            raise DamagedError("its messages are damaged")
+        yield head, place, body
+        place += body
+    raise DamagedError("the mark at the end of its messages is not there")
+
+
+def _blocks_of_file(raw: mmap.mmap) -> Iterator[Block]:
+    """Yield the messages that the footer lists: they fill what lies between schema and footer."""
+    end = len(raw) - 10
+    length = struct.unpack_from("<i", raw, end)[0]
+    start = end - length
+    if length < 8 or start < 8:
+        raise DamagedError("its footer is damaged")
+    text = raw[start:end]
+    footer = _Table(text, struct.unpack_from("<I", text, 0)[0])
+    listed = sorted(block for field in (2, 3) for block in _listed(footer, field))
+    place = listed[0][0] if listed else start
+    for offset, head, body in listed:
+        if offset < 8 or head < 8 or not 0 <= offset - place < ALIGNED:
+            raise DamagedError("its messages overlap, or leave bytes unused")
+        marked = raw[offset : offset + 4] == MARK
+        first = offset + (8 if marked else 4)  # before Arrow 0.15 there was no mark
+        yield raw[first : offset + head], offset + head, body
+        place = offset + head + body
+    if not 0 <= start - place <= ALIGNED + len(MARK) + 4:
+        raise DamagedError("its messages overlap, or leave bytes unused")
+
+
+def _listed(footer: _Table, field: int) -> Iterator[tuple[int, int, int]]:
+    """Yield offset, size of the header with its length, and size of the body of messages."""
+    place = footer.follow(field)
+    count = struct.unpack_from("<I", footer.raw, place)[0] if place else 0
+    for j in range(count):
+        yield struct.unpack_from("<qi4xq", footer.raw, place + 4 + 24 * j)
 
 
 def _unpacked(batch: _Table, raw: mmap.mmap, start: int, body: int) -> int | None:

@@ -232,7 +232,8 @@ def _no_row_as_header(path: Path, first: list[str], header: bool, style: _Style)
     Fractions that rise or fall, such as wavelengths, are names, and so are whole numbers.
     """
     cells = [cell.strip() for cell in first]
-    found = [cell for cell in cells if cell and _is_number(cell, style.decimal)]
+    known = [cell for cell in cells if _is_number(cell, style.decimal)]
+    found = [cell for cell in known if np.isfinite(_number(cell, style.decimal))]
     values = [_number(cell, style.decimal) for cell in found]
     if not header or all(cell.isdigit() for cell in found) or len(found) == len(cells):
         return

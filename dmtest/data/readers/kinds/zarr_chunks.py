@@ -178,7 +178,7 @@ def _account_chunk(path: Path, where: str, files: Files, file: str, grid: _Grid)
         return
     if all(_label(one) in ("bytes", "endian", "transpose") for one in grid.codecs):
         admit(path, where=f"{where}, chunk {file!r}", said=plain, there=stored)
-    elif stored > 2 * plain + 4096:
+    elif stored > 8 * plain + 4096:
         raise DamagedError(f"its chunk {file[:100]!r} is larger than what it holds")
     else:
         _unpacks_to(files, file, last, plain)
@@ -198,14 +198,14 @@ def _unpacks_to(files: Files, file: str, codec: str, most: int) -> None:
             raise DamagedError(f"its chunk {file[:100]!r} is cut, or longer than it says")
     elif codec in STREAMS:
         size = 0 if stored * DEFLATED <= most + (1 << 26) else _inflated(files, file, codec, most)
-    if size is not None and size > 2 * most + 4096:
+    if size is not None and size > 8 * most + 4096:
         raise DamagedError(f"its chunk {file[:100]!r} unpacks to more than it should hold")
 
 
 def _inflated(files: Files, file: str, codec: str, most: int) -> int:
     """Return what a chunk unpacks to, or a number above `most` if it is more."""
     unpack, size, data = STREAMS[codec](), 0, files.read(file)
-    while data and size <= 2 * most + 4096:
+    while data and size <= 8 * most + 4096:
         size += len(unpack.decompress(data, 1 << 20))
         data = unpack.unconsumed_tail
     return size
