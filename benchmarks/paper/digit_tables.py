@@ -64,7 +64,6 @@ def tradeoff(runs: list[Run]) -> str:
                 *(r["method"], f"{r['augment_scale']:g}", f"{r['level']:.3g}"),
                 *(f"{r['capacity']:.1f}", f"{r['invariance_error']:.4f}"),
                 *(f"{r['predicted']:.2f}", f"{r['information']:.2f}", f"{gap:+.2f}"),
-                *(f"{r['neighbours']:.3f}", str(len(r["violations"]))),
             ]
         )
     near = np.mean([abs(r["predicted"] - r["information"]) <= 0.1 for r in runs])
@@ -74,7 +73,7 @@ def tradeoff(runs: list[Run]) -> str:
         f"is off by {worst:.2f}. I: the best InfoNCE bound on held-out pairs."
     )
     head = ["data", "augmentation", "sigma", "C", "invariance error", "law", "I", "law - I"]
-    return section(TITLES["tradeoff"], notes, [*head, "k-NN", "broken"], rows)
+    return section(TITLES["tradeoff"], notes, head, rows)
 
 
 def methods(runs: list[Run]) -> str:
