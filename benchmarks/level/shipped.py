@@ -143,8 +143,9 @@ def save(pvalues: dict[Shape, dict[str, NDArray[np.float64]]]) -> None:
         by_test,
         f"{len(pvalues)} random shapes ({20} to 1,000,000 rows, 1 to 1,024 columns); the error of "
         f"the shipped nulls is not counted as noise. The largest |z| of a test at one shape is "
-        f"{worst:.1f}. Samples on the sphere have 99 replicates each: the smallest of several ranks "
-        "among so few ties, which makes min-p and the global p-value conservative, above all at 1%.",
+        f"{worst:.1f}. Samples on the sphere have 99 replicates each: the smallest of several "
+        "ranks among so few ties, which makes min-p and the global p-value conservative, above "
+        "all at 1%.",
     )
     by_shape = []
     for shape, found in pvalues.items():
