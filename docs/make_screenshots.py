@@ -26,7 +26,7 @@ LARGEST = 300_000  # bytes of a picture in the repository
 COLOURS = 128
 TERMINAL = {"width": 900, "height": 400, "fit": "pre"}
 # Colours of a terminal: from paper to ink, to grey, and to red and green at full strength.
-INKS = {"#1c2430": 6, "#7f7f7f": 3, "#800000": 4, "#008000": 2}
+INKS = {"#1c2430": 4, "#7f7f7f": 2, "#800000": 2, "#008000": 1}
 # Name, page, and how it is seen: `height` cuts, `top` is an element to begin at, `fit` one that is
 # shown whole.
 SHOTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
