@@ -228,6 +228,14 @@ Nonfinite = Annotated[
     OnNonfinite,
     option(None, "Rows with NaN or infinity: refuse the file, or drop and count these rows."),
 ]
+Memory = Annotated[
+    int | None,
+    option(
+        "BYTES",
+        "Memory for a file: of many rows, which are read once, fewer are kept; a file that needs "
+        "more is refused.",
+    ),
+]
 Quiet = Annotated[
     bool,
     option(

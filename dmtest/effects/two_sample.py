@@ -196,6 +196,8 @@ def _means(ours: Moments, theirs: Moments) -> Estimate:
 def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Estimate:
     """Estimate the squared Frobenius norm of the difference of covariances, over the reference's.
 
+    The pool may hold a random sample of the rows that the moments are of.
+
     The bias that sampling adds is estimated from |c c' - S|^2 of centred rows c and subtracted.
     The error is that of the quadratic forms c'Ac, A the difference, of the reference's norm, and
     of the subtracted bias.
@@ -213,7 +215,7 @@ def _covariances(pool: Pool, ours: Moments, theirs: Moments) -> Estimate:
             quartic += float(np.square(np.einsum("ij,ij->i", centred, centred)).sum())
             form.append(np.einsum("ij,ij->i", centred @ matrix, centred))
         n = moments.n
-        own = (quartic / n - float(np.square(moments.covariance).sum())) / n
+        own = (quartic / len(x) - float(np.square(moments.covariance).sum())) / n
         bias += own
         variance += 4.0 * float(np.concatenate(form).var(ddof=1)) / n
     d = pool.d

@@ -6,6 +6,8 @@ normal twins: samples of as many rows in as many columns, for which the truth is
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln, ndtri
@@ -80,7 +82,7 @@ def entropy_knn(x: ArrayLike, k: int = 3) -> Estimate:
     scores, scale = _normal_scores(few), _scales(few)
     values, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(scores.T)) * np.outer(scale, scale))
     values = np.maximum(values, 1e-12 * values[-1])
-    truth = 0.5 * float((1.0 + np.log(2.0 * np.pi * values)).sum())
+    truth = 0.5 * float(np.log(2.0 * np.pi * math.e * values).sum())
     rng = stream(0, "information/entropy twin")
     near, wide = [], []
     for _ in range(_repeats(len(few))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dmtest import arguments
 from dmtest.battery.plan import Plan
@@ -15,6 +15,9 @@ from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.reference import Reference, is_file
+
+if TYPE_CHECKING:
+    from dmtest.reports.streamed.sides import Side
 
 
 def compare(
@@ -35,13 +38,15 @@ def compare(
     nonfinite: Literal["error", "drop"] = "error",
     groups: Any = None,
     reference_groups: Any = None,
+    memory: int | None = None,
 ) -> Report:
     """Test whether two samples have the same distribution, and measure how they differ.
 
     Parameters
     ----------
-    data, reference : array_like, frame, tensor or path
-        Shapes (n, d) and (m, d), one observation per row; see :func:`dmtest.load` for files.
+    data, reference : array_like, frame, tensor, path, Summary or stream
+        Shapes (n, d) and (m, d), one observation per row; see :func:`dmtest.load` for files, and
+        :func:`dmtest.report` for summaries and streams.
         Rows have to be independent, within and between the samples. To compare two encoders,
         embed two disjoint sets of images.
     tests : str or iterable of str, optional
@@ -73,6 +78,10 @@ def compare(
     groups, reference_groups : array_like or str, optional
         Groups of rows of each sample, as for :func:`dmtest.report`: everything is computed from
         one row of each group, drawn with the seed. No group may be in both samples.
+    memory : int, optional
+        Bytes that the comparison may take beside the libraries. Samples that take more, by default
+        256 MiB together, are read once, in parts: means and covariances are then of all rows,
+        and everything else of up to 50,000 rows of each, drawn at random.
 
     Returns
     -------
@@ -101,7 +110,33 @@ def compare(
     >>> dmtest.compare(x * [1, 1, 1, 2], y, rng=0).verdict
     'mismatch'
     """
+    from dmtest.reports.streamed.sides import check_pair, takes_parts
+
     seed = entropy_of(rng)
+    if memory is not None:
+        memory = arguments.whole("memory", memory, 1, " (bytes)")
+    options = {"groups": groups, "reference_groups": reference_groups}
+    options |= {"rotation": rotation or None}
+    options |= {"nonfinite": None if nonfinite == "error" else nonfinite}
+    if not isinstance(reference, Reference) and takes_parts(data, reference, memory):
+        asked = [name for name, value in options.items() if value is not None]
+        if not asked:
+            return _compare_parts(
+                data,
+                reference,
+                seed=seed,
+                key=key,
+                columns=columns,
+                memory=memory,
+                progress=progress,
+                tests=tests,
+                params=params,
+                alpha=alpha,
+                slices=slices,
+                replicates=replicates,
+                budget=budget,
+            )
+        _refuse_parts(data, reference, asked[0], memory)
     other = reference
     if not isinstance(reference, Reference):
         other = Reference(
@@ -125,6 +160,7 @@ def compare(
         nonfinite=nonfinite,
         groups=groups,
     )
+    check_pair(memory, sample, other.sample)
     return compare_with(
         sample,
         other,
@@ -136,6 +172,61 @@ def compare(
         budget=budget,
         rng=seed,
         progress=progress,
+    )
+
+
+def _refuse_parts(data: Any, reference: Any, option: str, memory: int | None) -> None:
+    """Refuse an option that needs all rows at once, where these cannot be had or are too many."""
+    from dmtest.reports.streamed.sides import read_once
+
+    if read_once(data) or read_once(reference):
+        raise InputError(
+            f"{option}: does not apply to a summary or a stream, which is read once; leave it out, "
+            f"or pass the array."
+        )
+    if memory is not None:
+        raise InputError(
+            f"memory: got {memory:,} bytes, and {option}= needs all rows at once, which take more; "
+            f"allow more, or leave {option} out."
+        )
+
+
+def _compare_parts(
+    data: Any,
+    reference: Any,
+    *,
+    seed: int,
+    key: str | None,
+    columns: Any,
+    memory: int | None,
+    progress: bool | Progress | None,
+    **options: Any,
+) -> Report:
+    """Compare samples that are read once, in parts."""
+    from dmtest.reports.streamed.sides import side_of
+    from dmtest.runtime.progress import reporter
+
+    half = None if memory is None else memory // 2
+    with reporter(progress) as step, single_threaded_blas():
+        sides = [
+            side_of(
+                one,
+                name,
+                seed=seed,
+                key=key if is_file(one) else None,
+                columns=columns,
+                memory=half,
+                progress=step,
+            )
+            for name, one in (("data", data), ("reference", reference))
+        ]
+    return compare_with(
+        sides[0].sample,
+        Reference(sides[1].sample),
+        rng=seed,
+        progress=progress,
+        whole=(sides[0], sides[1]),
+        **options,
     )
 
 
@@ -151,6 +242,7 @@ def compare_with(
     rng: RngLike,
     progress: bool | Progress | None,
     params: Mapping[str, Mapping[str, Any]] | None = None,
+    whole: tuple[Side, Side] | None = None,
 ) -> Report:
     """Compare a validated sample with a validated reference.
 
@@ -160,6 +252,8 @@ def compare_with(
     reference : Reference
     tests, alpha, slices, replicates, budget, rng, progress, params
         As for :func:`compare`.
+    whole : (Side, Side), optional
+        What is known of all rows, where the samples are some of them.
 
     Returns
     -------
@@ -193,5 +287,12 @@ def compare_with(
             progress=step,
         )
         return two_sample_report(
-            sample, reference, plan, specs=specs, alpha=alpha, arguments=given, started=started
+            sample,
+            reference,
+            plan,
+            specs=specs,
+            alpha=alpha,
+            arguments=given,
+            started=started,
+            whole=whole,
         )

@@ -21,9 +21,10 @@ from dmtest.engines.pool import Pool
 from dmtest.reports.causes.two_samples import Contrast, contrast_findings, rotation_findings
 from dmtest.reports.pictures import two_samples as pictures
 from dmtest.reports.sections import provenance_of
+from dmtest.reports.streamed.sides import Side, streamed_finding
 from dmtest.reports.verdict import adjusted_pvalues
 from dmtest.results.figures import Figures
-from dmtest.results.outcome import Finding
+from dmtest.results.outcome import Finding, Outcome
 from dmtest.results.report import Report
 from dmtest.targets.reference import Reference
 
@@ -37,6 +38,7 @@ def two_sample_report(
     alpha: float,
     arguments: Mapping[str, object],
     started: float,
+    whole: tuple[Side, Side] | None = None,
 ) -> Report:
     """Report on two samples; all arguments are validated.
 
@@ -56,7 +58,11 @@ def two_sample_report(
         Arguments by name; None for those at their default.
     started : float
         Time by ``time.perf_counter``.
+    whole : (Side, Side), optional
+        What is known of all rows, where the samples are some of them.
     """
+    sides = whole or (Side(sample, sample.n), Side(reference.sample, reference.sample.n))
+
     # 1. Compute all tests on shared permutations, calibrate and combine them (min-p; Holm).
     result = run_comparison(sample, reference, specs, plan)
     adjusted = adjusted_pvalues(result.outcomes, result.pvalue)
@@ -64,7 +70,7 @@ def two_sample_report(
 
     # 2. Measure effects, and search for directions of largest difference.
     pool = Pool(sample.x, reference.sample.x, plan.seed)
-    ours, theirs = moments_of(sample.x), moments_of(reference.sample.x)
+    ours, theirs = (side.moments or moments_of(side.sample.x) for side in sides)
     distances, directions = np.zeros(0), list[Direction]()
     if reference.rotation:
         effects = rotation_effects(pool, ours, theirs)
@@ -96,7 +102,7 @@ def two_sample_report(
     facts = replace(
         provenance_of(sample, result.outcomes, "reference", started),
         reference=reference.sample.source,
-        reference_rows=reference.sample.n,
+        reference_rows=sides[1].n,
         slices=max((o.slices or 0 for o in result.outcomes), default=0),
         replicates=result.replicates,
         pvalue_error=result.error,
@@ -111,17 +117,29 @@ def two_sample_report(
         pvalue_method=result.method,
         alpha=alpha,
         target=reference.name,
-        n=sample.n,
+        n=sides[0].n,
         d=sample.d,
         seed=plan.seed,
-        outcomes=result.outcomes,
+        outcomes=_of_all_rows(result.outcomes, *sides),
         adjusted=adjusted,
         effects=dict(effects),
         diagnosis=diagnosis,
-        warnings=_warnings(sample, reference.sample, result, plan.seed),
+        warnings=(
+            *streamed_finding(*sides),
+            *_warnings(sample, reference.sample, result, plan.seed, *sides),
+        ),
         provenance=facts,
         figures=figures,
     )
+
+
+def _of_all_rows(outcomes: Sequence[Outcome], data: Side, reference: Side) -> tuple[Outcome, ...]:
+    """Say of how many rows the tests are, where the samples have more."""
+    if data.moments is None and reference.moments is None:
+        return tuple(outcomes)
+    few, many = data.sample.n + reference.sample.n, data.n + reference.n
+    note = f", of {few:,} of {many:,} rows drawn at random"
+    return tuple(replace(one, n=data.n, method=one.method + note) for one in outcomes)
 
 
 def _figures(
@@ -158,9 +176,15 @@ def contrast_figures(
     )
 
 
-def _warnings(sample: Sample, other: Sample, result: Comparison, seed: int) -> tuple[Finding, ...]:
-    ours = (*dependence_findings(sample.x, seed), *sample.findings)
-    found = (*dependence_findings(other.x, seed), *other.findings)
+def _warnings(
+    sample: Sample, other: Sample, result: Comparison, seed: int, data: Side, reference: Side
+) -> tuple[Finding, ...]:
+    # Rows that are drawn at random have lost their neighbours.
+    first, second = (
+        dependence_findings(side.sample.x, seed) if side.moments is None else ()
+        for side in (data, reference)
+    )
+    ours, found = (*first, *sample.findings), (*second, *other.findings)
     theirs = (Finding(f.code, f"Reference: {f.message}", f.count) for f in found)
     return (*_shared_rows(sample, other), *result.findings, *ours, *theirs)
 

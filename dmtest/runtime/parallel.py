@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from dmtest.errors import InputError
 
@@ -57,38 +57,11 @@ def single_threaded_blas() -> Iterator[None]:
         yield
         return
     token = _blas_limit.set(True)
-    _limit.enter()
     try:
-        yield
+        with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
+            yield
     finally:
-        _limit.leave()
         _blas_limit.reset(token)
-
-
-class _Limit:
-    """The limit of the BLAS threads of this process, which several threads may want at a time.
-
-    The first sets it, the last takes it back: otherwise one would take it back for the others.
-    """
-
-    def __init__(self) -> None:
-        self.lock, self.count = threading.Lock(), 0
-        self.limiter: Any = None
-
-    def enter(self) -> None:
-        with self.lock:
-            if not self.count:
-                self.limiter = _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
-            self.count += 1
-
-    def leave(self) -> None:
-        with self.lock:
-            self.count -= 1
-            if not self.count:
-                self.limiter.restore_original_limits()
-
-
-_limit = _Limit()
 
 
 @contextmanager
@@ -150,6 +123,5 @@ def _pool(count: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process inherits the pool without its threads, and locks that nobody opens.
+    # A forked process inherits the pool without its threads.
     os.register_at_fork(after_in_child=_pool.cache_clear)
-    os.register_at_fork(after_in_child=_limit.__init__)  # type: ignore[misc]

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from dmtest.runtime.parallel import blocks, run_tasks, single_threaded_blas, workers
+from dmtest.runtime.parallel import (
+    blocks,
+    in_one_thread,
+    run_tasks,
+    single_threaded_blas,
+    workers,
+)
 from tests.support.calls import python, refused
 
 REPORTS = """
@@ -146,3 +152,11 @@ def test_tasks_of_tasks_end() -> None:
     )
     done = python("-c", code, env={"DMTEST_THREADS": "2"}, timeout=60)
     assert done.stdout.strip() == str([6 * i for i in range(6)]), done.stderr
+
+
+def test_in_one_thread_no_pool_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DMTEST_THREADS", "3")
+    with in_one_thread():
+        names = set(run_tasks(lambda _: threading.current_thread().name, range(9)))
+    assert names == {threading.current_thread().name}
+    assert len(set(run_tasks(lambda i: (time.sleep(0.05), threading.get_ident())[1], range(9)))) > 1

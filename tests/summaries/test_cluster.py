@@ -121,7 +121,10 @@ def test_what_is_refused(cluster: Any) -> None:
         ({"engine": "spark"}, "engine: got 'spark'; give 'dask', the address of a scheduler"),
         ({"labels": np.arange(N)}, "labels: does not apply to a summary or a stream"),
         ({"key": "x"}, "key: does not apply"),
-        ({"target": "any-normal"}, "target: a summary is of"),
+        (
+            {"target": "any-normal"},
+            "target: a summary needs .normal. or .uniform., got",
+        ),
     ):
         with pytest.raises(InputError, match=text):
             dmtest.report(rows, **options)

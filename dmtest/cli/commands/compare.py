@@ -78,6 +78,7 @@ def compare(
     slices: options.Slices = None,
     replicates: Permutations = 999,
     nonfinite: options.Nonfinite = options.OnNonfinite.error,
+    memory: options.Memory = None,
     verbose: options.Verbose = False,
     brief: options.Brief = False,
     quiet: options.Quiet = False,
@@ -100,14 +101,20 @@ def compare(
     with readable(file, delimiter) as path, readable(reference, delimiter) as other:
         result = compared(
             path,
-            Reference(
+            # A path is read in parts where it is large; a Reference is read at once.
+            other
+            if reference_key is None
+            else Reference(
                 other,
                 rotation=rotation,
-                key=reference_key or key,
+                key=reference_key,
                 columns=names,
                 nonfinite=nonfinite.value,
                 groups=reference_groups,
             ),
+            rotation=rotation,
+            reference_groups=reference_groups if reference_key is None else None,
+            memory=memory,
             tests=tests,
             alpha=alpha,
             slices=slices,
@@ -123,7 +130,7 @@ def compare(
     given |= {"reference-key": reference_key, "columns": columns, "slices": slices}
     given |= {"delimiter": delimiter}
     given |= {"groups": groups, "reference-groups": reference_groups}
-    given |= {"replicates": replicates, "nonfinite": nonfinite}
+    given |= {"replicates": replicates, "nonfinite": nonfinite, "memory": memory}
     words = ["compare", file, reference, *(["--rotation"] if rotation else [])]
     outputs.deliver(outputs.with_command(result, words, given), html, json, quiet, brief, verbose)
     return MISMATCH if result.verdict == "mismatch" else FINE

@@ -76,15 +76,6 @@ Replicates = Annotated[
     option("INTEGER", "Null replicates. The smallest possible p-value is 1 / (replicates + 1)."),
 ]
 
-Memory = Annotated[
-    int | None,
-    option(
-        "BYTES",
-        "Memory for a file: of many rows, which are read once, fewer are kept; a file that needs "
-        "more is refused.",
-    ),
-]
-
 EPILOG = """\b
 Exit codes:
   0   no evidence against the target at this level
@@ -140,7 +131,7 @@ def report(
     slices: options.Slices = None,
     replicates: Replicates = 999,
     nonfinite: options.Nonfinite = options.OnNonfinite.error,
-    memory: Memory = None,
+    memory: options.Memory = None,
     verbose: options.Verbose = False,
     brief: options.Brief = False,
     quiet: options.Quiet = False,
