@@ -14,6 +14,11 @@ from dmtest.runtime.typing import Vector
 def as_rows(name: str, x: ArrayLike) -> Vector:
     """Return finite float64 rows of shape (n, d), n >= 2; masked values are refused."""
     x = unmasked(name, x)
+    if np.iscomplexobj(x):
+        raise InputError(
+            f"{name}: got complex numbers; pass both parts side by side, "
+            f"np.hstack([x.real, x.imag])."
+        )
     try:
         rows = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError):

@@ -192,10 +192,13 @@ def _report(target: Any, **more: Any) -> Callable[[Any], Any]:
     return call
 
 
-def _pair(x: Any) -> tuple[np.ndarray, np.ndarray]:
+def _pair(x: Any) -> tuple[Any, Any]:
     """Two views of the same rows."""
-    other = np.asarray(x, dtype=np.float64)
-    return other, other[::-1]
+    return x, x[::-1] if isinstance(x, np.ndarray) else x
+
+
+def _count(x: Any) -> int:
+    return int(x.shape[0]) if hasattr(x, "shape") else len(x)
 
 
 def _bracket(x: Any) -> Any:
@@ -211,8 +214,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "report of a box": _report(dmtest.Uniform(-9.0, 9.0)),
     "report with tolerance": _report("normal", tolerance=0.1, noise=0.5),
     "report with rows": _report("normal", rows=True),
-    "report by class": lambda x: dmtest.report(x, labels=np.arange(len(x)) % 2, **QUICK),
-    "report with groups": lambda x: dmtest.report(x, groups=np.arange(len(x)) // 2, **QUICK),
+    "report by class": lambda x: dmtest.report(x, labels=np.arange(_count(x)) % 2, **QUICK),
+    "report with groups": lambda x: dmtest.report(x, groups=np.arange(_count(x)) // 2, **QUICK),
     "report of two views": lambda x: dmtest.report(x, augmented=x, **QUICK),
     "report of ranks": lambda x: dmtest.report(x, dmtest.Ranks(9), **QUICK),
     "compare": lambda x: dmtest.compare(x, rows(N, np.shape(x)[-1], 7), **QUICK),
