@@ -89,6 +89,8 @@ MAY_BE_INFINITE = (
     "largest",
 )
 
+MAY_BE_INFINITE = (*MAY_BE_INFINITE, "")  # the information of a copy
+
 # Name: what makes a fresh input.
 INPUTS: dict[str, Callable[[], Any]] = {
     "sound": rows,
