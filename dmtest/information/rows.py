@@ -13,11 +13,20 @@ from dmtest.runtime.typing import Vector
 
 def as_rows(name: str, x: ArrayLike) -> Vector:
     """Return finite float64 rows of shape (n, d), n >= 2; masked values are refused."""
-    x = unmasked(name, x)
     try:
+        x = unmasked(name, x)
+        if np.iscomplexobj(x):
+            raise InputError(
+                f"{name}: got complex numbers; pass both parts side by side, "
+                f"np.hstack([x.real, x.imag])."
+            )
         rows = np.asarray(x, dtype=np.float64)
+    except InputError:
+        raise
     except (TypeError, ValueError):
-        raise InputError(f"{name}: got {type(x).__name__}; give an array of numbers.") from None
+        raise InputError(
+            f"{name}: got {type(x).__name__}; give an array of numbers with equally long rows."
+        ) from None
     rows = rows[:, None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or len(rows) < 2 or rows.shape[1] < 1:
         raise InputError(f"{name}: got shape {np.shape(x)}; give (n, d) with n >= 2.")

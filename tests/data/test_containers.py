@@ -181,7 +181,7 @@ def test_zarr_chunks_that_got_lost_are_no_zeros(tmp_path: Path) -> None:
         path = tmp_path / f"{shards}.zarr"
         zarr.create_array(path, data=X, chunks=(10, 3), shards=shards)
         os.remove(path / "c" / "1" / "0")
-        assert f"{2 if shards else 1} of 4 chunks are not there" in refusal(path)
+        assert f"1 of {2 if shards else 4} chunks are not there" in refusal(path)
 
 
 def test_zarr_text_and_pickles_beside_the_array_do_no_harm(tmp_path: Path) -> None:

@@ -336,7 +336,7 @@ REFUSED = {
     "lazy": (pl.DataFrame(X).lazy(), ["LazyFrame", "collect()"]),
     "on a gpu": (HasDlpack(X, device=2), ["HasDlpack", "memory of this computer"]),
     "a pandas scalar": (pd.Timestamp("2020"), ["Timestamp"]),
-    "too large": (np.geomspace(1, 1e200, 9), ["1e+200", "rescale"]),
+    "too large": (np.geomspace(1, 1e200, 9), ["1e+200", "divide it by 1e200"]),
     "a frame without rows": (pd.DataFrame({"x": []}), ["8"]),
     "a frame without columns": (pd.DataFrame(index=range(9)), ["column"]),
     "a polars frame without rows": (pl.DataFrame({"x": []}), ["no rows"]),
@@ -577,9 +577,8 @@ def test_large_float32_becomes_float64() -> None:
 
 
 def test_largest_float64_has_a_finite_sum_of_squares() -> None:
-    limit = np.sqrt(np.finfo(float).max / 90) * 0.999
-    x = RNG.normal(size=(30, 3)) * 1e100
-    x[0, 0] = limit
+    x = RNG.normal(size=(30, 3)) * 1e30
+    x[0, 0] = 0.999e39
     assert np.isfinite(np.square(as_sample(x).x).sum())
 
 

@@ -88,13 +88,13 @@ def frame(names: Sequence[str]) -> pd.DataFrame:
 
 def surfaces(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield a kind of text and the text, for everything that shows the names."""
-    data, more = frame(names), {"rng": 3, "replicates": 199}
+    data, more = frame(names), {"rng": 3, "replicates": 99, "tests": "anderson-darling"}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         labels = np.array(names)[np.arange(N) % len(names)]
         report = dmtest.report(data, labels=labels, rows=True, **more)
-        compared = dmtest.compare(data, data + 1.0, **more)
-        baseline = dmtest.write_baseline(data, tests="anderson-darling", **more)
+        compared = dmtest.compare(data, data + 1.0, **more | {"tests": "energy"})
+        baseline = dmtest.write_baseline(data, **more)
         check = dmtest.check(data * 2.0, baseline)
         tables = [dmtest.univariate(data, by=labels), dmtest.outliers(data)]
     for warning in caught:
@@ -148,7 +148,7 @@ def test_nothing_in_a_name_is_obeyed(first: int) -> None:
     assert kinds == {"line", "text", "page", "json", "xml"}
 
 
-@pytest.mark.parametrize("name", [HOSTILE[j] for j in (2, 3, 5, 6, 7)])
+@pytest.mark.parametrize("name", [HOSTILE[2], HOSTILE[6]])
 def test_nothing_in_a_path_is_obeyed(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
@@ -161,9 +161,9 @@ def test_nothing_in_a_path_is_obeyed(
         tmp_path / "named.csv", index=False
     )
     for arguments in (
-        ["report", f"{name}.npy", "--replicates", "199"],
+        ["report", f"{name}.npy", "--tests", "anderson-darling"],
         ["report", f"{name}.csv"],
-        ["report", "named.csv", "--by", "label", "--replicates", "199"],
+        ["report", "named.csv", "--by", "label", "--tests", "anderson-darling"],
         ["report", f"{name}.parquet"],
         ["report", "--target", name, f"{name}.npy"],
         ["check", f"{name}.npy", "--write-baseline", f"{name}.json"],

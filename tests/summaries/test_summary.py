@@ -307,7 +307,7 @@ def test_sources(tmp_path: Path) -> None:
 
 def test_damaged_files(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"no table")
-    with refused("source: .*x.parquet cannot be read as Parquet"):
+    with refused(r"x\.parquet: cannot be read as a Parquet table"):
         dmtest.Summary.of(tmp_path / "x.parquet")
 
 
