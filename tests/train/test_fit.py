@@ -98,7 +98,7 @@ import sys, json, torch
 torch.set_num_threads(1)
 from dmtest import train
 if __name__ == "__main__":
-    made = train.fit("digits", sigma=0.5, epochs=2, batch=256, evaluate=False, rng=0,
+    made = train.fit("digits", encoder="mlp", sigma=0.5, epochs=2, batch=256, evaluate=False, rng=0,
                      devices=int(sys.argv[1]), device="cpu", objective=sys.argv[2],
                      augment="noise", learning_rate=1e-3)
     print(json.dumps([made.history, made.embeddings.astype(float).tolist()]))

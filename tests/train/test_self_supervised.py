@@ -259,8 +259,9 @@ import sys, json, torch
 torch.set_num_threads(1)
 from dmtest import train
 if __name__ == "__main__":
-    made = train.ssl("digits", sys.argv[2], sigma=0.3, epochs=2, batch=256, evaluate=False, rng=0,
-                     devices=int(sys.argv[1]), device="cpu", optimiser="lars", learning_rate=0.1)
+    made = train.ssl("digits", sys.argv[2], encoder="mlp", sigma=0.3, epochs=2, batch=256,
+                     evaluate=False, rng=0, devices=int(sys.argv[1]), device="cpu",
+                     optimiser="lars", learning_rate=0.1)
     print(json.dumps([made.history, made.embeddings.astype(float).tolist()]))
 """
 
