@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from dmtest.cli import options, outputs
 from dmtest.cli.console import FINE, MISMATCH, put, rendered
 from dmtest.cli.options import option
-
-if TYPE_CHECKING:
-    pass
 
 Sigma = Annotated[
     float | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from dmtest.cli.console import FINE, put
 from dmtest.cli.options import option
 from dmtest.errors import InputError
 from dmtest.results.targets import NAMED
-
-if TYPE_CHECKING:
-    pass
 
 
 def _test_like(incomplete: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +11,6 @@ from dmtest.cli import defaults, options, outputs
 from dmtest.cli.console import FINE, MISMATCH, hush
 from dmtest.cli.inputs import readable, spoken
 from dmtest.cli.options import option
-
-if TYPE_CHECKING:
-    pass
 
 
 class OnVerdict(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +11,6 @@ from dmtest.cli.console import FINE, MISMATCH, hush
 from dmtest.cli.inputs import STANDARD_INPUT, readable
 from dmtest.cli.options import option
 from dmtest.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 ReferenceFile = Annotated[
     str,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from dmtest.cli import outputs
 from dmtest.cli.console import FINE, put
 from dmtest.cli.options import option
-
-if TYPE_CHECKING:
-    pass
 
 DemoPage = Annotated[str, option("PATH", "Path of the HTML page.")]
 

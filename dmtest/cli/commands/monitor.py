@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dmtest.cli import options, outputs
 from dmtest.cli.console import FINE, MISMATCH, hush
 from dmtest.cli.options import option
-
-if TYPE_CHECKING:
-    pass
 
 Batches = Annotated[
     list[str],
