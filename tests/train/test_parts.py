@@ -330,7 +330,10 @@ def test_augmentations_keep_shape_and_some_rows(name: str, channels: int) -> Non
     assert out.shape == x.shape
     assert torch.isfinite(out).all()
     same = (out == x).flatten(1).all(1).sum()
-    assert same == 64 if name == "none" else 0 < same < 32
+    if name.startswith("paper-"):  # noise, or a crop of every row
+        assert same == 0
+    else:
+        assert same == 64 if name == "none" else 0 < same < 32
     assert torch.equal(out, augment(x, draws(64)))
 
 
