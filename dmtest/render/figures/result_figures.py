@@ -53,7 +53,10 @@ def information(ax: Axes, fit: Any, *, palette: Palette = LIGHT) -> Axes:
     """Draw the bound of the information over the epochs of a training run, with the capacity."""
     values = np.array(fit.history["information"], dtype=np.float64)
     capacity = fit.noise.capacity(fit.embeddings.shape[1])
-    ends = [*values[np.isfinite(values)], *([capacity] if math.isfinite(capacity) else [])]
+    ends = [*values[np.isfinite(values)]]
+    if math.isfinite(capacity):
+        # The bound of an untrained critic is far below 0, which would flatten the rest.
+        ends = [*np.maximum(ends, -BELOW * capacity), capacity]
     ax.set(xlabel="epoch", ylabel="bound of the information (nats)")
     _curve(ax, values, ends, palette)
     if math.isfinite(capacity):
