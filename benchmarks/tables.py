@@ -29,6 +29,7 @@ PAGES = {
     "equivalence": "The verdict equivalent",
     "field": "False alarms that users of other tools reported",
     "groups": "Rows in groups",
+    "information": "Information, estimated and bounded",
     "monitor": "Monitor",
     "nearness": "Divergence from the target",
     "outliers": "Outlying rows",
