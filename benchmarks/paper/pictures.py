@@ -192,8 +192,11 @@ def _recipe(settings: Mapping[str, Any]) -> str:
 
 
 def _bounds(run: Run, name: str) -> str:
-    """Return both bounds after noise, marked where they tell nothing."""
-    if not run.get(name):
+    """Return both bounds after noise, marked where they tell nothing.
+
+    Runs without a row for an exact sample had bounds of another kind.
+    """
+    if not run.get(name) or not run.get("smoothed_exact"):
         return "-"
     low, high = run[name]
     return f"{low:.3f} to {high:.3f}" + ("" if run.get("informative", True) else " *")
