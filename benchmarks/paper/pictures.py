@@ -180,7 +180,8 @@ def best(runs: list[Run]) -> str:
     )
     notes += "worst in d = 8; blocks: the worst axis of each 10,000 consecutive training images. "
     notes += (
-        f"KL after noise, and what as many rows of the target get: bounds in nats. {UNMEASURED}"
+        f"KL after noise, and what as many rows of the target get: bounds in nats; "
+        f"-: from before the chi-square certificate. {UNMEASURED}"
     )
     return section(TITLES["best"], notes, head, rows)
 
