@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.checks.limits import LIMITS
 from dmtest.cli.console import put, rendered
+from dmtest.cli.outputs import announce
 from dmtest.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def deliver(
     if html is not None:
         result.to_html(html)
         if not (quiet or brief or json == "-"):
-            put(f"\nHTML page written to {html}\n")
+            announce(f"HTML page written to {html}")
     asked = os.environ.get("GITHUB_ACTIONS") == "true" and not quiet if github is None else github
     if asked:
         lines = "".join(f"{line}\n" for line in result.annotations())

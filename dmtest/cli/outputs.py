@@ -99,4 +99,9 @@ def deliver(
         result.to_html(html)
         notes.append(f"HTML page written to {html}")
     if notes and not (quiet or brief or json == "-"):
-        put("\n" + "\n".join(map(printable, notes)) + "\n")
+        announce(*notes)
+
+
+def announce(*notes: str) -> None:
+    """Print what was written, a line each; a path may hold characters that a terminal obeys."""
+    put("\n" + "\n".join(map(printable, notes)) + "\n")

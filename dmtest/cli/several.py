@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dmtest.cli.console import explain, put, rendered, say
 from dmtest.cli.inputs import STANDARD_INPUT
-from dmtest.errors import DmtestError, InputError, printable
+from dmtest.cli.outputs import announce
+from dmtest.errors import DmtestError, InputError
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
@@ -62,7 +63,7 @@ def deliver(
         pages = _pages(found, html)
         notes.append(f"{len(pages)} HTML pages written to {html}: {', '.join(pages)}")
     if notes and not (quiet or brief or json == "-"):
-        put("\n" + "\n".join(map(printable, notes)) + "\n")
+        announce(*notes)
 
 
 def _json(found: Sequence[tuple[str, Report | str]]) -> str:

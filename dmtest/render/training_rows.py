@@ -53,7 +53,8 @@ def rows(fit: Any) -> list[tuple[str, tuple[str, ...]]]:
     fit : dmtest.train.Fit
         Evaluated: it has a verification and a baseline.
     """
-    return [*_verified(fit.verification, fit.baseline), *_downstream(fit)]
+    classes = [(label, (*cells, "")) for label, cells in downstream(fit)]
+    return [*_verified(fit.verification, fit.baseline), *classes]
 
 
 def agreement(verification: Any) -> str:
@@ -91,12 +92,13 @@ def _verified(after: Any, before: Any) -> list[tuple[str, tuple[str, ...]]]:
     return rows
 
 
-def _downstream(fit: Any) -> list[tuple[str, tuple[str, ...]]]:
+def downstream(fit: Any) -> list[tuple[str, tuple[str, str]]]:
+    """Return the scores of the classes after and before training, with their names."""
     if fit.downstream is None:
         return []
     after, before = fit.downstream.values, fit.baseline_downstream.values
     return [
-        (label, (f"{after[name]:.3f}", f"{before[name]:.3f}", ""))
+        (label, (f"{after[name]:.3f}", f"{before[name]:.3f}"))
         for name, label in SCORES
         if name in after
     ]

@@ -209,11 +209,11 @@ def report(
         check_memory,
         mapped_rows,
         needs_all_rows,
+        read_once,
         summary_of_data,
         summary_of_sample,
     )
     from dmtest.runtime.progress import reporter
-    from dmtest.summaries.sources import is_dask, is_stream
     from dmtest.summaries.summary import Summary
 
     started = time.perf_counter()
@@ -248,7 +248,7 @@ def report(
         started=started,
         plan=plan,
     )
-    if isinstance(data, Summary) or is_stream(data) or is_dask(data) or engine is not None:
+    if read_once(data) or engine is not None:
         given = {"labels": labels, "by": by, "groups": groups, "augmented": augmented, "key": key}
         given |= {"rows": rows or None, "nonfinite": None if nonfinite == "error" else nonfinite}
         if engine is not None and isinstance(data, (str, os.PathLike)):

@@ -177,7 +177,7 @@ def compare(
 
 def _refuse_parts(data: Any, reference: Any, option: str, memory: int | None) -> None:
     """Refuse an option that needs all rows at once, where these cannot be had or are too many."""
-    from dmtest.reports.streamed.sides import read_once
+    from dmtest.reports.streamed.choice import read_once
 
     if read_once(data) or read_once(reference):
         raise InputError(

@@ -92,5 +92,5 @@ def bounds(
     if html is not None:
         pairs.to_html(html, source=file)
         if not json:
-            put(f"\nHTML page written to {html}\n")
+            outputs.announce(f"HTML page written to {html}")
     return MISMATCH if pairs.violations else FINE

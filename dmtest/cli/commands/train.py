@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from dmtest.cli.console import put, rendered
-from dmtest.cli.outputs import check_outputs
-from dmtest.errors import InputError, printable
+from dmtest.cli.outputs import announce, check_outputs
+from dmtest.errors import InputError
 
 FINE, BROKEN = 0, 1
+# What the folder of a run holds.
+CONTENTS = "embeddings.npz, encoder.pt, report.html and more"
 # Parameters of the command that are not options of train.fit, or not of train.ssl.
 NOT_OF_FIT = {"data", "target", "recipe", "out", "html", "resume"}
 NOT_OF_FIT |= {"seed", "json", "quiet"}
@@ -237,12 +239,11 @@ def train(
 
         put(rendered(training_table(run)))
         if out is not None:
-            folder = printable(str(out))
-            put(f"\nWritten to {folder}: embeddings.npz, encoder.pt, report.html and more\n")
+            announce(f"Written to {out}: {CONTENTS}")
     if html is not None:
         run.to_html(html)
         if not (quiet or json):
-            put(f"\nHTML page written to {printable(str(html))}\n")
+            announce(f"HTML page written to {html}")
     return BROKEN if verification.violations else FINE
 
 
@@ -286,7 +287,7 @@ def _self_supervised(
 
         put(rendered(self_supervised_table(run)))
         if out is not None:
-            put(f"\nWritten to {out}: embeddings.npz, encoder.pt, report.html and more\n")
+            announce(f"Written to {out}: {CONTENTS}")
     return FINE
 
 

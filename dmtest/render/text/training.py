@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dmtest.render import training_rows
@@ -17,18 +18,10 @@ def training_table(fit: Any) -> RenderableType:
     ----------
     fit : dmtest.train.Fit
     """
-    from rich import box
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    first, *others = training_rows.HEAD
-    table.add_column(first)
-    for head in others:
-        table.add_column(head, justify="right")
-    for name, cells in training_rows.rows(fit):
-        table.add_row(Text(name), *(Text(cell) for cell in cells))
+    table = _table(training_rows.HEAD, training_rows.rows(fit))
     return Group(Text(training_rows.title(fit)), Text(""), table, Text(""), *_closing(fit))
 
 
@@ -39,9 +32,7 @@ def self_supervised_table(fit: Any) -> RenderableType:
     ----------
     fit : dmtest.train.SelfSupervisedFit
     """
-    from rich import box
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     n, width = fit.features.shape
@@ -53,16 +44,26 @@ def self_supervised_table(fit: Any) -> RenderableType:
     )
     lines: list[Any] = [title, Text("")]
     if fit.downstream is not None:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        table.add_column("Features of held-out rows")
-        for head in ("Trained", "Untrained"):
-            table.add_column(head, justify="right")
-        for name, label in training_rows.SCORES:
-            if name in fit.downstream.values:
-                pair = (fit.downstream[name], fit.baseline_downstream[name])
-                table.add_row(Text(label), *(Text(f"{value:.3f}") for value in pair))
+        head = ("Features of held-out rows", "Trained", "Untrained")
+        table = _table(head, training_rows.downstream(fit))
         lines += [table, Text("")]
     return Group(*lines, *_findings(fit), *_reported(fit, "outlet"))
+
+
+def _table(head: Sequence[str], rows: Iterable[tuple[str, Iterable[str]]]) -> Any:
+    """Return a table of named rows; all columns but the first are numbers."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    first, *others = head
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    for name, cells in rows:
+        table.add_row(Text(name), *(Text(cell) for cell in cells))
+    return table
 
 
 def _closing(fit: Any) -> list[Any]:

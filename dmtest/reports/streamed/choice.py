@@ -17,7 +17,7 @@ from dmtest.data.sample import Sample
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import Progress
 from dmtest.summaries import summary as summaries
-from dmtest.summaries.sources import rows_in_parquet
+from dmtest.summaries.sources import is_dask, is_stream, rows_in_parquet
 from dmtest.summaries.summary import ChunkError, Summary, kept_rows
 from dmtest.targets.targets import Normal, Target, Uniform
 
@@ -42,6 +42,16 @@ def needs_all_rows(
     return given[0] if given else ""
 
 
+def read_once(data: Any) -> bool:
+    """Whether data can only be read once, or is a summary."""
+    return isinstance(data, Summary) or is_stream(data) or is_dask(data)
+
+
+def bytes_at_once(size: int) -> int:
+    """Return the bytes that a report takes on so many bytes of rows, all at once."""
+    return summaries.FIXED + WHOLE * size
+
+
 def check_memory(memory: int | None, rows: Any, reason: str) -> None:
     """Refuse a report on all rows at once that takes more bytes than allowed.
 
@@ -55,7 +65,7 @@ def check_memory(memory: int | None, rows: Any, reason: str) -> None:
     """
     if memory is None:
         return
-    needed = summaries.FIXED + WHOLE * rows.nbytes
+    needed = bytes_at_once(rows.nbytes)
     if needed > memory:
         why, cure = f"a report of {len(rows):,} rows takes", "allow that many"
         if reason:
@@ -72,6 +82,14 @@ def mapped_rows(data: Any) -> Any:
         return None
     place = Path(os.path.expanduser(data))
     return load(place) if place.suffix.lower() == ".npy" and place.is_file() else None
+
+
+def parquet_file(data: Any) -> Path | None:
+    """Return the path of a local Parquet file; None for other data."""
+    if isinstance(data, TextPath) or not isinstance(data, (str, os.PathLike)) or is_url(data):
+        return None
+    place = Path(os.path.expanduser(data))
+    return place if place.suffix.lower() == ".parquet" and place.is_file() else None
 
 
 def rows_to_keep(blocks: int | None) -> int | None:
@@ -149,17 +167,12 @@ def summary_of_sample(
 
 def _many(data: Any, key: str | None, width: int | None) -> bool:
     """Whether there are more rows than a summary keeps, in a form that is read in parts."""
-    if isinstance(data, np.ndarray):
-        if key is not None or data.ndim not in (1, 2) or data.dtype.kind not in "biuf":
-            return False
-        width = width or (data.shape[1] if data.ndim == 2 else 1)
-        small = data.dtype.kind == "f" and data.dtype.itemsize <= 4
-        return width > 0 and len(data) > kept_rows(width, 4 if small else 8)
-    if isinstance(data, TextPath) or not isinstance(data, (str, os.PathLike)) or is_url(data):
+    rows = mapped_rows(data)
+    if rows is None:
+        place = parquet_file(data)
+        return place is not None and rows_in_parquet(place) > summaries.FEWEST
+    if key is not None or rows.ndim not in (1, 2) or rows.dtype.kind not in "biuf":
         return False
-    place = Path(os.path.expanduser(data))
-    if place.suffix.lower() not in (".npy", ".parquet") or not place.is_file():
-        return False
-    if place.suffix.lower() == ".npy":
-        return _many(load(place), key, width)
-    return rows_in_parquet(place) > summaries.FEWEST
+    width = width or (rows.shape[1] if rows.ndim == 2 else 1)
+    small = rows.dtype.kind == "f" and rows.dtype.itemsize <= 4
+    return width > 0 and len(rows) > kept_rows(width, 4 if small else 8)

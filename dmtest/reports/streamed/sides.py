@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from dmtest.data.sample import Sample, as_sample
 from dmtest.effects.two_sample import Moments
 from dmtest.errors import InputError
-from dmtest.reports.streamed.choice import WHOLE, mapped_rows
+from dmtest.reports.streamed.choice import bytes_at_once, mapped_rows, parquet_file, read_once
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import Progress
-from dmtest.summaries import summary as summaries
-from dmtest.summaries.sources import is_dask, is_stream, rows_in_parquet
+from dmtest.summaries.sources import rows_in_parquet
 from dmtest.summaries.summary import ChunkError, Summary
 
 # Bytes of both samples up to which a comparison uses all rows.
@@ -40,22 +37,14 @@ class Side:
     moments: Moments | None = None
 
 
-def read_once(data: Any) -> bool:
-    """Whether data can only be read once, or is a summary."""
-    return isinstance(data, Summary) or is_stream(data) or is_dask(data)
-
-
 def many_bytes(data: Any) -> int:
     """Return the bytes of an array or a file that is read in parts; 0 for other data."""
     rows = mapped_rows(data)
     if rows is not None:
         numeric = rows.ndim == 2 and rows.dtype.kind in "biuf"
         return int(rows.nbytes) if numeric else 0
-    if isinstance(data, (str, os.PathLike)):
-        place = Path(os.path.expanduser(os.fspath(data)))
-        if place.suffix.lower() == ".parquet" and place.is_file() and rows_in_parquet(place):
-            return place.stat().st_size
-    return 0
+    place = parquet_file(data)
+    return place.stat().st_size if place is not None and rows_in_parquet(place) else 0
 
 
 def takes_parts(data: Any, reference: Any, memory: int | None) -> bool:
@@ -64,13 +53,13 @@ def takes_parts(data: Any, reference: Any, memory: int | None) -> bool:
         return True
     size = many_bytes(data) + many_bytes(reference)
     if memory is not None:
-        return size > 0 and summaries.FIXED + WHOLE * size > memory
+        return size > 0 and bytes_at_once(size) > memory
     return size > ALL_ROWS
 
 
 def check_pair(memory: int | None, data: Sample, reference: Sample) -> None:
     """Refuse samples that were read at once and take more bytes than allowed."""
-    needed = summaries.FIXED + WHOLE * (data.x.nbytes + reference.x.nbytes)
+    needed = bytes_at_once(data.x.nbytes + reference.x.nbytes)
     if memory is not None and needed > memory:
         raise InputError(
             f"memory: got {memory:,} bytes; samples that are read at once take about {needed:,}; "

@@ -228,10 +228,11 @@ def _outlets(module: InfoMax, held_out: torch.Tensor, seed: int) -> dict[str, to
     recalibrate(module.encoder, pair_batches(rows, module.augment, int(moments)))
     module.encoder.eval()
     views = int(stream(seed, "train/views").integers(2**31))
+    outlet = module.encoder.outlet
     return {
-        "embeddings": embeddings(module.encoder, held_out),
-        "augmented": augmented_embeddings(module.encoder, held_out, module.augment, views),
-        "train_embeddings": embeddings(module.encoder, module.pool),
+        "embeddings": embeddings(outlet, held_out),
+        "augmented": augmented_embeddings(outlet, held_out, module.augment, views),
+        "train_embeddings": embeddings(outlet, module.pool),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor
 from dmtest.train.fitting.module import as_float
 from dmtest.train.model.augment import Augmentation
 from dmtest.train.model.draws import Draws
-from dmtest.train.model.encoders import Encoder
 
+# Maps (n, ...) pixels to (n, dim): an encoder in evaluation mode, or a part of it.
+Encode: TypeAlias = Callable[[Tensor], Tensor]
 # Rows of a block, and on a GPU the share of its free memory that a block may take, if a row takes
 # so many times the bytes of its pixels.
 ROWS, SHARE, BYTES = 2048, 0.25, 512
@@ -41,26 +43,24 @@ def pair_batches(
 
 
 @torch.no_grad()
-def embeddings(encoder: Encoder, images: Tensor) -> Tensor:
-    """Return f(X) at the outlet, where the images are: shape (n, dim)."""
-    encoder.eval()
-    return torch.cat([encoder.outlet(as_float(p)) for p in torch.split(images, block_rows(images))])
+def embeddings(encode: Encode, images: Tensor) -> Tensor:
+    """Return f(X) block by block, where the images are: shape (n, dim)."""
+    return torch.cat([encode(as_float(part)) for part in torch.split(images, block_rows(images))])
 
 
 @torch.no_grad()
 def augmented_embeddings(
-    encoder: Encoder, images: Tensor, augment: Augmentation, seed: int
+    encode: Encode, images: Tensor, augment: Augmentation, seed: int
 ) -> Tensor:
-    """Return f(X') at the outlet with one augmentation a row: shape (n, dim).
+    """Return f(X') with one augmentation a row: shape (n, dim).
 
     Blocks are of one size on every device, because the draws of a block depend on its rows.
     """
-    encoder.eval()
     parts = []
     for step, part in enumerate(torch.split(images, ROWS)):
         clean = as_float(part)
         draws = Draws(seed, step, len(clean), slice(0, len(clean)), clean.device)
-        parts.append(encoder.outlet(augment(clean, draws)))
+        parts.append(encode(augment(clean, draws)))
     return torch.cat(parts)
 
 

@@ -21,7 +21,7 @@ from dmtest.train.data.images import Images
 from dmtest.train.data.load import load_images
 from dmtest.train.evaluate.scoring import Downstream, downstream
 from dmtest.train.evaluate.signatures import basic_signatures
-from dmtest.train.fitting.embed import ROWS, block_rows, fetch
+from dmtest.train.fitting.embed import ROWS, augmented_embeddings, embeddings, fetch
 from dmtest.train.fitting.loop import device_name, train
 from dmtest.train.fitting.module import Training, as_float
 from dmtest.train.fitting.result import SelfSupervisedFit
@@ -29,7 +29,6 @@ from dmtest.train.fitting.settings import Settings
 from dmtest.train.losses.distributed import mean_over_processes
 from dmtest.train.losses.gather import gather_rows
 from dmtest.train.model.augment import Augmentation, build_augmentation
-from dmtest.train.model.draws import Draws
 from dmtest.train.model.encoders import AUTO, recalibrate
 from dmtest.train.model.methods import TEMPERATURE, Method, build_method
 from dmtest.train.model.projection import CIFAR_MEAN, CIFAR_STD, Projector
@@ -288,22 +287,14 @@ def _embedded(module: SelfSupervised, held_out: Tensor, seed: int) -> dict[str, 
     recalibrate(encoder, _clean_batches(module.pool))
     encoder.eval()
 
-    def of(images: Tensor, function: Any) -> Any:
-        parts = torch.split(images, block_rows(images))
-        return fetch(torch.cat([function(as_float(part)) for part in parts]))
-
     views = int(stream(seed, "train/views").integers(2**31))
-    other = []
-    for step, part in enumerate(torch.split(held_out, ROWS)):
-        clean = as_float(part)
-        draws = Draws(views, step, len(clean), slice(0, len(clean)), clean.device)
-        other.append(encoder(module.augment(clean, draws)))
-    return {
-        "embeddings": of(held_out, encoder),
-        "augmented": fetch(torch.cat(other)),
-        "features": of(held_out, encoder.features),
-        "train_features": of(module.pool, encoder.features),
+    arrays = {
+        "embeddings": embeddings(encoder, held_out),
+        "augmented": augmented_embeddings(encoder, held_out, module.augment, views),
+        "features": embeddings(encoder.features, held_out),
+        "train_features": embeddings(encoder.features, module.pool),
     }
+    return {name: fetch(rows) for name, rows in arrays.items()}
 
 
 def _scores(arrays: dict[str, Any], training: Images, test: Images, seed: int) -> Downstream | None:
