@@ -31,7 +31,7 @@ from dmtest.calibration.shipped import (
 )
 from dmtest.catalogue.spec import RowTest, SliceTest, Space
 from dmtest.engines.directions import random_directions
-from dmtest.engines.gram import tile_dtype
+from dmtest.engines.gram import Tiles, tile_dtype
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import Parameters, SliceView
 from dmtest.runtime import cache
@@ -47,6 +47,8 @@ T_contra = TypeVar("T_contra", SliceTest, RowTest, contravariant=True)
 # To be raised when a change alters any replicate: older cache entries are then ignored.
 REVISION = 2
 TASK_VALUES = 1 << 18
+# Rows of length 1 in so many columns are never near each other, so their replicates are float32.
+SINGLE_SPHERE = 64
 # Replicates that a shipped null stands for: more of them are simulated. And the number of values
 # of a shipped law where a caller takes replicates.
 PRECISE, VALUES = 9999, 2000
@@ -295,7 +297,13 @@ class RowNull:
         """Return all that a replicate depends on, beside the seed."""
         factor = None if self.factor is None else hashlib.sha256(self.factor.tobytes()).hexdigest()
         key = {"null": self.space, "n": self.n, "d": self.d, "factor": factor}
-        return key | {"lengths": "double"} if self.space == "sphere" else key
+        if self.space != "sphere":
+            return key
+        return key | {"lengths": "single" if self._precision == "single" else "double"}
+
+    @property
+    def _precision(self) -> Tiles:
+        return "single" if self.space == "sphere" and self.d >= SINGLE_SPHERE else "auto"
 
     def batch(self) -> int:
         """Replicates in one task."""
@@ -311,8 +319,11 @@ class RowNull:
             return np.asarray(np.clip(ndtr(columns.astype(np.float64)), 0.0, 1.0))
         if self.space == "sphere":
             # In float32, 1 - cos^2 of two near rows would be rounding.
-            wide = columns.astype(np.float64)
-            return np.asarray(wide / np.sqrt(np.square(wide).sum(axis=0)))
+            wide: NDArray[Any] = columns
+            if self._precision != "single":
+                wide = columns.astype(np.float64)
+            wide /= np.sqrt(np.einsum("ij,ij->j", wide, wide))
+            return wide
         return columns
 
     def evaluate(
@@ -323,8 +334,9 @@ class RowNull:
         arguments = [params.get(spec.name, {}) for spec in specs]
         functions = [spec.statistic for spec in specs]
         for i, columns in enumerate(samples):
-            rows = np.ascontiguousarray(columns.T, dtype=tile_dtype(self.n, self.d))
-            view = RowView(rows, self.factor, threads=False)
+            kind = tile_dtype(self.n, self.d, self._precision)
+            rows = np.ascontiguousarray(columns.T, dtype=kind)
+            view = RowView(rows, self.factor, precision=self._precision, threads=False)
             for j, (_, varying) in enumerate(evaluate_all(view, functions, arguments)):
                 out[i, j, 0] = varying
         return out

@@ -15,6 +15,8 @@ from dmtest.runtime.parallel import Progress, blocks, run_tasks
 from dmtest.runtime.typing import Vector
 
 Precision: TypeAlias = Literal["auto", "double"]
+# Replicates of a null may be in float32 where a sample of the same size is in float64.
+Tiles: TypeAlias = Precision | Literal["single"]
 Kernel: TypeAlias = Callable[..., float]
 
 # Sides of tiles: a tile and its factors stay in the second-level cache between BLAS and the
@@ -65,9 +67,10 @@ class PairSum:
         return ("distance", 0.0) if self.distance else ("gram", 0.0)
 
 
-def tile_dtype(n: int, d: int, precision: Precision = "auto") -> np.dtype[Any]:
+def tile_dtype(n: int, d: int, precision: Tiles = "auto") -> np.dtype[Any]:
     """Return the precision of the tiles for n rows in d columns."""
-    single = precision == "auto" and n >= SINGLE_ROWS and d >= SINGLE_COLUMNS
+    large = n >= SINGLE_ROWS and d >= SINGLE_COLUMNS
+    single = precision == "single" or (precision == "auto" and large)
     return np.dtype(np.float32 if single else np.float64)
 
 
@@ -75,7 +78,7 @@ def pair_sums(
     rows: NDArray[Any],
     requests: Sequence[PairSum],
     *,
-    precision: Precision = "auto",
+    precision: Tiles = "auto",
     threads: bool = True,
     progress: Progress | None = None,
 ) -> dict[PairSum, float]:
@@ -86,8 +89,8 @@ def pair_sums(
     rows : ndarray, shape (n, d)
     requests : sequence of PairSum
         Equal requests are computed once.
-    precision : {"auto", "double"}
-        "auto": float32 tiles, added in float64, if n and d are large.
+    precision : {"auto", "double", "single"}
+        Tiles are added in float64. "auto": float32 tiles if n and d are large.
     threads : bool
         Whether to spread rows of tiles over threads.
     progress : callable, optional

