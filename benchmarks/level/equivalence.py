@@ -2,10 +2,11 @@
 
     python -m benchmarks.level.equivalence level 400
     python -m benchmarks.level.equivalence power 50
-    python -m benchmarks.level.equivalence never 50 [embeddings.npy]
+    python -m benchmarks.level.equivalence never 50 [sentences.npy]
 
 Each command adds its runs to benchmarks/runs/equivalence.json, where a later one goes on, and
-writes its table of benchmarks/results/equivalence.json with the page.
+writes its table of benchmarks/results/equivalence.json with the page. `sentences.npy` adds a law of
+up to 20,000 rows: `python docs/data/make_sentences.py 20000 sentences.npy` makes it.
 """
 
 from __future__ import annotations
@@ -221,16 +222,19 @@ def hopeless(path: str | None) -> dict[str, tuple[int, int, Callable[[int], Vect
         ".5 N(0, I)": (4000, 16, lambda i: 0.5 * draw("half", i).standard_normal((4000, 16))),
         ".001 N(0, I)": (500, 64, lambda i: 0.001 * draw("none", i).standard_normal((500, 64))),
     }
-    # 3,000 real ones are in the repository; runs after the first are resamples of all rows.
-    whole = np.load(path) if path else np.load(SENTENCES)["embeddings"] / 490.0
-    whole = whole / np.linalg.norm(whole, axis=1, keepdims=True)
-    n = min(len(whole), 20_000)
+    # Real ones: runs after the first are resamples of all rows. 3,000 are in the repository.
+    files = {"sentence embeddings": np.load(SENTENCES)["embeddings"] / 490.0}
+    if path:
+        files["more sentence embeddings"] = np.load(path)
+    for name, rows in files.items():
+        whole = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        n = min(len(whole), 20_000)
 
-    def sentences(i: int) -> Vector:
-        rng = draw("sentences", i)
-        return np.asarray(whole[:n] if i == 0 else whole[rng.choice(len(whole), n)])
+        def resampled(i: int, whole: Vector = whole, n: int = n) -> Vector:
+            rng = draw("sentences", i)
+            return np.asarray(whole[:n] if i == 0 else whole[rng.choice(len(whole), n)])
 
-    laws["sentence embeddings"] = (n, whole.shape[1], sentences)
+        laws[name] = (n, whole.shape[1], resampled)
     return laws
 
 
