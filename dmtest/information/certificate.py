@@ -571,19 +571,38 @@ def normal_parts(x: Vector, levels: Vector) -> list[Part]:
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0.0)
     noisy = values + np.square(levels)[:, None]
+    clean = np.flatnonzero(levels == 0.0)
+    logs = np.log(noisy, where=noisy > 0.0, out=np.zeros_like(noisy)).sum(axis=1)
+    if len(clean):
+        # Without noise, columns of very different scales have eigenvalues that are lost in the
+        # rounding of the largest: those of the correlations are not.
+        scale = np.sqrt(np.diagonal(covariance))
+        own, axes = np.linalg.eigh(covariance / scale / scale[:, None])
+        own = np.maximum(own, np.finfo(np.float64).eps)
+        logs[clean] = np.log(own).sum() + 2.0 * np.log(scale).sum()
     lengths, along, squared = np.empty((len(levels), n)), np.empty(n), np.empty(n)
+    noise = np.setdiff1d(np.arange(len(levels)), clean)
     for part in blocks(n, ROW_TILE):
         y = x[part] - mean
-        lengths[:, part] = (1.0 / noisy) @ np.square(y @ vectors).T
+        if len(noise):
+            lengths[noise, part] = (1.0 / noisy[noise]) @ np.square(y @ vectors).T
+        if len(clean):
+            lengths[clean, part] = np.square((y / scale) @ axes) @ (1.0 / own)
         along[part], squared[part] = y @ mean, np.einsum("ij,ij->i", y, y)
     return [
-        _normal_part(float(s), mean, values, length, along, squared)
-        for s, length in zip(levels, lengths, strict=True)
+        _normal_part(float(s), mean, values, log, length, along, squared)
+        for s, log, length in zip(levels, logs, lengths, strict=True)
     ]
 
 
 def _normal_part(
-    s: float, mean: Vector, values: Vector, length: Vector, along: Vector, squared: Vector
+    s: float,
+    mean: Vector,
+    values: Vector,
+    log_determinant: float,
+    length: Vector,
+    along: Vector,
+    squared: Vector,
 ) -> Part:
     """Return the part at one level.
 
@@ -593,14 +612,16 @@ def _normal_part(
         Standard deviation of the noise.
     mean, values : ndarray, shape (d,)
         Mean of the rows, and eigenvalues of their covariance.
+    log_determinant : float
+        Of the covariance after noise.
     length, along, squared : ndarray, shape (n,)
         Of the deviations from the mean: squared lengths with the inverse covariance after noise,
         products with the mean, squared lengths.
     """
     n, v = len(along), 1.0 + s * s
-    noisy = values + s * s
-    ratio = values / noisy
-    value = 0.5 * float(mean @ mean) / v + 0.5 * float(np.sum(noisy / v - 1.0 - np.log(noisy / v)))
+    ratio = values / (values + s * s) if s > 0.0 else np.ones_like(values)
+    trace = float(np.sum((values + s * s) / v - 1.0)) + len(values) * np.log(v)
+    value = 0.5 * float(mean @ mean) / v + 0.5 * (trace - log_determinant)
     influence = along / v + 0.5 * (squared / v - length)
     fourth = float(np.square(length).mean())
     squares = float(np.sum(ratio**2))

@@ -268,6 +268,19 @@ def test_the_moments_give_the_lower_bound() -> None:
     assert_allclose(np.mean([one.spread for one in values]), left.std(), rtol=0.25)
 
 
+def test_the_moments_of_columns_of_very_different_scales() -> None:
+    """As of three real columns of sentence embeddings, whose values are about 1e-33."""
+    scales = np.array([1e-33, 1e-8, 1.0, 1e6])
+    plain = normal(400, 4, 3) @ (np.eye(4) + 0.3)
+    part, same = normal_part(plain * scales, 0.0), normal_part(plain, 0.0)
+    # Only the mean, the trace and the logarithms of the scales change.
+    mean, variances = plain.mean(axis=0), plain.var(axis=0)
+    change = 0.5 * ((scales**2 - 1.0) * (mean**2 + variances) - 2.0 * np.log(scales)).sum()
+    assert_allclose(part.value, same.value + change, rtol=1e-12)
+    assert np.isfinite(part.influence).all()
+    assert np.isfinite([part.bias, part.spread, part.skewness]).all()
+
+
 def test_the_cube() -> None:
     rng = np.random.default_rng(0)
     even = smoothed_kl_bounds(rng.random((3000, 4)), 0.3, 0.025, kind="uniform")
