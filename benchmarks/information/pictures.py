@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.information.estimators import BATCH, discrete
+from benchmarks.information.gan import DRAWN, POINTS, draw
 from benchmarks.pictures import save
 from benchmarks.tables import stored_rows
 
@@ -78,6 +79,20 @@ def _place(axes: Any, row: dict[str, Any], height: float) -> None:
     axes.plot([0.5 * (low + high)], [height], "o", color="C0", ms=3)
 
 
+def gan() -> None:
+    """Draw samples of the last seed's generators beside the mixture."""
+    figure = Figure(figsize=(11.0, 3.9), layout="constrained")
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    with np.load(POINTS) as file:
+        drawn = {f"{term} the term": file[f"short/{term}"] for term in ("without", "with")}
+    drawn["the mixture"] = draw(DRAWN, np.random.default_rng(0))
+    for axes, (title, points) in zip(panels, drawn.items(), strict=True):
+        axes.plot(*np.asarray(points, dtype=np.float64).T, ".", ms=2.0, alpha=0.5)
+        axes.set(title=title, xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal")
+    save(figure, "information-gan", 256, dpi=110)
+
+
 if __name__ == "__main__":
     estimators()
     plane()
+    gan()

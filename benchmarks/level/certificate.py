@@ -19,7 +19,8 @@ from benchmarks.level.nearness import DENSITIES as KNOWN
 from benchmarks.level.nearness import DRAWS, ROOT12, Draw, Vector, divergence_of
 from benchmarks.tables import RUNS, write
 from dmtest import bounds
-from dmtest.information.certificate import default_noise, smoothed_kl_bounds
+from dmtest.information.certificate import smoothed_kl_bounds
+from dmtest.information.resolution import default_noise
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import stream
 

@@ -11,8 +11,8 @@ from scipy.special import digamma, ndtri
 
 from dmtest.data.groups import Groups
 from dmtest.effects.groups import clustered_variance
-from dmtest.information.certificate import normal_part
 from dmtest.information.columns import first_order, gamma_quantile, unseen
+from dmtest.information.moments import normal_part
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import Estimates
 from dmtest.results.estimate import Estimate, WidenedEstimate

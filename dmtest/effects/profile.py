@@ -18,19 +18,16 @@ from dmtest import bounds
 from dmtest.engines.channel import Noise
 from dmtest.engines.directions import random_directions
 from dmtest.information.certificate import (
-    COARSEST,
     FEWEST,
     SmoothedKL,
-    default_noise,
     information_at,
-    resolution_of,
-    resolvable_noise,
     smoothed_kl_bounds_at,
     upper_part,
     why_unbounded,
 )
 from dmtest.information.channel import BATCHES, batch_size, capacity_of, shuffled
 from dmtest.information.columns import HEAVIEST, smoothed_column_bounds
+from dmtest.information.resolution import COARSEST, default_noise, resolution_of, resolvable_noise
 from dmtest.results.effect_table import SMOOTHED_KL, EffectRow, Estimates
 from dmtest.results.estimate import Estimate
 from dmtest.results.outcome import Effect

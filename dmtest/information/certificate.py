@@ -25,25 +25,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import logsumexp, ndtri
+from scipy.special import ndtri
 
 from dmtest import bounds
-from dmtest.engines.channel import Noise, channel_densities
+from dmtest.engines.channel import Noise
 from dmtest.engines.chi2 import (
     PAIRS,
     Kernels,
     PairMeans,
     box_pair_means,
     normal_pair_means_of,
-    partners_of,
 )
-from dmtest.information.channel import BATCHES, batch_means, capacity_of, shuffled
+from dmtest.information.channel import BATCHES, brackets, capacity_of, shuffled
 from dmtest.information.columns import (
     HEAVIEST,
     Part,
@@ -53,25 +50,16 @@ from dmtest.information.columns import (
     unseen,
 )
 from dmtest.information.estimate import confidence_bounds
+from dmtest.information.mixtures import box_ends, box_price, normal_forms
+from dmtest.information.moments import columns_part, normal_parts
+from dmtest.information.resolution import COARSEST, resolution_of, resolvable_noise
 from dmtest.results.effect_table import HEAVY
-from dmtest.runtime.parallel import ROW_TILE, Progress, blocks
+from dmtest.runtime.parallel import Progress
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.influence import heaviest_tail
 
-# Standard deviation, in nats, of the certificate of a sample from the target: at the default noise,
-# and the largest at which it is given. Above that it misses its own tail and looks too good.
-RESOLUTION, COARSEST = 0.01, 0.02
-# The least default noise: below it a density is resolved that few embeddings have.
-LEAST_NOISE = 0.1
-# Shares of wider laws in m, and their variances as multiples of the target's after noise. The cube
-# has one wider law, the uniform one on the support.
-SHARES = (0.001, 0.05)
-FACTORS = (1.5, 2.0, 4.0, 16.0, 256.0, 65_536.0)
-BOX_SHARE = 0.01
 # Fewest rows of an upper bound (they show a tail); rows of the bracket at most, and of its batches.
 FEWEST, BRACKET_ROWS = 200, 1 << 15
-# Points of a rule for the second moment of the cube's kernel.
-POINTS = 512
 
 
 def why_unbounded(n: int) -> str:
@@ -123,58 +111,6 @@ class SmoothedKL:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain Python objects."""
         return asdict(self)
-
-
-def resolution_of(
-    n: int, d: int, noise: float, kind: Noise = "gaussian", pairs: int = PAIRS
-) -> float:
-    """Return the standard deviation, in nats, of the certificate of a sample from the target.
-
-    Its kernel has the mean 1 and E k^2 = (1 - v^-2)^-d, v = 1 + s^2, for the normal; the mean is
-    over n partners / 2 pairs.
-    """
-    log = d * _log_second_moment(noise, kind)
-    return float(np.sqrt(2.0 * np.expm1(min(log, 700.0)) / (n * partners_of(n, pairs))))
-
-
-def resolvable_noise(
-    n: int,
-    d: int,
-    kind: Noise = "gaussian",
-    resolution: float = COARSEST,
-    pairs: int = PAIRS,
-) -> float:
-    """Return the smallest noise at which the certificate of n rows resolves so many nats."""
-    log = float(np.log1p(0.5 * resolution**2 * n * partners_of(n, pairs))) / d
-    if kind == "gaussian":
-        # v = (1 - exp(-log))^(-1/2), and s^2 = v - 1.
-        return float(np.sqrt(np.expm1(-0.5 * np.log(-np.expm1(-log)))))
-    low, high = 1e-4, 0.5
-    if _log_second_moment(low, kind) <= log:
-        return low
-    while _log_second_moment(high, kind) > log:
-        high *= 2.0
-    return float(brentq(lambda e: _log_second_moment(e, kind) - log, low, high, xtol=1e-6))
-
-
-def default_noise(n: int, d: int, kind: Noise = "gaussian", pairs: int = PAIRS) -> float:
-    """Return the noise at which the certificate resolves `RESOLUTION` nats, at least 0.1."""
-    return max(LEAST_NOISE, resolvable_noise(n, d, kind, RESOLUTION, pairs))
-
-
-@lru_cache(maxsize=1024)
-def _log_second_moment(noise: float, kind: Noise) -> float:
-    """Logarithm of E k^2 of one coordinate under the target."""
-    if kind == "gaussian":
-        v2 = (1.0 + noise * noise) ** 2
-        return float(-np.log1p(-1.0 / v2))
-    # Midpoint rule: the kernel is continuous apart from a logarithm at the corners.
-    u = (np.arange(POINTS) + 0.5) / POINTS
-    low, high, scale = _box_ends(u, noise)
-    width = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-    # Noise narrower than the grid: the kernel is a triangle around x = x' then.
-    value = float(np.square(scale * np.maximum(width, 0.0)).mean())
-    return float(np.log(1.0 / (3.0 * noise) if noise < 4.0 / POINTS else max(value, 1.0)))
 
 
 def smoothed_kl_bounds(
@@ -245,7 +181,7 @@ def smoothed_kl_bounds_at(
     elif kind == "gaussian":
         parts = normal_parts(x, levels)
     else:
-        parts = [_columns_part(x, float(s)) for s in levels]
+        parts = [columns_part(x, float(s)) for s in levels]
     paired = [
         s for s in levels if d > 1 and not why and resolution_of(n, d, s, kind, pairs) <= COARSEST
     ]
@@ -365,7 +301,7 @@ def information_bounds(
         prices = prices - 0.5 * np.einsum("ij,ij->i", x, x) / (1.0 + noise**2)
         most = float(bounds.gaussian_smoothed_kl_bound(0.0, d, noise, 0.0))
     else:
-        prices = prices - _box_price(np.clip(x, 0.0, 1.0), noise, flat=True)
+        prices = prices - box_price(np.clip(x, 0.0, 1.0), noise, flat=True)
         most = -d * float(np.log(2.0 * noise))
     floor = resolution_of(n, d, noise, kind, pairs)
     share = alpha / len(prices)
@@ -404,7 +340,7 @@ def information_at(x: Vector, noise: float, kind: Noise, divergence: Vector) -> 
         square = float(np.einsum("ij,ij->", x, x, dtype=np.float64)) / len(x)
         most = bounds.gaussian_smoothed_kl_bound(0.0, d, noise, square)
     else:
-        most = _box_price(np.clip(x, 0.0, 1.0), noise, flat=True).mean() - d * np.log(2.0 * noise)
+        most = box_price(np.clip(x, 0.0, 1.0), noise, flat=True).mean() - d * np.log(2.0 * noise)
     return np.asarray(np.maximum(most - divergence, 0.0))
 
 
@@ -442,9 +378,9 @@ def _pair_means(
     inside = np.clip(x, 0.0, 1.0)
     found = []
     for e in levels:
-        low, high, scale = _box_ends(inside, e)
+        low, high, scale = box_ends(inside, e)
         mean = box_pair_means(low, high, scale, pairs=pairs, progress=progress)
-        found.append((mean, _box_price(inside, e)[None]))
+        found.append((mean, box_price(inside, e)[None]))
     return found
 
 
@@ -470,216 +406,3 @@ def _pair_bound(
     # 1 + chi2 is at least 1.
     estimate = max(0.0, float(np.log(value)) + means.shift) + float(price.mean())
     return estimate + float(np.hypot(first, second)) + unseen(influence, tail), estimate
-
-
-def normal_forms(x: Vector, s: float) -> tuple[Vector, Vector, Vector]:
-    """Return the clipped kernels of the normal target, and the price of clipping of every row.
-
-    For m = sum_j w_j N(0, V_j I), log k <= min_j (-log w_j + d/2 log(V^2 / (s^2 (2 V - s^2))) +
-    |x + x'|^2 / (4 (2 V - s^2))) - |x - x'|^2 / (4 s^2). The price is E log(m / q)(x + Z), bounded
-    by the logarithm of the expectation.
-
-    Returns
-    -------
-    intercepts, slopes : ndarray, shape (shares, laws)
-        Of the parts of the minimum, in |x + x'|^2.
-    prices : ndarray, shape (shares, n)
-    """
-    n, d = x.shape
-    v = 1.0 + s * s
-    variances = v * np.array([1.0, *FACTORS])
-    beta = 1.0 / v - 1.0 / variances
-    wide = 2.0 * variances - s * s
-    lengths = np.einsum("ij,ij->i", x, x)
-    ratio = 0.5 * lengths[:, None] * (beta / (1.0 - beta * s * s))
-    ratio -= 0.5 * d * (np.log(variances / v) + np.log1p(-beta * s * s))
-    intercepts, slopes = np.empty((2, len(SHARES), len(variances)))
-    prices = np.empty((len(SHARES), n))
-    for form, share in enumerate(SHARES):
-        log_w = np.log(np.array([1.0 - share, *[share / len(FACTORS)] * len(FACTORS)]))
-        intercepts[form] = 0.5 * d * np.log(variances**2 / (s * s * wide)) - log_w
-        slopes[form] = 0.25 / wide
-        prices[form] = logsumexp(ratio + log_w, axis=1)
-    return intercepts, slopes, prices
-
-
-def _box_ends(x: Vector, e: float) -> tuple[Vector, Vector, float]:
-    """Return the integral of 1 / m at both ends of the noise around every value, and 1 / (4 e^2).
-
-    m is the mixture of the trapezoid U(0, 1) + U(-e, e) and, with a small share, the uniform law on
-    its support: piecewise linear and nowhere 0.
-    """
-    a, b, ramp = _box_mixture(e)
-
-    def integral(y: Vector) -> Vector:
-        up = np.clip(y + e, 0.0, ramp)
-        flat = np.clip(y + e - ramp, 0.0, 1.0 + 2.0 * e - 2.0 * ramp)
-        down = np.clip(y - (1.0 + e - ramp), 0.0, ramp)
-        # From the top of the second ramp down to its place.
-        falling = np.log1p(b * ramp / a) - np.log1p(b * (ramp - down) / a)
-        return np.asarray((np.log1p(b * up / a) + falling) / b + flat / (a + b * ramp))
-
-    return integral(x - e), integral(x + e), 0.25 / e**2
-
-
-def _box_mixture(e: float) -> tuple[float, float, float]:
-    """Return a, b and the length of both ramps of m(y) = a + b (distance from the nearer end)."""
-    return BOX_SHARE / (1.0 + 2.0 * e), (1.0 - BOX_SHARE) / (2.0 * e), min(2.0 * e, 1.0)
-
-
-def _box_price(x: Vector, e: float, flat: bool = False) -> Vector:
-    """Return the sum over columns of E log(m / q)(x + Z), Z uniform on (-e, e): shape (n,).
-
-    `flat`: with 1 instead of m.
-    """
-    a, b, ramp = _box_mixture(e)
-    if flat:
-        a, b = 1.0, 0.0
-    top = float(np.log(a + b * ramp) - np.log(ramp / (2.0 * e)))
-
-    def rising(t: Vector) -> Vector:
-        """Integral of log((a + b t) / (t / (2 e))) from 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low = np.where(t > 0.0, t * np.log(t / (2.0 * e)), 0.0)
-        # The t of both integrals cancels; that of log 1 has none.
-        up = ((a + b * t) * np.log(a + b * t) - a * np.log(a)) / b if b else t
-        return np.asarray(up - low)
-
-    def integral(y: Vector) -> Vector:
-        up = np.clip(y + e, 0.0, ramp)
-        level = np.clip(y + e - ramp, 0.0, 1.0 + 2.0 * e - 2.0 * ramp)
-        down = np.clip(y - (1.0 + e - ramp), 0.0, ramp)
-        falling = rising(np.array(ramp)) - rising(ramp - down)
-        return np.asarray(rising(up) + falling + level * top)
-
-    return np.asarray(((integral(x + e) - integral(x - e)) / (2.0 * e)).sum(axis=1))
-
-
-def normal_part(x: Vector, s: float) -> Part:
-    """Return KL(N(m, S + s^2 I) || N(0, (1 + s^2) I)), with m and S of the rows, shape (n, d)."""
-    return normal_parts(x, np.array([s]))[0]
-
-
-def normal_parts(x: Vector, levels: Vector) -> list[Part]:
-    """Return `normal_part` at every level of the noise: the products with the rows serve all."""
-    n, d = x.shape
-    mean = x.mean(axis=0)
-    covariance = np.zeros((d, d))
-    for part in blocks(n, ROW_TILE):
-        y = x[part] - mean
-        covariance += y.T @ y / n
-    values, vectors = np.linalg.eigh(covariance)
-    values = np.maximum(values, 0.0)
-    noisy = values + np.square(levels)[:, None]
-    clean = np.flatnonzero(levels == 0.0)
-    logs = np.log(noisy, where=noisy > 0.0, out=np.zeros_like(noisy)).sum(axis=1)
-    if len(clean):
-        # Without noise, columns of very different scales have eigenvalues that are lost in the
-        # rounding of the largest: those of the correlations are not.
-        scale = np.sqrt(np.diagonal(covariance))
-        own, axes = np.linalg.eigh(covariance / scale / scale[:, None])
-        own = np.maximum(own, np.finfo(np.float64).eps)
-        logs[clean] = np.log(own).sum() + 2.0 * np.log(scale).sum()
-    lengths, along, squared = np.empty((len(levels), n)), np.empty(n), np.empty(n)
-    noise = np.setdiff1d(np.arange(len(levels)), clean)
-    for part in blocks(n, ROW_TILE):
-        y = x[part] - mean
-        if len(noise):
-            lengths[noise, part] = (1.0 / noisy[noise]) @ np.square(y @ vectors).T
-        if len(clean):
-            lengths[clean, part] = np.square((y / scale) @ axes) @ (1.0 / own)
-        along[part], squared[part] = y @ mean, np.einsum("ij,ij->i", y, y)
-    return [
-        _normal_part(float(s), mean, values, log, length, along, squared)
-        for s, log, length in zip(levels, logs, lengths, strict=True)
-    ]
-
-
-def _normal_part(
-    s: float,
-    mean: Vector,
-    values: Vector,
-    log_determinant: float,
-    length: Vector,
-    along: Vector,
-    squared: Vector,
-) -> Part:
-    """Return the part at one level.
-
-    Parameters
-    ----------
-    s : float
-        Standard deviation of the noise.
-    mean, values : ndarray, shape (d,)
-        Mean of the rows, and eigenvalues of their covariance.
-    log_determinant : float
-        Of the covariance after noise.
-    length, along, squared : ndarray, shape (n,)
-        Of the deviations from the mean: squared lengths with the inverse covariance after noise,
-        products with the mean, squared lengths.
-    """
-    n, v = len(along), 1.0 + s * s
-    ratio = values / (values + s * s) if s > 0.0 else np.ones_like(values)
-    trace = float(np.sum((values + s * s) / v - 1.0)) + len(values) * np.log(v)
-    value = 0.5 * float(mean @ mean) / v + 0.5 * (trace - log_determinant)
-    influence = along / v + 0.5 * (squared / v - length)
-    fourth = float(np.square(length).mean())
-    squares = float(np.sum(ratio**2))
-    bias = (0.5 * float(ratio.sum()) + 0.25 * (fourth - squares)) / n
-    # Of second order, as for a normal: |m|^2 / (2 v), and |W^(1/2) dS W^(1/2)|^2 / 4.
-    fourths, cubes, sixths = (float(np.sum(ratio**k)) for k in (4, 3, 6))
-    variance = 0.5 * float(np.sum(values**2)) / v**2 + 0.25 * (squares**2 + fourths)
-    third = float(np.sum(values**3)) / v**3 + 0.5 * (cubes**2 + sixths)
-    spread = float(np.sqrt(variance)) / n
-    skewness = third / n**3 / spread**3 if spread > 0.0 else 0.0
-    return Part(value, bias, influence, spread, skewness)
-
-
-def _columns_part(x: Vector, e: float) -> Part:
-    """Return the sum over columns of their divergences from the trapezoid."""
-    parts = [column_part(np.ascontiguousarray(column), e, "uniform") for column in x.T]
-    spread = float(np.sqrt(sum(one.spread**2 for one in parts)))
-    third = sum(one.skewness * one.spread**3 for one in parts)
-    influence = np.sum([one.influence for one in parts], axis=0)
-    value, bias = (float(sum(one)) for one in zip(*[(p.value, p.bias) for p in parts], strict=True))
-    return Part(value, bias, influence, spread, third / spread**3 if spread > 0.0 else 0.0)
-
-
-def brackets(
-    rows: NDArray[Any],
-    kind: Noise,
-    levels: Vector,
-    batch: int,
-    seed: int,
-    progress: Progress | None = None,
-) -> tuple[Vector, Vector, Vector, Vector]:
-    """Brackets of divergence and information (lower, upper, lower, upper): (levels, batches)."""
-    densities = channel_densities(rows, kind, levels, batch, seed, progress)
-    centres = rows[: densities.noise.shape[0]]
-    target = np.stack(
-        [_noisy_target(centres + s * densities.noise, kind, float(s)) for s in levels]
-    )
-    including = densities.mixture
-    # Any density gives a bound of the entropy. A share of the target's density keeps it finite for
-    # rows far from all others (with uniform noise: outside their noise).
-    share = 1.0 / batch
-    others = np.logaddexp(densities.leave_one_out + np.log1p(-share), target + np.log(share))
-    return (
-        batch_means(others - target, batch),
-        batch_means(including - target, batch),
-        batch_means(densities.conditional - including, batch),
-        batch_means(densities.conditional - others, batch),
-    )
-
-
-def _noisy_target(y: Vector, kind: Noise, s: float) -> Vector:
-    """Log density of the target after noise of level s, at every row of y, shape (n, d)."""
-    d = y.shape[1]
-    if kind == "gaussian":
-        variance = 1.0 + s * s
-        return np.asarray(
-            -0.5 * d * np.log(2.0 * np.pi * variance) - 0.5 * np.square(y).sum(axis=1) / variance
-        )
-    # Rounding may make the overlap 0 at a corner, although the row is inside.
-    overlap = np.maximum(np.minimum(y + s, 1.0) - np.maximum(y - s, 0.0), 1e-300)
-    return np.asarray(np.log(overlap / (2.0 * s)).sum(axis=1))

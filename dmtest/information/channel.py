@@ -16,7 +16,7 @@ from dmtest.errors import InputError
 from dmtest.information.estimate import confidence_bounds
 from dmtest.information.scores import FULL
 from dmtest.results.shown import Shown
-from dmtest.runtime.parallel import single_threaded_blas
+from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector
 
@@ -174,6 +174,46 @@ def batch_means(values: Vector, batch: int) -> Vector:
     """Return means over batches: (levels, n) to (levels, batches)."""
     with np.errstate(invalid="ignore"):
         return np.asarray(values.reshape(len(values), -1, batch).mean(axis=2))
+
+
+def brackets(
+    rows: NDArray[Any],
+    kind: Noise,
+    levels: Vector,
+    batch: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[Vector, Vector, Vector, Vector]:
+    """Brackets of divergence and information (lower, upper, lower, upper): (levels, batches)."""
+    densities = channel_densities(rows, kind, levels, batch, seed, progress)
+    centres = rows[: densities.noise.shape[0]]
+    target = np.stack(
+        [_noisy_target(centres + s * densities.noise, kind, float(s)) for s in levels]
+    )
+    including = densities.mixture
+    # Any density gives a bound of the entropy. A share of the target's density keeps it finite for
+    # rows far from all others (with uniform noise: outside their noise).
+    share = 1.0 / batch
+    others = np.logaddexp(densities.leave_one_out + np.log1p(-share), target + np.log(share))
+    return (
+        batch_means(others - target, batch),
+        batch_means(including - target, batch),
+        batch_means(densities.conditional - including, batch),
+        batch_means(densities.conditional - others, batch),
+    )
+
+
+def _noisy_target(y: Vector, kind: Noise, s: float) -> Vector:
+    """Log density of the target after noise of level s, at every row of y, shape (n, d)."""
+    d = y.shape[1]
+    if kind == "gaussian":
+        variance = 1.0 + s * s
+        return np.asarray(
+            -0.5 * d * np.log(2.0 * np.pi * variance) - 0.5 * np.square(y).sum(axis=1) / variance
+        )
+    # Rounding may make the overlap 0 at a corner, although the row is inside.
+    overlap = np.maximum(np.minimum(y + s, 1.0) - np.maximum(y - s, 0.0), 1e-300)
+    return np.asarray(np.log(overlap / (2.0 * s)).sum(axis=1))
 
 
 def noise_of(sigma: float | None, epsilon: float | None) -> tuple[Noise, float]:

@@ -31,7 +31,8 @@ from dmtest.effects.detectability import block_pvalue, block_pvalues, power_limi
 from dmtest.effects.directions import Direction
 from dmtest.effects.gaussian import fitted_bounds
 from dmtest.errors import InputError
-from dmtest.information.certificate import resolution_of, smoothed_kl_bounds, why_unbounded
+from dmtest.information.certificate import smoothed_kl_bounds, why_unbounded
+from dmtest.information.resolution import resolution_of
 from dmtest.reports import sections
 from dmtest.reports.verdict import WEIGHTS, joined
 from dmtest.results import effect_table as table

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 
 from dmtest.engines import chi2
 from dmtest.engines.chi2 import Kernels, PairMeans, normal_pair_means_of
-from dmtest.information.certificate import default_noise, normal_forms
+from dmtest.information.mixtures import normal_forms
+from dmtest.information.resolution import default_noise
 from dmtest.runtime.typing import Vector
 
 

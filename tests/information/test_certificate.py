@@ -12,20 +12,18 @@ from scipy.special import logsumexp
 
 from dmtest import bounds
 from dmtest.engines.chi2 import Band, box_pair_means, normal_pair_means, partners_of
-from dmtest.information import certificate
-from dmtest.information.certificate import (
+from dmtest.information import mixtures
+from dmtest.information.certificate import HEAVY, smoothed_kl_bounds, upper_part
+from dmtest.information.columns import column_part, smoothed_column_bounds
+from dmtest.information.mixtures import normal_forms
+from dmtest.information.moments import normal_part
+from dmtest.information.resolution import (
     COARSEST,
-    HEAVY,
     RESOLUTION,
     default_noise,
-    normal_forms,
-    normal_part,
     resolution_of,
     resolvable_noise,
-    smoothed_kl_bounds,
-    upper_part,
 )
-from dmtest.information.columns import column_part, smoothed_column_bounds
 from dmtest.runtime.typing import Vector
 
 
@@ -95,13 +93,13 @@ def test_the_clipped_kernel_bounds_that_of_a_mixture(s: float) -> None:
     x = np.array([[-4.0], [0.0], [0.5], [3.0], [9.0]])
     intercepts, slopes, prices = normal_forms(x, s)
     v = 1.0 + s * s
-    variances = v * np.array([1.0, *certificate.FACTORS])
+    variances = v * np.array([1.0, *mixtures.FACTORS])
     y = np.linspace(-40.0, 40.0, 8001)
     near = stats.norm.pdf(y, x, s)
     log_q = stats.norm.logpdf(y, scale=np.sqrt(v))
-    for form, share in enumerate(certificate.SHARES):
-        wide = share / len(certificate.FACTORS)
-        weights = np.array([1.0 - share, *[wide] * len(certificate.FACTORS)])
+    for form, share in enumerate(mixtures.SHARES):
+        wide = share / len(mixtures.FACTORS)
+        weights = np.array([1.0 - share, *[wide] * len(mixtures.FACTORS)])
         log_m = logsumexp(
             stats.norm.logpdf(y, scale=np.sqrt(variances[:, None])), b=weights[:, None], axis=0
         )
@@ -120,9 +118,9 @@ def test_the_clipped_kernel_bounds_that_of_a_mixture(s: float) -> None:
 @pytest.mark.parametrize("e", [0.2, 0.5, 0.8])
 def test_the_kernel_of_the_cube_is_the_integral_over_its_mixture(e: float) -> None:
     x = np.array([[0.0], [0.03], [0.4], [0.9], [1.0]])
-    low, high, scale = certificate._box_ends(x, e)
-    prices = certificate._box_price(x, e)
-    share = certificate.BOX_SHARE
+    low, high, scale = mixtures.box_ends(x, e)
+    prices = mixtures.box_price(x, e)
+    share = mixtures.BOX_SHARE
 
     def trapezoid(y: float) -> float:
         return max(min(y + e, 1.0) - max(y - e, 0.0), 1e-300) / (2.0 * e)

@@ -12,15 +12,11 @@ from scipy import special
 from dmtest.arguments import unmasked
 from dmtest.effects.profile import yardsticks
 from dmtest.errors import InputError
-from dmtest.information.certificate import (
-    FEWEST,
-    RESOLUTION,
-    resolvable_noise,
-    smoothed_kl_bounds,
-)
+from dmtest.information.certificate import FEWEST, smoothed_kl_bounds
 from dmtest.information.estimate import Estimate
 from dmtest.information.neighbours import entropy_knn, ksg
 from dmtest.information.pairs import PairBounds, pair_bounds
+from dmtest.information.resolution import RESOLUTION, resolvable_noise
 from dmtest.information.scores import donsker_varadhan, infonce, nwj
 from dmtest.results.outcome import MeanPValue
 from dmtest.results.shown import Shown
