@@ -2,11 +2,12 @@
 
     python -m benchmarks.trust.determinism [--only PART] [--cores]
 
-Every configuration makes the same results in a process of its own: a report on 5,000 rows in 24
+Every configuration makes the same results in a process of its own: a report on 5,000 rows in 12
 columns of float32, one by all tests of some normal, one against a large uniform sample, and a
 comparison. All numbers of verdicts, p-values, statistics and effects are compared with those of the
 plain call, bit by bit.
-``--cores`` measures what is not promised: the kernels of OpenBLAS for other processors.
+What was found is in ``benchmarks/runs/determinism.jsonl`` and is not computed again: remove it after a
+change of the code. ``--cores`` measures what is not promised: the kernels of OpenBLAS for other processors.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import write
+from benchmarks.tables import RUNS, write
 
 ROOT = Path(__file__).parents[2]
+STORE = RUNS / "determinism.jsonl"
 
 # What every process begins with: the sample, and how its results become numbers.
 BEGIN = """
@@ -33,23 +35,25 @@ import json, os, sys
 import numpy as np
 import dmtest
 
-def sample(rows=5000, columns=24):
+def sample(rows=5000, columns=12):
     z = np.random.default_rng(0).standard_normal((rows, columns))
     return (1.02 * z + 0.01).astype(np.float32)
 
 def numbers(result):
     content = json.loads(result.to_json())
     kept = ("verdict", "pvalue", "outcomes", "adjusted", "effects")
+    for outcome in content["outcomes"]:
+        del outcome["method"]  # it names columns, which polars and Parquet name anew
     return {name: content[name] for name in kept}
 
 def results(data):
-    small = sample(300, 4)
-    uniform = np.random.default_rng(1).uniform(size=(4000, 12))
+    small = sample(150, 3)
+    uniform = np.random.default_rng(1).uniform(size=(4500, 3))
     return [
         numbers(dmtest.report(data, rng=5)),
         numbers(dmtest.report(small, "any-normal", tests="all", replicates=19, rng=5)),
         numbers(dmtest.report(uniform, "uniform", rng=5)),
-        numbers(dmtest.compare(sample(700, 8), 1.1 * sample(900, 8), rng=5)),
+        numbers(dmtest.compare(sample(300, 5), 1.1 * sample(200, 5), rng=5)),
     ]
 
 def of_data(data):
@@ -109,8 +113,8 @@ def _files() -> Iterator[Case]:
         ".npy, Fortran order": "np.save(p, np.asfortranarray(x))",
         ".npy, memory-mapped": "np.save(p, x); p = np.load(p, mmap_mode='r')",
         ".npz": "np.savez_compressed(p, x=x)",
-        ".parquet": "__import__('pandas').DataFrame(x, columns=map(str, range(24))).to_parquet(p)",
-        ".feather": "__import__('pandas').DataFrame(x, columns=map(str, range(24))).to_feather(p)",
+        ".parquet": "__import__('pandas').DataFrame(x, columns=map(str, range(12))).to_parquet(p)",
+        ".feather": "__import__('pandas').DataFrame(x, columns=map(str, range(12))).to_feather(p)",
         ".pt": "import torch; torch.save(torch.from_numpy(x), p)",
         ".safetensors": "import safetensors.numpy as s; s.save_file({'x': x}, p)",
     }
@@ -131,8 +135,7 @@ _CLI = """
 import subprocess
 command = [sys.executable, "-m", "dmtest", "report", p, "--seed", "5", "--json", "-", "--quiet"]
 done = subprocess.run(command, capture_output=True, text=True, check=False)
-content = json.loads(done.stdout)
-put([{name: content[name] for name in ("verdict", "pvalue", "outcomes", "adjusted", "effects")}])
+put([numbers(dmtest.Report.from_json(done.stdout))])
 """
 
 
@@ -309,16 +312,13 @@ def main() -> None:
         if arguments.cores:
             cores()
             return
-        rows, found = [], {}
+        rows: list[dict[str, Any]] = []
+        found = _stored()
         for case in cases(folder):
-            if arguments.only not in (*("", case.part), "plain") and case.part != "plain":
+            if arguments.only not in ("", case.part):
                 continue
-            if arguments.only and case.part not in ("plain", arguments.only):
-                continue
-            text = found[case.name] = run(case)
-            like = found.setdefault(case.like, text if case.like == case.name else "")
-            like = like or run(_named(case.like, folder))
-            found[case.like] = like
+            text = found[case.name] = found.get(case.name) or _kept(case)
+            like = found[case.like] = found.get(case.like) or _kept(_named(case.like, folder))
             count, differ, most = difference(like, text)
             row = {"part": case.part, "configuration": case.name, "as": case.like}
             rows.append(row | {"numbers": count, "other bits": differ, "largest difference": most})
@@ -331,6 +331,20 @@ def main() -> None:
         "named under `as`, to the last bit."
     )
     print(write("trust", "determinism/same", "The same bits", rows, notes))
+
+
+def _stored() -> dict[str, str]:
+    """Return what configurations of an earlier run found, by name."""
+    lines = STORE.read_text(encoding="utf-8").splitlines() if STORE.exists() else []
+    return {name: text for name, text in map(json.loads, lines)}
+
+
+def _kept(case: Case) -> str:
+    text = run(case)
+    RUNS.mkdir(exist_ok=True)
+    with STORE.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps([case.name, text]) + "\n")
+    return text
 
 
 def _named(name: str, folder: str) -> Case:

@@ -47,7 +47,8 @@ class Sample:
     Attributes
     ----------
     x : ndarray of shape (n, d)
-        float32 or float64; a view of the caller's memory or file where possible.
+        float32 or float64, row after row in memory; a view of the caller's memory or file where
+        possible.
     names : tuple of str or None
         Column names, if the data had any.
     dtype : str
@@ -248,7 +249,12 @@ def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:
 def as_float(
     array: NDArray[Any], dtype: str
 ) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
-    """Convert to float32 or float64, without a copy where the array is one of them."""
+    """Convert to float32 or float64, row after row in memory.
+
+    An array of one of these types in C order is not copied, and neither is a mapped one whose rows
+    are whole. The bits of sums depend on the order in memory, which is that of the columns in most
+    data frames.
+    """
     findings: tuple[Finding, ...] = ()
     if any(part.startswith(LOW_PRECISION) for part in dtype.split(", ")):
         message = f"Values came as {dtype}: rounding makes ties and may itself be detected."
@@ -264,7 +270,18 @@ def as_float(
             return array.astype(np.float64), (Finding("longdouble", message),)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return array if array.flags.aligned else array.copy(), findings
+    array = array if array.flags.aligned else array.copy()
+    if array.flags.c_contiguous or (_mapped(array) and array.strides[1] == array.itemsize):
+        return array, findings
+    return np.ascontiguousarray(array), findings
+
+
+def _mapped(array: NDArray[Any]) -> bool:
+    """Whether an array is a view of a mapped file."""
+    base: Any = array
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return base is not None
 
 
 def _finite_rows(
