@@ -6,8 +6,9 @@ Every configuration makes the same results in a process of its own: a report on 
 columns of float32, one by all tests of some normal, one against a large uniform sample, and a
 comparison. All numbers of verdicts, p-values, statistics and effects are compared with those of the
 plain call, bit by bit.
-What was found is in ``benchmarks/runs/determinism.jsonl`` and is not computed again: remove it after a
-change of the code. ``--cores`` measures what is not promised: the kernels of OpenBLAS for other processors.
+What was found is in ``benchmarks/runs/determinism.jsonl`` and is not computed again: remove it
+after a change of the code. ``--cores`` measures what is not promised: the kernels of OpenBLAS for
+other processors.
 """
 
 from __future__ import annotations
@@ -336,7 +337,7 @@ def main() -> None:
 def _stored() -> dict[str, str]:
     """Return what configurations of an earlier run found, by name."""
     lines = STORE.read_text(encoding="utf-8").splitlines() if STORE.exists() else []
-    return {name: text for name, text in map(json.loads, lines)}
+    return dict(map(json.loads, lines))
 
 
 def _kept(case: Case) -> str:

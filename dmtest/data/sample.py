@@ -251,9 +251,8 @@ def as_float(
 ) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
     """Convert to float32 or float64, row after row in memory.
 
-    An array of one of these types in C order is not copied, and neither is a mapped one whose rows
-    are whole. The bits of sums depend on the order in memory, which is that of the columns in most
-    data frames.
+    An array of one of these types whose rows are whole is not copied. The bits of sums depend on
+    the order in memory, which is that of the columns in most data frames.
     """
     findings: tuple[Finding, ...] = ()
     if any(part.startswith(LOW_PRECISION) for part in dtype.split(", ")):
@@ -271,17 +270,10 @@ def as_float(
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     array = array if array.flags.aligned else array.copy()
-    if array.flags.c_contiguous or (_mapped(array) and array.strides[1] == array.itemsize):
+    whole = array.strides[1] == array.itemsize and array.strides[0] >= array.strides[1]
+    if array.flags.c_contiguous or whole:
         return array, findings
     return np.ascontiguousarray(array), findings
-
-
-def _mapped(array: NDArray[Any]) -> bool:
-    """Whether an array is a view of a mapped file."""
-    base: Any = array
-    while base is not None and not isinstance(base, np.memmap):
-        base = getattr(base, "base", None)
-    return base is not None
 
 
 def _finite_rows(

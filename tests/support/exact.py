@@ -340,6 +340,8 @@ def henze_jimenez_gamero_meintanis(y: Rows) -> Number:
 
 def gegenbauer(k: int, d: int, t: Number) -> Number:
     """Zonal harmonic of degree k on the sphere of R^d: its number of harmonics at t = 1."""
+    if d == 2:
+        return 2 * mp.chebyt(k, t)
     order = mpf(d) / 2 - 1
     return (1 + k / order) * mp.gegenbauer(k, order, t)
 
