@@ -50,13 +50,29 @@ class _Limited:
             self.inside += 1
             found = _libraries(len(sys.modules))
             if found not in self.limits:
+                _let_any_thread_set(found)
                 self.limits[found] = found.limit(limits=1, user_api="blas")
+                _let_any_thread_set(found)
 
     def leave(self) -> None:
         with self.lock:
             self.inside -= 1
             while not self.inside and self.limits:
-                self.limits.popitem()[1].restore_original_limits()
+                found, limit = self.limits.popitem()
+                _let_any_thread_set(found)
+                limit.restore_original_limits()
+                _let_any_thread_set(found)
+
+
+def _let_any_thread_set(found: ThreadpoolController) -> None:
+    """Lift the rule of threadpoolctl 3.7 that one thread alone may limit OpenBLAS.
+
+    Its limit holds for the process, and the last report to end may be one of another thread.
+    """
+    for library in found.lib_controllers:
+        lift = getattr(library, "clear_controlling_thread", None)
+        if lift is not None:
+            lift(force=True)
 
 
 _limited = _Limited()
