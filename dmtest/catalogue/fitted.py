@@ -16,7 +16,9 @@ from dmtest.statistics.rows import (
     weighted,
 )
 
-_ROW = partial(RowTest, space="residuals")
+_ROW = partial(RowTest, space="residuals", invariances=("affine",))
+# What leaves the correlations of columns as they are.
+_COLUMNS = ("column-order", "column-reflections", "column-scales", "shift")
 _PAIRS = partial(_ROW, family="pairs")
 _SUMS = partial(_ROW, family="sums")
 _SEARCH = partial(_ROW, family="search", work=lambda n, d: 2000.0 * n * (d + 8.0))
@@ -181,6 +183,7 @@ ROWS = (
         statistic=marginal.royston,
         published=marginal.royston_law,
         coloured=True,
+        invariances=_COLUMNS,
         most=5000,
         work=lambda n, d: 200.0 * n * d + 2.0 * n * d * d,
         cost="d n log n",
@@ -191,6 +194,7 @@ ROWS = (
         name="doornik-hansen",
         statistic=marginal.doornik_hansen,
         published=marginal.doornik_hansen_law,
+        invariances=_COLUMNS,
         work=lambda n, d: 100.0 * n * d + 2.0 * n * d * d,
         cost="n d^2",
         sees="skewness and kurtosis of columns",
@@ -200,6 +204,8 @@ ROWS = (
         name="generalised-shapiro-wilk",
         statistic=marginal.generalised_shapiro_wilk,
         tail="lower",
+        # The inverse root of the covariance turns with its eigenvectors.
+        invariances=("column-order", "column-reflections", "scale", "shift"),
         work=lambda n, d: 200.0 * n * d + 2.0 * n * d * d,
         cost="d n log n + n d^2",
         sees="columns that are not normal after decorrelation",

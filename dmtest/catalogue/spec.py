@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from dmtest.catalogue.invariances import Invariance
 from dmtest.results.shown import Shown
 from dmtest.results.targets import NAMED
 from dmtest.runtime.typing import Vector
@@ -30,6 +31,7 @@ Tail: TypeAlias = Literal["upper", "lower", "two-sided"]
 
 # All targets with a normal scale, and those of them that are fully specified.
 ALL = tuple(t.name for t in sorted(NAMED, key=lambda t: not t.fitted) if t.normal_scale)
+FITTED = tuple(t.name for t in NAMED if t.fitted)
 SPECIFIED = tuple(t.name for t in NAMED if t.normal_scale and not t.fitted)
 # Those that are uniform on the unit cube, as given or after a transform.
 CUBE = ("uniform", "rosenblatt")
@@ -133,6 +135,9 @@ class Spec(Shown):
         Values that a parameter may have beside positive ones, such as ``{"a": (inf,)}``.
     most : int or None
         Largest number of rows; more are refused.
+    invariances : tuple of str
+        Maps of the sample, on the scale of `space`, that leave the statistic of its own target
+        unchanged, beside those that they imply and another order of the rows.
     """
 
     name: str
@@ -148,6 +153,11 @@ class Spec(Shown):
     params: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     most: int | None = None
+    invariances: tuple[Invariance, ...] = ()
+
+    def invariances_for(self, target: str) -> tuple[Invariance, ...]:
+        """Return the maps that leave the statistic of a target unchanged."""
+        return self.invariances
 
     @property
     def sign(self) -> float:
@@ -163,7 +173,8 @@ class Spec(Shown):
         """Return the row's facts as plain Python objects."""
         names = ("name", "family", "space", "tail", "needs", "reduction", "cost", "sees")
         row: dict[str, Any] = {name: getattr(self, name) for name in (*names, "reference")}
-        return row | {"targets": list(self.targets), "params": dict(self.params)}
+        row |= {"targets": list(self.targets), "params": dict(self.params)}
+        return row | {"invariances": list(self.invariances)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -185,6 +196,10 @@ class SliceTest(Spec):
     mean_rows : float
         Rows of a subsample up to which :func:`dmtest.mean_pvalue` uses the published law of
         "fitted"; 0 if the mean of its p-values is not 1/2.
+    invariances : tuple of str
+        Of the statistic with fitted parameters.
+    known_invariances : tuple of str
+        Of the statistic with known parameters.
     """
 
     family: Family = field(default="slices", init=False)
@@ -198,6 +213,16 @@ class SliceTest(Spec):
     published: Mapping[Parameters, SliceLaw] = field(default_factory=dict)
     unpublished: Mapping[Parameters, str] = field(default_factory=dict)
     mean_rows: float = math.inf
+    invariances: tuple[Invariance, ...] = ("triangular", "reflection")
+    known_invariances: tuple[Invariance, ...] = ("reflection",)
+
+    def invariances_for(self, target: str) -> tuple[Invariance, ...]:
+        """Return the maps that leave the statistic of a target unchanged."""
+        return self.invariances if target in FITTED else self.known_invariances
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row's facts as plain Python objects."""
+        return Spec.to_dict(self) | {"known_invariances": list(self.known_invariances)}
 
     def __post_init__(self) -> None:
         """Refuse a two-sided test, which no calibration handles."""

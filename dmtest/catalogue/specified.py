@@ -7,7 +7,7 @@ from functools import partial
 from dmtest.catalogue.spec import CUBE, SPECIFIED, RowTest
 from dmtest.statistics.rows import features, pairs, specified
 
-_ROW = partial(RowTest, space="normal", targets=SPECIFIED)
+_ROW = partial(RowTest, space="normal", targets=SPECIFIED, invariances=("rotation",))
 _SUMS = partial(_ROW, family="sums", work=lambda n, d: 2.0 * n * d * d)
 # In the cube there are tests of the rows as they are by these names.
 _OWN = tuple(name for name in SPECIFIED if name not in CUBE)
@@ -56,6 +56,7 @@ ROWS = (
         name="covariance-lrt",
         statistic=specified.covariance_lrt,
         published=specified.covariance_lrt_law,
+        invariances=("rotation", "shift"),
         cost="n d^2",
         sees="a covariance that is not I, for n > d",
         reference="Anderson 2003, 10.8",
@@ -64,6 +65,7 @@ ROWS = (
         name="covariance-nagao",
         statistic=specified.covariance_nagao,
         published=specified.covariance_law,
+        invariances=("rotation", "shift"),
         cost="n d^2",
         sees="a covariance that is not I",
         reference="Nagao 1973",
@@ -74,6 +76,7 @@ ROWS = (
         published=specified.covariance_law,
         null_mean=specified.covariance_ledoit_wolf_mean,
         null_scale=specified.covariance_ledoit_wolf_scale,
+        invariances=("rotation", "shift"),
         settles=True,
         cost="n d^2",
         sees="a covariance that is not I, also for d > n",
@@ -83,6 +86,7 @@ ROWS = (
         name="radius",
         statistic=specified.radius,
         null_mean=specified.radius_mean,
+        invariances=("row-rotations",),
         settles=True,
         work=lambda n, d: 4.0 * n * d + 500.0 * n,
         cost="n d + n log n",
@@ -92,6 +96,7 @@ ROWS = (
     _SUMS(
         name="direction",
         statistic=specified.direction,
+        invariances=("rotation", "row-lengths"),
         cost="n d^2",
         sees="rows that crowd around a mean or a few axes; low effective rank",
         reference="Rayleigh 1919; Bingham 1974",

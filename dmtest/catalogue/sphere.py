@@ -7,7 +7,7 @@ from functools import partial
 from dmtest.catalogue.spec import RowTest
 from dmtest.statistics.rows import sphere
 
-_ROW = partial(RowTest, space="sphere", targets=("sphere",))
+_ROW = partial(RowTest, space="sphere", targets=("sphere",), invariances=("rotation",))
 _PAIRS = partial(_ROW, family="pairs", work=lambda n, d: n * n * (d + 600.0), cost="n^2 d")
 
 ROWS = (
@@ -26,6 +26,7 @@ ROWS = (
         family="sums",
         statistic=sphere.bingham,
         published=sphere.bingham_law,
+        invariances=("rotation", "row-signs"),
         work=lambda n, d: 4.0 * n * d * d,
         cost="n d^2",
         sees="axes and planes with too many or too few rows; low effective rank",
@@ -40,6 +41,7 @@ ROWS = (
     _PAIRS(
         name="gine-gn",
         statistic=sphere.gine_gn,
+        invariances=("rotation", "row-signs"),
         sees="shapes symmetric about the origin",
         reference="Gine 1975",
     ),
@@ -72,6 +74,7 @@ ROWS = (
         statistic=sphere.cai_fan_jiang,
         tail="lower",
         params={"regime": 3.0},
+        invariances=("rotation", "row-signs"),
         sees="rows near to each other or to their opposites",
         reference="Cai & Jiang 2012; Cai, Fan & Jiang 2013",
     ),

@@ -105,11 +105,23 @@ def facts_of(row: Spec) -> list[tuple[str, str]]:
         facts.append(("Parameters", f"{params} (params= in Python)"))
     if row.most is not None:
         facts.append(("At most", f"{row.most:,} rows"))
+    facts.append(("Unchanged by", _invariances(row)))
     entries = [
         entry.text for label in row.reference.split("; ") for entry in library().get(label, ())
     ]
     facts += [("Null", null), ("Reference", "\n".join(entries) or row.reference)]
     return [*facts, ("Try", _example(row))]
+
+
+def _invariances(row: Spec) -> str:
+    """Return the maps of a sample that do not change the statistic, by kind of target."""
+    from dmtest.catalogue.invariances import spoken
+    from dmtest.catalogue.spec import SliceTest
+
+    if not isinstance(row, SliceTest):
+        return spoken(row.invariances)
+    fitted, known = spoken(row.invariances), spoken(row.known_invariances)
+    return f"fitted parameters: {fitted}\nknown parameters: {known}"
 
 
 def _example(row: Spec) -> str:

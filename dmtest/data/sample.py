@@ -47,7 +47,8 @@ class Sample:
     Attributes
     ----------
     x : ndarray of shape (n, d)
-        float32 or float64; a view of the caller's memory or file where possible.
+        float32 or float64, row after row in memory; a view of the caller's memory or file where
+        possible.
     names : tuple of str or None
         Column names, if the data had any.
     dtype : str
@@ -248,7 +249,11 @@ def _two_dimensional(array: NDArray[Any]) -> NDArray[Any]:
 def as_float(
     array: NDArray[Any], dtype: str
 ) -> tuple[NDArray[np.floating[Any]], tuple[Finding, ...]]:
-    """Convert to float32 or float64, without a copy where the array is one of them."""
+    """Convert to float32 or float64, row after row in memory.
+
+    An array of one of these types whose rows are whole is not copied. The bits of sums depend on
+    the order in memory, which is that of the columns in most data frames.
+    """
     findings: tuple[Finding, ...] = ()
     if any(part.startswith(LOW_PRECISION) for part in dtype.split(", ")):
         message = f"Values came as {dtype}: rounding makes ties and may itself be detected."
@@ -264,7 +269,11 @@ def as_float(
             return array.astype(np.float64), (Finding("longdouble", message),)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return array if array.flags.aligned else array.copy(), findings
+    array = array if array.flags.aligned else array.copy()
+    whole = array.strides[1] == array.itemsize and array.strides[0] >= array.strides[1]
+    if array.flags.c_contiguous or whole:
+        return array, findings
+    return np.ascontiguousarray(array), findings
 
 
 def _finite_rows(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from dmtest.engines.gram import PairSum, Tiles, pair_sums
 from dmtest.engines.requests import results_of
+from dmtest.runtime.attributes import cached_property
 from dmtest.runtime.parallel import Progress
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector

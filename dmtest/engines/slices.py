@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from dmtest.engines.moments import projected_moments, slice_moments
 from dmtest.errors import InputError
+from dmtest.runtime.attributes import cached_property
 from dmtest.runtime.memory import scratch
 from dmtest.runtime.parallel import ROW_TILE, Progress, blocks, run_tasks, single_threaded_blas
 from dmtest.runtime.typing import Vector

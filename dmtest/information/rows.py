@@ -20,7 +20,8 @@ def as_rows(name: str, x: ArrayLike) -> Vector:
                 f"{name}: got complex numbers; pass both parts side by side, "
                 f"np.hstack([x.real, x.imag])."
             )
-        rows = np.asarray(x, dtype=np.float64)
+        # Bits of sums depend on the order in memory.
+        rows = np.asarray(x, dtype=np.float64, order="C")
     except InputError:
         raise
     except (TypeError, ValueError):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from dmtest.errors import InputError
 
@@ -32,6 +32,50 @@ R = TypeVar("R")
 
 _blas_limit = ContextVar("blas_limit", default=False)
 _worker = threading.local()
+
+
+class _Limited:
+    """The libraries that are limited to one thread, for all threads that are inside.
+
+    A library has one limit for the whole process: whoever leaves last takes it off.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.limits: dict[ThreadpoolController, Any] = {}
+
+    def enter(self) -> None:
+        with self.lock:
+            self.inside += 1
+            found = _libraries(len(sys.modules))
+            if found not in self.limits:
+                _let_any_thread_set(found)
+                self.limits[found] = found.limit(limits=1, user_api="blas")
+                _let_any_thread_set(found)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            while not self.inside and self.limits:
+                found, limit = self.limits.popitem()
+                _let_any_thread_set(found)
+                limit.restore_original_limits()
+                _let_any_thread_set(found)
+
+
+def _let_any_thread_set(found: ThreadpoolController) -> None:
+    """Lift the rule of threadpoolctl 3.7 that one thread alone may limit OpenBLAS.
+
+    Its limit holds for the process, and the last report to end may be one of another thread.
+    """
+    for library in found.lib_controllers:
+        lift = getattr(library, "clear_controlling_thread", None)
+        if lift is not None:
+            lift(force=True)
+
+
+_limited = _Limited()
 
 
 def workers() -> int:
@@ -57,10 +101,11 @@ def single_threaded_blas() -> Iterator[None]:
         yield
         return
     token = _blas_limit.set(True)
+    _limited.enter()
     try:
-        with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
-            yield
+        yield
     finally:
+        _limited.leave()
         _blas_limit.reset(token)
 
 
@@ -122,6 +167,12 @@ def _pool(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix="dmtest")
 
 
+def _after_fork() -> None:
+    """Forget the pool, whose threads a forked process lacks, and the other threads' limits."""
+    _pool.cache_clear()
+    _limited.lock = threading.Lock()
+    _limited.inside = int(_blas_limit.get())
+
+
 if hasattr(os, "register_at_fork"):
-    # A forked process inherits the pool without its threads.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.special import ndtri
 from dmtest.data.lattice import grids_of
 from dmtest.data.structure import live_columns
 from dmtest.results.outcome import Finding
+from dmtest.runtime.attributes import cached_property
 from dmtest.runtime.parallel import ROW_TILE, blocks
 from dmtest.targets.transforms import mean_and_covariance, normal_scores
 from dmtest.words import counted

@@ -6,12 +6,16 @@ import json
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import dmtest
+from dmtest.runtime.attributes import cached_property
 from dmtest.runtime.parallel import (
     blocks,
     in_one_thread,
@@ -160,3 +164,100 @@ def test_in_one_thread_no_pool_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         names = set(run_tasks(lambda _: threading.current_thread().name, range(9)))
     assert names == {threading.current_thread().name}
     assert len(set(run_tasks(lambda i: (time.sleep(0.05), threading.get_ident())[1], range(9)))) > 1
+
+
+class Lazy:
+    """Something whose attribute needs another thread."""
+
+    def __init__(self, together: threading.Barrier) -> None:
+        self.together = together
+        self.times = 0
+
+    @cached_property
+    def value(self) -> int:
+        """Return 1 when two threads are here."""
+        self.times += 1
+        self.together.wait()
+        return self.times
+
+
+def test_attributes_of_two_instances_do_not_wait_for_each_other() -> None:
+    """A task that waits for an attribute of its own must not wait for that of another report."""
+    together = threading.Barrier(2, timeout=30)
+    lazy = [Lazy(together), Lazy(together)]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda one: one.value, lazy)) == [1, 1]
+    assert [one.value for one in lazy] == [1, 1]  # computed once
+    assert Lazy.value.__doc__ == "Return 1 when two threads are here."
+
+
+def test_no_attribute_has_the_lock_of_functools() -> None:
+    for path in Path(dmtest.__file__).parent.rglob("*.py"):
+        assert "from functools import cached_property" not in path.read_text(encoding="utf-8"), path
+
+
+def test_blas_stays_limited_until_the_last_thread_leaves() -> None:
+    entered, left = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with single_threaded_blas():
+            entered.set()
+            assert left.wait(30)
+
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(1) as pool:
+        with single_threaded_blas():
+            running = pool.submit(first)
+            assert entered.wait(30)
+        assert set(blas_threads()) == {1}, "the other thread is inside"
+        left.set()
+        running.result()
+        assert set(blas_threads()) == {2}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_inside_of_a_limit_leaves_it() -> None:
+    code = """
+import os, threading
+from dmtest.runtime.parallel import single_threaded_blas
+held = threading.Event()
+def hold():
+    with single_threaded_blas():
+        held.set()
+        threading.Event().wait(60)
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+with single_threaded_blas():
+    if not (child := os.fork()):
+        with single_threaded_blas():
+            pass
+        os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os._exit(0)
+"""
+    done = python("-W", "ignore", "-u", "-c", code, timeout=60)
+    assert done.stdout.strip() == "0", done.stderr
+
+
+FOUR = """
+from concurrent.futures import ThreadPoolExecutor
+import json
+import numpy as np
+import dmtest
+
+x = np.random.default_rng(0).standard_normal((1500, 6))
+
+def text(data):
+    content = json.loads(dmtest.report(data, replicates=19, rng=5).to_json())
+    del content["computed"]["seconds"], content["computed"]["created"]
+    return json.dumps(content)
+
+with ThreadPoolExecutor(4) as pool:
+    found = set(pool.map(text, [x] * 4))
+print(len(found), found == {text(x)})
+"""
+
+
+def test_four_reports_at_once_are_the_report_alone() -> None:
+    env = {"DMTEST_CACHE_DIR": "off", "DMTEST_THREADS": "2"}
+    done = python("-c", FOUR, env=env, timeout=300)
+    assert done.stdout.split() == ["1", "True"], done.stderr

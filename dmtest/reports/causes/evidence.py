@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from dmtest.effects.coordinates import Coordinates
 from dmtest.effects.directions import Direction
 from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect, Finding, Outcome
+from dmtest.runtime.attributes import cached_property
 from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 from dmtest.targets.transforms import mean_and_covariance

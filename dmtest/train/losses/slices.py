@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from dmtest.errors import InputError
+from dmtest.runtime.attributes import cached_property
 from dmtest.train.losses.charfun import epps_pulley_value
 
 Parameters: TypeAlias = Literal["known", "fitted"]

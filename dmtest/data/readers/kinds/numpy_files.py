@@ -65,12 +65,14 @@ def _refuse_pickle(dtype: np.dtype[Any], what: str) -> None:
 
 
 def read_npy(path: Path, key: str | None, columns: Columns | None) -> Loaded:
-    """Map the array of an ``.npy`` file."""
+    """Map the array of an ``.npy`` file, or read one that was saved column after column."""
     with path.open("rb") as stream:
         header = _header(stream)
     _refuse_pickle(header.dtype, str(path))
     admit(path, said=header.size + header.bytes, there=path.stat().st_size)
     mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not mapped.flags.c_contiguous:
+        admit(path, needs=header.bytes)
     return Loaded(pick(mapped, columns), source=str(path))
 
 
