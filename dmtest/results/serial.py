@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 import numpy as np
 
 from dmtest.errors import InputError
+from dmtest.runtime import files
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -186,14 +187,7 @@ def read(path_or_text: str | os.PathLike[str]) -> tuple[str, str]:
 
 def write(path: str | os.PathLike[str], text: str) -> None:
     """Write text as UTF-8; an unpaired surrogate (an odd file name) becomes an escape."""
-    try:
-        Path(path).write_bytes(text.encode("utf-8", errors="backslashreplace"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{os.fspath(path)!r}: cannot be written ({reason}); choose an existing, writable "
-            f"folder"
-        ) from None
+    files.save({Path(path): text.encode("utf-8", errors="backslashreplace")})
 
 
 def output(text: str, path: str | os.PathLike[str] | None) -> str:
