@@ -26,13 +26,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tables import RUNS, write
-from tests.support.faults import OLD, TASKS, Fault, Kill, killed, meet, mounted, prepare
+from tests.support.faults import OLD, TASKS, Fault, any_kill, killed, meet, mounted, prepare
 from tests.support.faults import undisturbed as undisturbed_run
 
 STORE = RUNS / "faults.jsonl"
 # Share of the kills for each task: training takes as long as ten of the others.
 SHARES = {"train": 0.5, "dask": 0.5}
-HOW = ("time", "event", "byte")
 REPORT = "dmtest report x.npy --seed 1 --quiet"
 
 
@@ -49,9 +48,8 @@ def kills(count: int, seed: int) -> None:
         folder = Path(tempfile.mkdtemp(prefix="faults-"))
         sound = undisturbed_run(task, folder / "sound")
         for number in range(done, wanted):
-            rng = np.random.default_rng([seed, number])
-            kill = Kill(HOW[number % 3], float(rng.random()))
-            place, old = folder / str(number), bool(rng.integers(2))
+            kill, old = any_kill(seed, number)
+            place = folder / str(number)
             wrong = killed(task, kill, place, sound, old)
             _keep({"kind": "kill", "task": name, "what": str(kill), "old": old, "wrong": wrong})
             shutil.rmtree(place)
@@ -80,7 +78,12 @@ def faults() -> Iterator[Fault]:
         space = r"(No space left on device|File too large)"
         yield Fault(f"{name}: disk full", slow(f"full/{file}"), (2,), f"^dmtest: error: .*{space}")
         yield Fault(
-            f"{name}: file too large", slow(file), (2,), f"^dmtest: error: .*{space}", limit=1500
+            f"{name}: file too large",
+            slow(file),
+            (2,),
+            f"dmtest: error: .*{space}",
+            limit=1500,
+            lines=2,
         )
         yield Fault(f"{name}: read-only disk", slow(f"locked/{file}"), (2,), r"^dmtest: error: ")
         yield Fault(f"{name}: no folder", slow(f"missing/{file}"), (2,), "there is no folder")
@@ -185,7 +188,7 @@ def _signals() -> Iterator[Fault]:
                 yield Fault(
                     f"{name}: {number.name} after {seconds} s",
                     command,
-                    (code, 0),
+                    (code, -number, 0),  # a shell shows 130 for -2
                     said,
                     ends=((number, seconds),),
                 )

@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -175,6 +176,8 @@ def read(path_or_text: str | os.PathLike[str]) -> tuple[str, str]:
         return path_or_text, "JSON text"
     name = os.fspath(path_or_text)
     try:
+        if stat.S_ISCHR(os.stat(name).st_mode):  # such as /dev/zero, which does not end
+            raise ValueError("it is a device")
         return Path(name).read_text(encoding="utf-8"), name
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -50,16 +50,27 @@ def in_memory() -> Iterator[None]:
 def directory() -> Path | None:
     """Return the folder of entries: ``DMTEST_CACHE_DIR``, else the user's cache folder.
 
-    ``DMTEST_CACHE_DIR=off`` switches the cache off: returns None.
+    ``DMTEST_CACHE_DIR=off`` switches the cache off, and a user without a home has none: returns
+    None.
     """
     setting = os.environ.get("DMTEST_CACHE_DIR", "")
     if setting.lower() in {"off", "none", "0"}:
         return None
     if setting:
         return Path(setting)
+    place = user_folder("dmtest")
+    return None if place is None else place / "nulls"
+
+
+def user_folder(name: str) -> Path | None:
+    """Return the user's cache folder of a program; None for a user without a home."""
     from platformdirs import user_cache_dir
 
-    return Path(user_cache_dir("dmtest", appauthor=False)) / "nulls"
+    try:
+        place = Path(user_cache_dir(name, appauthor=False))
+    except RuntimeError:
+        return None
+    return place if place.is_absolute() else None  # it may be "~/.cache" as it stands
 
 
 def entry_name(key: dict[str, Any]) -> str:

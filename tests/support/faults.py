@@ -196,6 +196,12 @@ class Kill:
         return f"{self.how} {self.share:.3f}"
 
 
+def any_kill(seed: int, number: int) -> tuple[Kill, bool]:
+    """Draw a kill, and whether there are old files; a third are of each kind."""
+    rng = np.random.default_rng([seed, number])
+    return Kill(("time", "event", "byte")[number % 3], float(rng.random())), bool(rng.integers(2))
+
+
 def kill_at(kill: Kill, cpu: float, events: int, largest: int) -> None:
     """Let this process be killed."""
     if kill.how == "time":
