@@ -18,19 +18,23 @@ def main() -> int:
         received.append(number)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
         from dmtest.cli.main import main as command
 
         code = command()
     except KeyboardInterrupt:  # before the command line was there
-        code = 128 + signal.SIGINT
         _say("dmtest: interrupted")
     finally:
         # What is left is to end: a second Ctrl-C ends the process at once.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-    return 128 + received[0] if received else code
+    if received:
+        # At once: threads may be at work for seconds, and where code was being imported Python
+        # would end with SIGINT whatever is returned.
+        os._exit(128 + received[0])
+    return code
 
 
 def _say(text: str) -> None:

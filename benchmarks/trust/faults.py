@@ -188,7 +188,7 @@ def _signals() -> Iterator[Fault]:
                 yield Fault(
                     f"{name}: {number.name} after {seconds} s",
                     command,
-                    (code, -number, 0),  # a shell shows 130 for -2
+                    (code, 0),
                     said,
                     ends=((number, seconds),),
                 )
