@@ -23,7 +23,7 @@ def main() -> int:
     try:
         from dmtest.cli.main import main as command
 
-        code = command()
+        code = command(interrupts=received)
     except KeyboardInterrupt:  # before the command line was there
         _say("dmtest: interrupted")
     finally:
