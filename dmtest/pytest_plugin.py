@@ -137,7 +137,7 @@ def _check(
 
 
 def _update(data: Any, path: Path, options: dict[str, Any]) -> None:
-    """Write a baseline in one step: a reader in another worker sees the old file or the new."""
+    """Write a baseline; a reader in another worker sees the old file or the new."""
     from dmtest.checks.api import write_baseline
 
     arguments = {k: v for k, v in options.items() if k in (*BASELINE_OPTIONS, *DATA_OPTIONS)}
@@ -145,9 +145,7 @@ def _update(data: Any, path: Path, options: dict[str, Any]) -> None:
         del arguments["alpha"]
     baseline = write_baseline(data, **arguments)
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    baseline.to_json(partial)
-    os.replace(partial, path)
+    baseline.to_json(path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -180,7 +180,7 @@ def test_the_chi_square_kernel_of_the_normal(s: float) -> None:
         assert second == pytest.approx(1.0 / (1.0 - (1.0 + s * s) ** -2), rel=1e-3)
 
 
-@pytest.mark.parametrize("e", [0.1, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("e", [0.1, 0.27, 0.3, 0.5, 0.52, 0.9])
 def test_the_chi_square_kernel_of_the_cube_and_its_yardsticks(e: float) -> None:
     def trapezoid(t: float) -> float:
         return max(0.0, min(t + e, 1.0) - max(t - e, 0.0)) / (2.0 * e)
@@ -208,6 +208,25 @@ def test_the_chi_square_kernel_of_the_cube_and_its_yardsticks(e: float) -> None:
     assert bounds.two_valued_coordinate(e, "uniform") == pytest.approx(two, abs=2e-5)
 
 
+@pytest.mark.parametrize("e", [0.001, 0.1, 0.3, 0.7])
+def test_the_uniform_dual_takes_pairs_on_the_edge_of_the_box(e: float) -> None:
+    """Rows of a perfect encoder plus noise are rounded: none of them may count as impossible."""
+    x = np.random.default_rng(0).random((1000, 1))
+    for y in (x + e, x - e):
+        assert np.isfinite(bounds.uniform_dual_critic(x, y, e)).all()
+        assert np.isinf(bounds.uniform_dual_critic(x, y + 1e-9 * np.sign(y - x), e)).all()
+
+
+def test_information_of_a_uniform_encoder_on_both_sides_of_one_half() -> None:
+    """The entropy of the trapezoid less that of the noise, by quadrature."""
+    for e in (0.3, 0.49, 0.51, 0.54, 0.6, 2.0):
+        t = np.linspace(-e, 1.0 + e, 400_001)
+        p = np.maximum(np.minimum(t + e, 1.0) - np.maximum(t - e, 0.0), 0.0) / (2.0 * e)
+        entropy = -float((p * np.log(np.maximum(p, 1e-300))).sum() * (t[1] - t[0]))
+        value = bounds.uniform_information(1, e)
+        assert value == pytest.approx(entropy - np.log(2.0 * e), abs=1e-6)
+
+
 def test_yardsticks_of_the_normal() -> None:
     """The values of the theory, limits, and the divergence of one point by its formula."""
     for s, value in ((0.3, 0.56), (0.5, 0.17), (1.0, 0.0097), (1.35, 0.0018)):
@@ -222,6 +241,10 @@ def test_yardsticks_of_the_normal() -> None:
         assert (np.diff(values) <= 0.0).all()
     assert bounds.dead_coordinate(1e4) == pytest.approx(0.25e-16, rel=1e-6)
     assert bounds.dead_coordinate(100.0) == pytest.approx(0.25e-8, rel=1e-3)
+    for s in (90.0, 101.0, 300.0):  # 1/4 - 1/3 + 3/8 - ... in powers of 1 / s^2
+        inverse = s**-2.0
+        series = inverse**2 * (0.25 - inverse / 3.0 + 3.0 * inverse**2 / 8.0)
+        assert bounds.dead_coordinate(s) == pytest.approx(series, rel=3e-8)
     # log 2 less than a point at its own mean: two clusters that the noise does not join.
     apart = bounds.dead_coordinate(0.05) - bounds.two_valued_coordinate(0.05)
     assert apart == pytest.approx(np.log(2.0) - 0.5 / 1.0025, abs=1e-6)
@@ -235,6 +258,8 @@ def test_yardsticks_of_the_normal() -> None:
         (lambda: bounds.collapse(0, 1.0), "d: got 0"),
         (lambda: bounds.gaussian_chi2_kernel([1.0], [1.0, 2.0], 1.0), "shapes"),
         (lambda: bounds.uniform_chi2_kernel([1.5], [1.0], 1.0), "x: got"),
+        (lambda: bounds.uniform_chi2_kernel([0.5, 1.5], [1.0, 0.0], 1.0), "x: got"),
+        (lambda: bounds.uniform_chi2_kernel([0.5, 0.5], [-0.1, 0.5], 1.0), "y: got"),
         (lambda: bounds.gaussian_capacity(0, 1.0), "d: got 0"),
         (lambda: bounds.gaussian_capacity(1.5, 1.0), "whole number"),
         (lambda: bounds.gaussian_capacity(2, -1.0), "sigma: got -1.0"),

@@ -119,7 +119,7 @@ def test_the_wheel_holds_what_the_package_reads(built: Path) -> None:
     folders = {name.partition("/")[0] for name in held}
     assert folders == {"dmtest", f"dmtest-{dmtest.__version__}.dist-info"}
     entry = zipfile.ZipFile(wheel).read(f"dmtest-{dmtest.__version__}.dist-info/entry_points.txt")
-    assert b"dmtest = dmtest.cli.main:main" in entry
+    assert b"dmtest = dmtest.__main__:main" in entry
 
 
 def test_the_sdist_holds_what_the_tests_read(built: Path) -> None:

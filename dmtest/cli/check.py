@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +97,4 @@ def deliver(
     if asked:
         lines = "".join(f"{line}\n" for line in result.annotations())
         # GitHub reads both streams; a program that reads the JSON reads standard output only.
-        if json != "-":
-            put(lines, commands=True)
-        elif sys.stderr is not None:
-            sys.stderr.write(lines)
+        put(lines, commands=True, error=json == "-")

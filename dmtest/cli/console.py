@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -28,22 +29,25 @@ OPTIONS |= {"tolerance_rows": "tolerance-rows"}
 
 def prepare() -> None:
     """Escape characters that the terminal cannot encode, instead of failing."""
+    # Its warnings, such as of a folder that it cannot write to, are lines of its own.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
-def put(text: str, commands: bool = False) -> None:
-    """Write to standard output. Nothing else does.
+def put(text: str, commands: bool = False, error: bool = False) -> None:
+    """Write to standard output, or to standard error. Nothing else does.
 
     A line that begins with ``::`` is a command to GitHub's runners: `commands` says that it is
     meant to be; where a name begins so, the first colon is escaped.
     """
-    if sys.stdout is not None:
+    stream = sys.stderr if error else sys.stdout
+    if stream is not None:
         text = text if commands else re.sub(r"(?m)^(\s*):(?=:)", r"\1\\x3a", text)
-        with _sink(sys.stdout):
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        with _sink(stream):
+            stream.write(text)
+            stream.flush()
 
 
 def say(text: str) -> None:
@@ -87,10 +91,12 @@ def rendered(thing: Any, width: int | None = None) -> str:
     """Return what Rich would print on standard output, with its colours if it is a terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False, width=width)
-    with console.capture() as capture:
-        console.print(thing)
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    console, text = Console(highlight=False, width=width), ""
+    with _sink(sys.stdout):  # Rich writes an empty text to it, which may fail
+        with console.capture() as capture:
+            console.print(thing)
+        text = capture.get()
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def as_options(message: str) -> str:

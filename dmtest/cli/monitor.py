@@ -66,7 +66,7 @@ def watch(
     for name, rows in _batches(files, batch, key, columns, delimiter, nonfinite):
         now = monitor.update(rows)
         if state is not None:
-            _save(monitor, state)
+            monitor.to_json(state)  # in one step: an interruption leaves the old file or the new
         if show == "json":
             put(_json(name, now))
         elif show == "text":
@@ -114,14 +114,6 @@ def _monitor(target: TargetLike | None, alpha: float | None, state: str | None) 
             f"it out, or name another file with --state"
         )
     return monitor
-
-
-def _save(monitor: Monitor, path: str) -> None:
-    """Write the monitor so that an interruption leaves the old file or the new one."""
-    text, partial = monitor.to_json(), f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(partial, path)
 
 
 def _batches(

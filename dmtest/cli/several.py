@@ -45,6 +45,7 @@ def deliver(
     """Print the table or a line for each file, then write the files."""
     from dmtest.calibration.multiplicity import holm
     from dmtest.render.text import several
+    from dmtest.results import serial
 
     found = list(zip(files, made, strict=True))
     pvalues = [result.pvalue for result in made if not isinstance(result, str)]
@@ -57,7 +58,7 @@ def deliver(
         put(rendered(several.Several(found, adjusted)))
     notes = []
     if json not in (None, "-"):
-        Path(str(json)).write_text(_json(found), encoding="utf-8")
+        serial.write(str(json), _json(found))
         notes.append(f"JSON written to {json}")
     if html is not None:
         pages = _pages(found, html)

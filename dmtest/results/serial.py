@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 import numpy as np
 
 from dmtest.errors import InputError
+from dmtest.runtime import files
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -174,6 +176,8 @@ def read(path_or_text: str | os.PathLike[str]) -> tuple[str, str]:
         return path_or_text, "JSON text"
     name = os.fspath(path_or_text)
     try:
+        if stat.S_ISCHR(os.stat(name).st_mode):  # such as /dev/zero, which does not end
+            raise ValueError("it is a device")
         return Path(name).read_text(encoding="utf-8"), name
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -186,14 +190,7 @@ def read(path_or_text: str | os.PathLike[str]) -> tuple[str, str]:
 
 def write(path: str | os.PathLike[str], text: str) -> None:
     """Write text as UTF-8; an unpaired surrogate (an odd file name) becomes an escape."""
-    try:
-        Path(path).write_bytes(text.encode("utf-8", errors="backslashreplace"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"{os.fspath(path)!r}: cannot be written ({reason}); choose an existing, writable "
-            f"folder"
-        ) from None
+    files.save({Path(path): text.encode("utf-8", errors="backslashreplace")})
 
 
 def output(text: str, path: str | os.PathLike[str] | None) -> str:

@@ -1,10 +1,9 @@
 """Cache of null replicates on disk.
 
 An entry is one ``.npy`` file. Its name is a hash of everything its numbers depend on, and its last
-bytes are a hash of its content, so a damaged entry is never used. An entry is written to a
-temporary file and moved into place in one step: a reader sees the old entry, the new one or none,
-even if another process writes at the same time or a writer is killed. An entry that cannot be read
-is computed again.
+bytes are a hash of its content, so a damaged entry is never used. An entry is written in one step:
+a reader sees the old entry, the new one or none, even if another process writes at the same time or
+a writer is killed. An entry that cannot be read is computed again.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from dmtest.errors import DataWarning
+from dmtest.runtime import files
 
 SEAL = hashlib.sha256().digest_size
 # Entries by name while `in_memory` is entered, and how many times it is.
@@ -51,16 +50,27 @@ def in_memory() -> Iterator[None]:
 def directory() -> Path | None:
     """Return the folder of entries: ``DMTEST_CACHE_DIR``, else the user's cache folder.
 
-    ``DMTEST_CACHE_DIR=off`` switches the cache off: returns None.
+    ``DMTEST_CACHE_DIR=off`` switches the cache off, and a user without a home has none: returns
+    None.
     """
     setting = os.environ.get("DMTEST_CACHE_DIR", "")
     if setting.lower() in {"off", "none", "0"}:
         return None
     if setting:
         return Path(setting)
+    place = user_folder("dmtest")
+    return None if place is None else place / "nulls"
+
+
+def user_folder(name: str) -> Path | None:
+    """Return the user's cache folder of a program; None for a user without a home."""
     from platformdirs import user_cache_dir
 
-    return Path(user_cache_dir("dmtest", appauthor=False)) / "nulls"
+    try:
+        place = Path(user_cache_dir(name, appauthor=False))
+    except RuntimeError:
+        return None
+    return place if place.is_absolute() else None  # it may be "~/.cache" as it stands
 
 
 def entry_name(key: dict[str, Any]) -> str:
@@ -106,20 +116,12 @@ def write(name: str, values: NDArray[np.float64]) -> None:
     body = buffer.getvalue()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix="write-", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(body + hashlib.sha256(body).digest())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, folder / name)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        files.replace({folder / name: body + hashlib.sha256(body).digest()})
     except OSError as error:
+        # Without the name of the entry: one sentence for all entries of a run.
         warnings.warn(
-            f"null replicates were not kept: {error}; set DMTEST_CACHE_DIR to a folder that "
-            f"can be written to, or to 'off'.",
+            f"null replicates were not kept in {str(folder)!r} ({error.strerror}); set "
+            f"DMTEST_CACHE_DIR to a folder that can be written to, or to 'off'.",
             DataWarning,
             stacklevel=2,
         )

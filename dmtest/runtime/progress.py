@@ -26,7 +26,8 @@ def reporter(progress: bool | Progress | None) -> Iterator[Progress | None]:
     if callable(progress):
         yield progress
         return
-    if progress is False or (progress is None and not sys.stderr.isatty()):
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    if progress is False or (progress is None and not terminal):
         yield None
         return
     bar = _Bar()

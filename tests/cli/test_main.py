@@ -354,6 +354,23 @@ def test_interrupt_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert run("report", "normal.npy") == (130, "", "dmtest: interrupted\n")
 
 
+@pytest.mark.usefixtures("run")
+def test_what_an_interrupt_breaks_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Compiled code that is being imported turns an interrupt into an ImportError."""
+    received: list[int] = []
+
+    def broken(*_: object, **__: object) -> None:
+        received.append(2)
+        raise ImportError("initialization failed")
+
+    monkeypatch.setattr(dmtest, "report", broken)
+    np.save("small.npy", np.eye(9))
+    assert cli.main(["report", "small.npy"], received) == 130
+    assert capsys.readouterr() == ("", "dmtest: interrupted\n")
+
+
 def test_a_defect_is_not_a_mismatch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception that nobody expected ends with 2, one line, and a way to its traceback."""
 

@@ -24,7 +24,7 @@ from dmtest.calibration.nulls import RowNull, SliceNull, replicates_of
 from dmtest.catalogue.registry import TESTS
 from dmtest.errors import DataWarning
 from dmtest.results.outcome import Outcome
-from dmtest.runtime import cache
+from dmtest.runtime import cache, files
 from tests.support.file_kinds import Payload
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -260,7 +260,7 @@ def test_an_interrupt_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch
 KILLED = """
 import os, signal, sys
 import numpy as np
-from dmtest.runtime import cache
+from dmtest.runtime import cache, files
 
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -277,7 +277,7 @@ def test_a_kill_in_the_middle_leaves_the_old_entry(folder: Path, old: bool, mome
         cache.write("a.npy", np.ones((3, 1)))
     done = subprocess.run([sys.executable, "-c", KILLED, moment], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert any(path.suffix == ".tmp" for path in folder.iterdir())
+    assert any(path.suffix == files.PARTIAL for path in folder.iterdir())
     assert_array_equal(cache.read("a.npy", 1), np.ones((3, 1)) if old else np.empty((0, 1)))
     cache.write("a.npy", np.zeros((4, 1)))
     assert_array_equal(cache.read("a.npy", 1), np.zeros((4, 1)))
@@ -286,7 +286,7 @@ def test_a_kill_in_the_middle_leaves_the_old_entry(folder: Path, old: bool, mome
 WRITER = """
 import sys
 import numpy as np
-from dmtest.runtime import cache
+from dmtest.runtime import cache, files
 
 me = float(sys.argv[1])
 for round in range(60):

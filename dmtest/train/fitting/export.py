@@ -1,8 +1,12 @@
-"""Write a training run to a folder, and read its encoder back; no code in a file is executed."""
+"""Write a training run to a folder, and read its encoder back; no code in a file is executed.
+
+The files of a run replace those of an earlier one together, when all are on the disk.
+"""
 
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +14,7 @@ import numpy as np
 import torch
 
 from dmtest.errors import InputError
+from dmtest.runtime import files
 from dmtest.train.fitting.outlet import DIRECT
 from dmtest.train.model.encoders import BACKBONES, Encoder
 from dmtest.train.model.projection import Projector
@@ -43,23 +48,17 @@ def write(fit: Fit, folder: Path) -> list[Path]:
     arrays |= {"train_embeddings": fit.train_embeddings, level: fit.noise.level}
     if fit.labels is not None and fit.train_labels is not None:
         arrays |= {"labels": fit.labels, "train_labels": fit.train_labels}
-    paths = [folder / "embeddings.npz"]
-    np.savez_compressed(paths[0], **arrays)
+    contents = {"embeddings.npz": _npz(arrays)}
     if fit.encoder.config["backbone"] in BACKBONES:
-        paths.append(folder / "encoder.pt")
         config = dict(fit.encoder.config)
         if config["margins"]:  # its table is among the weights
             config["margins"] = {"kind": config["margins"]["kind"]}
-        state = {"config": config, "state": fit.encoder.state_dict()}
-        torch.save(state, paths[-1])
-    paths.append(folder / "history.json")
-    _json(paths[-1], fit.summary())
-    paths.append(folder / "curves.svg")
-    _curves(fit, paths[-1])
+        contents["encoder.pt"] = _saved({"config": config, "state": fit.encoder.state_dict()})
+    contents["history.json"] = _json(fit.summary())
+    contents["curves.svg"] = _curves(fit)
     if fit.verification is not None:
-        paths.append(folder / "verification.json")
-        _json(paths[-1], fit.verification.to_dict())
-    return paths + _reports(fit.report, folder)
+        contents["verification.json"] = _json(fit.verification.to_dict())
+    return _write(contents, fit.report, folder)
 
 
 def write_self_supervised(fit: SelfSupervisedFit, folder: Path) -> list[Path]:
@@ -70,20 +69,30 @@ def write_self_supervised(fit: SelfSupervisedFit, folder: Path) -> list[Path]:
     arrays["outlet_sigma"] = fit.sigma
     if fit.labels is not None and fit.train_labels is not None:
         arrays |= {"labels": fit.labels, "train_labels": fit.train_labels}
-    paths = [folder / name for name in ("embeddings.npz", "encoder.pt", "history.json")]
-    np.savez_compressed(paths[0], **arrays)
-    torch.save({"config": fit.encoder.config, "state": fit.encoder.state_dict()}, paths[1])
-    _json(paths[2], fit.summary())
-    return paths + _reports(fit.report, folder)
+    state = {"config": fit.encoder.config, "state": fit.encoder.state_dict()}
+    contents = {"embeddings.npz": _npz(arrays), "encoder.pt": _saved(state)}
+    contents["history.json"] = _json(fit.summary())
+    return _write(contents, fit.report, folder)
 
 
-def _reports(report: Report | None, folder: Path) -> list[Path]:
-    if report is None:
-        return []
-    paths = [folder / "report.html", folder / "report.json"]
-    report.to_html(paths[0])
-    report.to_json(paths[1])
-    return paths
+def _write(contents: dict[str, bytes], report: Report | None, folder: Path) -> list[Path]:
+    if report is not None:
+        contents["report.html"] = report.to_html().encode("utf-8", errors="backslashreplace")
+        contents["report.json"] = report.to_json().encode("utf-8", errors="backslashreplace")
+    files.save({folder / name: content for name, content in contents.items()})
+    return [folder / name for name in contents]
+
+
+def _npz(arrays: dict[str, Any]) -> bytes:
+    buffer = BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _saved(state: dict[str, Any]) -> bytes:
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
 def load_encoder(path: str | os.PathLike[str]) -> Encoder | Projector:
@@ -126,14 +135,14 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder | Projector:
     return encoder.eval()
 
 
-def _json(path: Path, plain: Any) -> None:
+def _json(plain: Any) -> bytes:
     from dmtest.results.serial import dumps
     from dmtest.results.serial import plain as as_plain
 
-    path.write_text(dumps(as_plain(plain)) + "\n", encoding="utf-8")
+    return (dumps(as_plain(plain)) + "\n").encode()
 
 
-def _curves(fit: Fit, path: Path) -> None:
+def _curves(fit: Fit) -> bytes:
     """Draw the objective's value or the loss, and the invariance error, over epochs.
 
     The capacity is drawn beside values in nats only.
@@ -152,4 +161,6 @@ def _curves(fit: Fit, path: Path) -> None:
     left.legend(frameon=False)
     right.plot(epochs, fit.history["invariance_error"])
     right.set(xlabel="epoch", ylabel="E|f(X') - f(X)|²")
-    figure.savefig(path, metadata={"Date": None})
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

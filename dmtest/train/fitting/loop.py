@@ -7,15 +7,18 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
 
 from dmtest.errors import InputError
+from dmtest.runtime import files
 from dmtest.runtime.parallel import Progress
 from dmtest.train.fitting.module import Training
 from dmtest.train.fitting.settings import Settings
@@ -43,6 +46,18 @@ class _Steps(Callback):
 
     def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
         self.report("training", trainer.global_step, trainer.estimated_stepping_batches)
+
+
+class _WholeFiles(TorchCheckpointIO):
+    """Checkpoints that replace the last one in one step."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        buffer = BytesIO()
+        torch.save(checkpoint, buffer)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        files.save({Path(path): buffer.getvalue()})
 
 
 def train(
@@ -99,7 +114,12 @@ def train(
         trainer = _trainer(settings, device, callbacks, folder)
     module.train()  # Lightning keeps evaluation mode if it finds it
     with _quiet(), _global_settings(settings.deterministic):
-        trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
+        try:
+            trainer.fit(module, ckpt_path=str(start) if resume else None, weights_only=True)
+        except SystemExit as error:  # Lightning ends the process where a user interrupts
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
     return module.to(device)
 
 
@@ -142,6 +162,7 @@ def _trainer(
         strategy=_strategy(settings, device),
         precision=LIGHTNING_PRECISION[settings.precision],  # type: ignore[arg-type]
         callbacks=callbacks,
+        plugins=[_WholeFiles()],
         logger=False,
         enable_checkpointing=folder is not None,
         enable_progress_bar=False,

@@ -1,0 +1,171 @@
+"""Statistics and constants of nulls against their definitions, spelled out."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from dmtest.engines.rows import evaluate
+from dmtest.statistics import influence
+from dmtest.statistics.counts import (
+    Cells,
+    rank_anderson_darling,
+    rank_chi_squared,
+    rank_mean,
+    rank_spread,
+)
+from dmtest.statistics.laws import joint_laws, quadratic
+from dmtest.statistics.pools.drawn import _mean_and_variance
+from dmtest.statistics.rows import directions
+from dmtest.statistics.rows.distances import mean_distance
+from dmtest.statistics.slices.wasserstein import null_mean
+from tests.support.samples import view_of
+
+
+@pytest.mark.parametrize(("draws", "n"), [(9, 60), (9, 1000), (300, 500)])
+def test_statistics_of_counts(draws: int, n: int) -> None:
+    ranks = np.random.default_rng(draws).binomial(draws, 0.47, (n, 2))
+    cells = Cells.of(draws, n)
+    counts = cells.counts(ranks)
+    ends = np.append(cells.first, draws + 1)
+    for column in range(2):
+        inside = [(ranks[:, column] >= a) & (ranks[:, column] < b) for a, b in pairwise(ends)]
+        assert_allclose(counts[column], np.sum(inside, axis=1))
+    p = np.diff(ends) / (draws + 1.0)
+    gap = np.cumsum(counts - n * p, axis=1)[:, :-1]
+    below = np.cumsum(p)[:-1]
+    squared = (gap**2 * p[:-1] / (below * (1.0 - below))).sum(axis=1) / n
+    assert_allclose(rank_anderson_darling(counts, cells), squared, rtol=1e-9)
+    groups = np.append(cells.groups, len(p))
+    observed = np.array([counts[:, a:b].sum(axis=1) for a, b in pairwise(groups)]).T
+    expected = n * np.array([p[a:b].sum() for a, b in pairwise(groups)])
+    assert 2 <= len(expected) <= 20
+    assert expected.min() > 4.0
+    chi = [stats.chisquare(row, expected).statistic for row in observed]
+    assert_allclose(rank_chi_squared(counts, cells), chi, rtol=1e-9)
+    for function, score in (
+        (rank_mean, lambda z: z),
+        (rank_spread, lambda z: z**2 - 1.0),
+    ):
+        means = np.array(
+            [
+                stats.norm.expect(score, lb=stats.norm.ppf(a), ub=stats.norm.ppf(b)) / (b - a)
+                for a, b in pairwise(ends / (draws + 1.0))
+            ]
+        )
+        scores = means / np.sqrt(p @ means**2)
+        assert_allclose(function(counts, cells), counts @ scores / math.sqrt(n), rtol=1e-6)
+
+
+def test_errors_of_means_from_influences() -> None:
+    values = np.random.default_rng(0).gamma(2.0, size=200)
+    assert influence.mean_error(values) == pytest.approx(stats.sem(values))
+    skewness = stats.skew(values) / math.sqrt(200)
+    assert influence.mean_skewness(values) == pytest.approx(skewness)
+    assert influence.mean_skewness(np.ones(9)) == 0.0
+
+
+@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.2, 0.4])
+def test_the_shape_of_a_tail_is_found_whatever_its_place(shape: float) -> None:
+    values = stats.genpareto.ppf((np.arange(100_000) + 0.5) / 100_000, shape)
+    found = influence.heaviest_tail(values, 0.0)
+    assert found == pytest.approx(shape, abs=0.02)
+    assert influence.heaviest_tail(3.0 * values + 50.0, 0.0) == pytest.approx(found, abs=1e-9)
+    # Hosking & Wallis (1987), section 4: the variance of the estimate times the exceedances.
+    k = -found
+    variance = (1 + k) * (2 + k) ** 2 * (1 + k + 2 * k * k) / (1 + 2 * k) / (3 + 2 * k)
+    error = influence.heaviest_tail(values, 1.0) - found
+    assert error == pytest.approx(math.sqrt(variance / 10_000), rel=1e-6)
+
+
+def test_tails_that_cannot_be_known() -> None:
+    assert influence.heaviest_tail(np.arange(199.0)) == np.inf
+    assert np.isfinite(influence.heaviest_tail(np.arange(200.0)))
+    assert influence.heaviest_tail(np.repeat([0.0, 1.0], 100)) == -np.inf
+
+
+@pytest.mark.parametrize("d", [1, 2, 7])
+def test_moments_of_mardias_tests(d: int) -> None:
+    n = 40.0
+    degrees = d * (d + 1) * (d + 2) / 6
+    scale = joint_laws.mardia_skewness_scale(n, d)
+    assert scale == pytest.approx(stats.chi2.std(degrees) * 6.0 / n)
+    assert joint_laws.mardia_kurtosis_scale(n, d) == pytest.approx(math.sqrt(8 * d * (d + 2) / n))
+    if d == 1:  # Fisher's exact means
+        mean = 6.0 * (n - 2.0) / ((n + 1.0) * (n + 3.0))
+        assert joint_laws.mardia_skewness_mean(n, d) == pytest.approx(mean)
+        assert joint_laws.mardia_kurtosis_mean(n, d) == pytest.approx(3.0 * (n - 1.0) / (n + 1.0))
+    varying = np.array([-0.5, -0.1, 0.3])
+    whole = joint_laws.lognormal(1.0 + varying, 40, d)
+    assert_allclose(joint_laws.lognormal_of_varying(varying, 40, d), whole)
+
+
+def test_the_law_of_cramer_and_von_mises_ends_where_the_statistic_does() -> None:
+    n = 5.0
+    least, most = 1.0 / (12.0 * n), n / 3.0
+    p = np.asarray(quadratic.cramer_von_mises_known(np.array([0.99 * least, 2.0 * least, most]), n))
+    assert (p[0], p[2]) == (1.0, 0.0)
+    assert 0.9 < p[1] < 1.0
+
+
+def test_distances_from_the_normal() -> None:
+    """Of one dimension by the folded normal law, of two by Rice's; near and far rows mixed."""
+    y = np.array([0.0, 0.3, 2.0, 9.0, 40.0, 300.0])
+    folded = math.sqrt(2 / math.pi) * np.exp(-0.5 * y**2) + y * (1.0 - 2.0 * stats.norm.cdf(-y))
+    for part in (slice(None), slice(0, 3), slice(4, 6)):
+        assert_allclose(mean_distance(y[part] ** 2, 1), folded[part], rtol=1e-9)
+    rice = stats.rice.mean(y[:4])
+    assert_allclose(mean_distance(y[:4] ** 2, 2), rice, rtol=1e-9)
+
+
+def test_the_mean_of_the_wasserstein_distance_of_one_and_two_rows() -> None:
+    """One row: E z^2 + 1. Two: the cells' integrals are -phi(0) and phi(0), E z_(2) 1/sqrt pi."""
+    assert null_mean(1) == pytest.approx(2.0, abs=1e-9)
+    assert null_mean(2) == pytest.approx(2.0 - 2.0 * math.sqrt(2.0) / math.pi, abs=1e-9)
+    assert null_mean(2000) == pytest.approx(null_mean(1999), rel=1e-3)
+
+
+def _grid(view_rows: np.ndarray) -> np.ndarray:
+    angle = np.linspace(0.0, np.pi, 20_001)
+    return view_rows @ np.array([np.cos(angle), np.sin(angle)])
+
+
+def test_maxima_over_directions_are_those_of_a_fine_grid() -> None:
+    rng = np.random.default_rng(5)
+    view = view_of(np.column_stack([rng.gamma(1.0, size=60), rng.standard_t(4, 60)]))
+    p = _grid(view.rows)
+    third, fourth = (p**3).mean(axis=0), (p**4).mean(axis=0)
+    a = (p * p).T @ view.rows / view.n
+    regression = (np.square(a).sum(axis=1) - third**2) / (fourth - 1.0 - third**2)
+    for function, values in (
+        (directions.malkovich_afifi_skewness, third**2),
+        (directions.malkovich_afifi_kurtosis, fourth),
+        (directions.cox_small, regression),
+    ):
+        assert evaluate(function, view)[0] == pytest.approx(values.max(), rel=1e-6)
+
+
+def test_pudelkos_supremum_is_that_of_a_fine_grid() -> None:
+    rng = np.random.default_rng(5)
+    view = view_of(rng.gamma(1.0, size=(40, 2)))
+    best = 0.0
+    for length in np.linspace(0.005, 2.0, 400):
+        angle = np.linspace(0.0, np.pi, 361)
+        t = length * np.column_stack([np.cos(angle), np.sin(angle)])
+        phi = np.exp(1j * (view.rows @ t.T)).mean(axis=0)
+        best = max(best, float(np.abs(phi - math.exp(-0.5 * length**2)).max()) / length)
+    value = evaluate(directions.pudelko, view)[0]
+    assert value == pytest.approx(math.sqrt(view.n) * best, rel=1e-3)
+
+
+def test_means_and_variances_by_tiles() -> None:
+    rows = np.random.default_rng(0).standard_normal((97, 3)) + 2.0
+    for tile in (1, 10, 97, 200):
+        mean, variance = _mean_and_variance(rows, lambda x: x.astype(np.float32), tile)
+        assert_allclose(mean, rows.mean(axis=0), rtol=1e-6)
+        assert_allclose(variance, rows.var(axis=0), rtol=1e-5)
