@@ -207,13 +207,12 @@ def report(
     from dmtest.reports.sampled import sampled_report
     from dmtest.reports.streamed.choice import (
         check_memory,
-        mapped_rows,
         needs_all_rows,
-        read_once,
         summary_of_data,
         summary_of_sample,
     )
     from dmtest.runtime.progress import reporter
+    from dmtest.summaries.sides import mapped_rows, read_once
     from dmtest.summaries.summary import Summary
 
     started = time.perf_counter()

@@ -13,6 +13,7 @@ from dmtest.data.inspection import HUGE, MINUTE, check_range
 from dmtest.data.readers.columns import Loaded
 from dmtest.data.readers.guard import within
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
+from dmtest.data.readers.remote import public_url
 from dmtest.data.sample import as_float
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
@@ -138,9 +139,11 @@ class Summary:
         Parameters
         ----------
         source : array_like, path, dask collection, iterator of chunks or torch DataLoader
-            An array or memory map is read in blocks of rows, a ``.npy`` or Parquet file in parts
-            (others as :func:`dmtest.load` reads them). Of a batch that is a tuple, the first
-            element counts. The parts of a dask array or data frame are summarised by its tasks.
+            An array or memory map is read in blocks of rows; a file in parts, or as
+            :func:`dmtest.load` reads it where its kind has none (docs/files.md); an open ``.npy``
+            or Parquet file, such as one of fsspec, as it arrives. Of a batch that is a tuple, the
+            first element counts. The parts of a dask array or data frame are summarised by its
+            tasks.
         target, rows, first, rng
             As for the class.
         memory : int, optional
@@ -166,7 +169,7 @@ class Summary:
             options |= {"target": _named(target), "rng": entropy_of(rng)}
             summary = summarise(source, options, engine=engine, key=key, columns=columns)
             if isinstance(source, (str, os.PathLike)):
-                summary.source = os.fspath(source)
+                summary.source = public_url(os.fspath(source))
             if progress is not None:
                 progress("rows", summary.n, summary.n)
             return summary
@@ -174,7 +177,7 @@ class Summary:
         with within(summary.memory):
             chunks, total = chunks_of(source, key, columns)
             if isinstance(source, (str, os.PathLike)):
-                summary.source = os.fspath(source)
+                summary.source = public_url(os.fspath(source))
             for chunk in chunks:
                 summary.update(chunk)
                 if progress is not None:
@@ -241,6 +244,9 @@ class Summary:
         """
         x = self._checked(chunk)
         if not len(x):
+            # What only the end of a file tells.
+            late = chunk.findings if isinstance(chunk, Loaded) else ()
+            self.changes += tuple(one for one in late if one not in self.changes)
             return self
         start, stop = self.next, self.next + len(x)
         self._cover([(start, stop)])
