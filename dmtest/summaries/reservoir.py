@@ -59,12 +59,12 @@ class Reservoir:
         # Slots that hold no row.
         self.free = np.empty(0, dtype=np.intp)
 
-    def add(self, first: int, rows: NDArray[Any]) -> None:
-        """Add rows with numbers from `first` on."""
+    def add(self, first: int, rows: Any) -> None:
+        """Add rows with numbers from `first` on, of the host or of a device."""
         numbers = np.arange(first, first + len(rows), dtype=np.int64)
         self.put(keys_of(numbers, self.seed), numbers, rows)
 
-    def put(self, keys: NDArray[np.uint64], numbers: Numbers, rows: NDArray[Any]) -> None:
+    def put(self, keys: NDArray[np.uint64], numbers: Numbers, rows: Any) -> None:
         """Add rows with their keys."""
         good = np.flatnonzero(keys <= self.limit)
         while len(good):
@@ -76,7 +76,7 @@ class Reservoir:
             self.keys[slots], self.numbers[slots] = keys[now], numbers[now]
             self.rows[slots] = rows[now]
 
-    def _make_room(self, rows: NDArray[Any], count: int) -> None:
+    def _make_room(self, rows: Any, count: int) -> None:
         """Add slots up to the surplus; beyond, free those of the largest keys."""
         held, most = len(self.keys), int((1.0 + SURPLUS) * self.size) + 1
         if held < most:

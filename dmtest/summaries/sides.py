@@ -17,6 +17,7 @@ from dmtest.data.readers.guard import stored_size
 from dmtest.data.readers.parts import Parts, PartsError
 from dmtest.data.readers.remote import is_url
 from dmtest.data.sample import Sample, as_sample
+from dmtest.engines.device import float_type, on_device
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import Progress
 from dmtest.summaries import summary as summaries
@@ -66,6 +67,9 @@ def mapped_rows(data: Any) -> Any:
     """Return an array, or that of a .npy file without reading it; None for other data."""
     if isinstance(data, np.ndarray):
         return data
+    if on_device(data):
+        # Its shape and type, without its values.
+        return np.broadcast_to(np.zeros((), float_type(data)), tuple(data.shape))
     if isinstance(data, TextPath) or not isinstance(data, (str, os.PathLike)) or is_url(data):
         return None
     place = Path(os.path.expanduser(data))

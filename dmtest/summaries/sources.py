@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from dmtest.data.load import read, read_in_parts, refusals
-from dmtest.data.readers.columns import pick
+from dmtest.data.readers.columns import pick, positions
 from dmtest.data.readers.kinds.arrow import groups_of
 from dmtest.data.readers.kinds.numpy_files import stream_parts
 from dmtest.data.readers.objects import from_object
 from dmtest.data.readers.parts import chunk_rows
+from dmtest.engines.device import on_device
 from dmtest.errors import InputError
 
 # First bytes of open files.
@@ -65,7 +66,11 @@ def rows_of(batch: Any) -> Any:
 
 def picked(rows: Any, columns: Any) -> Any:
     """Return some columns of rows; all where `columns` is None."""
-    return rows if columns is None else pick(np.asarray(rows), columns)
+    if columns is None:
+        return rows
+    if on_device(rows):
+        return rows[:, positions(columns, None, int(rows.shape[1]))]
+    return pick(np.asarray(rows), columns)
 
 
 def _of_array(array: Any, columns: Any) -> Iterator[Any]:

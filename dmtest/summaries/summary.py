@@ -15,6 +15,7 @@ from dmtest.data.readers.guard import within
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
 from dmtest.data.readers.remote import public_url
 from dmtest.data.sample import as_float
+from dmtest.engines.device import Rows, on_device
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import Progress
@@ -372,8 +373,10 @@ class Summary:
             size = kept_rows(d, itemsize)
         self.totals = Totals(self.target, d, size, self.seed)
 
-    def _checked(self, chunk: Any) -> NDArray[Any]:
+    def _checked(self, chunk: Any) -> Any:
         """Return the rows of a chunk as float32 or float64; refuse what does not fit."""
+        if on_device(chunk):
+            return self._checked_on_device(chunk)
         loaded = chunk if isinstance(chunk, Loaded) else from_object(chunk, None, None)
         array = np.asarray(loaded.array)
         array = array.reshape(-1, 1) if array.ndim == 1 else array
@@ -389,6 +392,36 @@ class Summary:
         if self.totals is not None:
             self._check_kind(kind, x.shape[1])
         least, most = (float(f(x)) if x.size else 0.0 for f in (np.min, np.max))
+        self._check_values(x, least, most, loaded.names)
+        if self.totals is None and len(x):
+            self.begin(x.shape[1], kind, loaded.names, (*loaded.findings, *changes))
+        return x
+
+    def _checked_on_device(self, chunk: Any) -> Rows:
+        """Return rows on a device, which stay there; refuse what does not fit."""
+        dtype = str(chunk.dtype).rpartition(".")[2]
+        if chunk.ndim not in (1, 2) or not all(chunk.shape[1:]) or "complex" in dtype:
+            raise ChunkError(
+                f"chunk: got shape {tuple(chunk.shape)} of {dtype}; pass rows of numbers, shape "
+                f"(n, d)."
+            )
+        x = Rows.of(chunk)
+        kind = (x.dtype.name, dtype)
+        if self.totals is not None:
+            self._check_kind(kind, x.shape[1])
+        least, most = x.extremes
+        size = max(most, -least)
+        if not np.isfinite(least + most) or size > LARGEST / x.shape[1] or 0.0 < size < MINUTE:
+            self._check_values(np.asarray(x), least, most, None)
+        if self.totals is None and len(x):
+            empty = np.empty((0, x.shape[1]), x.dtype)
+            self.begin(x.shape[1], kind, None, as_float(empty, dtype)[1])
+        return x
+
+    def _check_values(
+        self, x: NDArray[Any], least: float, most: float, names: tuple[str, ...] | None
+    ) -> None:
+        """Refuse values that are not finite, or whose powers are not."""
         if not (np.isfinite(least) and np.isfinite(most)):
             bad = ~np.isfinite(x).all(axis=1)
             raise ChunkError(
@@ -398,10 +431,7 @@ class Summary:
         if max(most, -least) * np.sqrt(x.shape[1]) > LARGEST:
             raise ChunkError(f"chunk: values up to {max(most, -least):.3g} are too large; rescale.")
         if max(most, -least) > HUGE or 0.0 < max(most, -least) < MINUTE:
-            check_range(x.min(axis=0), x.max(axis=0), "chunk", loaded.names)
-        if self.totals is None and len(x):
-            self.begin(x.shape[1], kind, loaded.names, (*loaded.findings, *changes))
-        return x
+            check_range(x.min(axis=0), x.max(axis=0), "chunk", names)
 
     def _check_kind(self, kind: tuple[str, str] | None, d: int) -> None:
         if d != self.d:
