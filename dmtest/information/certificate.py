@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtri
 
 from dmtest import bounds
@@ -149,6 +148,8 @@ def resolvable_noise(
     if kind == "gaussian":
         # v = (1 - exp(-log))^(-1/2), and s^2 = v - 1.
         return float(np.sqrt(np.expm1(-0.5 * np.log(-np.expm1(-log)))))
+    from scipy.optimize import brentq
+
     low, high = 1e-4, 0.5
     if _log_second_moment(low, kind) <= log:
         return low
