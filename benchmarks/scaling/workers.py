@@ -24,7 +24,7 @@ from dmtest.summaries.summary import Summary
 # all of them, and seconds of the scheduler a task.
 NETWORK, FILES, OVERHEAD = 1e9, 1e10, 1e-3
 WORKERS = (1, 2, 10, 100)
-TRIES = 3
+TRIES = 2
 
 
 def timed(work: Any) -> tuple[float, Any]:
@@ -34,13 +34,14 @@ def timed(work: Any) -> tuple[float, Any]:
     return time.process_time() - start, result
 
 
-def task_costs(path: str, columns: int) -> dict[str, float]:
-    """Measure the tasks: CPU seconds of a part and of a merge, and bytes of a summary."""
+def task_costs(path: str, columns: int, among: int) -> dict[str, float]:
+    """Measure the tasks of a summary of `among` rows: CPU seconds and bytes."""
     options: dict[str, Any] = {"target": "normal", "rows": None, "memory": None, "rng": 0}
 
     def part(i: int) -> bytes:
         own = options | {"first": i * PART_ROWS}
-        return _part(_rows_of_npy, (path, i * PART_ROWS, (i + 1) * PART_ROWS), own, None, None)
+        place = (path, i * PART_ROWS, (i + 1) * PART_ROWS)
+        return _part(_rows_of_npy, place, own, None, None, among)
 
     part(0)  # kernels are loaded
     costs, parts = [], []
@@ -113,15 +114,23 @@ def measured(path: str) -> list[dict[str, Any]]:
     ]
 
 
+def _rounded(cost: dict[str, float]) -> dict[str, Any]:
+    return {name: round(value, 3) if value < 1e4 else int(value) for name, value in cost.items()}
+
+
 def main(path: str) -> None:
     """Measure tasks and workers, and write the three tables."""
     columns = np.load(path, mmap_mode="r").shape[1]
-    cost = task_costs(path, columns)
-    rows = [{"what": name, "value": round(value, 3)} for name, value in cost.items()]
-    notes = f"A part has {PART_ROWS:,} rows of {columns} columns; a merge is of {MERGED} summaries."
+    costs = {n: task_costs(path, columns, n) for n in (10**6, 10**8, 10**9)}
+    rows = [{"rows of the whole": f"{n:.0e}"} | _rounded(cost) for n, cost in costs.items()]
+    notes = (
+        f"CPU seconds of one thread, and bytes. A part has {PART_ROWS:,} rows of {columns} "
+        f"columns; a merge is of {MERGED} summaries. A part carries the rows that may be among "
+        f"the kept ones of the whole."
+    )
     print(write("scaling", "scaling/tasks", "Tasks of Dask", rows, notes))
     table = []
-    for n in (1e6, 1e8, 1e9):
+    for n, cost in costs.items():
         alone = projected(n, 1, cost)
         table += [
             {

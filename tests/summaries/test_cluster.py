@@ -165,8 +165,8 @@ def test_parts_keep_the_rows_that_may_be_among_all(monkeypatch: pytest.MonkeyPat
     options: dict[str, Any] = {"target": "normal", "rows": 500, "rng": 3}
     x = np.random.default_rng(0).standard_normal((20_000, 4))
     whole = dmtest.Summary.of(x, rows=500, rng=3).to_bytes()
-    alone = cluster._part(lambda: x[:10_000], (), options, None, None)
-    among = cluster._part(lambda: x[:10_000], (), options, None, None, 1_000_000)
+    alone = cluster._part(lambda: x[:8192], (), options, None, None)
+    among = cluster._part(lambda: x[:8192], (), options, None, None, 1_000_000)
     assert dmtest.Summary.from_bytes(alone).sample()[0].size == 500
     assert dmtest.Summary.from_bytes(among).sample()[0].size < 30
     calls: list[Any] = []
