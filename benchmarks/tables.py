@@ -36,6 +36,7 @@ PAGES = {
     "paper": "The paper's experiments",
     "ranks": "Ranks and rounded samples",
     "sampled": "Laws that are drawn from",
+    "scaling": "Scaling with rows, columns and workers",
     "speed": "Speed and memory",
     "two-samples": "Two samples",
 }

@@ -71,6 +71,10 @@ numbers, if that is more than
 Files that are mapped need nothing. Text says nothing beforehand: its bytes and lines are counted
 while they are read.
 
+Reports, checks and bounds of many rows read @KINDS in parts
+([what each part is](streaming.md)): of their memory one part counts. The last part of a `.npz`, a
+`.zarr.zip` or a text has its checksum or its end, so a report of a damaged one is refused at the end.
+
 ## Damaged files
 
 One guard for all kinds (`dmtest/data/readers/guard.py`) reads a file only if all of its bytes are
@@ -112,7 +116,7 @@ tensors of safetensors are refused; those of torch become float32.
 Every URL that [fsspec](https://filesystem-spec.readthedocs.io) reaches can be read, also a
 chained one (`zip://z.npy::s3://bucket/all.zip`). Files and folders are copied to a temporary
 folder and read there. The copy is removed afterwards; that of a mapped file is removed with its
-array. `file://` copies nothing. Passwords, and what follows a `?` in `https://`, do not get into
+array. `file://` copies nothing, and neither does a report on an `.npy` file. Passwords, and what follows a `?` in `https://`, do not get into
 results.
 
 | URLs | need |
@@ -130,7 +134,9 @@ def _cells(row: Format) -> str:
 
 def text() -> str:
     """Return the page."""
-    parts = [HEAD, *map(_cells, FORMATS), TAIL]
+    kinds = [f"`{row.suffixes[0]}`" for row in FORMATS if row.parts and row.suffixes]
+    named = f"{', '.join(kinds)} and folders of datasets"
+    parts = [HEAD, *map(_cells, FORMATS), TAIL.replace("@KINDS", named)]
     parts.append(f"| all | `{FSSPEC.command}` |\n")
     for package in dict.fromkeys(PACKAGES.values()):
         urls = ", ".join(f"`{name}://`" for name in PACKAGES if PACKAGES[name] == package)

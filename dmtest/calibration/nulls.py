@@ -28,6 +28,7 @@ from dmtest.calibration.shipped import (
     description,
     holds,
     laws_of,
+    values_of,
 )
 from dmtest.catalogue.spec import RowTest, SliceTest, Space
 from dmtest.engines.directions import random_directions
@@ -427,7 +428,7 @@ def null_of(
         if workload.shipped:
             parameters: Parameters = null.parameters if isinstance(null, SliceNull) else "known"
             laws = laws_of(spec, parameters, workload.null_rows, null.d)
-            values = np.column_stack([law.replicates(VALUES) for law in laws])
+            values = values_of(laws, VALUES)
             names = columns_of(spec, parameters)
             samples[j] = NullSample(values, workload, null.n, laws, names)
         else:

@@ -39,7 +39,7 @@ JOINT_SCORES = np.linspace(0.0, 4.2, 29)
 QUANTILE_UNIT, ERROR_UNIT, SCORE_UNIT = 1.0 / 2048.0, 1.0 / 1024.0, 1.0 / 32.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Law:
     """The null of one statistic.
 
@@ -117,6 +117,14 @@ def laws_of(spec: OneSampleTest, parameters: Parameters, n: int, d: int) -> tupl
     place = None if spec.null_mean is None else spec.null_mean(n, d)
     unit = 1.0 if spec.null_scale is None else spec.null_scale(n, d)
     return tuple(_law(name, "rows", n, d, place, unit) for name in names)
+
+
+@lru_cache(maxsize=256)  # blocks of rows ask for the same ones many times
+def values_of(laws: tuple[Law, ...], count: int) -> Vector:
+    """Return `count` values that divide every law into equal parts: (count, laws), read-only."""
+    values = np.column_stack([law.replicates(count) for law in laws])
+    values.flags.writeable = False
+    return values
 
 
 def effective_columns(d: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +34,8 @@ from dmtest.checks.rows import (
     verdict_row,
     worse,
 )
-from dmtest.data.sample import Sample, as_sample, one_row_each
+from dmtest.checks.sides import digest_of, moments_of_all, read_side
+from dmtest.data.sample import Sample
 from dmtest.errors import InputError
 from dmtest.reports.api import report
 from dmtest.results.check import CheckResult, CheckRow
@@ -46,6 +46,7 @@ from dmtest.results.report import Report
 from dmtest.runtime.parallel import Progress, single_threaded_blas
 from dmtest.runtime.progress import reporter
 from dmtest.runtime.streams import RngLike, entropy_of, stream
+from dmtest.summaries.sides import Side
 from dmtest.targets.stored import describe_target, resolve_target
 from dmtest.targets.targets import Target, TargetLike, as_target
 
@@ -69,6 +70,7 @@ def write_baseline(
     columns: Any = None,
     nonfinite: Nonfinite = "error",
     groups: Any = None,
+    memory: int | None = None,
 ) -> Baseline:
     """Store a sample of an accepted encoder as the baseline of later checks.
 
@@ -83,6 +85,9 @@ def write_baseline(
         Seed of directions and nulls; checks use it again.
     groups : array_like or str, optional
         As for :func:`dmtest.report`; the baseline has one row of each group.
+    memory : int, optional
+        Bytes that this may take beside the libraries. Rows that take more, by default 256 MiB, and
+        streams are read once, in parts: see :func:`check`.
 
     Returns
     -------
@@ -96,23 +101,25 @@ def write_baseline(
     >>> dmtest.write_baseline(x).report.verdict
     'compatible'
     """
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
     target = as_target(target)
     seed = entropy_of(rng)
-    sample = one_row_each(sample, seed)
     names = names_of(tests)
     options: dict[str, Any] = {"tests": names, "alpha": alpha, "tolerance": tolerance}
     options |= {"slices": slices, "replicates": replicates}
-    result = report(sample, target, rng=seed, progress=progress, **options)
+    reading: dict[str, Any] = {"key": key, "columns": columns, "nonfinite": nonfinite}
+    reading |= {"groups": groups, "memory": memory, "progress": progress}
+    side = read_side(data, target, options, seed, seed, **reading)
+    sample = side.sample
+    result = report(side.summary or sample, target, rng=seed, progress=progress, **options)
     rows = _stored_rows(sample.x, seed)
     baseline = Baseline(
         target=describe_target(target, rows),
         report=replace(result, figures=NO_FIGURES),
-        scores=tuple(_departures(sample, target, seed, options)),
+        scores=tuple(_departures(side, target, seed, options)),
         options=options,
         columns=sample.names,
         sample=rows,
-        digest=_digest(sample.x),
+        digest=digest_of(side),
         source="baseline" if path is None else os.fspath(path),
     )
     if path is not None:
@@ -143,6 +150,7 @@ def check(
     columns: Any = None,
     nonfinite: Nonfinite = "error",
     groups: Any = None,
+    memory: int | None = None,
 ) -> CheckResult:
     """Check that a fresh sample of an encoder is as good as its baseline, or within limits.
 
@@ -156,8 +164,9 @@ def check(
 
     Parameters
     ----------
-    data : array_like, frame, tensor or path
-        Shape (n, d), one observation per row, independent of the rows of the baseline.
+    data : array_like, frame, tensor, path, Summary or stream
+        Shape (n, d), one observation per row, independent of the rows of the baseline; see
+        :func:`dmtest.report` for summaries and streams.
     baseline : path-like or Baseline, optional
         From :func:`write_baseline`; its tests, directions and tolerance are used again. Without
         a baseline, only limits are checked.
@@ -201,6 +210,10 @@ def check(
         As for :func:`dmtest.report`.
     groups : array_like or str, optional
         As for :func:`dmtest.report`; the check uses one row of each group.
+    memory : int, optional
+        Bytes that the check may take beside the libraries. Rows that take more, by default 256 MiB,
+        and streams are read once, in parts: the report on them, means and covariances are then of
+        all rows, and everything else of up to 50,000 rows, drawn at random.
 
     Returns
     -------
@@ -238,13 +251,10 @@ def check(
     if (compare or rotation) and baseline is None:
         name = "compare" if compare else "rotation"
         raise InputError(f"{name}: compares with the sample of a baseline; pass one as baseline=.")
-    sample = as_sample(data, key=key, columns=columns, nonfinite=nonfinite, groups=groups)
     seed = entropy_of(rng)
-    sample = one_row_each(sample, seed)
     then = None
     if baseline is not None:
         then = baseline if isinstance(baseline, Baseline) else Baseline.from_json(baseline)
-        _require_same_columns(sample, then)
     level = arguments.level("alpha", _level(alpha, then), 0.05)
     options: dict[str, Any] = {"alpha": level, "rng": seed}
     if then is None:
@@ -252,10 +262,16 @@ def check(
     else:
         target = resolve_target(then.target, target, then.sample, f"the baseline {then.source}")
         options = then.options | {"rng": then.report.seed}
+    reading: dict[str, Any] = {"key": key, "columns": columns, "nonfinite": nonfinite}
+    reading |= {"groups": groups, "memory": memory, "progress": progress}
+    side = read_side(data, target, options, options["rng"], seed, **reading)
+    sample = side.sample
+    if then is not None:
+        _require_same_columns(sample, then)
     old = None if then is None else then.sample
     x = sample.x if old is None else rounded(sample.x, old.dtype)
     lost = lost_columns(x, old, sample.names)
-    now = report(sample, target, progress=progress, **options)
+    now = report(side.summary or sample, target, progress=progress, **options)
     rows: list[CheckRow] = [columns_row(lost)] if lost or then is not None else []
     if fail_on == "mismatch":
         rows.append(target_row(now))
@@ -273,7 +289,7 @@ def check(
                 rows += left_out(then.scores, "columns were lost")
             else:
                 known = {one.name: one for one in then.scores}.get(SMOOTHED_KL.name)
-                departures = _departures(sample, target, then.report.seed, then.options, known)
+                departures = _departures(side, target, then.report.seed, then.options, known)
                 rows += effect_rows(departures, then.scores, level, share["effects"])
             if rotation:
                 rows.append(
@@ -289,14 +305,23 @@ def check(
             elif compare:
                 rows.append(comparison_row(evidence.family, share["family"], level))
         before = None if then is None else then.report
-        rows += limit_rows(limits, sample, target, now, before, seed=seed, lost=bool(lost))
+        rows += limit_rows(
+            limits,
+            sample,
+            target,
+            now,
+            before,
+            seed=seed,
+            lost=bool(lost),
+            whole=moments_of_all(side),
+        )
     return CheckResult(
         passed=all(row.passed is not False for row in rows),
         alpha=level,
         rows=tuple(rows),
         report=now,
         baseline=None if then is None else _facts(then),
-        warnings=tuple(_findings(sample, now, then, rows)),
+        warnings=tuple(_findings(side, now, then, rows)),
     )
 
 
@@ -309,7 +334,7 @@ def _changes(evidence: Evidence, share: Mapping[str, float], level: float) -> li
 
 
 def _departures(
-    sample: Sample,
+    side: Side,
     target: Target,
     seed: int,
     options: Mapping[str, Any],
@@ -324,7 +349,9 @@ def _departures(
     plan = Plan(target=target.name, seed=seed, slices=slices, replicates=replicates)
     known = (None, None) if smoothed is None else (smoothed.noise, smoothed.batch)
     with single_threaded_blas():
-        return departures_of(target.canonical(sample), plan, *known)
+        return departures_of(
+            target.canonical(side.sample), plan, *known, whole=moments_of_all(side)
+        )
 
 
 def _level(alpha: float | None, then: Baseline | None) -> float:
@@ -350,7 +377,7 @@ def _require_same_columns(sample: Sample, then: Baseline) -> None:
 
 
 def _findings(
-    sample: Sample,
+    side: Side,
     now: Report,
     then: Baseline | None,
     rows: Sequence[CheckRow],
@@ -365,9 +392,9 @@ def _findings(
     if version != __version__:
         text = f"The baseline was written by dmtest {version}; this is {__version__}"
         findings.append(Finding("other-version", f"{text}: write it again if numbers changed."))
-    if _digest(sample.x) == then.digest:
+    if then.digest and digest_of(side) == then.digest:
         text = "The data are the rows of the baseline: a check needs fresh rows."
-        findings.append(Finding("same-rows", text, sample.n))
+        findings.append(Finding("same-rows", text, side.n))
     if then.report.verdict == "mismatch":
         text = "The baseline is itself a mismatch: the check only requires that it gets no worse."
         findings.append(Finding("baseline-mismatch", text))
@@ -403,7 +430,3 @@ def _some_rows(x: NDArray[Any], seed: int, name: str) -> NDArray[Any]:
     if len(x) <= most:
         return x
     return x[np.sort(stream(seed, name).permutation(len(x))[:most])]
-
-
-def _digest(x: NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(x, dtype="<f8").tobytes()).hexdigest()

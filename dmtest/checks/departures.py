@@ -22,6 +22,7 @@ from dmtest.reports.sections import density_section
 from dmtest.results import effect_table as table
 from dmtest.results.effect_table import EffectRow, Estimates
 from dmtest.results.estimate import Estimate
+from dmtest.runtime.typing import Vector
 from dmtest.targets.canonical import Canonical
 
 # Distance of a one-sided 95% limit, in standard errors.
@@ -111,7 +112,12 @@ def _difference(now: Departure, then: Departure) -> Departure:
 
 
 def departures_of(
-    canonical: Canonical, plan: Plan, noise: float | None = None, batch: int | None = None
+    canonical: Canonical,
+    plan: Plan,
+    noise: float | None = None,
+    batch: int | None = None,
+    *,
+    whole: tuple[int, Vector, Vector] | None = None,
 ) -> list[Departure]:
     """Estimate all departures that checks compare.
 
@@ -124,13 +130,15 @@ def departures_of(
     noise, batch : float and int, optional
         Noise level and batch of the baseline's smoothed divergence; see
         :func:`dmtest.effects.profile.smoothed_estimates`.
+    whole : (int, ndarray, ndarray), optional
+        Number, mean and 1/n covariance of all rows, where `canonical` holds some of them.
 
     Returns
     -------
     list of Departure
         Divergences in nats, the square of the sliced distance.
     """
-    estimates = {} if canonical.fitted else _fitted_normal(canonical)
+    estimates = {} if canonical.fitted else _fitted_normal(canonical, whole)
     estimates |= density_section(canonical, plan.seed)
     battery = run_battery(canonical, [], plan, describe_slices())
     estimates |= sliced_estimates(canonical, battery, plan.seed, shared=True)
@@ -145,10 +153,10 @@ def departures_of(
     return [Departure.of(row, one) for row, one in estimates.items() if row.departure]
 
 
-def _fitted_normal(canonical: Canonical) -> Estimates:
+def _fitted_normal(canonical: Canonical, whole: tuple[int, Vector, Vector] | None) -> Estimates:
     """Estimate the parts of the fitted normal; they are infinite for a singular covariance."""
     n, d = canonical.rows.shape
-    estimates = gaussian_estimates(canonical, skewed=True)
+    estimates = gaussian_estimates(canonical, skewed=True, whole=whole)
     if estimates[table.KL_FITTED].value is None:
         few = n <= d + 1
         note = "the rows lie in fewer dimensions than they have columns"

@@ -20,6 +20,7 @@ from dmtest.results.check import CheckRow
 from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect
 from dmtest.results.report import Report
+from dmtest.runtime.typing import Vector
 from dmtest.targets.targets import Target
 from dmtest.targets.transforms import mean_and_covariance
 
@@ -72,6 +73,7 @@ def limit_rows(
     *,
     seed: int,
     lost: bool = False,
+    whole: tuple[int, Vector, Vector] | None = None,
 ) -> list[CheckRow]:
     """Compare estimates with every limit, in the order of `LIMITS`.
 
@@ -90,6 +92,8 @@ def limit_rows(
         Seed of the blocks.
     lost : bool
         Whether columns are constant or copies: a limit that this leaves without an estimate fails.
+    whole : (int, ndarray, ndarray), optional
+        Number, mean and 1/n covariance of all rows, where `sample` has some of them.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def limit_rows(
             rows.append(_detectable(int(limits[name]), sample, target, now, seed))
             continue
         if name in MOMENTS:
-            rows.append(_moment_row(name, limits[name], sample, target))
+            rows.append(_moment_row(name, limits[name], sample, target, whole))
             continue
         effect_name = EFFECTS[name].effect.name
         effect = now.effects.get(effect_name)
@@ -132,14 +136,22 @@ def _unverifiable(name: str, bound: float) -> CheckRow:
     )
 
 
-def _moment_row(name: str, bound: float, sample: Sample, target: Target) -> CheckRow:
+def _moment_row(
+    name: str,
+    bound: float,
+    sample: Sample,
+    target: Target,
+    whole: tuple[int, Vector, Vector] | None,
+) -> CheckRow:
     """Compare the largest mean of a column, or correlation of two, with a limit."""
     label, unit = MOMENTS[name]
     if target.fitted and name == "max_mean":
         raise InputError(f"{name}: target {target.name!r} has no mean of its own; leave it out.")
     if name == "max_correlation" and sample.d == 1:
         raise InputError(f"{name}: the data have one column and so no correlation; leave it out.")
-    if target.fitted:
+    if whole is not None:
+        _, mean, covariance = whole
+    elif target.fitted:
         mean, covariance = mean_and_covariance(sample.x)
     else:
         canonical = target.canonical(sample)

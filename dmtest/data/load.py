@@ -11,7 +11,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from dmtest.data.readers.columns import Columns, Loaded
 from dmtest.data.readers.extras import require
-from dmtest.data.readers.formats import Format, identify
-from dmtest.data.readers.guard import DamagedError, admit, within
-from dmtest.data.readers.kinds.arrow import parquet_file, parquet_memory
-from dmtest.data.readers.objects import from_object
-from dmtest.data.readers.remote import is_url, local_path, public_url
+from dmtest.data.readers.formats import Format, by_suffix, identify
+from dmtest.data.readers.guard import DamagedError, within
+from dmtest.data.readers.kinds.numpy_files import stream_parts
+from dmtest.data.readers.parts import Parts, PartsError
+from dmtest.data.readers.remote import is_url, local_path, public_url, remote_file
 from dmtest.errors import InputError
 
 UNREADABLE = (  # what the libraries raise for damaged or misnamed files
@@ -41,6 +41,10 @@ MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((RecursionError,), "it is nested too deeply"),
     ((csv.Error,), "its quotes or the ends of its lines are damaged"),
 )
+
+
+# Rows of a file in a remote store, before it is fetched: many, as far as anyone knows.
+UNKNOWN = 1 << 62
 
 
 class TextPath(str):
@@ -143,6 +147,11 @@ def read(
 
 
 def _read(path: Path, key: str | None, columns: Columns | None, more: dict[str, str]) -> Loaded:
+    return _load(_kind_of(path, key, more), path, key, columns, more)
+
+
+def _kind_of(path: Path, key: str | None, more: Mapping[str, str]) -> Format:
+    """Return the kind of a file; refuse what is none, or does not fit the arguments."""
     if not os.path.exists(path):  # Path.exists raises for long names
         raise InputError(f"{str(path)[:300]!r}: there is no such file; check the path")
     members = set(os.listdir(path)) if path.is_dir() else None
@@ -157,7 +166,7 @@ def _read(path: Path, key: str | None, columns: Columns | None, more: dict[str, 
         raise InputError(f"delimiter: {path} is {row.note} and has none; leave it out")
     if row.needs:
         require(row.needs, f"{path}: {row.note}")
-    return _load(row, path, key, columns, more)
+    return row
 
 
 def _load(
@@ -168,24 +177,55 @@ def _load(
 
 
 def read_in_parts(
-    path: Path, key: str | None, columns: Columns | None
-) -> tuple[Iterator[Loaded], int]:
-    """Return the row groups of a Parquet file, one after the other, and the number of its rows.
+    path: str | os.PathLike[str], key: str | None = None, columns: Columns | None = None
+) -> Parts | None:
+    """Return the rows of a file or a URL in chunks; None for what is read at once.
 
-    The file passes the same guard as one that is read at once; of its memory, one group counts.
+    A file passes the same guard as one that is read at once; of its memory, one chunk counts. A URL
+    of an ``.npy`` file is read as it arrives; others are fetched to a temporary folder first, which
+    is removed when the chunks end.
     """
-    note = "a Parquet table"
-    with refusals(path, note), parquet_file(path) as file:
-        rows = int(file.metadata.num_rows)
+    if is_url(path):
+        return _remote_parts(str(path), key, columns)
+    more = {"delimiter": path.delimiter} if isinstance(path, TextPath) else {}
+    place = Path(os.path.expanduser(path))
+    row = _kind_of(place, key, more)
+    if row.parts is None:
+        return None
+    with refusals(place, row.note):
+        parts = row.parts(place, key, columns, **more)
+    return None if parts is None else parts._replace(chunks=_refused(place, row, parts.chunks))
 
-    def parts() -> Iterator[Loaded]:
-        with refusals(path, note), parquet_file(path) as file:
-            names = file.schema_arrow.names
-            for group in range(file.num_row_groups):
-                admit(path, needs=parquet_memory(file.metadata, names, [group]), packed=True)
-                yield from_object(file.read_row_group(group), key, columns)
 
-    return parts(), rows
+def _refused(path: Path, row: Format, chunks: Iterator[Loaded]) -> Iterator[Loaded]:
+    with refusals(path, row.note):
+        yield from chunks
+
+
+def _remote_parts(url: str, key: str | None, columns: Columns | None) -> Parts | None:
+    row = by_suffix(url.partition("?")[0])
+    if row is None or row.parts is None:
+        return None
+    name = public_url(url)
+
+    def chunks() -> Iterator[Loaded]:
+        if row.name == "npy":
+            with remote_file(url) as stream, refusals(Path(name), row.note):
+                yield from stream_parts(stream, columns, name).chunks
+            return
+        with local_path(url) as local:
+            try:
+                parts = read_in_parts(local, key, columns)
+                if parts is None:
+                    raise PartsError(f"{name}: cannot be read in parts; pass dmtest.load(path)")
+                for one in parts.chunks:
+                    yield replace(one, source=name)
+            except PartsError as problem:
+                raise PartsError(str(problem).replace(str(local), name)) from problem
+            except InputError as problem:
+                raise InputError(str(problem).replace(str(local), name)) from problem
+
+    return Parts(chunks(), 0, guess=UNKNOWN)
 
 
 @contextmanager

@@ -5,61 +5,70 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from dmtest.data.readers.formats import by_suffix
 from dmtest.data.readers.remote import is_url, local_path, public_url
-from dmtest.data.sample import Sample, as_sample
 from dmtest.errors import InputError
 
 
-def read_pairs(
+class PairFiles(NamedTuple):
+    """Where f(X) and f(X') are.
+
+    Attributes
+    ----------
+    first, second : path or URL
+    keys : tuple of (str or None)
+        Names of the arrays in the files.
+    levels : dict
+        Noise levels "sigma" and "epsilon" that an archive holds.
+    """
+
+    first: str | os.PathLike[str]
+    second: str | os.PathLike[str]
+    keys: tuple[str | None, str | None]
+    levels: dict[str, float]
+
+
+@contextmanager
+def pair_files(
     file: str | os.PathLike[str], key: str | None, augmented: str
-) -> tuple[Sample, Sample, dict[str, float]]:
-    """Read f(X) and f(X'), and `sigma` and `epsilon` where an ``.npz`` archive holds them.
+) -> Iterator[PairFiles]:
+    """Yield where f(X) and f(X') are, and `sigma` and `epsilon` where an ``.npz`` archive has them.
 
     Parameters
     ----------
     file : path or URL
         A container of both arrays by name (``.npz``, HDF5, Zarr, safetensors, torch), or any file
-        of f(X).
+        of f(X). A URL is fetched once for both arrays.
     key : str or None
         Name of f(X) in the file. Default: "embeddings".
     augmented : str
         Name of f(X') in the same file, or another file or URL.
-
-    Returns
-    -------
-    f(X), f(X') : Sample, shape (n, d) each
-    levels : dict
-        Noise levels "sigma" and "epsilon" that the archive holds.
     """
     separate = is_url(augmented) or os.path.exists(augmented)
-    with _local(file) as (path, name):
-        first = replace(as_sample(path, key=_key(path, key, separate)), source=name)
-        if separate:
-            second = as_sample(augmented)
-        elif _by_name(path):
-            second = replace(as_sample(path, key=augmented), source=name)
-        else:
+    with _local(file) as path:
+        if not separate and not _by_name(path):
             raise InputError(
                 f"augmented: there is no file {augmented!r}; name the one that holds f(X')."
             )
-        return first, second, _noise_levels(path) if path.suffix == ".npz" else {}
+        keys = (_key(path, key, separate), None if separate else augmented)
+        levels = _noise_levels(path) if path.suffix == ".npz" else {}
+        yield PairFiles(path, augmented if separate else path, keys, levels)
 
 
 @contextmanager
-def _local(file: str | os.PathLike[str]) -> Iterator[tuple[Path, str]]:
-    """Yield a local path and the name for messages; a URL is fetched once for both arrays."""
+def _local(file: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a local path; messages about a URL name the URL."""
     if not is_url(file):
-        yield Path(os.path.expanduser(file)), str(file)
+        yield Path(os.path.expanduser(file))
         return
     with local_path(str(file)) as path:
         try:
-            yield path, public_url(str(file))
+            yield path
         except InputError as problem:
             raise InputError(str(problem).replace(str(path), public_url(str(file)))) from problem
 

@@ -45,6 +45,10 @@ def repeated_columns(x: NDArray[np.floating[Any]], among: NDArray[np.intp]) -> d
     among : ndarray of int
         Columns to compare with each other, in ascending order.
     """
+    # Columns whose first values all differ are all different: so are nearly all that are drawn.
+    first = np.sort(np.asarray(x[0])[among])
+    if not (first[1:] == first[:-1]).any():
+        return {}
     alike = [[int(j) for j in among]]
     for rows in _row_blocks(x):
         part = np.asarray(x[rows]) + 0.0  # -0 equals 0

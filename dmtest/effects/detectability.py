@@ -14,7 +14,6 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 from scipy.special import betaincinv
 
 from dmtest.battery.one_sample import chosen_tests, run_battery
@@ -321,6 +320,8 @@ def threshold(
     each step may have the full level: the chance of a wrong step at all is that of the first
     wrong one. The estimate interpolates the isotonic fit of the rates in log n.
     """
+    from scipy.optimize import isotonic_regression
+
     counts = list(zip(sizes, blocks, rejections, strict=True))
     low = high = None
     for m, k, r in counts:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dmtest.calibration.monte_carlo import monte_carlo_slices
 from dmtest.calibration.multiplicity import holm
@@ -446,6 +445,8 @@ def _forms(y: Vector, rng: np.random.Generator) -> list[Vector]:
             sums += plain
         total = (total - sums * np.eye(d)) / (2.0 * len(rows))
         return np.asarray(total[upper] * scale)
+
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
     size = len(scale)
     if size <= LANCZOS:

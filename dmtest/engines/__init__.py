@@ -12,6 +12,7 @@ rows               `RowView`, the view of statistics of whole rows; joint evalua
 pool               Two samples as one pool of N rows, and its permuted labels.
 labelled_gram      Quadratic forms over pairs of pooled rows, for all labellings.
 labelled_slices    Sorted slices of the pool, and a distance along each for all labellings.
+device             Projection, sums, slices and pairs of rows on a GPU, through the array API.
 channel            Log densities of rows with added noise of known density.
 directions         Random directions for all of them.
 requests           The driver of statistics that share sums.

@@ -1,7 +1,7 @@
 """Entropy and mutual information in nats: lower bounds, upper bounds and estimates, named apart.
 
 Imports only `errors`, `arguments`, `runtime`, `results`, `render`, `kernels`, `data`, `engines`,
-`statistics`, `bounds`.
+`summaries`, `statistics`, `bounds`.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmtest import bounds
-from dmtest.arguments import level
+from dmtest.arguments import level, whole
 from dmtest.data.sample import as_sample
 from dmtest.engines.channel import Noise
 from dmtest.errors import InputError
@@ -21,6 +22,8 @@ from dmtest.results.shown import Shown
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import RngLike, entropy_of, stream
 from dmtest.runtime.typing import Vector
+from dmtest.summaries.sides import Side, check_at_once, side_of, takes_parts
+from dmtest.summaries.summary import Summary
 
 # Most rows of a matrix of scores. The uniform critic compares coordinates one by one, in tiles of
 # TILE rows.
@@ -40,6 +43,8 @@ class PairBounds(Shown):
         sigma or epsilon.
     n, d : int
         Number of pairs, and columns.
+    total : int or None
+        Number of pairs of the data, where `n` of them, drawn at random, were used.
     confidence : float
         Confidence of every bound.
     capacity : float
@@ -93,6 +98,7 @@ class PairBounds(Shown):
     kl: float | None
     violations: tuple[str, ...]
     seed: int
+    total: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python objects."""
@@ -127,6 +133,8 @@ def pair_bounds(
     batch: int | None = None,
     confidence: float = 0.95,
     rng: RngLike = None,
+    keys: tuple[str | None, str | None] = (None, None),
+    memory: int | None = None,
 ) -> PairBounds:
     """Evaluate the inequalities of Theorems 3.4 (normal) and 3.5 (uniform) on positive pairs.
 
@@ -136,8 +144,10 @@ def pair_bounds(
 
     Parameters
     ----------
-    data, augmented : array_like, frame, tensor or path, shape (n, d)
-        Embeddings f(X), and f(X') of augmentations, row by row.
+    data, augmented : array_like, frame, tensor, path, Summary or stream, shape (n, d)
+        Embeddings f(X), and f(X') of augmentations, row by row; see :func:`dmtest.report` for
+        summaries and streams. Those of more than 256 MiB together are read once, in parts, and up
+        to 50,000 pairs, drawn at random with the seed, are used.
     sigma, epsilon : float
         Level of normal or of uniform noise: that of training, or any other. Exactly one is
         required. Uniform noise requires embeddings in the unit cube.
@@ -146,6 +156,10 @@ def pair_bounds(
     confidence : float
         Confidence of every bound.
     rng : None, int or numpy Generator
+    keys : tuple of (str or None), optional
+        Names of the arrays in files that hold several.
+    memory : int, optional
+        Bytes that this may take beside the libraries: pairs that take more are read in parts.
 
     Returns
     -------
@@ -161,18 +175,13 @@ def pair_bounds(
     """
     noise, amount = noise_of(sigma, epsilon)
     confidence = level("confidence", confidence, 0.95)
-    x, other = as_sample(data).x, as_sample(augmented).x
-    if x.shape != other.shape:
-        raise InputError(
-            f"augmented: got shape {other.shape} for data of shape {x.shape}; give f(X') row by "
-            f"row beside f(X)."
-        )
+    seed = entropy_of(rng)
+    x, other, total = _rows_of(data, augmented, seed, keys, memory)
     if noise == "uniform" and (min(x.min(), other.min()) < 0.0 or max(x.max(), other.max()) > 1.0):
         raise InputError(
             "epsilon: with uniform noise embeddings lie in the unit cube, and some values do "
             "not; rescale them, or give sigma for normal noise."
         )
-    seed = entropy_of(rng)
     n, d = x.shape
     size = min(batch_size(batch, n), BATCH) if batch is None else batch_size(batch, n)
     order = stream(seed, "pairs/order").permutation(n)[: n // size * size]
@@ -226,7 +235,53 @@ def pair_bounds(
         kl=kl,
         violations=_violations(low, capacity, correction, channel, noise),
         seed=seed,
+        total=None if total == n else total,
     )
+
+
+def _rows_of(
+    data: Any,
+    augmented: Any,
+    seed: int,
+    keys: tuple[str | None, str | None],
+    memory: int | None,
+) -> tuple[NDArray[np.floating], NDArray[np.floating], int]:
+    """Return the rows of both samples, or some pairs of many, and how many pairs there are."""
+    both = (data, augmented)
+    if memory is not None:
+        memory = whole("memory", memory, 1, " (bytes)")
+    if takes_parts(both, memory, keys=keys):
+        half = None if memory is None else memory // 2
+        targets = [one.target if isinstance(one, Summary) else "normal" for one in both]
+        with single_threaded_blas():
+            sides = [
+                side_of(one, name, seed=seed, target=law, key=key, memory=half)
+                for one, name, law, key in zip(
+                    both, ("data", "augmented"), targets, keys, strict=True
+                )
+            ]
+    else:
+        samples = [as_sample(one, key=key) for one, key in zip(both, keys, strict=True)]
+        check_at_once(memory, *samples)
+        sides = [Side(one, one.n) for one in samples]
+    first, second = sides
+    shapes = [(side.n, side.sample.d) for side in sides]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"augmented: got shape {shapes[1]} for data of shape {shapes[0]}; give f(X') row by "
+            f"row beside f(X)."
+        )
+    if first.summary is None and second.summary is None:
+        return first.sample.x, second.sample.x, first.n
+    # Both keep the rows with the smallest keys, but fewer where they take more bytes.
+    seeds = {side.summary.seed for side in sides if side.summary is not None}
+    if len(seeds) > 1:
+        raise InputError(
+            f"augmented: is a summary with rng={max(seeds)} and data one with rng={min(seeds)}, so "
+            f"they keep different rows; make both with the same rng."
+        )
+    _, ours, theirs = np.intersect1d(first.numbers, second.numbers, return_indices=True)
+    return first.sample.x[ours], second.sample.x[theirs], first.n
 
 
 def _noise_argument(noise: str, amount: float) -> dict[str, Any]:

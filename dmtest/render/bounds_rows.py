@@ -13,9 +13,14 @@ HEAD = ("Quantity", "Nats", "What it is")
 def title(pairs: Any) -> str:
     """Return one line: theorem, pairs, noise, and the part of the capacity that is used."""
     return (
-        f"Theorem {theorem(pairs)} on {pairs.n:,} pairs in d = {pairs.d}, {level(pairs)}: "
+        f"Theorem {theorem(pairs)} on {count(pairs)} in d = {pairs.d}, {level(pairs)}: "
         f"{used(pairs)}"
     )
+
+
+def count(pairs: Any) -> str:
+    """Return how many pairs were used, of how many."""
+    return f"{pairs.n:,} {'' if pairs.total is None else f'of {pairs.total:,} '}pairs"
 
 
 def theorem(pairs: Any) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from dmtest.render import wording
+from dmtest.render import bounds_rows, wording
 
 MOST_ROWS = 60  # of a table; the frame has all
 
@@ -351,7 +351,7 @@ def _pair_bounds(one: Any) -> Card:
     name = "sigma" if one.noise == "gaussian" else "epsilon"
     certified = f"at most {_number(one.smoothed_kl)} nats, with confidence {one.confidence:g}"
     return Card(
-        title=f"{one.n:,} pairs in d = {one.d}, {name} = {one.level:g}: at least "
+        title=f"{bounds_rows.count(one)} in d = {one.d}, {name} = {one.level:g}: at least "
         f"{one.capacity_used:.0%} of the capacity is used",
         facts=[
             ("capacity", f"{_number(one.capacity)} nats"),

@@ -17,6 +17,7 @@ from dmtest.battery.plan import Plan
 from dmtest.catalogue.registry import names_of
 from dmtest.data.readers.guard import within
 from dmtest.data.sample import Sample, as_sample
+from dmtest.engines.device import on_its_device
 from dmtest.errors import InputError
 from dmtest.reports.classes import report_of_classes, reports_by_class
 from dmtest.reports.compare import compare_with
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dmtest.summaries.summary import Summary
 
 
+@on_its_device
 def report(
     data: Any,
     target: TargetLike = "normal",
@@ -66,7 +68,8 @@ def report(
     data : array_like, frame, tensor, path, Summary or stream
         Shape (n, d), one observation per row; see :func:`dmtest.load` for files. Or a
         :class:`~dmtest.Summary`, or an iterator of chunks of rows, a torch DataLoader, or a dask
-        array or data frame, which are read once in bounded memory.
+        array or data frame, which are read once in bounded memory. Many rows of a torch or CuPy
+        array on a GPU are projected and summed there.
     target : str or target object
         ``"normal"`` (N(0, I)), ``"any-normal"``, ``"uniform"`` (the unit cube) or ``"sphere"``
         (the unit sphere); or an object: :class:`~dmtest.Normal`, :class:`~dmtest.Uniform`,
@@ -207,13 +210,12 @@ def report(
     from dmtest.reports.sampled import sampled_report
     from dmtest.reports.streamed.choice import (
         check_memory,
-        mapped_rows,
         needs_all_rows,
-        read_once,
         summary_of_data,
         summary_of_sample,
     )
     from dmtest.runtime.progress import reporter
+    from dmtest.summaries.sides import mapped_rows, read_once
     from dmtest.summaries.summary import Summary
 
     started = time.perf_counter()

@@ -17,7 +17,7 @@ from dmtest.runtime.streams import RngLike, entropy_of
 from dmtest.targets.reference import Reference, is_file
 
 if TYPE_CHECKING:
-    from dmtest.reports.streamed.sides import Side
+    from dmtest.summaries.sides import Side
 
 
 def compare(
@@ -110,7 +110,7 @@ def compare(
     >>> dmtest.compare(x * [1, 1, 1, 2], y, rng=0).verdict
     'mismatch'
     """
-    from dmtest.reports.streamed.sides import check_pair, takes_parts
+    from dmtest.summaries.sides import check_at_once, takes_parts
 
     seed = entropy_of(rng)
     if memory is not None:
@@ -118,7 +118,12 @@ def compare(
     options = {"groups": groups, "reference_groups": reference_groups}
     options |= {"rotation": rotation or None}
     options |= {"nonfinite": None if nonfinite == "error" else nonfinite}
-    if not isinstance(reference, Reference) and takes_parts(data, reference, memory):
+    if not isinstance(reference, Reference) and takes_parts(
+        (data, reference),
+        memory,
+        keys=[key if is_file(one) else None for one in (data, reference)],
+        columns=columns,
+    ):
         asked = [name for name, value in options.items() if value is not None]
         if not asked:
             return _compare_parts(
@@ -160,7 +165,7 @@ def compare(
         nonfinite=nonfinite,
         groups=groups,
     )
-    check_pair(memory, sample, other.sample)
+    check_at_once(memory, sample, other.sample)
     return compare_with(
         sample,
         other,
@@ -177,7 +182,7 @@ def compare(
 
 def _refuse_parts(data: Any, reference: Any, option: str, memory: int | None) -> None:
     """Refuse an option that needs all rows at once, where these cannot be had or are too many."""
-    from dmtest.reports.streamed.choice import read_once
+    from dmtest.summaries.sides import read_once
 
     if read_once(data) or read_once(reference):
         raise InputError(
@@ -203,8 +208,8 @@ def _compare_parts(
     **options: Any,
 ) -> Report:
     """Compare samples that are read once, in parts."""
-    from dmtest.reports.streamed.sides import side_of
     from dmtest.runtime.progress import reporter
+    from dmtest.summaries.sides import side_of
 
     half = None if memory is None else memory // 2
     with reporter(progress) as step, single_threaded_blas():

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from dmtest import bounds
@@ -120,6 +119,8 @@ class Question:
 
 def largest_noise(tolerance: float) -> float:
     """Return the largest noise at which half of a dead column costs the tolerance."""
+    from scipy.optimize import brentq
+
     if tolerance <= 0.5 * float(bounds.dead_coordinate(float(np.exp(LARGEST)))):
         return float(np.exp(LARGEST))
 

@@ -16,16 +16,17 @@ from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample
 from dmtest.effects.directions import Direction
 from dmtest.effects.directions_two_sample import divergent_directions
-from dmtest.effects.two_sample import contrast_effects, moments_of, rotation_effects
+from dmtest.effects.two_sample import contrast_effects, rotation_effects
 from dmtest.engines.pool import Pool
 from dmtest.reports.causes.two_samples import Contrast, contrast_findings, rotation_findings
 from dmtest.reports.pictures import two_samples as pictures
 from dmtest.reports.sections import provenance_of
-from dmtest.reports.streamed.sides import Side, streamed_finding
+from dmtest.reports.streamed.sides import moments_of_side, streamed_finding
 from dmtest.reports.verdict import adjusted_pvalues
 from dmtest.results.figures import Figures
 from dmtest.results.outcome import Finding, Outcome
 from dmtest.results.report import Report
+from dmtest.summaries.sides import Side
 from dmtest.targets.reference import Reference
 
 
@@ -70,7 +71,7 @@ def two_sample_report(
 
     # 2. Measure effects, and search for directions of largest difference.
     pool = Pool(sample.x, reference.sample.x, plan.seed)
-    ours, theirs = (side.moments or moments_of(side.sample.x) for side in sides)
+    ours, theirs = (moments_of_side(side) for side in sides)
     distances, directions = np.zeros(0), list[Direction]()
     if reference.rotation:
         effects = rotation_effects(pool, ours, theirs)
@@ -135,7 +136,7 @@ def two_sample_report(
 
 def _of_all_rows(outcomes: Sequence[Outcome], data: Side, reference: Side) -> tuple[Outcome, ...]:
     """Say of how many rows the tests are, where the samples have more."""
-    if data.moments is None and reference.moments is None:
+    if data.summary is None and reference.summary is None:
         return tuple(outcomes)
     few, many = data.sample.n + reference.sample.n, data.n + reference.n
     note = f", of {few:,} of {many:,} rows drawn at random"
@@ -181,7 +182,7 @@ def _warnings(
 ) -> tuple[Finding, ...]:
     # Rows that are drawn at random have lost their neighbours.
     first, second = (
-        dependence_findings(side.sample.x, seed) if side.moments is None else ()
+        dependence_findings(side.sample.x, seed) if side.summary is None else ()
         for side in (data, reference)
     )
     ours, found = (*first, *sample.findings), (*second, *other.findings)

@@ -83,7 +83,12 @@ class Tally:
 
     @property
     def counts(self) -> Counts:
-        """Number of values of every cell, and the sum of their places: shape (k, CELLS, 2)."""
+        """Number of values of every cell, and the sum of their places: shape (k, CELLS, 2).
+
+        They may be those that were merged, and are never changed.
+        """
+        if not self.rows and self.before is not None:
+            return self.before
         out = np.empty((*self.packed.shape, 2), dtype=np.int64)
         np.right_shift(self.packed, BITS, out=out[..., 0])
         np.bitwise_and(self.packed, (1 << BITS) - 1, out=out[..., 1])

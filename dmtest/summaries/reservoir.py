@@ -12,6 +12,8 @@ from dmtest.runtime.streams import stream
 Numbers = NDArray[np.int64]
 # Rows beyond its size that a reservoir holds before it drops the largest, as a share of its size.
 SURPLUS = 0.25
+# Standard deviations beyond its size that the reservoirs of parts keep together.
+MARGIN = 8.0
 
 
 def keys_of(numbers: Numbers, seed: int) -> NDArray[np.uint64]:
@@ -59,12 +61,22 @@ class Reservoir:
         # Slots that hold no row.
         self.free = np.empty(0, dtype=np.intp)
 
-    def add(self, first: int, rows: NDArray[Any]) -> None:
-        """Add rows with numbers from `first` on."""
+    def expect(self, total: int) -> None:
+        """Drop the rows of a part that are hardly among the smallest keys of `total` rows.
+
+        The number of keys below the limit is binomial with mean `size` plus MARGIN standard
+        deviations: it is below `size` with a probability under 1e-15.
+        """
+        share = (self.size + MARGIN * np.sqrt(self.size)) / max(total, 1)
+        if share < 1.0:
+            self.limit = min(self.limit, np.uint64(share * 2.0**64))
+
+    def add(self, first: int, rows: Any) -> None:
+        """Add rows with numbers from `first` on, of the host or of a device."""
         numbers = np.arange(first, first + len(rows), dtype=np.int64)
         self.put(keys_of(numbers, self.seed), numbers, rows)
 
-    def put(self, keys: NDArray[np.uint64], numbers: Numbers, rows: NDArray[Any]) -> None:
+    def put(self, keys: NDArray[np.uint64], numbers: Numbers, rows: Any) -> None:
         """Add rows with their keys."""
         good = np.flatnonzero(keys <= self.limit)
         while len(good):
@@ -76,7 +88,7 @@ class Reservoir:
             self.keys[slots], self.numbers[slots] = keys[now], numbers[now]
             self.rows[slots] = rows[now]
 
-    def _make_room(self, rows: NDArray[Any], count: int) -> None:
+    def _make_room(self, rows: Any, count: int) -> None:
         """Add slots up to the surplus; beyond, free those of the largest keys."""
         held, most = len(self.keys), int((1.0 + SURPLUS) * self.size) + 1
         if held < most:

@@ -26,8 +26,8 @@ MAGIC, VERSION = b"dmtsum", 1
 PREFIX, DIGEST = 16, 32
 
 
-def to_bytes(summary: Summary) -> bytes:
-    """Return a summary as bytes."""
+def to_bytes(summary: Summary, level: int = 1) -> bytes:
+    """Return a summary as bytes; `level` is that of the compression of counts, 0 for none."""
     arrays: list[NDArray[Any]] = []
     header: dict[str, Any] = {
         "target": summary.target,
@@ -64,7 +64,7 @@ def to_bytes(summary: Summary) -> bytes:
         together = np.concatenate([totals.tally.counts, totals.lengths.counts])
         small = together.max() < 1 << 32
         header["counts"] = "<u4" if small else "<i8"
-        packed = zlib.compress(together.astype(header["counts"]).tobytes(), 1)
+        packed = zlib.compress(together.astype(header["counts"]).data, level)
     header["packed"] = len(packed)
     text = json.dumps(header).encode()
     body = [np.ascontiguousarray(array).tobytes() for array in arrays]

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dmtest.data.load import load, read_in_parts
-from dmtest.data.readers.columns import pick
+from dmtest.data.load import read, read_in_parts, refusals
+from dmtest.data.readers.columns import pick, positions
+from dmtest.data.readers.kinds.arrow import groups_of
+from dmtest.data.readers.kinds.numpy_files import stream_parts
 from dmtest.data.readers.objects import from_object
-from dmtest.data.readers.remote import is_url
+from dmtest.data.readers.parts import chunk_rows
+from dmtest.engines.device import on_device
 from dmtest.errors import InputError
-from dmtest.summaries.totals import TILE
 
-# Bytes of a chunk that is read from an array or a file.
-CHUNK = 1 << 25
+# First bytes of open files.
+NPY, PARQUET = b"\x93NUMPY", b"PAR1"
 
 
 def chunks_of(source: Any, key: str | None, columns: Any) -> tuple[Iterator[Any], int]:
     """Return the chunks of a source, and the number of its rows (0 if it is not known)."""
     if isinstance(source, (str, os.PathLike)):
         return _of_path(source, key, columns)
+    if is_open_file(source):
+        return _of_open_file(source, key, columns)
     if key is not None:
         raise InputError("key: is for files; pass the array itself.")
     shape = getattr(source, "shape", None)
@@ -44,14 +49,12 @@ def is_dask(data: Any) -> bool:
 
 
 def is_stream(source: Any) -> bool:
-    """Whether a source gives chunks one after the other: an iterator or a torch DataLoader."""
-    return isinstance(source, Iterator) or (
-        isinstance(source, Iterable)
-        and any(
-            base.__name__ == "DataLoader" and base.__module__.startswith("torch.utils.data")
-            for base in type(source).__mro__
-        )
+    """Whether a source is read once: an iterator of chunks, a torch DataLoader, an open file."""
+    loader = isinstance(source, Iterable) and any(
+        base.__name__ == "DataLoader" and base.__module__.startswith("torch.utils.data")
+        for base in type(source).__mro__
     )
+    return isinstance(source, Iterator) or loader or is_open_file(source)
 
 
 def rows_of(batch: Any) -> Any:
@@ -63,7 +66,11 @@ def rows_of(batch: Any) -> Any:
 
 def picked(rows: Any, columns: Any) -> Any:
     """Return some columns of rows; all where `columns` is None."""
-    return rows if columns is None else pick(np.asarray(rows), columns)
+    if columns is None:
+        return rows
+    if on_device(rows):
+        return rows[:, positions(columns, None, int(rows.shape[1]))]
+    return pick(np.asarray(rows), columns)
 
 
 def _of_array(array: Any, columns: Any) -> Iterator[Any]:
@@ -71,59 +78,58 @@ def _of_array(array: Any, columns: Any) -> Iterator[Any]:
     if len(shape) not in (1, 2):
         raise InputError(f"source: got shape {tuple(shape)}; pass rows of numbers, shape (n, d).")
     width = shape[1] if len(shape) == 2 else 1
-    size = _chunk_rows(width * getattr(getattr(array, "dtype", None), "itemsize", 8))
+    size = chunk_rows(width * getattr(getattr(array, "dtype", None), "itemsize", 8))
     for start in range(0, shape[0], size):
         yield picked(array[start : start + size], columns)
-
-
-def _chunk_rows(bytes_a_row: int) -> int:
-    return max(1, CHUNK // max(1, bytes_a_row * TILE)) * TILE
 
 
 def _of_path(
     path: str | os.PathLike[str], key: str | None, columns: Any
 ) -> tuple[Iterator[Any], int]:
-    name = os.fspath(path)
-    if not is_url(path):
-        place = Path(os.path.expanduser(name))
-        if place.is_file() and place.suffix.lower() == ".parquet":
-            return read_in_parts(place, key, columns)
-        if place.is_file() and place.suffix.lower() == ".npy":
-            found = _of_npy(place, columns)
-            if found is not None:
-                return found
-    array = load(path, key=key, columns=columns)
-    return _of_array(array, None), len(array)
+    parts = read_in_parts(path, key, columns)
+    if parts is not None:
+        return parts.chunks, parts.rows
+    loaded = read(path, key, columns)
+    chunks = (replace(loaded, array=one) for one in _of_array(loaded.array, None))
+    return chunks, len(loaded.array)
 
 
-def _of_npy(place: Path, columns: Any) -> tuple[Iterator[Any], int] | None:
-    """Read rows of a file with plain reads: mapped pages would count as memory of the process."""
-    array = load(place)
-    if not isinstance(array, np.memmap) or array.ndim != 2 or not array.flags.c_contiguous:
-        return None
-    shape, dtype, offset = array.shape, array.dtype, array.offset
-    del array
-
-    def chunks() -> Iterator[NDArray[Any]]:
-        size = _chunk_rows(shape[1] * dtype.itemsize)
-        with open(place, "rb") as file:
-            file.seek(offset)
-            # One piece of memory for all chunks: new pages cost as much as the reading.
-            space = np.empty((min(size, shape[0]), shape[1]), dtype)
-            for start in range(0, shape[0], size):
-                rows = space[: min(size, shape[0] - start)]
-                if file.readinto(rows.data.cast("B")) != rows.nbytes:
-                    raise InputError(f"source: {place} ends early; write it again.")
-                yield picked(rows, columns)
-
-    return chunks(), shape[0]
+def is_open_file(source: Any) -> bool:
+    """Whether a source is an open binary file, such as one of fsspec."""
+    return hasattr(source, "read") and hasattr(source, "seek") and not hasattr(source, "shape")
 
 
-def rows_in_parquet(place: Path) -> int:
-    """Return the number of rows of a Parquet file; 0 where it cannot be read as one."""
-    import pyarrow.parquet as pq
+def _of_open_file(source: Any, key: str | None, columns: Any) -> tuple[Iterator[Any], int]:
+    """Return the chunks of an open ``.npy`` or Parquet file, by its first bytes."""
+    name = str(getattr(source, "path", None) or getattr(source, "name", None) or "source")
+    place = source.tell()
+    start = source.read(len(NPY))
+    if not isinstance(start, bytes):
+        raise InputError(f"source: {name} is open as text; open it with mode 'rb'.")
+    source.seek(place)
+    if start == NPY:
+        if key is not None:
+            raise InputError("key: a .npy file has one array; leave key out.")
+        stream = source if hasattr(source, "peek") else io.BufferedReader(source)
+        with refusals(Path(name), "a NumPy array"):
+            parts = stream_parts(stream, columns, name)
+        return _detached(parts.chunks, stream, source, name), parts.rows
+    if start[:4] == PARQUET:
+        import pyarrow.parquet as pq
 
+        with refusals(Path(name), "a Parquet table"):
+            file = pq.ParquetFile(source)
+        return groups_of(file, None, key, columns), int(file.metadata.num_rows)
+    raise InputError(
+        f"source: {name} is neither an open .npy nor an open Parquet file; pass its path or URL."
+    )
+
+
+def _detached(chunks: Iterator[Any], stream: Any, source: Any, name: str) -> Iterator[Any]:
+    """Yield the chunks of a buffered stream, and leave the file below it open."""
     try:
-        return int(pq.read_metadata(place).num_rows)
-    except (OSError, ValueError):
-        return 0
+        with refusals(Path(name), "a NumPy array"):
+            yield from chunks
+    finally:
+        if stream is not source:
+            stream.detach()

@@ -13,7 +13,9 @@ from dmtest.data.inspection import HUGE, MINUTE, check_range
 from dmtest.data.readers.columns import Loaded
 from dmtest.data.readers.guard import within
 from dmtest.data.readers.objects import LOW_PRECISION, from_object
+from dmtest.data.readers.remote import public_url
 from dmtest.data.sample import as_float
+from dmtest.engines.device import Rows, on_device
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 from dmtest.runtime.parallel import Progress
@@ -114,6 +116,8 @@ class Summary:
         self.names: tuple[str, ...] | None = None
         self.kind: tuple[str, str] | None = None
         self.changes: tuple[Finding, ...] = ()
+        # Rows of the whole that this is a part of, where they are known: fewer are then kept.
+        self.among: int | None = None
         # File that the rows came from; where all rows were looked at before, what was found.
         self.source: str | None = None
         self.findings: tuple[Finding, ...] | None = None
@@ -138,9 +142,11 @@ class Summary:
         Parameters
         ----------
         source : array_like, path, dask collection, iterator of chunks or torch DataLoader
-            An array or memory map is read in blocks of rows, a ``.npy`` or Parquet file in parts
-            (others as :func:`dmtest.load` reads them). Of a batch that is a tuple, the first
-            element counts. The parts of a dask array or data frame are summarised by its tasks.
+            An array or memory map is read in blocks of rows; a file in parts, or as
+            :func:`dmtest.load` reads it where its kind has none (docs/files.md); an open ``.npy``
+            or Parquet file, such as one of fsspec, as it arrives. Of a batch that is a tuple, the
+            first element counts. The parts of a dask array or data frame are summarised by its
+            tasks.
         target, rows, first, rng
             As for the class.
         memory : int, optional
@@ -166,7 +172,7 @@ class Summary:
             options |= {"target": _named(target), "rng": entropy_of(rng)}
             summary = summarise(source, options, engine=engine, key=key, columns=columns)
             if isinstance(source, (str, os.PathLike)):
-                summary.source = os.fspath(source)
+                summary.source = public_url(os.fspath(source))
             if progress is not None:
                 progress("rows", summary.n, summary.n)
             return summary
@@ -174,7 +180,7 @@ class Summary:
         with within(summary.memory):
             chunks, total = chunks_of(source, key, columns)
             if isinstance(source, (str, os.PathLike)):
-                summary.source = os.fspath(source)
+                summary.source = public_url(os.fspath(source))
             for chunk in chunks:
                 summary.update(chunk)
                 if progress is not None:
@@ -182,7 +188,7 @@ class Summary:
         return summary
 
     def __repr__(self) -> str:
-        kept = "all" if self.exact else f"{self._size:,}"
+        kept = "all" if self.exact else f"{self.size:,}"
         d = "unknown" if self.totals is None else self.d
         return f"Summary(n={self.n:,}, d={d}, target={self.target!r}, rows kept: {kept})"
 
@@ -199,10 +205,11 @@ class Summary:
     @property
     def exact(self) -> bool:
         """Whether all rows are kept, so that the report is the report of the array."""
-        return self.totals is None or self.n <= self._size
+        return self.totals is None or self.n <= self.size
 
     @property
-    def _size(self) -> int:
+    def size(self) -> int:
+        """Most rows that are kept."""
         return self._filled().reservoir.size
 
     @property
@@ -241,6 +248,9 @@ class Summary:
         """
         x = self._checked(chunk)
         if not len(x):
+            # What only the end of a file tells.
+            late = chunk.findings if isinstance(chunk, Loaded) else ()
+            self.changes += tuple(one for one in late if one not in self.changes)
             return self
         start, stop = self.next, self.next + len(x)
         self._cover([(start, stop)])
@@ -293,9 +303,15 @@ class Summary:
         self.next = max(self.next, other.next)
         return self
 
-    def to_bytes(self) -> bytes:
-        """Return the summary as bytes, for another process or a file; nothing in them is run."""
-        return saved.to_bytes(self)
+    def to_bytes(self, *, compress: bool = True) -> bytes:
+        """Return the summary as bytes, for another process or a file; nothing in them is run.
+
+        Parameters
+        ----------
+        compress : bool
+            Whether to compress the counts: half of their size, in several times the time.
+        """
+        return saved.to_bytes(self, 1 if compress else 0)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Summary:
@@ -365,9 +381,13 @@ class Summary:
         elif size is None:
             size = kept_rows(d, itemsize)
         self.totals = Totals(self.target, d, size, self.seed)
+        if self.among is not None:
+            self.totals.reservoir.expect(self.among)
 
-    def _checked(self, chunk: Any) -> NDArray[Any]:
+    def _checked(self, chunk: Any) -> Any:
         """Return the rows of a chunk as float32 or float64; refuse what does not fit."""
+        if on_device(chunk):
+            return self._checked_on_device(chunk)
         loaded = chunk if isinstance(chunk, Loaded) else from_object(chunk, None, None)
         array = np.asarray(loaded.array)
         array = array.reshape(-1, 1) if array.ndim == 1 else array
@@ -383,6 +403,36 @@ class Summary:
         if self.totals is not None:
             self._check_kind(kind, x.shape[1])
         least, most = (float(f(x)) if x.size else 0.0 for f in (np.min, np.max))
+        self._check_values(x, least, most, loaded.names)
+        if self.totals is None and len(x):
+            self.begin(x.shape[1], kind, loaded.names, (*loaded.findings, *changes))
+        return x
+
+    def _checked_on_device(self, chunk: Any) -> Rows:
+        """Return rows on a device, which stay there; refuse what does not fit."""
+        dtype = str(chunk.dtype).rpartition(".")[2]
+        if chunk.ndim not in (1, 2) or not all(chunk.shape[1:]) or "complex" in dtype:
+            raise ChunkError(
+                f"chunk: got shape {tuple(chunk.shape)} of {dtype}; pass rows of numbers, shape "
+                f"(n, d)."
+            )
+        x = Rows.of(chunk)
+        kind = (x.dtype.name, dtype)
+        if self.totals is not None:
+            self._check_kind(kind, x.shape[1])
+        least, most = x.extremes
+        size = max(most, -least)
+        if not np.isfinite(least + most) or size > LARGEST / x.shape[1] or 0.0 < size < MINUTE:
+            self._check_values(np.asarray(x), least, most, None)
+        if self.totals is None and len(x):
+            empty = np.empty((0, x.shape[1]), x.dtype)
+            self.begin(x.shape[1], kind, None, as_float(empty, dtype)[1])
+        return x
+
+    def _check_values(
+        self, x: NDArray[Any], least: float, most: float, names: tuple[str, ...] | None
+    ) -> None:
+        """Refuse values that are not finite, or whose powers are not."""
         if not (np.isfinite(least) and np.isfinite(most)):
             bad = ~np.isfinite(x).all(axis=1)
             raise ChunkError(
@@ -392,10 +442,7 @@ class Summary:
         if max(most, -least) * np.sqrt(x.shape[1]) > LARGEST:
             raise ChunkError(f"chunk: values up to {max(most, -least):.3g} are too large; rescale.")
         if max(most, -least) > HUGE or 0.0 < max(most, -least) < MINUTE:
-            check_range(x.min(axis=0), x.max(axis=0), "chunk", loaded.names)
-        if self.totals is None and len(x):
-            self.begin(x.shape[1], kind, loaded.names, (*loaded.findings, *changes))
-        return x
+            check_range(x.min(axis=0), x.max(axis=0), "chunk", names)
 
     def _check_kind(self, kind: tuple[str, str] | None, d: int) -> None:
         if d != self.d:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincc, ndtri
 
+from dmtest.engines import device
 from dmtest.engines.directions import default_directions
 from dmtest.engines.slices import project
 from dmtest.runtime.memory import scratch
@@ -17,7 +18,7 @@ from dmtest.runtime.parallel import run_tasks
 from dmtest.runtime.typing import Vector
 from dmtest.summaries import histogram
 from dmtest.summaries.reservoir import Reservoir
-from dmtest.summaries.tree import Moments, Tree, moments_of
+from dmtest.summaries.tree import Moments, Tree, moments_from, moments_of
 from dmtest.targets.canonical import cube_edges
 from dmtest.targets.transforms import normal_scores
 
@@ -27,7 +28,7 @@ TILE, SLICES = 8192, 64
 TOGETHER = 4
 
 # Position of a tile, number of its first row, and its rows as they came.
-Job: TypeAlias = tuple[int, int, NDArray[Any]]
+Job: TypeAlias = tuple[int, int, NDArray[Any] | device.Rows]
 
 
 class Tile(NamedTuple):
@@ -35,7 +36,7 @@ class Tile(NamedTuple):
 
     position: int
     first: int
-    rows: NDArray[Any]
+    rows: NDArray[Any] | device.Rows
     radius: Vector
     moments: Moments
     outside: int
@@ -90,6 +91,10 @@ class Totals:
 
     def _measured(self, task: tuple[Job, NDArray[Any]]) -> Tile:
         (index, first, rows), slices = task
+        if isinstance(rows, device.Rows):
+            if self.target == "normal":
+                return self._measured_on_device(index, first, rows, slices)
+            rows = np.asarray(rows)
         outside = saturated = 0
         scores = rows
         if self.target == "uniform":
@@ -99,6 +104,16 @@ class Totals:
         radius = radius_scores(squared, self.d)
         moments = moments_of(scores, slices)
         return Tile(index, first, rows, radius, moments, outside, saturated)
+
+    def _measured_on_device(
+        self, index: int, first: int, rows: device.Rows, slices: NDArray[Any]
+    ) -> Tile:
+        """Measure rows where they are; slices and sums come to the host."""
+        found = device.tile_sums(rows.array, self.directions, slices)
+        radius = radius_scores(found.squared, self.d)
+        sums = (found.rows, found.products, found.slice_pivots, found.slices)
+        moments = moments_from(len(rows), found.pivots, *sums)
+        return Tile(index, first, rows, radius, moments, 0, 0)
 
     def merge(self, other: Totals) -> None:
         """Add the totals of other tiles."""

@@ -71,11 +71,31 @@ def moments_of(rows: NDArray[Any], slices: NDArray[Any]) -> Moments:
             y = np.subtract(part, pivots, out=space[: part.size].reshape(part.shape))
             products += y.T @ y
             sums_of_rows += ones[: len(part)] @ y
-    shift = sums_of_rows / n
-    square = products - n * np.outer(shift, shift)
     pivot = slices.mean(axis=1, dtype=np.float64)
     sums = np.zeros((len(slices), 4))
     power_sums(np.ascontiguousarray(slices), pivot, sums)
+    return moments_from(n, mean, sums_of_rows, products, pivot, sums)
+
+
+def moments_from(
+    n: int, mean: Vector, rows: Vector, products: Vector, pivot: Vector, sums: Vector
+) -> Moments:
+    """Return the moments of a tile of n rows from sums about pivots.
+
+    Parameters
+    ----------
+    n : int
+    mean, rows : ndarray, shape (d,)
+        Pivots of the columns, and the sums of the differences from them.
+    products : ndarray, shape (d, d)
+        Sums of products of these differences.
+    pivot : ndarray, shape (k,)
+        Pivots of the slices.
+    sums : ndarray, shape (k, 4)
+        Sums of powers 1 to 4 of the differences of the slices from them.
+    """
+    shift = rows / n
+    square = products - n * np.outer(shift, shift)
     central = central_moments(sums, pivot, 1.0, n)
     central[:, 1:] *= n
     return Moments(n, mean + shift, 0.5 * (square + square.T), central)

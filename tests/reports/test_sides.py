@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 
 import dmtest
 from dmtest.errors import InputError
-from dmtest.reports.streamed import sides
 from dmtest.results.report import Report
+from dmtest.summaries import sides
 from dmtest.summaries import summary as summaries
 
 N, KEPT = 20_000, 700
@@ -111,9 +111,9 @@ def test_memory_bounds_what_is_kept(tmp_path: Path) -> None:
     assert dmtest.compare(X, Y, memory=least, **OPTIONS).warnings == ()
     with pytest.raises(InputError, match=r"memory: got 1,000 bytes, and rotation= needs all rows"):
         dmtest.compare(X, Y, memory=1000, rotation=True)
-    np.savetxt(tmp_path / "x.csv", X[:300], delimiter=",")
+    np.save(tmp_path / "x.npy", np.asfortranarray(X[:300]))  # read at once
     with pytest.raises(InputError, match=r"memory: got 1,000 bytes; samples that are read at once"):
-        dmtest.compare(tmp_path / "x.csv", tmp_path / "x.csv", memory=1000)
+        dmtest.compare(tmp_path / "x.npy", tmp_path / "x.npy", memory=1000)
 
 
 def test_what_is_refused() -> None:

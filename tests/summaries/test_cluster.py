@@ -156,3 +156,30 @@ def test_few_rows_and_empty_parts_give_the_report_of_the_array() -> None:
     assert made.effects == whole.effects
     with pytest.raises(InputError, match="summary: has no rows yet"):
         dmtest.report(rows[:0])
+
+
+def test_parts_keep_the_rows_that_may_be_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer bytes travel; the summary is the same, also where the parts keep too few at first."""
+    from dmtest.summaries import cluster, reservoir
+
+    options: dict[str, Any] = {"target": "normal", "rows": 500, "rng": 3}
+    x = np.random.default_rng(0).standard_normal((20_000, 4))
+    whole = dmtest.Summary.of(x, rows=500, rng=3).to_bytes()
+    alone = cluster._part(lambda: x[:8192], (), options, None, None)
+    among = cluster._part(lambda: x[:8192], (), options, None, None, 1_000_000)
+    assert dmtest.Summary.from_bytes(alone).sample()[0].size == 500
+    assert dmtest.Summary.from_bytes(among).sample()[0].size < 30
+    calls: list[Any] = []
+    made = cluster._part
+
+    def counted(*arguments: Any) -> bytes:
+        calls.append(arguments[-1])
+        return made(*arguments)
+
+    monkeypatch.setattr(cluster, "_part", counted)
+    monkeypatch.setattr(cluster, "PART_ROWS", 8192)
+    assert cluster.summarise(x, options, engine=None).to_bytes() == whole
+    assert set(calls) == {20_000 - 2 * 8192}
+    monkeypatch.setattr(reservoir, "MARGIN", -20.0)
+    assert cluster.summarise(x, options, engine=None).to_bytes() == whole
+    assert None in calls

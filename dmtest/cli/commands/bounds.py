@@ -56,6 +56,7 @@ def bounds(
     confidence: Confidence = 0.95,
     batch: Batch = None,
     seed: options.Seed = 0,
+    memory: options.Memory = None,
     html: BoundsHtml = None,
     json: options.AsJson = False,
 ) -> int:
@@ -66,21 +67,23 @@ def bounds(
     FILE holds f(X) alone, and --augmented names the file of f(X').
     """
     outputs.check_outputs(file, html, None)
-    from dmtest.data.pairs import read_pairs
+    from dmtest.data.pairs import pair_files
     from dmtest.information.pairs import pair_bounds
 
-    data, other, stored = read_pairs(file, key, augmented)
-    if sigma is None and epsilon is None:
-        sigma, epsilon = stored.get("sigma"), stored.get("epsilon")
-    pairs = pair_bounds(
-        data,
-        other,
-        sigma=sigma,
-        epsilon=epsilon,
-        batch=batch,
-        confidence=confidence,
-        rng=seed,
-    )
+    with pair_files(file, key, augmented) as found:
+        if sigma is None and epsilon is None:
+            sigma, epsilon = found.levels.get("sigma"), found.levels.get("epsilon")
+        pairs = pair_bounds(
+            found.first,
+            found.second,
+            sigma=sigma,
+            epsilon=epsilon,
+            batch=batch,
+            confidence=confidence,
+            rng=seed,
+            keys=found.keys,
+            memory=memory,
+        )
     if json:
         from dmtest.results.serial import dumps, plain
 

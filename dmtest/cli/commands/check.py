@@ -182,6 +182,7 @@ def check(
     delimiter: options.Delimiter = None,
     groups: options.Groups = None,
     nonfinite: options.Nonfinite = options.OnNonfinite.error,
+    memory: options.Memory = None,
     brief: options.Brief = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -209,7 +210,7 @@ def check(
     }
     data |= {"target": None if law is None else options.law_of(law, low, high, draws, normalise)}
     data |= {"rng": seed}
-    data |= {"progress": False if quiet else None, "groups": groups}
+    data |= {"progress": False if quiet else None, "groups": groups, "memory": memory}
     limits: dict[str, Any] = {"max_kl": max_kl, "max_smoothed_kl": max_smoothed_kl}
     limits |= {"max_wasserstein": max_wasserstein, "min_rank": min_rank}
     limits |= {"max_margin": max_margin, "max_mean": max_mean, "max_correlation": max_correlation}

@@ -13,16 +13,22 @@ from typing import NamedTuple
 from dmtest.data.readers.columns import Loaded
 from dmtest.data.readers.extras import Extra
 from dmtest.data.readers.kinds import arrow_files, zarr_store
-from dmtest.data.readers.kinds.arrow import read_parquet
-from dmtest.data.readers.kinds.arrow_files import read_arrow, read_dataset
-from dmtest.data.readers.kinds.hdf5 import read_h5ad, read_hdf5
-from dmtest.data.readers.kinds.numpy_files import read_npy, read_npz
+from dmtest.data.readers.kinds.arrow import parquet_parts, read_parquet
+from dmtest.data.readers.kinds.arrow_files import (
+    arrow_parts,
+    dataset_parts,
+    read_arrow,
+    read_dataset,
+)
+from dmtest.data.readers.kinds.hdf5 import h5ad_parts, hdf5_parts, read_h5ad, read_hdf5
+from dmtest.data.readers.kinds.numpy_files import npy_parts, npz_parts, read_npy, read_npz
 from dmtest.data.readers.kinds.safetensors_file import read_safetensors
-from dmtest.data.readers.kinds.text import read_text
+from dmtest.data.readers.kinds.text import read_text, text_parts
 from dmtest.data.readers.kinds.torch_file import read_torch
 from dmtest.data.readers.kinds.vectors import read_bin, read_vecs
 from dmtest.data.readers.kinds.word_vectors import read_word_text, read_words_binary
-from dmtest.data.readers.kinds.zarr_store import read_zarr
+from dmtest.data.readers.kinds.zarr_store import read_zarr, zarr_parts
+from dmtest.data.readers.parts import Parts
 from dmtest.errors import InputError
 
 NAMED, PLACED = "names or positions", "positions"
@@ -59,6 +65,9 @@ class Format(NamedTuple):
         Files that identify a folder of this kind.
     delimited : bool
         Whether a character separates the cells; `load` then takes `delimiter=`.
+    parts : callable or None
+        Reader of the rows in parts, with the arguments of `load`; it returns None for arrays that
+        it cannot read so. None for kinds that are read at once.
     """
 
     name: str
@@ -71,6 +80,7 @@ class Format(NamedTuple):
     needs: Extra | None = None
     markers: tuple[str, ...] = ()
     delimited: bool = False
+    parts: Callable[..., Parts | None] | None = None
 
 
 TABLE = "the columns chosen"
@@ -78,9 +88,26 @@ ALL = "all"
 MAPPED = "mapped"
 
 FORMATS = (
-    Format("npy", (".npy",), read_npy, "a NumPy array", MAPPED),
-    Format("npz", (".npz",), read_npz, "a NumPy archive", "the array chosen", key=ARRAY),
-    Format("csv", (".csv", ".csv.gz"), read_text, "delimited text", TABLE, NAMED, delimited=True),
+    Format("npy", (".npy",), read_npy, "a NumPy array", MAPPED, parts=npy_parts),
+    Format(
+        "npz",
+        (".npz",),
+        read_npz,
+        "a NumPy archive",
+        "the array chosen",
+        key=ARRAY,
+        parts=npz_parts,
+    ),
+    Format(
+        "csv",
+        (".csv", ".csv.gz"),
+        read_text,
+        "delimited text",
+        TABLE,
+        NAMED,
+        delimited=True,
+        parts=text_parts,
+    ),
     Format(
         "tsv",
         (".tsv", ".tsv.gz"),
@@ -89,8 +116,18 @@ FORMATS = (
         TABLE,
         NAMED,
         delimited=True,
+        parts=partial(text_parts, usual="\t"),
     ),
-    Format("parquet", (".parquet",), read_parquet, "a Parquet table", TABLE, NAMED, COLUMN),
+    Format(
+        "parquet",
+        (".parquet",),
+        read_parquet,
+        "a Parquet table",
+        TABLE,
+        NAMED,
+        COLUMN,
+        parts=parquet_parts,
+    ),
     Format(
         "arrow",
         (".arrow", ".feather", ".ipc"),
@@ -99,6 +136,7 @@ FORMATS = (
         "mapped; tables of columns are put together",
         NAMED,
         COLUMN,
+        parts=arrow_parts,
     ),
     Format(
         "dataset",
@@ -109,6 +147,7 @@ FORMATS = (
         NAMED,
         "a column of lists, SPLIT or SPLIT/COLUMN",
         markers=arrow_files.MARKERS,
+        parts=dataset_parts,
     ),
     Format(
         "hdf5",
@@ -118,6 +157,7 @@ FORMATS = (
         "mapped if contiguous, or else the columns from the first to the last chosen",
         key=ARRAY,
         needs=H5PY,
+        parts=hdf5_parts,
     ),
     Format(
         "h5ad",
@@ -128,6 +168,7 @@ FORMATS = (
         "positions; genes of X and of layers",
         "X, or an array of obsm or layers",
         H5PY,
+        parts=h5ad_parts,
     ),
     Format(
         "zarr",
@@ -138,6 +179,7 @@ FORMATS = (
         key=ARRAY,
         needs=Extra("zarr", (3, 0)),
         markers=zarr_store.MARKERS,
+        parts=zarr_parts,
     ),
     Format(
         "safetensors",

@@ -21,6 +21,8 @@ def from_object(data: Any, key: str | None, columns: Columns | None) -> Loaded:
     what = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
     if "torch" in roots:
         loaded = from_torch(data)
+    elif "cupy" in roots and hasattr(data, "get"):
+        loaded = Loaded(np.asarray(data.get()))
     elif frame := _from_frame(data, key, columns, roots):
         return frame
     else:

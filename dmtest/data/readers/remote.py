@@ -7,6 +7,7 @@ the array is deleted.
 
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 from collections.abc import Iterator
@@ -59,6 +60,17 @@ def local_path(url: str) -> Iterator[Path]:
         with _failures(url):
             _copy(system, place, target, public_url(url))
         yield target
+
+
+@contextmanager
+def remote_file(url: str) -> Iterator[io.BufferedReader]:
+    """Yield a remote file that is read as it arrives, from its first byte to its last."""
+    require(FSSPEC, public_url(url))
+    system, place = _resolve(url)
+    with _failures(url):
+        raw = system.open(place, "rb")
+    with raw, io.BufferedReader(raw) as stream:
+        yield stream
 
 
 def _resolve(url: str) -> tuple[Any, str]:

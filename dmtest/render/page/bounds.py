@@ -41,7 +41,7 @@ def bounds_page(pairs: Any, source: str = "") -> str:
             evidence=[
                 f"KL ≤ {wording.number(pairs.smoothed_kl)} nats",
                 f"after the noise, with confidence {pairs.confidence:g}",
-                f"{wording.plural(pairs.n, 'pair')} \N{MULTIPLICATION SIGN} "
+                f"{bounds_rows.count(pairs)} \N{MULTIPLICATION SIGN} "
                 f"{wording.plural(pairs.d, 'column')}; "
                 f"{bounds_rows.level(pairs)}",
                 f"Theorem {bounds_rows.theorem(pairs)} of arXiv 2410.06993",
@@ -119,7 +119,7 @@ def _sections(pairs: Any) -> list[Section]:
         Section(id="meaning", title="How to read it", link="Reading", sentences=_reading(pairs))
     )
     facts = [
-        ("pairs (n)", wording.count(pairs.n)),
+        ("pairs (n)", bounds_rows.count(pairs)),
         ("columns (d)", wording.count(pairs.d)),
         ("noise", bounds_rows.level(pairs)),
         ("confidence of a bound", f"{pairs.confidence:g}"),

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dmtest.battery.summarised import follows_from_summary
-from dmtest.data.load import TextPath, load
 from dmtest.data.readers.columns import Columns, as_list
-from dmtest.data.readers.remote import is_url
+from dmtest.data.readers.parts import Parts, PartsError
 from dmtest.data.sample import Sample
 from dmtest.errors import InputError
 from dmtest.runtime.parallel import Progress
 from dmtest.summaries import summary as summaries
-from dmtest.summaries.sources import is_dask, is_stream, rows_in_parquet
+from dmtest.summaries.sides import bytes_at_once, file_parts, mapped_rows
 from dmtest.summaries.summary import ChunkError, Summary, kept_rows
 from dmtest.targets.targets import Normal, Target, Uniform
 
-# Blocks of rows of a tolerance in rows that a summary keeps; copies of all rows, the first one
-# included, that a report on all rows at once takes at the same time.
-BLOCKS, WHOLE = 16, 4
+# Blocks of rows of a tolerance in rows that a summary keeps.
+BLOCKS = 16
 
 
 def summarises(target: Target, tests: str | Iterable[str] | None) -> bool:
@@ -40,16 +35,6 @@ def needs_all_rows(
     if not summarises(target, tests):
         given.append("tests" if summarises(target, None) else "target")
     return given[0] if given else ""
-
-
-def read_once(data: Any) -> bool:
-    """Whether data can only be read once, or is a summary."""
-    return isinstance(data, Summary) or is_stream(data) or is_dask(data)
-
-
-def bytes_at_once(size: int) -> int:
-    """Return the bytes that a report takes on so many bytes of rows, all at once."""
-    return summaries.FIXED + WHOLE * size
 
 
 def check_memory(memory: int | None, rows: Any, reason: str) -> None:
@@ -72,24 +57,6 @@ def check_memory(memory: int | None, rows: Any, reason: str) -> None:
             why = f"{reason}= needs all rows at once, which takes"
             cure += f", or leave {reason} out"
         raise InputError(f"memory: got {memory:,} bytes; {why} about {needed:,}; {cure}.")
-
-
-def mapped_rows(data: Any) -> Any:
-    """Return an array, or that of a .npy file without reading it; None for other data."""
-    if isinstance(data, np.ndarray):
-        return data
-    if isinstance(data, TextPath) or not isinstance(data, (str, os.PathLike)) or is_url(data):
-        return None
-    place = Path(os.path.expanduser(data))
-    return load(place) if place.suffix.lower() == ".npy" and place.is_file() else None
-
-
-def parquet_file(data: Any) -> Path | None:
-    """Return the path of a local Parquet file; None for other data."""
-    if isinstance(data, TextPath) or not isinstance(data, (str, os.PathLike)) or is_url(data):
-        return None
-    place = Path(os.path.expanduser(data))
-    return place if place.suffix.lower() == ".parquet" and place.is_file() else None
 
 
 def rows_to_keep(blocks: int | None) -> int | None:
@@ -126,8 +93,7 @@ def summary_of_data(
         Bytes.
     progress : callable or None
     """
-    width = None if columns is None else len(as_list(columns))
-    if not _many(data, key, width):
+    if not _many(data, key, columns):
         return None
     try:
         return Summary.of(
@@ -140,7 +106,7 @@ def summary_of_data(
             columns=columns,
             progress=progress,
         )
-    except ChunkError:
+    except (ChunkError, PartsError):
         # Values that are not finite or too large: the steps for a whole array say more.
         return None
 
@@ -165,14 +131,26 @@ def summary_of_sample(
     return summary
 
 
-def _many(data: Any, key: str | None, width: int | None) -> bool:
+def _many(data: Any, key: str | None, columns: Columns | None) -> bool:
     """Whether there are more rows than a summary keeps, in a form that is read in parts."""
+    if isinstance(data, (str, os.PathLike)):
+        parts = file_parts(data, key, columns)
+        if parts is None:
+            return False
+        most = kept_rows(parts.width, _kept_size(parts)) if parts.width else summaries.FEWEST
+        return max(parts.rows, parts.guess) > most
     rows = mapped_rows(data)
     if rows is None:
-        place = parquet_file(data)
-        return place is not None and rows_in_parquet(place) > summaries.FEWEST
+        return False
     if key is not None or rows.ndim not in (1, 2) or rows.dtype.kind not in "biuf":
         return False
-    width = width or (rows.shape[1] if rows.ndim == 2 else 1)
+    width = rows.shape[1] if rows.ndim == 2 else 1
+    if columns is not None:
+        width = len(as_list(columns))
     small = rows.dtype.kind == "f" and rows.dtype.itemsize <= 4
     return width > 0 and len(rows) > kept_rows(width, 4 if small else 8)
+
+
+def _kept_size(parts: Parts) -> int:
+    """Return the bytes of a value as it is kept: float32 or float64."""
+    return 4 if parts.itemsize < 8 else 8

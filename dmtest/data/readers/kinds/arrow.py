@@ -28,6 +28,7 @@ from dmtest.data.readers.columns import (
     unique_names,
 )
 from dmtest.data.readers.guard import admit
+from dmtest.data.readers.parts import Parts
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
@@ -260,3 +261,36 @@ def read_parquet(
             return file.read(columns=chosen)
 
         return from_arrow(file.schema_arrow, fetch, key, columns, str(path), labels)
+
+
+def parquet_parts(path: Path, key: str | None, columns: Columns | None) -> Parts:
+    """Read the rows of a Parquet file by its row groups; of its memory, one group counts."""
+    with parquet_file(path) as file:
+        rows = int(file.metadata.num_rows)
+
+    def chunks() -> Iterator[Loaded]:
+        with parquet_file(path) as file:
+            yield from groups_of(file, path, key, columns)
+
+    return Parts(chunks(), rows)
+
+
+def groups_of(
+    file: Any, path: Path | None, key: str | None, columns: Columns | None
+) -> Iterator[Loaded]:
+    """Read the row groups of an open Parquet file; without a path their memory is not bounded."""
+    schema, names, where = file.schema_arrow, file.schema_arrow.names, str(path or "data")
+    for group in range(file.num_row_groups):
+        if not file.metadata.row_group(group).num_rows:
+            continue
+
+        def fetch(indices: list[int], group: int = group) -> Any:
+            chosen = [names[j] for j in indices]
+            if path is not None:
+                needs = parquet_memory(file.metadata, chosen, [group])
+                admit(path, needs=needs, packed=True)
+            if len(set(names)) < len(names):
+                return file.read_row_group(group).select(indices)
+            return file.read_row_group(group, columns=chosen)
+
+        yield from_arrow(schema, fetch, key, columns, where)

@@ -7,6 +7,7 @@ datasets are not followed: a missing source would be read as zeros.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from dmtest.data.readers.choice import choose, only_numbers, take
 from dmtest.data.readers.columns import Columns, Loaded, pick, positions
 from dmtest.data.readers.guard import DamagedError, admit
+from dmtest.data.readers.parts import Parts, blocks_of, stacked
 from dmtest.errors import InputError
+from dmtest.results.outcome import Finding
 
 SPARSE = ("csr_matrix", "csc_matrix")
 
@@ -31,27 +34,78 @@ def read_hdf5(path: Path, key: str | None, columns: Columns | None) -> Loaded:
         return Loaded(_values(datasets[name], path, columns, None), None, findings, str(path))
 
 
+def hdf5_parts(path: Path, key: str | None, columns: Columns | None) -> Parts | None:
+    """Read the rows of one dataset in blocks of its chunks."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        datasets = _datasets(file)
+        name, findings = choose(_shapes(datasets), key, str(path))
+        return _in_parts(datasets[name], path, columns, None, findings)
+
+
+def h5ad_parts(path: Path, key: str | None, columns: Columns | None) -> Parts | None:
+    """Read the rows of X, a layer or an array of obsm in blocks of its chunks."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        name, names, findings = _matrix(file, path, key)
+        return _in_parts(file[name], path, columns, names, findings)
+
+
+def _in_parts(
+    dataset: Any,
+    path: Path,
+    columns: Columns | None,
+    names: tuple[str, ...] | None,
+    findings: tuple[Finding, ...],
+) -> Parts | None:
+    import h5py
+
+    _refuse_unsound(dataset, path)
+    place, shape, dtype = dataset.name, dataset.shape, dataset.dtype
+    if not stacked(shape) or dtype.kind not in "biuf":
+        return None
+
+    def chunks() -> Iterator[Loaded]:
+        with h5py.File(path, "r") as file:
+            yield from blocks_of(file[place], columns, names, path, findings)
+
+    width = shape[1] if columns is None else len(positions(columns, names, shape[1]))
+    return Parts(chunks(), shape[0], width, dtype.itemsize)
+
+
 def read_h5ad(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Read X, a layer or an array of obsm; genes name the columns of X and of layers."""
     import h5py
 
     with h5py.File(path, "r") as file:
-        shapes, refused = {}, {}
-        for name, item in _matrices(file).items():
-            kind = item.attrs.get("encoding-type", "")
-            if isinstance(item, h5py.Dataset):
-                shapes[name] = tuple(item.shape or ())
-            else:
-                shapes[name] = tuple(map(int, item.attrs.get("shape", ())))
-                refused[name] = str(kind) or "group"
-        name, findings = choose(shapes, key, str(path))
-        if name in refused:
-            raise InputError(f"{path}[{name!r}]: {_cure(refused[name])}")
-        names = None if name.startswith("obsm/") else _genes(file, shapes[name])
+        name, names, findings = _matrix(file, path, key)
         values = _values(file[name], path, columns, names)
         if names is not None and columns is not None:
             names = tuple(names[j] for j in positions(columns, names, len(names)))
         return Loaded(values, names, findings, str(path))
+
+
+def _matrix(
+    file: Any, path: Path, key: str | None
+) -> tuple[str, tuple[str, ...] | None, tuple[Finding, ...]]:
+    """Return name, genes and findings of the matrix of an .h5ad file that `key` selects."""
+    import h5py
+
+    shapes, refused = {}, {}
+    for name, item in _matrices(file).items():
+        kind = item.attrs.get("encoding-type", "")
+        if isinstance(item, h5py.Dataset):
+            shapes[name] = tuple(item.shape or ())
+        else:
+            shapes[name] = tuple(map(int, item.attrs.get("shape", ())))
+            refused[name] = str(kind) or "group"
+    name, findings = choose(shapes, key, str(path))
+    if name in refused:
+        raise InputError(f"{path}[{name!r}]: {_cure(refused[name])}")
+    names = None if name.startswith("obsm/") else _genes(file, shapes[name])
+    return name, names, findings
 
 
 def _datasets(file: Any) -> dict[str, Any]:
@@ -117,12 +171,7 @@ def _genes(file: Any, shape: tuple[int, ...]) -> tuple[str, ...] | None:
 def _values(
     dataset: Any, path: Path, columns: Columns | None, names: tuple[str, ...] | None
 ) -> NDArray[Any]:
-    where = f"{path}[{dataset.name.strip('/')!r}]"
-    if dataset.shape is None:
-        raise InputError(f"{where}: is empty; choose another dataset")
-    only_numbers(dataset.dtype, where)
-    _refuse_incomplete(dataset, where)
-    _account(dataset, path, where)
+    where = _refuse_unsound(dataset, path)
     offset = _offset(dataset)
     if offset is None:
         return take(dataset, columns, names, path, where)
@@ -130,6 +179,17 @@ def _values(
     if columns is not None and mapped.ndim == 2:
         columns = positions(columns, names, mapped.shape[1])
     return pick(mapped, columns)
+
+
+def _refuse_unsound(dataset: Any, path: Path) -> str:
+    """Refuse a dataset that holds no numbers or not all of them; return its name."""
+    where = f"{path}[{dataset.name.strip('/')!r}]"
+    if dataset.shape is None:
+        raise InputError(f"{where}: is empty; choose another dataset")
+    only_numbers(dataset.dtype, where)
+    _refuse_incomplete(dataset, where)
+    _account(dataset, path, where)
+    return where
 
 
 def _refuse_incomplete(dataset: Any, where: str) -> None:

@@ -49,7 +49,7 @@ class _Table:
         return _Table(self.raw, place) if place else None
 
 
-def account(path: Path, *, file: bool) -> None:
+def account(path: Path, *, file: bool, at_once: bool = True) -> None:
     """Refuse a file whose messages do not fill it, or unpack to more than fits into memory.
 
     Parameters
@@ -57,15 +57,17 @@ def account(path: Path, *, file: bool) -> None:
     path : Path
     file : bool
         Whether it has the random-access format; otherwise it is a stream.
+    at_once : bool
+        Whether all messages are unpacked together; otherwise one after the other.
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw:
         try:
-            _account(path, raw, file)
+            _account(path, raw, file, at_once)
         except (struct.error, IndexError, OverflowError) as problem:
             raise DamagedError("its messages are damaged") from problem
 
 
-def _account(path: Path, raw: mmap.mmap, file: bool) -> None:
+def _account(path: Path, raw: mmap.mmap, file: bool, at_once: bool) -> None:
     blocks = list(_blocks_of_file(raw) if file else _blocks_of_stream(path, raw))
     needs, packed = 0, False
     for head, place, body in blocks:
@@ -79,7 +81,8 @@ def _account(path: Path, raw: mmap.mmap, file: bool) -> None:
         if kind in (DICTIONARY, BATCH) and batch is not None:
             unpacked = _unpacked(batch, raw, place, body)
             packed |= unpacked is not None
-            needs += 0 if unpacked is None else unpacked
+            size = 0 if unpacked is None else unpacked
+            needs = needs + size if at_once else max(needs, size)
     admit(path, needs=2 * needs, packed=packed)  # the table, and the array from it
 
 

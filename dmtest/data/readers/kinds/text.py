@@ -28,6 +28,7 @@ from dmtest.data.readers.columns import (
     unique_names,
 )
 from dmtest.data.readers.guard import DamagedError, Metered, admit
+from dmtest.data.readers.parts import Parts, PartsError
 from dmtest.errors import InputError
 from dmtest.results.outcome import Finding
 
@@ -37,6 +38,7 @@ LONGEST_LINE = 1 << 24  # characters of a line
 WIDE = 10_000  # columns that Arrow reads well
 # Bytes of memory that a cell takes: the table of Arrow, the array, and what is not parsed yet.
 CELL = 24
+BLOCK = 1 << 24  # bytes of text, or of numbers, that are read at a time in parts
 ENDS = (b"\n", b"\r")  # bytes that end a line
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 # A number with a decimal comma; points may group its thousands.
@@ -168,6 +170,11 @@ class _Layout(NamedTuple):
     keep: list[int]
     names: tuple[str, ...] | None
 
+    @property
+    def kept(self) -> tuple[str, ...] | None:
+        """Names of the columns that are kept."""
+        return None if self.names is None else tuple(self.names[j] for j in self.keep)
+
 
 def read_text(
     path: Path,
@@ -183,6 +190,69 @@ def read_text(
     `usual` separates the cells of such files unless their first lines show another character;
     `delimiter` does whatever they show.
     """
+    at, header = _layout(path, columns, usual, delimiter, labels is None)
+    if labels is not None:
+        unnamed = header.there and not header.first[0].strip()
+        return _column_of_labels(path, at.style.delimiter, at.names, labels, unnamed)
+    values, ended = _parse(at)
+    if header.may_index and np.array_equal(values[:, 0], np.arange(len(values))):
+        values, at, header = values[:, 1:], *_without_index(at, header)
+    return Loaded(values, at.kept, header.findings + open_end(ended, values), str(path))
+
+
+def text_parts(
+    path: Path,
+    key: str | None,
+    columns: Columns | None,
+    *,
+    usual: str = ",",
+    delimiter: str | None = None,
+) -> Parts:
+    """Read the rows of a table of numbers in parts; arguments as for :func:`read_text`."""
+    at, header = _layout(path, columns, usual, delimiter, True)
+    line = sum(len(cell) + 1 for cell in header.second)
+    guess = path.stat().st_size * (10 if path.name.lower().endswith(".gz") else 1) // max(1, line)
+    return Parts(_chunks(at, header), 0, len(at.keep), 8, guess)
+
+
+def _chunks(at: _Layout, header: _Header) -> Iterator[Loaded]:
+    """Yield rows, and at last none with what is known at the end."""
+    indexed, n = None if header.may_index else False, 0
+    for values, ended in _blocks(at):
+        if indexed is not False and len(values):
+            counted = np.array_equal(values[:, 0], np.arange(n, n + len(values)))
+            if indexed and not counted:
+                raise PartsError(
+                    f"{at.path}: its first column counts the rows up to row {n:,} and not beyond, "
+                    f"so it is no index; pass columns=, or dmtest.load(path)"
+                )
+            if counted and not indexed:
+                at, header = _without_index(at, header)
+            indexed = counted
+        rows = values[:, 1:] if indexed else values
+        n += len(rows)
+        whole = np.broadcast_to(0.0, (n, rows.shape[1]))
+        findings = () if ended is None else open_end(ended, whole)
+        yield Loaded(rows, at.kept, header.findings + findings, str(at.path))
+
+
+class _Header(NamedTuple):
+    """The first lines of a text file, and what they tell.
+
+    `may_index` is whether the first column is an index that pandas saved, if it counts the rows.
+    """
+
+    there: bool
+    first: list[str]
+    second: list[str]
+    may_index: bool
+    findings: tuple[Finding, ...]
+
+
+def _layout(
+    path: Path, columns: Columns | None, usual: str, delimiter: str | None, numbers: bool
+) -> tuple[_Layout, _Header]:
+    """Return where the numbers of a file are, by its first lines; `numbers` or else labels."""
     _one_mark(path)
     style = _style(path, usual, delimiter)
     lines = _lines(path, style.delimiter)
@@ -196,19 +266,21 @@ def read_text(
         _no_decimals_as_cells(path)
     names, findings = unique_names(first) if header else (None, ())
     width = len(first)
-    if labels is not None:
-        unnamed = header and not first[0].strip()
-        return _column_of_labels(path, style.delimiter, names, labels, unnamed)
-    keep = list(range(width)) if columns is None else positions(columns, names, width)
-    values, ended = _parse(_Layout(path, style, line if header else 0, width, keep, names))
-    indexed = columns is None and header and not first[0].strip() and width > 1
-    if indexed and np.array_equal(values[:, 0], np.arange(len(values))):
-        values, keep = values[:, 1:], keep[1:]
-        findings = index_finding(1) + unique_names(first[1:])[1]
-    kept = None if names is None else tuple(names[j] for j in keep)
+    keep = list(range(width))
+    if numbers and columns is not None:
+        keep = positions(columns, names, width)
     if delimiter is None and style != _Style(usual):
         findings = (_style_finding(style), *findings)
-    return Loaded(values, kept, findings + open_end(ended, values), str(path))
+    may_index = columns is None and header and not first[0].strip() and width > 1
+    at = _Layout(path, style, line if header else 0, width, keep, names)
+    return at, _Header(header, first, second, may_index, findings)
+
+
+def _without_index(at: _Layout, header: _Header) -> tuple[_Layout, _Header]:
+    """Return layout and header without the first column, an index."""
+    style = tuple(one for one in header.findings if one.code == "delimiter")
+    findings = style + index_finding(1) + unique_names(header.first[1:])[1]
+    return at._replace(keep=at.keep[1:]), header._replace(findings=findings)
 
 
 def open_end(ended: bool, values: NDArray[Any]) -> tuple[Finding, ...]:
@@ -306,6 +378,21 @@ def _parse(at: _Layout) -> tuple[NDArray[np.float64], bool]:
 
     if at.width > WIDE:
         return _parse_slowly(at)
+    packed = at.path.name.lower().endswith(".gz")
+    try:
+        with open_text(at.path) as raw:
+            stream = Metered(raw, at.path, packed=packed, line=CELL * len(at.keep))
+            table = arrow_csv.read_csv(stream, *_options(at))
+    except pa.ArrowInvalid:
+        return _parse_slowly(at)
+    return side_by_side([column.to_numpy() for column in table.columns]), stream.last in ENDS
+
+
+def _options(at: _Layout, block: int | None = None) -> tuple[Any, Any, Any]:
+    """Return how Arrow reads, cuts and converts a file."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
     labels = [str(j) for j in range(at.width)]
     convert = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(labels, pa.float64()),
@@ -313,24 +400,52 @@ def _parse(at: _Layout) -> tuple[NDArray[np.float64], bool]:
         decimal_point=at.style.decimal,
         include_columns=[labels[j] for j in at.keep],
     )
-    packed = at.path.name.lower().endswith(".gz")
+    read = arrow_csv.ReadOptions(column_names=labels, skip_rows=at.skip, block_size=block)
+    cut = arrow_csv.ParseOptions(delimiter=at.style.delimiter, newlines_in_values=True)
+    return read, cut, convert
+
+
+def _blocks(at: _Layout) -> Iterator[tuple[NDArray[np.float64], bool | None]]:
+    """Yield blocks of rows, and at last none with whether the last line has an end."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    empty, done = np.empty((0, len(at.keep))), 0
+    if at.width <= WIDE:
+        try:
+            with open_text(at.path) as raw:
+                stream = Metered(raw, at.path, packed=False, line=0)
+                for batch in arrow_csv.open_csv(stream, *_options(at, BLOCK)):
+                    if batch.num_rows:
+                        yield side_by_side([one.to_numpy() for one in batch.columns]), None
+                    done += batch.num_rows
+            yield empty, stream.last in ENDS
+            return
+        except pa.ArrowInvalid:
+            pass
+    # What Arrow refuses, Python reads, or refuses with the line; rows that are read are skipped.
+    values = packed("d")
     try:
-        with open_text(at.path) as raw:
-            stream = Metered(raw, at.path, packed=packed, line=CELL * len(at.keep))
-            table = arrow_csv.read_csv(
-                stream,
-                arrow_csv.ReadOptions(column_names=labels, skip_rows=at.skip),
-                arrow_csv.ParseOptions(delimiter=at.style.delimiter, newlines_in_values=True),
-                convert,
-            )
-    except pa.ArrowInvalid:
-        return _parse_slowly(at)
-    return side_by_side([column.to_numpy() for column in table.columns]), stream.last in ENDS
+        for cells in islice(_slow_rows(at), done, None):
+            values.extend(cells)
+            if len(values) * values.itemsize >= BLOCK:
+                yield np.frombuffer(values, np.float64).reshape(-1, len(at.keep)), None
+                values = packed("d")
+    except _CommaError:
+        raise PartsError(
+            f"{at.path}: the first decimal comma is below its first {SNIFFED} lines, so it cannot "
+            f"be read once; pass dmtest.load(path)"
+        ) from None
+    yield np.frombuffer(values, np.float64).reshape(-1, len(at.keep)), None
+    yield empty, last_byte(at.path) in ENDS
 
 
-def _parse_slowly(at: _Layout) -> tuple[NDArray[np.float64], bool]:
-    """Read a file that Arrow refused: accept other spellings, or name the line at fault."""
-    values, gz = packed("d"), at.path.name.lower().endswith(".gz")
+class _CommaError(Exception):
+    """The first decimal comma is below the lines that the style was read from."""
+
+
+def _slow_rows(at: _Layout) -> Iterator[list[float]]:
+    """Yield the numbers of every row of a file that Arrow refused, or name the line at fault."""
     for line, cells in _lines(at.path, at.style.delimiter):
         if line <= at.skip:
             continue
@@ -339,17 +454,28 @@ def _parse_slowly(at: _Layout) -> tuple[NDArray[np.float64], bool]:
                 f"{at.path}: line {line} has {len(cells)} cells but the first line has "
                 f"{at.width}; give every line the same number of cells"
             )
-        if line % SNIFFED == 0 or at.width > WIDE:
-            admit(at.path, needs=2 * values.itemsize * len(values), packed=gz, growing=True)
+        row = []
         for j in at.keep:
             try:
-                values.append(_number(cells[j], at.style.decimal))
+                row.append(_number(cells[j], at.style.decimal))
             except ValueError:
                 comma = COMMA.fullmatch(cells[j].strip())
                 if comma and at.style == (at.style.delimiter, ".") and at.style.delimiter != ",":
-                    # The first decimal comma is below the lines that the style was read from.
-                    return _parse(at._replace(style=_Style(at.style.delimiter, ",")))
+                    raise _CommaError from None
                 raise InputError(_text_in(at, j, cells[j], line)) from None
+        yield row
+
+
+def _parse_slowly(at: _Layout) -> tuple[NDArray[np.float64], bool]:
+    """Read a file that Arrow refused: accept other spellings, or name the line at fault."""
+    values, gz = packed("d"), at.path.name.lower().endswith(".gz")
+    try:
+        for i, row in enumerate(_slow_rows(at)):
+            if i % SNIFFED == 0 or at.width > WIDE:
+                admit(at.path, needs=2 * values.itemsize * len(values), packed=gz, growing=True)
+            values.extend(row)
+    except _CommaError:
+        return _parse(at._replace(style=_Style(at.style.delimiter, ",")))
     return np.frombuffer(values, np.float64).reshape(-1, len(at.keep)), last_byte(at.path) in ENDS
 
 

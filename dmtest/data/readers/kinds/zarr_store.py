@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dmtest.data.readers.choice import choose, only_numbers, take
-from dmtest.data.readers.columns import Columns, Loaded, listing
+from dmtest.data.readers.columns import Columns, Loaded, listing, positions
 from dmtest.data.readers.guard import DamagedError, admit, once
 from dmtest.data.readers.kinds.zarr_chunks import Files, account, as_shape
+from dmtest.data.readers.parts import Parts, blocks_of, stacked
 from dmtest.data.readers.zipped import sound_zip
 from dmtest.errors import InputError
+from dmtest.results.outcome import Finding
 
 ARRAYS = ("zarr.json", ".zarray")  # files that describe an array
 MARKERS = ("zarr.json", ".zarray", ".zgroup")
@@ -33,8 +35,39 @@ PLAIN = LAYOUT | CHECKSUMS | PACKING | ROUNDING
 
 def read_zarr(path: Path, key: str | None, columns: Columns | None) -> Loaded:
     """Read one array of a store, chunk by chunk."""
-    import zarr
+    found = _sound(path, key)
+    with _opened(path, found) as array:
+        values = take(array, columns, None, path, found.where)
+    return Loaded(values, None, found.findings, str(path))
 
+
+def zarr_parts(path: Path, key: str | None, columns: Columns | None) -> Parts | None:
+    """Read the rows of one array in blocks of its chunks or shards."""
+    found = _sound(path, key)
+    with _opened(path, found) as array:
+        shape, dtype = tuple(array.shape), np.dtype(array.dtype)
+    if not stacked(shape) or dtype.kind not in "biuf":
+        return None
+
+    def chunks() -> Iterator[Loaded]:
+        with _opened(path, found) as array:
+            yield from blocks_of(array, columns, None, path, found.findings)
+
+    width = shape[1] if columns is None else len(positions(columns, None, shape[1]))
+    return Parts(chunks(), shape[0], width, dtype.itemsize)
+
+
+class _Found(NamedTuple):
+    """An array whose bytes are accounted for."""
+
+    name: str
+    where: str
+    version: Any
+    findings: tuple[Finding, ...]
+
+
+def _sound(path: Path, key: str | None) -> _Found:
+    """Return the array of a store that `key` selects; refuse what cannot be read."""
     with nullcontext() if path.is_dir() else sound_zip(path) as archive:
         files = Files.of(path, archive)
         arrays = dict(_arrays(files))
@@ -44,11 +77,18 @@ def read_zarr(path: Path, key: str | None, columns: Columns | None) -> Loaded:
         about = arrays[name]
         _refuse_codecs(about, where)
         account(path, where, files, name, about)
+    return _Found(name, where, about["zarr_format"], findings)
+
+
+@contextmanager
+def _opened(path: Path, found: _Found) -> Iterator[Any]:
+    import zarr
+
     store: Any = path if path.is_dir() else zarr.storage.ZipStore(path, mode="r")
     try:
-        array = zarr.open_array(store, path=name, mode="r", zarr_format=about["zarr_format"])
-        only_numbers(np.dtype(array.dtype), where)
-        return Loaded(take(array, columns, None, path, where), None, findings, str(path))
+        array = zarr.open_array(store, path=found.name, mode="r", zarr_format=found.version)
+        only_numbers(np.dtype(array.dtype), found.where)
+        yield array
     finally:
         if not isinstance(store, Path):
             store.close()
