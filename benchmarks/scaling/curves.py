@@ -108,6 +108,25 @@ def slope(rows: list[dict[str, Any]], over: str, least: float) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
+def model(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Fit the seconds of the pass, divided by the rows, by a + b d + c d^2 for d columns.
+
+    The relative errors count, and no coefficient is negative (Lawson & Hanson 1974).
+    """
+    from scipy.optimize import nnls
+
+    d = np.array([float(row["columns"]) for row in rows])
+    each = np.array([row["pass, CPU s"] / row["rows"] for row in rows])
+    terms = np.stack([np.ones(len(d)), d, d**2], axis=1)
+    found = nnls(terms / each[:, None], np.ones(len(d)))[0]
+    return {
+        "ns a row": 1e9 * float(found[0]),
+        "ns a value": 1e9 * float(found[1]),
+        "ns a product": 1e9 * float(found[2]),
+        "largest relative error": float(np.abs(terms @ found / each - 1.0).max()),
+    }
+
+
 def peers() -> None:
     """Time a peer that needs all rows and all pairs at once, until its memory ends."""
     rows = []
@@ -154,7 +173,7 @@ def main(chosen: list[str]) -> None:
 
 
 def exponents() -> None:
-    """Store the exponents of the curves that there are."""
+    """Store the exponents and the model of the curves that there are."""
     rows = []
     for name, over, leasts in (
         ("scaling/rows", "rows", (100_000,)),
@@ -168,6 +187,13 @@ def exponents() -> None:
     if rows:
         notes = "Slopes of straight lines through logarithms of CPU seconds and of size."
         write("scaling", "scaling/exponents", "Exponents", rows, notes)
+    columns = stored_rows("scaling", "scaling/columns")
+    if len(columns) > 3:
+        notes = (
+            "Seconds of the pass: rows times (a + b columns + c columns^2), fitted to the columns."
+        )
+        fitted = {name: round(value, 4) for name, value in model(columns).items()}
+        write("scaling", "scaling/model", "Model", [fitted], notes)
 
 
 if __name__ == "__main__":

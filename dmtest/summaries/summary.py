@@ -213,6 +213,14 @@ class Summary:
         return self._filled().reservoir.size
 
     @property
+    def lacks_rows(self) -> bool:
+        """Whether complete tiles have left fewer rows than they should: parts dropped too many."""
+        if self.totals is None:
+            return False
+        apart = sum(len(rows) for pieces in self.pending.values() for rows in pieces.values())
+        return len(self.totals.reservoir.settle()[0]) < min(self.size, self.n - apart)
+
+    @property
     def missing(self) -> tuple[tuple[int, int], ...]:
         """Ranges of row numbers, first and beyond the last, between the parts that are there."""
         pairs = zip(self.ranges, self.ranges[1:], strict=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.scaling.curves import case, slope
+from benchmarks.scaling.curves import case, model, slope
 from benchmarks.scaling.workers import FILES, NETWORK, OVERHEAD, PART_ROWS, projected
 
 COST = {
@@ -20,6 +20,19 @@ def test_the_exponent_is_that_of_a_power() -> None:
     rows = [{"rows": n, "pass, CPU s": 2e-6 * n**0.9} for n in (10, 10**5, 10**6, 10**7)]
     rows[0]["pass, CPU s"] = 1.0  # below the range of the fit
     assert slope(rows, "rows", 100_000) == pytest.approx(0.9)
+
+
+def test_the_model_finds_its_coefficients() -> None:
+    sizes = (2, 8, 32, 128, 512, 2048)
+    rows = [
+        {"rows": 10**5, "columns": d, "pass, CPU s": 1e5 * 1e-9 * (700 + 5 * d + 0.01 * d**2)}
+        for d in sizes
+    ]
+    found = model(rows)
+    assert found["ns a row"] == pytest.approx(700)
+    assert found["ns a value"] == pytest.approx(5)
+    assert found["ns a product"] == pytest.approx(0.01)
+    assert found["largest relative error"] < 1e-12
 
 
 def test_the_projection_by_hand() -> None:
