@@ -81,8 +81,8 @@ LEVELS = """
 of rows, columns and targets; *largest z* is the farthest of them from its nominal level (of 1, 5
 and 10%) in standard errors. *power*: in how many cases of the power study the test is one of the
 three best; or, in the cube, on the sphere, for two samples and for drawn laws, its mean power at 5%
-over the departures that were tried. *unchanged by*: [maps of the sample](tests.md#unchanged-by); *known*
-are slices of specified targets.
+over the departures that were tried. *unchanged by*: [maps](tests.md#unchanged-by) of the sample;
+*known* are slices of specified targets.
 *CPU ms*: of one evaluation, of 1,000 rows of 8 columns and 64 slices where nothing else is said.
 """
 INTERVALS = """
@@ -99,7 +99,8 @@ CERTIFICATES = """
 ## Certificates and decisions
 
 *wrong*: largest rate at which a bound, a verdict or an alarm was wrong on samples for which that is
-known, over so many cells; *at most*: what it may be.
+known, over so many cells; *at most*: what it may be, with the standard error of such a rate in the
+worst cell; *runs*: fewest of a cell.
 """
 READERS = """
 ## Readers
@@ -475,11 +476,22 @@ def certificate_rows() -> list[tuple[str, ...]]:
     return out
 
 
+RUNS = ("runs", "streams", "checks", "samples")  # columns that count what a rate is of
+
+
+def _runs(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Return the fewest runs of a cell."""
+    column = next(name for name in RUNS if name in rows[0])
+    return min(int(row[column]) for row in rows)
+
+
 def _wrong(
     what: str, rows: Sequence[Mapping[str, Any]], column: str, most: str, study: str
 ) -> tuple[str, ...]:
-    worst = max(float(row[column]) for row in rows)
-    return what, share(worst), most, str(len(rows)), f"`{study}`"
+    worst = max(rows, key=lambda row: float(row[column]))
+    nominal, runs = float(most), _runs([worst])
+    error = number((nominal * (1.0 - nominal) / runs) ** 0.5) if nominal else "0"
+    return what, share(worst[column]), most, error, str(len(rows)), str(_runs(rows)), f"`{study}`"
 
 
 def reader_rows() -> list[tuple[str, ...]]:
@@ -525,13 +537,14 @@ def text() -> str:
     )
     edges = rows_of("trust/edges")
     columns = ("function", "inputs", "right", "refused", "fell")
+    certificates = ("what", "wrong", "at most", "s.e.", "cells", "runs", "numbers")
     parts = [HEAD, TESTS, table(compared, map(error_cells, ROWS))]
     parts += [LEVELS, table(levels, map(level_cells, ROWS))]
     parts += [INTERVALS, table(intervals, interval_rows())]
     parts.append(NO_INTERVAL.format(names=", ".join(f"`{name}`" for name in DESCRIPTIVE)))
     parts += [
         CERTIFICATES,
-        table(("what", "wrong", "at most", "cells", "numbers"), certificate_rows()),
+        table(certificates, certificate_rows()),
     ]
     parts += [READERS, table(readers, reader_rows())]
     parts.append(EDGES.format(inputs=max(row["inputs"] for row in edges)))
