@@ -218,6 +218,19 @@ def measured(study: str, row: Spec) -> Row:
     return found[0]
 
 
+CALLED = {"mnt_prewhitened": "mnt", "mnt_1d": "mnt", "stats": "R stats"}
+
+
+def packages(text: str) -> str:
+    """Return packages and numbers of values, such as ``"mnt 12, MVN 3"``, by their own names."""
+    counts: dict[str, int] = {}
+    for part in filter("-".__ne__, text.split(", ")):
+        name, count = part.rsplit(" ", 1)
+        name = CALLED.get(name, name)
+        counts[name] = counts.get(name, 0) + int(count)
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "-"
+
+
 def error_cells(row: Spec) -> tuple[str, ...]:
     """Return what a statistic was compared with, and its numerical error."""
     found = measured("trust/precision/error", row)
@@ -225,7 +238,7 @@ def error_cells(row: Spec) -> tuple[str, ...]:
     def cell(name: str) -> str:
         return number(found[name]) if isinstance(found[name], float) else "none"
 
-    others, maximum = found["from"], found["at least a maximum of others"]
+    others, maximum = packages(found["from"]), found["at least a maximum of others"]
     values = "none"
     if maximum != "-":
         values = f"{others}: at least its maximum in {maximum}"
@@ -246,8 +259,7 @@ def sizes(row: Spec) -> tuple[int, list[float], float]:
     if isinstance(row, PoolTest):
         found = [r for r in rows_of("decisions/two-samples/level") if r["test"] == row.name]
     else:
-        own = {"normal": ("normal",), "cube": ("uniform",), "sphere": ("sphere",)}
-        targets = own.get(row.space, ("any-normal", "normal", "uniform"))
+        targets = {"normal": ("normal",), "cube": ("uniform",)}.get(row.space, row.targets)
         found = [
             r
             for study in ("level/level", "level/level-rows")
@@ -304,7 +316,10 @@ def level_cells(row: Spec) -> tuple[str, ...]:
 
 EFFECTS = {row.name: row for row in vars(effect_table).values() if isinstance(row, EffectRow)}
 # Effects without an interval: descriptions of a sample.
-DESCRIPTIVE = ("worst-slice", "classifier-accuracy", "alignment", "uniformity")
+DESCRIPTIVE = (
+    *("worst-slice", "classifier-accuracy", "alignment", "uniformity"),
+    *("spectrum-difference", "mean-lengths"),
+)
 
 
 def coverages(name: str) -> dict[str, list[float]]:

@@ -51,7 +51,9 @@ def test_effects_without_an_interval_have_none() -> None:
 
     x = np.random.default_rng(0).standard_normal((300, 3))
     effects = dict(dmtest.report(x, tests=["mean"], augmented=x + 0.1, rng=0).effects)
-    effects |= dmtest.compare(x[:150], x[150:], replicates=99, rng=0).effects
+    for rotation in (False, True):
+        found = dmtest.compare(x[:150], x[150:], rotation=rotation, replicates=99, rng=0)
+        effects |= found.effects
     for name in MADE["DESCRIPTIVE"]:
         assert effects[name].low is effects[name].high is None, name
 
