@@ -143,7 +143,8 @@ NOT_PROMISED = """
 
 - *Another processor or BLAS.* BLAS chooses its kernels by the processor, and sums in another order.
   With the kernels of OpenBLAS for other processors, numbers differ by at most {most} relative,
-  here; a p-value that is a rank among replicates, or a verdict, changes only where that moves a
+  here. The largest differences are of float32 data, and of limits near 0, from which a bias was
+  removed. A p-value that is a rank among replicates, or a verdict, changes only where that moves a
   value past another one.
 - *float32 beside float64.* Rows are not rounded, but slices of float32 are projected in float32:
   the statistics differ by what [validation](validation.md) lists under *float32*.
