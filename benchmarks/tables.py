@@ -26,6 +26,7 @@ PAGES = {
     "check-power": "Checks: false failures and power",
     "checks": "Checks against a baseline",
     "coverage": "Coverage of intervals",
+    "determinism": "The same bits",
     "equivalence": "The verdict equivalent",
     "field": "False alarms that users of other tools reported",
     "groups": "Rows in groups",
@@ -34,6 +35,7 @@ PAGES = {
     "nearness": "Divergence from the target",
     "outliers": "Outlying rows",
     "paper": "The paper's experiments",
+    "precision": "Numerical error and cost",
     "ranks": "Ranks and rounded samples",
     "sampled": "Laws that are drawn from",
     "scaling": "Scaling with rows, columns and workers",
@@ -167,6 +169,7 @@ def main() -> None:
         "decisions",
         "outliers",
         "field",
+        "trust",
     ):
         write_pages(study)
     write_tables()
