@@ -220,7 +220,8 @@ def test_bias_and_width_of_ranks(ratio: float) -> None:
 @pytest.mark.parametrize("parameters", ["known", "fitted"])
 def test_the_wasserstein_distance_of_a_slice(parameters: str) -> None:
     """The integral of the squared gap of the quantile functions, on a fine grid."""
-    rows = np.random.default_rng(0).gamma(2.0, size=(2, 12))
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.gamma(2.0, size=12), 0.1 + rng.standard_normal(12)])
     p = (np.arange(1_200_000) + 0.5) / 1_200_000
     quantiles = stats.norm.ppf(p)
     for row, value in zip(rows, squared_wasserstein(SliceView(rows, parameters)), strict=True):
