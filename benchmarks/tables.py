@@ -31,6 +31,7 @@ PAGES = {
     "groups": "Rows in groups",
     "information": "Information, estimated and bounded",
     "monitor": "Monitor",
+    "mutation": "Mutants of formulas",
     "nearness": "Divergence from the target",
     "outliers": "Outlying rows",
     "paper": "The paper's experiments",
@@ -166,6 +167,7 @@ def main() -> None:
         "decisions",
         "outliers",
         "field",
+        "trust",
     ):
         write_pages(study)
     write_tables()
