@@ -32,6 +32,7 @@ PAGES = {
     "groups": "Rows in groups",
     "information": "Information, estimated and bounded",
     "monitor": "Monitor",
+    "mutation": "Mutants of formulas",
     "nearness": "Divergence from the target",
     "outliers": "Outlying rows",
     "paper": "The paper's experiments",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -73,6 +74,19 @@ def hush(quiet: bool) -> None:
     """Leave out warnings for the rest of the run, if it is quiet; errors are still said."""
     if quiet:
         warnings.simplefilter("ignore")
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Let an interrupt wait while compiled code is imported, which it may end with an abort."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -10,7 +10,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+import dmtest
 from dmtest.engines.rows import evaluate
+from dmtest.engines.slices import SliceView
 from dmtest.statistics import influence
 from dmtest.statistics.counts import (
     Cells,
@@ -19,12 +21,15 @@ from dmtest.statistics.counts import (
     rank_mean,
     rank_spread,
 )
-from dmtest.statistics.laws import joint_laws, quadratic
+from dmtest.statistics.laws import joint_laws, quadratic, slice_laws
+from dmtest.statistics.laws.probit import probit_fit
 from dmtest.statistics.pools.drawn import _mean_and_variance
 from dmtest.statistics.rows import directions
 from dmtest.statistics.rows.distances import mean_distance
-from dmtest.statistics.slices.wasserstein import null_mean
-from tests.support.samples import view_of
+from dmtest.statistics.slices.wasserstein import null_mean, squared_wasserstein
+from tests.support.samples import unit, view_of
+
+pytestmark = pytest.mark.usefixtures("no_cache")
 
 
 @pytest.mark.parametrize(("draws", "n"), [(9, 60), (9, 1000), (300, 500)])
@@ -169,3 +174,67 @@ def test_means_and_variances_by_tiles() -> None:
         mean, variance = _mean_and_variance(rows, lambda x: x.astype(np.float32), tile)
         assert_allclose(mean, rows.mean(axis=0), rtol=1e-6)
         assert_allclose(variance, rows.var(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("d", [3, 6])
+def test_projected_statistics_of_the_sphere_are_means_over_directions(d: int) -> None:
+    """Cramer-von Mises and Anderson-Darling of projections, for 20,000 directions."""
+    rng = np.random.default_rng(d)
+    x = unit(rng.standard_normal((30, d)) + 0.3)
+    n, slices = len(x), np.sort(unit(rng.standard_normal((20_000, d))) @ x.T, axis=1)
+    # The law of a coordinate: (t + 1) / 2 is beta((d - 1) / 2, (d - 1) / 2).
+    u = stats.beta.cdf(0.5 * (slices + 1.0), 0.5 * (d - 1.0), 0.5 * (d - 1.0))
+    odd = 2.0 * np.arange(1, n + 1) - 1.0
+    anderson = -n - (odd * (np.log(u) + np.log1p(-u[:, ::-1]))).mean(axis=1)
+    cramer = 1.0 / (12.0 * n) + np.square(u - 0.5 * odd / n).sum(axis=1)
+    for name, values in (("pcvm", cramer), ("pad", anderson)):
+        found = dmtest.run_test(x, name, "sphere", replicates=99, rng=0).statistic
+        error = values.std() / np.sqrt(len(values))
+        assert abs(found - values.mean()) < 4.0 * error
+        assert error < 0.02 * values.mean()
+
+
+@pytest.mark.parametrize("ratio", [0.7, 1.0, 1.4])
+def test_bias_and_width_of_ranks(ratio: float) -> None:
+    """Counts that are exactly those of a normal score with this bias and ratio."""
+    cells = Cells.of(19, 100_000)
+    z = stats.norm.ppf(cells.edges)
+    counts = np.rint(1e5 * np.diff(stats.norm.cdf((z - 0.3) / ratio)))
+    fit = probit_fit(counts, cells.edges)
+    assert (fit.bias, fit.ratio) == (pytest.approx(0.3, abs=0.003), pytest.approx(ratio, rel=0.005))
+    assert fit.bias_pvalue < 1e-100
+    if ratio == 1.0:
+        assert fit.ratio_pvalue > 0.5
+        none = probit_fit(np.full(20, 50), cells.edges)
+        assert (none.bias_pvalue, none.ratio_pvalue) == (pytest.approx(1.0, abs=1e-3),) * 2
+        # The likelihood ratio of a bias alone, by its sum over cells.
+        few = np.rint(200 * np.diff(stats.norm.cdf(z - 0.1)))
+        grid = np.linspace(-0.5, 0.5, 2001)
+        inside = [np.log(np.diff(stats.norm.cdf(z - b))) @ few for b in grid]
+        gain = 2.0 * (max(inside) - inside[1000])
+        assert probit_fit(few, cells.edges).bias_pvalue == pytest.approx(
+            stats.chi2.sf(gain, 1), rel=0.05
+        )
+
+
+@pytest.mark.parametrize("parameters", ["known", "fitted"])
+def test_the_wasserstein_distance_of_a_slice(parameters: str) -> None:
+    """The integral of the squared gap of the quantile functions, on a fine grid."""
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.gamma(2.0, size=12), 0.1 + rng.standard_normal(12)])
+    p = (np.arange(1_200_000) + 0.5) / 1_200_000
+    quantiles = stats.norm.ppf(p)
+    for row, value in zip(rows, squared_wasserstein(SliceView(rows, parameters)), strict=True):
+        z = row if parameters == "known" else (row - row.mean()) / row.std()
+        gap = np.repeat(np.sort(z), 100_000) - quantiles
+        assert value == pytest.approx(np.square(gap).mean(), rel=1e-4)
+
+
+def test_watsons_law_is_that_of_kolmogorov_at_the_modified_statistic() -> None:
+    n, value = 9, 0.16
+    modified = (value - 0.1 / n + 0.1 / n**2) * (1.0 + 0.8 / n)
+    p = float(np.asarray(slice_laws.watson_known(value, n)))
+    assert p == pytest.approx(stats.kstwobign.sf(np.pi * np.sqrt(modified)), rel=1e-9)
+    k = np.arange(1, 20)
+    series = 2.0 * float(((-1.0) ** (k - 1) * np.exp(-2.0 * (k * np.pi) ** 2 * modified)).sum())
+    assert p == pytest.approx(series, rel=1e-9)

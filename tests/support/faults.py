@@ -63,7 +63,7 @@ TASKS = {
         Task("compare", "compare x.npy y.npy --html c.html --json c.json --seed 1 --replicates 99",
              ("c.html", "c.json")),
         Task("monitor", "monitor x.npy y.npy --state m.json --batch 20", ("m.json",), again=False),
-        Task("outliers", "outliers x.npy --json o.json --rows o.csv --seed 1 --rule null",
+        Task("outliers", "outliers x.npy --json o.json --rows o.csv --seed 1 --rule holm",
              ("o.json", "o.csv")),
         Task("cache", "report x.npy --tests energy,epps-pulley,henze-zirkler,royston --json t.json "
              "--replicates 299 --seed 1", ("t.json",)),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dmtest.cli.console import put, rendered
+from dmtest.cli.console import put, rendered, unbroken
 from dmtest.cli.outputs import announce, check_outputs
 from dmtest.errors import InputError
 
@@ -205,7 +205,8 @@ def train(
     against the capacity, divergence before and after the noise, the paper's scores and downstream
     scores, also for the encoder before training.
     """
-    from dmtest import train as trainer
+    with unbroken():
+        from dmtest import train as trainer
 
     _check_folder(out, resume)
     check_outputs(None, html, None)
@@ -264,7 +265,8 @@ def _self_supervised(
     quiet: bool,
 ) -> int:
     """Run a recipe of :func:`dmtest.train.ssl` and print its result."""
-    from dmtest import train as trainer
+    with unbroken():
+        from dmtest import train as trainer
 
     if alien := sorted(set(given) & NOT_OF_SSL):
         raise InputError(
