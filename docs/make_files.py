@@ -73,7 +73,8 @@ while they are read.
 
 Reports, checks and bounds of many rows read @KINDS in parts
 ([what each part is](streaming.md)): of their memory one part counts. The last part of a `.npz`, a
-`.zarr.zip` or a text has its checksum or its end, so a report of a damaged one is refused at the end.
+`.zarr.zip` or a text has its checksum or its end, so a report of a damaged one is refused at the
+end.
 
 ## Damaged files
 
@@ -116,8 +117,8 @@ tensors of safetensors are refused; those of torch become float32.
 Every URL that [fsspec](https://filesystem-spec.readthedocs.io) reaches can be read, also a
 chained one (`zip://z.npy::s3://bucket/all.zip`). Files and folders are copied to a temporary
 folder and read there. The copy is removed afterwards; that of a mapped file is removed with its
-array. `file://` copies nothing, and neither does a report on an `.npy` file. Passwords, and what follows a `?` in `https://`, do not get into
-results.
+array. `file://` copies nothing, and neither does a report on an `.npy` file. Passwords, and what
+follows a `?` in `https://`, do not get into results.
 
 | URLs | need |
 |---|---|

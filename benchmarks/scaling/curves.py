@@ -28,8 +28,14 @@ FIXED_ROWS, FIXED_COLUMNS = 100_000, 64
 # Rows of Henze and Zirkler's test by pingouin, which holds all pairs, in at most so many bytes.
 PEER_ROWS, PEER_BYTES = (1_000, 3_000, 10_000, 30_000), 4 << 30
 
+# The peak of this process alone, in KiB: ru_maxrss may still hold its parent's.
+TOP = """
+import re
+def top():
+    return int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
+"""
 CASE = """
-import itertools, json, resource, sys, time
+import itertools, json, sys, time
 import numpy as np
 import dmtest
 n, d = int(sys.argv[1]), int(sys.argv[2])
@@ -43,11 +49,11 @@ while left:
     summary.update(part)
     spent += time.process_time() - start
     left -= len(part)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = top()
 start = time.process_time()
 dmtest.report(summary, effects=False)
 quiet = time.process_time() - start
-whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+whole = top()
 print(json.dumps([spent, quiet, peak / 1024, whole / 1024, len(summary.to_bytes()) / 2**20]))
 """
 PEER = """
@@ -58,14 +64,14 @@ x = np.random.default_rng(0).standard_normal((int(sys.argv[1]), int(sys.argv[2])
 start = time.process_time()
 pingouin.multivariate_normality(x)
 spent = time.process_time() - start
-print(json.dumps([spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+print(json.dumps([spent, top() / 1024]))
 """
 
 
 def run(code: str, *arguments: int) -> list[float] | str:
     """Run code in a process of one thread; return its numbers, or the kind of its error."""
     one = dict.fromkeys(("DMTEST_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-c", TOP + code, *map(str, arguments)]
     done = subprocess.run(
         command, env=os.environ | one, capture_output=True, encoding="utf-8", check=False
     )

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 import dmtest
 from dmtest.errors import InputError
-from dmtest.reports.streamed import choice
 from dmtest.results.figures import NO_FIGURES
 from dmtest.results.report import Report
+from dmtest.summaries import sides
 from dmtest.summaries import summary as summaries
 
 N, KEPT = 20_000, 600
@@ -152,7 +152,7 @@ def test_memory_refuses_what_needs_all_rows(
 
 
 def test_memory_that_is_enough_for_all_rows_is_honoured() -> None:
-    enough = summaries.FIXED + choice.WHOLE * X.nbytes
+    enough = summaries.FIXED + sides.WHOLE * X.nbytes
     made = dmtest.report(X, groups=np.arange(N) // 2, memory=enough, effects=False, rng=0)
     assert made.n == N
     with pytest.raises(InputError, match="memory: got 1,000 bytes; a report of 300 rows takes"):

@@ -13,7 +13,7 @@ class Extra(NamedTuple):
     """A library that reads one kind of file, and the oldest version that is supported."""
 
     module: str
-    oldest: tuple[int, int]
+    oldest: tuple[int, ...]
 
     @property
     def command(self) -> str:
@@ -29,8 +29,8 @@ def require(extra: Extra, what: str) -> None:
         raise InputError(
             f"{what} is read with {extra.module}, which is not installed; run: {extra.command}"
         ) from problem
-    version = re.match(r"(\d+)\.(\d+)", str(getattr(module, "__version__", "")))
-    if version and (int(version[1]), int(version[2])) < extra.oldest:
+    version = re.match(r"\d+(\.\d+)+", str(getattr(module, "__version__", "")))
+    if version and tuple(map(int, version[0].split("."))) < extra.oldest:
         raise InputError(
             f"{what} is not read with {extra.module} {module.__version__}, which is too old; "
             f"run: {extra.command}"

@@ -177,7 +177,7 @@ FORMATS = (
         "a Zarr store",
         "the columns from the first to the last chosen",
         key=ARRAY,
-        needs=Extra("zarr", (3, 0)),
+        needs=Extra("zarr", (3, 0, 8)),
         markers=zarr_store.MARKERS,
         parts=zarr_parts,
     ),
