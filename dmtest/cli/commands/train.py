@@ -205,8 +205,7 @@ def train(
     against the capacity, divergence before and after the noise, the paper's scores and downstream
     scores, also for the encoder before training.
     """
-    with unbroken():
-        from dmtest import train as trainer
+    from dmtest import train as trainer
 
     _check_folder(out, resume)
     check_outputs(None, html, None)
@@ -220,7 +219,9 @@ def train(
             _no_page(html)
             return _self_supervised(data, chosen, given, out, resume, seed, json, quiet)
         options |= {name: value for name, value in chosen.items() if name not in given}
-    run = trainer.fit(
+    with unbroken():
+        fit = trainer.fit  # imports torch
+    run = fit(
         data,
         target.value,
         out=out,
@@ -265,14 +266,15 @@ def _self_supervised(
     quiet: bool,
 ) -> int:
     """Run a recipe of :func:`dmtest.train.ssl` and print its result."""
-    with unbroken():
-        from dmtest import train as trainer
+    from dmtest import train as trainer
 
     if alien := sorted(set(given) & NOT_OF_SSL):
         raise InputError(
             f"--{alien[0].replace('_', '-')}: is not for method {chosen['method']!r}; leave it out."
         )
-    run = trainer.ssl(
+    with unbroken():
+        ssl = trainer.ssl  # imports torch
+    run = ssl(
         data,
         out=out,
         resume=resume,
