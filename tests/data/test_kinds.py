@@ -204,8 +204,8 @@ def test_a_missing_library_is_named_with_its_command(
     monkeypatch.setitem(sys.modules, row.needs.module, None)
     sentence = refusal(path)
     assert "not installed" in sentence
-    major, minor = row.needs.oldest
-    assert sentence.endswith(f"run: pip install '{row.needs.module}>={major}.{minor}'")
+    oldest = ".".join(map(str, row.needs.oldest))
+    assert sentence.endswith(f"run: pip install '{row.needs.module}>={oldest}'")
     assert main(["report", str(path)]) == 2
     assert capfd.readouterr().err.count("\n") == 1
     monkeypatch.setitem(sys.modules, row.needs.module, module)
