@@ -72,7 +72,7 @@ def trained(code: int, seed: int, steps: int = STEPS, held_rows: int = HELD) -> 
     return {
         "columns of the code": code,
         "seed": seed,
-        "E|X - X^|^2": error,
+        "squared error": error,
         "bound by the error": float(reconstruction_bound(most, COLUMNS, ENTROPY)),
         "I(X; Z), low": float(bracket.low),
         "I(X; Z), high": float(bracket.high),

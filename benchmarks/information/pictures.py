@@ -80,11 +80,11 @@ def _place(axes: Any, row: dict[str, Any], height: float) -> None:
 
 
 def gan() -> None:
-    """Draw samples of the last seed's generators beside the mixture."""
+    """Draw samples of the first seed's generators beside the mixture."""
     figure = Figure(figsize=(11.0, 3.9), layout="constrained")
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     with np.load(POINTS) as file:
-        drawn = {f"{term} the term": file[f"short/{term}"] for term in ("without", "with")}
+        drawn = {f"{term} the term": file[term] for term in ("without", "with")}
     drawn["the mixture"] = draw(DRAWN, np.random.default_rng(0))
     for axes, (title, points) in zip(panels, drawn.items(), strict=True):
         axes.plot(*np.asarray(points, dtype=np.float64).T, ".", ms=2.0, alpha=0.5)
