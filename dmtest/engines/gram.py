@@ -103,55 +103,39 @@ def pair_sums(
     """
     kind = tile_dtype(len(rows), rows.shape[1], precision)
     place = device.place_of_pairs() if threads else None
-    sums: dict[PairSum, float] = {}
-    if place is not None:
-        known = [request for request in dict.fromkeys(requests) if device.knows(request)]
-        rest = [request for request in requests if request not in known]
-        sums = _on_device(place, rows, known, kind)
-        with device.pairs_on(None):
-            return sums | pair_sums(rows, rest, precision=precision, progress=progress)
     # The sum of distances is about n^2 sqrt(2d), and its variation so small a part of it that
     # float32 is too coarse. Errors of single products cancel, and those of roots would not: the
     # products alone are then in float32, of centred rows, because distances do not change.
     double = [r for r in requests if r.distance] if kind == np.float32 else []
     single = [r for r in requests if r not in double]
-    if single:
-        y = np.ascontiguousarray(rows, dtype=kind)
-        sums |= _one_pass(y, tuple(dict.fromkeys(single)), threads, progress)
-    if double:
-        centred = (rows - rows.mean(axis=0, dtype=np.float64)).astype(np.float32)
-        sums |= _one_pass(centred, tuple(dict.fromkeys(double)), threads, progress, np.float64)
-    return sums
-
-
-def _on_device(
-    place: Any, rows: NDArray[Any], requests: Sequence[PairSum], kind: np.dtype[Any]
-) -> dict[PairSum, float]:
-    """Return the sums, computed on the device of `place` as the host computes them."""
     sums: dict[PairSum, float] = {}
-    double = [r for r in requests if r.distance and kind == np.float32]
-    single = [r for r in requests if r not in double]
-    if single:
-        y = device.like(place, np.ascontiguousarray(rows, dtype=kind))
-        sums |= device.pair_sums(y, single, kind.name, LARGEST_EXPONENT[kind])
-    if double:
-        centred = (rows - rows.mean(axis=0, dtype=np.float64)).astype(np.float32)
-        wide = np.dtype(np.float64)
-        y = device.like(place, centred)
-        sums |= device.pair_sums(y, double, wide.name, LARGEST_EXPONENT[wide])
+    for asked, precise in ((single, kind), (double, np.dtype(np.float64))):
+        if not asked:
+            continue
+        if asked is double:
+            y = (rows - rows.mean(axis=0, dtype=np.float64)).astype(np.float32)
+        else:
+            y = np.ascontiguousarray(rows, dtype=kind)
+        known = [] if place is None else [r for r in dict.fromkeys(asked) if device.knows(r)]
+        if known:
+            there = device.like(place, y)
+            sums |= device.pair_sums(there, known, precise.name, LARGEST_EXPONENT[precise])
+        rest = tuple(r for r in dict.fromkeys(asked) if r not in known)
+        if rest:
+            sums |= _one_pass(y, rest, precise, threads, progress)
     return sums
 
 
 def _one_pass(
     y: NDArray[Any],
     requests: tuple[PairSum, ...],
+    dtype: np.dtype[Any],
     threads: bool,
     progress: Progress | None,
-    precision: type[np.float64] | None = None,
 ) -> dict[PairSum, float]:
-    """Return the sums; `precision` is that of the tiles, by default that of the rows."""
+    """Return the sums; `dtype` is that of the tiles, and products have that of the rows."""
     wide = np.einsum("ij,ij->i", y, y, dtype=np.float64)
-    job = _Pass(y, wide, requests, np.dtype(precision or y.dtype))
+    job = _Pass(y, wide, requests, dtype)
     parts = blocks(len(y), TILES[job.dtype])
     local = threading.local()
 

@@ -179,17 +179,21 @@ def side_of(
             return _at_once(data, key, columns, memory)
     else:
         return _at_once(data, key, columns, memory)
-    _, rows = summary.sample()
+    kept = kept_sample(summary, summary.sample()[1])
+    return Side(kept, summary.n, None if summary.exact else summary)
+
+
+def kept_sample(summary: Summary, rows: NDArray[Any]) -> Sample:
+    """Return rows that a summary keeps as a sample, with what is known of all rows."""
     kept = as_sample(rows)
     assert summary.kind is not None
-    kept = replace(
+    return replace(
         kept,
         names=summary.names,
         dtype=summary.kind[1],
         source=summary.source,
         findings=(*summary.changes, *kept.findings),
     )
-    return Side(kept, summary.n, None if summary.exact else summary)
 
 
 def _at_once(data: Any, key: str | None, columns: Any, memory: int | None) -> Side:

@@ -14,7 +14,7 @@ from dmtest.battery.plan import Plan
 from dmtest.battery.summarised import sampled_rows, summary_battery
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.lattice import grids_of
-from dmtest.data.sample import Sample, as_sample
+from dmtest.data.sample import Sample
 from dmtest.effects.coordinates import column_names
 from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.shape import shape_estimates
@@ -35,6 +35,7 @@ from dmtest.results.effect_table import Estimates
 from dmtest.results.outcome import Finding
 from dmtest.results.report import Report
 from dmtest.summaries.reservoir import smallest
+from dmtest.summaries.sides import kept_sample
 from dmtest.summaries.summary import Summary
 from dmtest.summaries.totals import TILE, Totals
 from dmtest.targets.canonical import Canonical, outside_finding, saturated_finding
@@ -81,15 +82,9 @@ def summary_report(
         )
     totals = summary.complete()
     keys, numbers, rows = totals.reservoir.settle()
-    kept = as_sample(rows)
-    assert summary.kind is not None
-    kept = replace(
-        kept,
-        names=summary.names,
-        dtype=summary.kind[1],
-        source=summary.source,
-        findings=summary.findings or (*summary.changes, *kept.findings),
-    )
+    kept = kept_sample(summary, rows)
+    if summary.findings:
+        kept = replace(kept, findings=summary.findings)
     target = as_target(summary.target)
 
     def on_array() -> Report:
