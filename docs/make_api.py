@@ -34,7 +34,7 @@ TITLES = {
     "dmtest.checks.baseline": "A baseline",
     "dmtest.results.check": "Results of checks",
     "dmtest.effects.profile": "Results of kl_profile",
-    "dmtest.effects.directions": "Results of worst_directions",
+    "dmtest.effects.directions.one_sample": "Results of worst_directions",
     "dmtest.effects.detectability": "Results of detectability",
     "dmtest.errors": "Errors and warnings",
 }
@@ -42,7 +42,7 @@ TITLES = {
 RESULTS = {
     "dmtest.results.classes": ["ClassReports"],
     "dmtest.effects.profile": ["KLProfile", "ProfilePoint"],
-    "dmtest.effects.directions": ["Direction"],
+    "dmtest.effects.directions.one_sample": ["Direction"],
     "dmtest.effects.detectability": ["Detectability", "Threshold"],
 }
 PAGES = ("dmtest", "dmtest.bounds", "dmtest.information", "dmtest.train")

@@ -18,7 +18,7 @@ from scipy import stats
 import dmtest
 from benchmarks.tables import write
 from dmtest.data.sample import as_sample
-from dmtest.effects.directions import directions_of
+from dmtest.effects.directions.one_sample import directions_of
 from dmtest.effects.profile import profile_of
 from dmtest.runtime.parallel import single_threaded_blas
 from dmtest.runtime.streams import stream

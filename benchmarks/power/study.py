@@ -31,7 +31,7 @@ from dmtest.battery.rows import rows_of
 from dmtest.catalogue.registry import list_tests
 from dmtest.catalogue.spec import Spec
 from dmtest.data.sample import as_sample
-from dmtest.effects.directions import directions_of
+from dmtest.effects.directions.one_sample import directions_of
 from dmtest.engines.directions import random_directions
 from dmtest.engines.rows import RowView, evaluate_all
 from dmtest.engines.slices import slice_statistics

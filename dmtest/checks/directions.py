@@ -12,7 +12,8 @@ from scipy.special import ndtr
 from dmtest.checks.changes import shapes
 from dmtest.checks.family import in_looks, single_step
 from dmtest.data.structure import live_columns
-from dmtest.effects.directions import loadings, search_directions
+from dmtest.effects.directions.one_sample import loadings
+from dmtest.effects.directions.search import search_directions
 from dmtest.engines.pool import Labels, Pool
 from dmtest.results.figures import Loadings
 from dmtest.runtime.streams import stream

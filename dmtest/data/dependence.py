@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dmtest.results.outcome import Finding
+from dmtest.runtime.parallel import blocks, run_tasks
 from dmtest.runtime.streams import some_rows, stream
 
 Floats = NDArray[np.float64]
@@ -23,7 +24,7 @@ QUERIES, FEW_QUERIES, DISTANCES, NEIGHBOURS = 512, 128, 4_000_000, 64
 FEWEST_BUNCHES = 30
 # Numbers of the projected rows, and fewest columns of the projection.
 NUMBERS, COLUMNS = 4_000_000, 16
-ROW_BLOCK = 32_768
+ROW_BLOCK, QUERY_BLOCK = 32_768, 128
 # Sizes of the gap behind a bunch that count (see `bunches_of`), and largest share of ties.
 PEAK, STEP, GAP, TIES = 2.5, 4.0, 9.0, 0.05
 
@@ -228,6 +229,15 @@ def _neighbour_distances(x: Floats, wanted: NDArray[np.intp], count: int) -> Flo
 
 def _neighbours(x: Floats, wanted: NDArray[np.intp], count: int) -> tuple[Floats, NDArray[np.intp]]:
     """The same, with the rows that they are."""
+    parts = [wanted[block] for block in blocks(len(wanted), QUERY_BLOCK)]
+    found = list(run_tasks(lambda part: _neighbours_of(x, part, count), parts))
+    distances, places = zip(*found, strict=True)
+    return np.concatenate(distances), np.concatenate(places)
+
+
+def _neighbours_of(
+    x: Floats, wanted: NDArray[np.intp], count: int
+) -> tuple[Floats, NDArray[np.intp]]:
     queries = x[wanted]
     near = place = np.zeros((len(wanted), 0))
     for start in range(0, len(x), ROW_BLOCK):

@@ -14,7 +14,7 @@ from dmtest.catalogue.spec import RowTest
 from dmtest.data.sample import as_sample, one_row_each
 from dmtest.effects.decomposition import decompose, density_estimates
 from dmtest.effects.detectability import Detectability, detectability_of, fewest_rows
-from dmtest.effects.directions import Direction, directions_of
+from dmtest.effects.directions.one_sample import Direction, directions_of
 from dmtest.effects.gaussian import gaussian_estimates
 from dmtest.effects.groups import DRAWS, average_estimates
 from dmtest.effects.profile import KLProfile, profile_of

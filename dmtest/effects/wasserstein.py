@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaln, ndtri
 
 from dmtest.battery.one_sample import Battery
@@ -13,6 +14,7 @@ from dmtest.catalogue.unlisted import SQUARED_WASSERSTEIN
 from dmtest.engines.slices import project
 from dmtest.results.effect_table import SLICED_WASSERSTEIN, WORST_SLICE, Estimates
 from dmtest.results.estimate import Estimate, WidenedEstimate
+from dmtest.runtime.parallel import run_tasks
 from dmtest.runtime.streams import stream
 from dmtest.runtime.typing import Vector
 from dmtest.statistics.influence import heaviest_tail, mean_skewness
@@ -148,20 +150,29 @@ def _influence(canonical: Canonical, directions: Vector, seed: int) -> _Influenc
     first = stream(seed, "wasserstein/halves").permutation(m) < m // 2
     target = _normal_places(m)
     targets = {True: _normal_places(m // 2), False: _normal_places(m - m // 2)}
-    total, halves, whole = np.zeros(m), 0.0, 0.0
-    for values in slices:
-        order = np.argsort(values, kind="stable")
+
+    def of_slice(values: NDArray[Any]) -> tuple[Vector, float, float]:
+        # Equal values have equal influences, so their order is of no account.
+        order = np.argsort(values)
         ordered = values[order].astype(np.float64)
         z = _standardised(ordered) if canonical.fitted else ordered
         inner = np.concatenate([[0.0], np.cumsum(0.5 * (target[1:] + target[:-1]) * np.diff(z))])
         weight = float(np.mean(z * target)) if canonical.fitted else 1.0
-        total[order] += weight * z**2 - 2.0 * inner
-        whole += float(np.square(z - target).mean())
+        potential = np.empty(m)
+        potential[order] = weight * z**2 - 2.0 * inner
         mine = first[order]
+        apart = 0.0
         for part, places in targets.items():
             half = ordered[mine == part]
             half = _standardised(half) if canonical.fitted else half
-            halves += 0.5 * float(np.square(half - places).mean())
+            apart += 0.5 * float(np.square(half - places).mean())
+        return potential, apart, float(np.square(z - target).mean())
+
+    total, halves, whole = np.zeros(m), 0.0, 0.0
+    for potential, one_halves, one_whole in run_tasks(of_slice, list(slices)):
+        total += potential
+        halves += one_halves
+        whole += one_whole
     total = (total - total.mean()) / len(slices)
     return _Influence(
         variance=float(total.var(ddof=1)),

@@ -27,7 +27,7 @@ from dmtest.battery.plan import Plan
 from dmtest.data.sample import Sample
 from dmtest.effects.coordinates import MARGIN_NOISE, Margins, column_name, column_names, margins_of
 from dmtest.effects.detectability import block_pvalue, block_pvalues, power_limits
-from dmtest.effects.directions import Direction
+from dmtest.effects.directions.one_sample import Direction
 from dmtest.effects.gaussian import fitted_bounds
 from dmtest.errors import InputError
 from dmtest.information.certificate import smoothed_kl_bounds, why_unbounded

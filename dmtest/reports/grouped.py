@@ -8,7 +8,7 @@ from dataclasses import replace
 from dmtest.battery.one_sample import run_battery
 from dmtest.battery.plan import Plan
 from dmtest.data.sample import Sample, one_row_each
-from dmtest.effects.directions import Direction
+from dmtest.effects.directions.one_sample import Direction
 from dmtest.effects.gaussian import PARTS, gaussian_estimates
 from dmtest.effects.groups import DRAWS, average_estimates, with_note
 from dmtest.effects.wasserstein import describe_slices

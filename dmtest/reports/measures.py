@@ -10,7 +10,7 @@ from dmtest.battery.plan import Plan
 from dmtest.data.sample import Sample
 from dmtest.effects.coordinates import Coordinates, describe_coordinates
 from dmtest.effects.detectability import LARGEST, MOST_BLOCKS
-from dmtest.effects.directions import Direction
+from dmtest.effects.directions.one_sample import Direction
 from dmtest.effects.profile import PROFILE_ROWS
 from dmtest.reports import sections
 from dmtest.reports.equivalence import Question, equivalence_section

@@ -14,7 +14,7 @@ from dmtest.battery.two_sample import common_rows
 from dmtest.calibration.permutation import PermutationResult, permute
 from dmtest.catalogue.registry import draw_tests, pool_tests
 from dmtest.data.sample import Sample, as_sample
-from dmtest.effects.directions_two_sample import divergent_directions
+from dmtest.effects.directions.two_sample import divergent_directions
 from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.pool import Pool
 from dmtest.errors import InputError

@@ -26,7 +26,7 @@ from dmtest.effects.detectability import (
     detectability_effect,
     detectability_of,
 )
-from dmtest.effects.directions import Direction, directions_of
+from dmtest.effects.directions.one_sample import Direction, directions_of
 from dmtest.effects.gaussian import PARTS, gaussian_estimates
 from dmtest.effects.profile import (
     FEWEST_PROFILE,

@@ -14,8 +14,8 @@ from dmtest.calibration.permutation import PermutationResult
 from dmtest.catalogue.spec import PoolTest
 from dmtest.data.dependence import dependence_findings
 from dmtest.data.sample import Sample
-from dmtest.effects.directions import Direction
-from dmtest.effects.directions_two_sample import divergent_directions
+from dmtest.effects.directions.one_sample import Direction
+from dmtest.effects.directions.two_sample import divergent_directions
 from dmtest.effects.two_sample import contrast_effects, rotation_effects
 from dmtest.engines.pool import Pool
 from dmtest.reports.causes.two_samples import Contrast, contrast_findings, rotation_findings

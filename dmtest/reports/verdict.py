@@ -9,7 +9,7 @@ from dmtest.battery.axes import Axes
 from dmtest.battery.one_sample import Battery
 from dmtest.calibration.multiplicity import bonferroni, consistent_with, holm
 from dmtest.catalogue.unlisted import DEGENERATE, SUPPORT, WORST_DIRECTION
-from dmtest.effects.directions import Direction
+from dmtest.effects.directions.one_sample import Direction
 from dmtest.results.equivalence import Equivalence
 from dmtest.results.outcome import Outcome
 from dmtest.targets.canonical import Canonical

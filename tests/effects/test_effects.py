@@ -22,7 +22,7 @@ from dmtest.data.sample import as_sample
 from dmtest.effects import gaussian, wasserstein
 from dmtest.effects.coordinates import describe_coordinates, histogram
 from dmtest.effects.decomposition import density_estimates
-from dmtest.effects.directions import loadings
+from dmtest.effects.directions.one_sample import loadings
 from dmtest.effects.gaussian import gaussian_estimates, unbiased_parts
 from dmtest.effects.shape import shape_estimates
 from dmtest.effects.spectrum import rank_estimates
@@ -615,7 +615,7 @@ def test_band_is_simultaneous(n: int) -> None:
     positions = figures._positions(n)
     assert (positions[0], positions[-1]) == (0, n - 1)
     assert np.all(np.diff(positions) > 0)
-    low, high = figures._band(n, positions, 3)
+    low, high = figures._band(n)
     x = np.sort(np.random.default_rng(9).standard_normal((1000, n)), axis=1)[:, positions]
     inside = np.mean(((low <= x) & (x <= high)).all(axis=1))
     assert abs(inside - 0.95) < 0.03
@@ -626,7 +626,7 @@ def test_slice_figures() -> None:
     x = np.random.default_rng(10).standard_normal((120, 3)) * [1.0, 1.0, 3.0]
     canonical = known(x)
     results = battery(canonical, 1, 9)
-    worst, typical = figures.slice_figures(canonical, results, ("a", "b", "c"), 0)
+    worst, typical = figures.slice_figures(canonical, results, ("a", "b", "c"))
     squared = results.extras["squared-wasserstein"]
     assert worst.slice == squared.argmax()
     assert typical.slice == np.argsort(squared, kind="stable")[4]

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import dmtest
-from dmtest.effects import directions_two_sample
+from dmtest.effects.directions import two_sample as directions_two_sample
 from tests.support.calls import refused
 
 ROOT = Path(__file__).parents[2]

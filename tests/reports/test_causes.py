@@ -12,7 +12,7 @@ from scipy import stats
 
 import dmtest
 from dmtest.data.structure import live_columns
-from dmtest.effects.directions import directions_of
+from dmtest.effects.directions.one_sample import directions_of
 from dmtest.reports.causes.columns import column_tests
 from dmtest.reports.causes.rows import outliers_of, robust_distances, two_groups
 from dmtest.results.report import Report

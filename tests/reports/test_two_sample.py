@@ -20,7 +20,7 @@ from dmtest.calibration.permutation import permute
 from dmtest.catalogue.registry import as_tests
 from dmtest.cli import main as cli
 from dmtest.data.sample import as_sample
-from dmtest.effects.directions_two_sample import divergent_directions
+from dmtest.effects.directions.two_sample import divergent_directions
 from dmtest.effects.two_sample import contrast_effects, moments_of
 from dmtest.engines.pool import Pool
 from dmtest.errors import InputError

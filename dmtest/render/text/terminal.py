@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from dmtest.render import table_rows, wording
 from dmtest.render.page import explain
@@ -117,9 +118,16 @@ def parts(report: Report, options: ConsoleOptions, whole: bool = False) -> Itera
     measuring = Console(width=options.max_width, file=io.StringIO(), force_jupyter=False)
     shown = every | {"effects": sum(map(_main, table_rows.effect_rows(report)))}
 
+    lines: dict[Hashable, int] = {}  # of every section, as far as it is shown: rendered once
+
     def fits() -> bool:
-        made = _parts(writer, report, shown, every)
-        return sum(len(measuring.render_lines(one, options, pad=False)) for one in made) <= LINES
+        total = 0
+        for key, section in _sections(writer, report, shown, every):
+            if key not in lines:
+                rendered = (measuring.render_lines(one, options, pad=False) for one in section())
+                lines[key] = sum(map(len, rendered))
+            total += lines[key]
+        return total <= LINES
 
     cut = []
     for name in _cuts(shown):
@@ -169,42 +177,75 @@ def _main(row: table_rows.EffectRow) -> bool:
 def _parts(
     writer: Writer, report: Report, shown: dict[str, int], every: dict[str, int]
 ) -> Iterator[RenderableType]:
+    for _, section in _sections(writer, report, shown, every):
+        yield from section()
+
+
+def _sections(
+    writer: Writer, report: Report, shown: dict[str, int], every: dict[str, int]
+) -> Iterator[tuple[Hashable, Callable[[], Iterable[RenderableType]]]]:
+    """Yield the sections, each with a key of its name and of all that its length depends on."""
     whole = shown == every
+    yield "verdict", partial(_verdict, writer, report)
+    sentences, advice = shown["sentences"], shown["advice"]
+    key: tuple[Hashable, ...] = ("diagnosis", sentences, advice)
+    yield key, partial(writer.diagnosis, report, sentences, advice)
+    if report.provenance.equivalence is not None:
+        yield "criteria", partial(_criteria, writer, report)
+    if report.effects and report.outcomes and shown["effects"]:
+        key = ("effects", shown["effects"], whole)
+        yield key, partial(_effects, writer, report, shown["effects"], whole)
+    if report.outcomes:
+        key = ("tests", shown["tests"], whole)
+        yield key, partial(_tests, writer, report, shown["tests"], whole)
+    for name, table, items in (
+        ("classes", report.classes, ("classes", "shares")),
+        ("rows", report.rows, ("rows",)),
+    ):
+        if table is not None:
+            kept = None if whole else [shown[item] for item in items]
+            yield (name, str(kept)), partial(_table, writer, table, kept)
+    if shown["findings"] and table_rows.unsaid(report):
+        given = sum(map(bool, table_rows.advice(report)[:sentences]))
+        key = ("findings", shown["findings"], max(advice - given, 0))
+        yield key, partial(writer.findings, report, shown["findings"], max(advice - given, 0))
+    note = "" if whole else _left(every, shown)
+    yield ("end", note), partial(_end, writer, report, note)
+
+
+def _verdict(writer: Writer, report: Report) -> Iterator[RenderableType]:
     yield writer.verdict(report)
     if far := explain.magnitude(report):
         yield writer.line(far)
     yield writer.line("")
-    advised = yield from writer.diagnosis(report, shown["sentences"], shown["advice"])
-    if report.provenance.equivalence is not None:
-        yield writer.line("")
-        yield writer.criteria(report)
-    if report.effects and report.outcomes and shown["effects"]:
-        yield writer.line("")
-        yield from writer.effects(report, shown["effects"], whole)
-        for sentence in table_rows.yardsticks(report) if whole else []:
-            yield writer.line(sentence, "dim")
-    if report.outcomes:
-        yield writer.line("")
-        yield from writer.tests(report, shown["tests"], whole)
-    if report.classes is not None:
-        yield writer.line("")
-        kept = None if whole else [shown["classes"], shown["shares"]]
-        yield from tables.parts(report.classes, writer.line, writer.width, kept)
-    if report.rows is not None:
-        yield writer.line("")
-        kept = None if whole else [shown["rows"]]
-        yield from tables.parts(report.rows, writer.line, writer.width, kept)
-    unsaid = table_rows.unsaid(report)[: shown["findings"]]
-    if unsaid:
-        yield writer.line("\nFindings about the data", "bold")
-        for item in unsaid:
-            yield writer.item("!", table_rows.warning_line(item))
-            if item.advice and advised < shown["advice"]:
-                yield writer.item(ADVICE, wording.clean(item.advice))
-                advised += 1
+
+
+def _effects(writer: Writer, report: Report, most: int, whole: bool) -> Iterator[RenderableType]:
     yield writer.line("")
-    if not whole and (left := _left(every, shown)):
-        yield writer.line(f"{left}: --verbose, or the page (--html)", "dim")
+    yield from writer.effects(report, most, whole)
+    for sentence in table_rows.yardsticks(report) if whole else []:
+        yield writer.line(sentence, "dim")
+
+
+def _criteria(writer: Writer, report: Report) -> Iterator[RenderableType]:
+    yield writer.line("")
+    yield writer.criteria(report)
+
+
+def _tests(writer: Writer, report: Report, most: int, whole: bool) -> Iterator[RenderableType]:
+    yield writer.line("")
+    yield from writer.tests(report, most, whole)
+
+
+def _table(writer: Writer, table: Any, kept: list[int] | None) -> Iterator[RenderableType]:
+    yield writer.line("")
+    yield from tables.parts(table, writer.line, writer.width, kept)
+
+
+def _end(writer: Writer, report: Report, note: str) -> Iterator[RenderableType]:
+    yield writer.line("")
+    if note:
+        yield writer.line(f"{note}: --verbose, or the page (--html)", "dim")
     yield writer.joined(_facts(report), "dim")
 
 
@@ -285,25 +326,26 @@ class Writer:
         title = self.line(f"{words.symbol} {words.headline}", tone)
         return Panel(Group(*lines), title=title, title_align="left", border_style=tone)
 
-    def diagnosis(
-        self, report: Report, most: int, advice: int
-    ) -> Generator[RenderableType, None, int]:
-        """Yield the diagnosis: at most so many sentences, and so many pieces of advice.
-
-        Returns the number of pieces.
-        """
+    def diagnosis(self, report: Report, most: int, advice: int) -> Iterator[RenderableType]:
+        """Yield the diagnosis: at most so many sentences, and so many pieces of advice."""
         sentences = table_rows.diagnosis(report)
         title = "What is wrong" if report.verdict == "mismatch" else "What was found"
         yield self.line(title, "bold")
-        pairs, given = zip(sentences, table_rows.advice(report), strict=True), 0
+        pairs = list(zip(sentences, table_rows.advice(report), strict=True))[:most]
         for place, (sentence, cure) in enumerate(pairs, 1):
-            if place > most:
-                break
             yield self.item(f"{place}." if len(sentences) > 1 else "", sentence)
-            if cure and given < advice:
+            if cure and advice:
                 yield self.item(ADVICE, cure)
-                given += 1
-        return given
+                advice -= 1
+
+    def findings(self, report: Report, most: int, advice: int) -> Iterator[RenderableType]:
+        """Yield what the diagnosis does not say: so many findings, and pieces of advice."""
+        yield self.line("\nFindings about the data", "bold")
+        for item in table_rows.unsaid(report)[:most]:
+            yield self.item("!", table_rows.warning_line(item))
+            if item.advice and advice:
+                yield self.item(ADVICE, wording.clean(item.advice))
+                advice -= 1
 
     def criteria(self, report: Report) -> Table:
         """Return the table of what equivalence takes."""
@@ -336,33 +378,41 @@ class Writer:
     def tests(self, report: Report, most: int, whole: bool) -> Iterator[RenderableType]:
         """Yield the table of tests and, in a whole report, the key to their calibration."""
         rows = table_rows.test_rows(report)[:most]
-        evidence, exact = (
-            self.table("Test", "Statistic>", "p-value>", "Adjusted p>") for _ in range(2)
-        )
-        origin = self.table("Test", "Worst slice>", "Cal.")
-        both = self.table("Test", "Statistic>", "p-value>", "Adjusted p>", "Worst slice>", "Cal.")
-        for row in rows:
-            worst = f"{row.worst_pvalue} (#{row.worst_slice})" if row.worst_slice else ""
-            error = f" ±{row.error}" if row.error else ""
-            adjusted = f"{row.adjusted} {'✕' if row.rejects else ' '}"
-            style = "bold" if row.rejects else ""
-            numbers = (row.statistic, row.pvalue + error, adjusted)
-            self.add(both, row.test, *numbers, worst, row.letter, style=style)
-            self.add(exact, row.test, *numbers, style=style)
-            self.add(evidence, row.test, row.statistic, row.pvalue, adjusted, style=style)
-            self.add(origin, row.test, worst, row.letter)
+        worst = [f"{row.worst_pvalue} (#{row.worst_slice})" * bool(row.worst_slice) for row in rows]
+        letters = [row.letter for row in rows]
+        origin = {"Worst slice>": worst, "Cal.": letters}
         # Errors, then one table instead of two, where they fit: no column is ever cut.
-        if whole and self.needed(both) <= self.width:
+        both = self.evidence(rows, True, origin) if whole else None
+        if both is not None and self.needed(both) <= self.width:
             yield both
         else:
-            yield exact if self.needed(exact) <= self.width else evidence
+            exact = self.evidence(rows, True, {})
+            yield exact if self.needed(exact) <= self.width else self.evidence(rows, False, {})
             if whole:
+                table = self.table("Test", *origin)
+                for row, *cells in zip(rows, *origin.values(), strict=True):
+                    self.add(table, row.test, *cells)
                 yield self.line("")
-                yield origin
+                yield table
         if any(row.rejects for row in rows):
             yield self.item(" ✕", f"rejects at alpha = {report.alpha:g} (Holm-adjusted)")
         for letter, way in table_rows.calibrations(rows) if whole else ():
             yield self.item(f" {letter}", way)
+
+    def evidence(
+        self, rows: Sequence[table_rows.TestRow], errors: bool, more: Mapping[str, list[str]]
+    ) -> Table:
+        """Return the table of statistics and p-values, with more columns of these names."""
+        table = self.table("Test", "Statistic>", "p-value>", "Adjusted p>", *more)
+        for row, *cells in zip(rows, *more.values(), strict=True):
+            error = f" ±{row.error}" if errors and row.error else ""
+            numbers = (
+                row.statistic,
+                row.pvalue + error,
+                f"{row.adjusted} {'✕' if row.rejects else ' '}",
+            )
+            self.add(table, row.test, *numbers, *cells, style="bold" if row.rejects else "")
+        return table
 
     def needed(self, table: Table) -> int:
         """Return the width at which nothing in a table is folded."""

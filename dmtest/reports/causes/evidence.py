@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dmtest.catalogue.unlisted import WORST_DIRECTION
 from dmtest.effects.coordinates import Coordinates
-from dmtest.effects.directions import Direction
+from dmtest.effects.directions.one_sample import Direction
 from dmtest.results.effect_table import EffectRow
 from dmtest.results.outcome import Effect, Finding, Outcome
 from dmtest.runtime.attributes import cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from dmtest.battery.one_sample import Battery
 from dmtest.catalogue.slices import ANDERSON_DARLING
 from dmtest.effects.coordinates import Coordinates, column_name, column_names, histogram
 from dmtest.effects.detectability import Detectability
-from dmtest.effects.directions import Direction, loadings
+from dmtest.effects.directions.one_sample import Direction, loadings
 from dmtest.effects.profile import KLProfile
 from dmtest.engines.slices import SliceView, project
 from dmtest.results import serial
@@ -122,7 +123,7 @@ def sample_figures(
     seed : int
     """
     return Figures(
-        slices=slice_figures(canonical, battery, names, seed),
+        slices=slice_figures(canonical, battery, names),
         coordinates=coordinate_figures(coordinates, cube_rows(canonical, coordinates.m), names),
         spectrum=spectrum_figure(canonical, seed),
         scatter=scatter_figure(canonical, x, names, seed),
@@ -133,7 +134,7 @@ def sample_figures(
 
 
 def slice_figures(
-    canonical: Canonical, battery: Battery, names: Sequence[str] | None, seed: int
+    canonical: Canonical, battery: Battery, names: Sequence[str] | None
 ) -> tuple[SliceFigure, ...]:
     """Return Q-Q plots of the worst and of a typical slice, with simultaneous 95% bands."""
     assert battery.directions is not None
@@ -142,7 +143,7 @@ def slice_figures(
     view = SliceView(slices, canonical.parameters)
     positions = _positions(view.n)
     theoretical = ndtri((positions + 0.5) / view.n)
-    low, high = _band(view.n, positions, seed)
+    low, high = _band(view.n)
     pvalues = _pvalues(view)
     figures = []
     for i, (role, index, title) in enumerate(roles):
@@ -170,14 +171,15 @@ def _positions(n: int) -> NDArray[np.intp]:
     return np.unique(np.clip(np.rint(ranks), 0, n - 1).astype(np.intp))
 
 
-def _band(n: int, positions: NDArray[np.intp], seed: int) -> tuple[Vector, Vector]:
+@lru_cache(maxsize=8)
+def _band(n: int) -> tuple[Vector, Vector]:
     """Return a simultaneous 95% band of order statistics of N(0, 1) with equal local levels.
 
     The limits of each point are exact quantiles (uniform order statistics are beta) at the local
     level for which 95% of samples are inside at all points (Aldor-Noiman et al. 2013). Samples
-    are drawn jointly as cumulative gammas.
+    are drawn jointly as cumulative gammas. The band belongs to n: all reports of n rows share it.
     """
-    rng = stream(seed, "pictures/band")
+    rng, positions = stream(0, "pictures/band"), _positions(n)
     shapes = np.diff(np.concatenate([[-1], positions, [n]])).astype(np.float64)
     draws = np.cumsum(rng.standard_gamma(shapes, size=(BANDS, len(shapes))), axis=1)
     below, above = positions + 1.0, n - positions.astype(np.float64)

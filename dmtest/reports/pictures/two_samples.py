@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.effects.coordinates import column_name
-from dmtest.effects.directions import loadings
+from dmtest.effects.directions.one_sample import loadings
 from dmtest.effects.two_sample import Moments
 from dmtest.engines.labelled_slices import LabelledStatistic
 from dmtest.engines.pool import Labels, Pool

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmtest.calibration.multiplicity import holm, rank_pvalues
-from dmtest.effects.directions import Direction, describe_direction
+from dmtest.effects.directions.one_sample import Direction, describe_direction
 from dmtest.engines.labelled_slices import SortedSlices, slice_distances, sort_slices
 from dmtest.engines.pool import Labels, Pool
 from dmtest.runtime.streams import stream
