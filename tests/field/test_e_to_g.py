@@ -35,7 +35,8 @@ def test_comparing_files_copies_neither(tmp_path: Path, monkeypatch: pytest.Monk
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     copy = 2 * n * 256 * 8  # in float64
-    assert peaks[1] - peaks[0] < 0.6 * copy, peaks
+    assert peaks[1] < 1.5 * copy, peaks
+    assert peaks[1] - peaks[0] < 0.7 * copy, peaks
 
 
 def test_statistics_by_class_are_reports_by_class() -> None:
