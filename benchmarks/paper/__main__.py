@@ -9,6 +9,7 @@ python -m benchmarks.paper methods --data FASHION_MNIST_FOLDER
 python -m benchmarks.paper defaults
 python -m benchmarks.paper targets
 python -m benchmarks.paper tradeoff [--data MNIST_FOLDER]
+python -m benchmarks.paper injection --data MNIST_FOLDER
 python -m benchmarks.paper pictures
 """
 
@@ -26,7 +27,7 @@ def main() -> None:
     """Run one experiment."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = ("figure1", "best", "cost", "equal", "headtohead", "methods", "pictures")
-    names += ("defaults", "targets", "tradeoff")
+    names += ("defaults", "targets", "tradeoff", "injection")
     parser.add_argument("experiment", choices=names)
     parser.add_argument("--data", help="folder with idx files")
     parser.add_argument("--seeds", type=int, default=3)
@@ -57,6 +58,10 @@ def main() -> None:
         from benchmarks.paper.headtohead import headtohead
 
         return headtohead(said.data, said.seeds)
+    if said.experiment == "injection":
+        from benchmarks.paper.injection import injection
+
+        return injection(said.data)
     from benchmarks.paper.mnist import best, cost, equal, figure1
 
     if said.experiment == "figure1":

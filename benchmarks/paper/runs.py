@@ -29,7 +29,8 @@ KEPT = (
     *("smoothed_noise", "smoothed_exact", "informative"),
     *("kolmogorov", "kolmogorov_train", "kolmogorov_blocks", "probe"),
     *("cpu_seconds", "cpu_seconds_per_epoch", "peak_mib"),
-    *("steps", "neighbours", "invariance_error", "predicted", "augment_scale", "pvalue"),
+    *("steps", "neighbours", "invariance_error", "predicted", "decoded", "augment_scale", "pvalue"),
+    *("rows", "classes", "levels"),
 )
 PARTS = ("common", "gaussianised")
 # Parts of which a few entries are kept.
