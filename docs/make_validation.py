@@ -30,6 +30,8 @@ STUDIES = {
     "trust/determinism/cores": "python -m benchmarks.trust.determinism --cores",
     "trust/files": "python -m benchmarks.trust.files",
     "trust/edges": "python -m benchmarks.trust.edges",
+    "trust/faults": "python -m benchmarks.trust.faults",
+    "trust/mutation/scores": "python -m benchmarks.trust.mutation",
     "level/level": "python -m benchmarks.level.size",
     "level/level-rows": "python -m benchmarks.level.rows",
     "level/level-shipped": "python -m benchmarks.level.shipped",
@@ -39,6 +41,7 @@ STUDIES = {
     "level/coverage/decomposition": "python -m benchmarks.level.coverage",
     "level/coverage/power": "python -m benchmarks.level.coverage",
     "level/coverage/others": "python -m benchmarks.level.intervals",
+    "level/coverage/accuracy": "python -m benchmarks.level.accuracy",
     "level/groups/coverage": "python -m benchmarks.level.groups",
     "level/nearness/coverage": "python -m benchmarks.level.nearness",
     "level/nearness/certificate": "python -m benchmarks.level.certificate",
@@ -93,8 +96,7 @@ cells of laws, rows and columns. Nominal 95%, 99% for `mean_pvalue`. At 500 runs
 has a standard error of 0.01.
 """
 NO_INTERVAL = """
-These effects are printed without an interval: {names}. Not measured is the coverage of the
-interval of {unmeasured}, the accuracy of a rule that is fitted to the sample itself.
+These effects are printed without an interval: {names}.
 """
 CERTIFICATES = """
 ## Certificates and decisions
@@ -112,9 +114,44 @@ can tell that something is wrong.
 EDGES = """
 ## Inputs at the edges
 
-Denormal and huge numbers, ties, few rows, many columns, other types: {inputs} inputs. *fell*: a
-result that is not finite, a traceback or a warning of numpy.
+Denormal and huge numbers, ties, few rows, many columns, other types: {inputs} inputs. *refused*: in
+one sentence. *fell*: a number that is not finite, a p-value of 0, a traceback, a warning of numpy.
 """
+FAULTS = """
+## Kills and faults
+
+*kills*: SIGKILL at a random moment, at a random event of the file system, or within a write.
+*faults*: full and read-only disks, missing folders, signals, closed streams, processes at the same
+time. *damaged*: an output that is neither the old file nor whole nor absent, an entry of the cache
+or a next run with other bits, another exit code, a traceback.
+"""
+MUTANTS = """
+## Tests of the tests
+
+A mutant is one change of a comparison, an operator, a number or an extreme in a function of a
+folder; a random sample is tried. *killed*: a test of the folder fails. *equivalent*: no result
+changes that a user could see, [with reasons](../benchmarks/results/mutation.md). *score*: killed of
+those that are not equivalent.
+"""
+GATES = """
+## Gates that are run by hand
+
+Each fails where it should. The last one needs a network: it sends names and versions of the pinned
+dependencies to PyPI, which knows their vulnerabilities. It was not run for this page.
+
+"""
+BY_HAND = (
+    (
+        "lines of `statistics`, `calibration`, `bounds` and `effects` that tests run, without "
+        "numba's compiler: at least 95% of each",
+        "`.ci/coverage`",
+    ),
+    ("tests with the lowest versions that `pyproject.toml` promises", "`.ci/lowest`"),
+    (
+        "known vulnerabilities of dependencies",
+        "`python -m pip install pip-audit && pip-audit --no-deps -r constraints.txt`",
+    ),
+)
 BITS = """
 ## The same bits
 
@@ -324,10 +361,6 @@ DESCRIPTIVE = (
 )
 
 
-# An interval whose coverage no study has: its truth is that of a rule fitted to the sample itself.
-UNMEASURED = ("classifier-accuracy",)
-
-
 def coverages(name: str) -> dict[str, list[float]]:
     """Return the coverages of an effect, by study."""
     found: dict[str, list[float]] = {}
@@ -342,7 +375,7 @@ def coverages(name: str) -> dict[str, list[float]]:
         if name in rows[0]:
             cells = [str(row[name]).partition(";")[0] for row in rows]
             put(f"level/coverage/{study}", [cell for cell in cells if cell != "-"])
-    for study in ("level/coverage/others", "level/groups/coverage"):
+    for study in ("level/coverage/others", "level/coverage/accuracy", "level/groups/coverage"):
         put(study, [row["coverage"] for row in rows_of(study) if row["effect"] == name])
     if name == "smoothed-kl":
         put(
@@ -365,7 +398,7 @@ def interval_rows() -> list[tuple[str, ...]]:
     """Return a row for every study of every interval."""
     out = []
     for name, row in EFFECTS.items():
-        if name in (*DESCRIPTIVE, *UNMEASURED):
+        if name in DESCRIPTIVE:
             continue
         found = coverages(name)
         if not found:
@@ -534,6 +567,49 @@ def reader_rows() -> list[tuple[str, ...]]:
     ]
 
 
+def fault_rows() -> list[tuple[str, ...]]:
+    """Return a row for the kills of every command, and one for the faults of each kind."""
+    out: dict[tuple[str, str], list[int]] = {}
+    for row in rows_of("trust/faults"):
+        name = "all" if row["of"] == "all" else _kind_of_fault(row["of"])
+        label = {"kill": "kills", "fault": "faults"}[row["kind"]]
+        of = row["of"] if row["kind"] == "kill" else name
+        counts = out.setdefault((label, of), [0, 0])
+        counts[0] += row["tried"]
+        counts[1] += row["damaged"]
+    order = sorted(out, key=lambda key: (key[0] == "faults", key[1] == "all"))
+    return [(*key, *(f"{count:,}" for count in out[key])) for key in order]
+
+
+FAULT_KINDS = {
+    "--": "outputs of a command",
+    "cache": "the cache",
+    "HOME": "home folder",
+    "four ": "processes at the same time",
+    "standard input": "standard input",
+}
+
+
+def _kind_of_fault(name: str) -> str:
+    """Return the kind of a fault: what of the machine fails."""
+    for part, kind in FAULT_KINDS.items():
+        if part in name and not name.startswith(("report --json -", "report --verbose", "--help")):
+            return kind
+    return "streams and signals"
+
+
+def mutant_cells(row: Row, heads: Sequence[str]) -> tuple[str, ...]:
+    """Return the cells of a folder, the score in percent."""
+    return tuple(
+        f"{100.0 * row[head]:.1f}%"
+        if head == "score"
+        else f"{row[head]:,}"
+        if head != "folder"
+        else row[head]
+        for head in heads
+    )
+
+
 def bits() -> tuple[int, int]:
     """Return how many configurations have the bits of the plain call, and how many there are."""
     rows = rows_of("trust/determinism/same")
@@ -562,18 +638,25 @@ def text() -> str:
     parts = [HEAD, TESTS, table(compared, map(error_cells, ROWS))]
     parts += [LEVELS, table(levels, map(level_cells, ROWS))]
     parts += [INTERVALS, table(intervals, interval_rows())]
-    words = {
-        "names": ", ".join(f"`{name}`" for name in DESCRIPTIVE),
-        "unmeasured": ", ".join(f"`{name}`" for name in UNMEASURED),
-    }
-    parts.append(NO_INTERVAL.format(**words))
+    parts.append(NO_INTERVAL.format(names=", ".join(f"`{name}`" for name in DESCRIPTIVE)))
     parts += [
         CERTIFICATES,
         table(certificates, certificate_rows()),
     ]
     parts += [READERS, table(readers, reader_rows())]
-    parts.append(EDGES.format(inputs=max(row["inputs"] for row in edges)))
-    parts.append(table(columns, [[str(row[c]) for c in columns] for row in edges]))
+    single = [row for row in edges if row["function"] != "all"]
+    parts.append(EDGES.format(inputs=max(row["inputs"] for row in single)))
+    parts.append(
+        table(
+            columns,
+            [[f"{row[c]:,}" if c != "function" else row[c] for c in columns] for row in edges],
+        )
+    )
+    parts += [FAULTS, table(("what", "of", "tried", "damaged"), fault_rows())]
+    scores = rows_of("trust/mutation/scores")
+    heads = ("folder", "all mutants", "tried", "killed", "equivalent", "survivors", "score")
+    parts += [MUTANTS, table(heads, [mutant_cells(row, heads) for row in scores])]
+    parts += [GATES, table(("what", "command"), BY_HAND)]
     parts += [BITS.format(same=bits()[0], all=bits()[1]), END]
     by_command: dict[str, list[str]] = {}
     for study, command in STUDIES.items():
