@@ -22,7 +22,7 @@ from dmtest.results.effect_table import CLASSIFIER_ACCURACY, effects_of
 from dmtest.statistics.pools import classifier
 
 Rows = NDArray[np.float64]
-NEW = 5000  # rows of each law on which the rules of a run are tried
+NEW = 2000  # rows of each law on which the rules of a run are tried
 ALPHA = 0.05
 # Rows of the data and of the reference, columns, mean of the first column, sd of all columns.
 LAWS = {

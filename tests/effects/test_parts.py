@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dmtest
+from benchmarks.level import accuracy
 from dmtest.effects import alignment, decomposition, profile, spectrum
 from dmtest.effects.decomposition import decompose, density_estimates
 from dmtest.effects.gaussian import fitted_bounds, gaussian_estimates
@@ -162,3 +163,14 @@ def test_many_pairs_have_the_uniformity_of_some() -> None:
     assert found[uniform].value == pytest.approx(exact, abs=0.01)
     assert "of 8192 rows drawn at random" in uniform.note
     assert_allclose(alignment.expected_uniformity(3), exact)
+
+
+# The accuracy of the classifier; benchmarks/level/accuracy.py has more laws and runs
+
+
+@pytest.mark.parametrize("law", list(accuracy.LAWS)[:2])
+def test_the_accuracy_s_interval_covers(law: str) -> None:
+    """Of 120 intervals at most 5% and three errors miss, though held-out rows train other rules."""
+    for row in accuracy.measured(law, 9, 120):
+        assert row["coverage"] >= 0.95 - 3.0 * row["standard error"]
+        assert row["mean estimate"] == pytest.approx(row["truth"], abs=0.015)
