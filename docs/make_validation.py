@@ -225,8 +225,8 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def error(value: float) -> str:
-    """Return a relative error with one digit."""
-    return number(value, 1)
+    """Return a relative error with one digit; lines do not break at a minus sign."""
+    return number(value, 1).replace("-", "\N{MINUS SIGN}")
 
 
 def whole(text: str) -> str:

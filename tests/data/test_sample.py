@@ -105,7 +105,7 @@ ACCEPTED = {
     "polars, lists": pl.DataFrame({"e": X.tolist()}),
     "polars, arrays": pl.Series("e", X),
     "arrow": pa.table(dict(zip(NAMES, X.T, strict=True))),
-    "arrow batch": pa.record_batch(dict(zip(NAMES, X.T, strict=True))),
+    "arrow batch": pa.RecordBatch.from_arrays([pa.array(x) for x in X.T], names=list(NAMES)),
     "arrow, fixed lists": pa.table({"e": pa.FixedSizeListArray.from_arrays(X.ravel(), 3)}),
 }
 
