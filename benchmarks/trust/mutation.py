@@ -71,6 +71,12 @@ EQUIVALENT = {
     "to 2e-8 where one takes over from the other.",
     "bounds/values.py return text if len(text)": "A text of 60 characters in a message is "
     "shortened to 60, or left.",
+    "calibration/nulls.py return self.rows, self.workload.mode": "A key of which only equality "
+    "counts.",
+    "calibration/nulls.py if isinstance(null, SliceNull) and": "A null of slices comes with a "
+    "test of slices, here.",
+    "calibration/shipped.py pvalue = min(1.0, len(wanted)": "Bonferroni's bound is below 1 where "
+    "fewer than ten replicates are as bad.",
     "bounds/capacity.py inner =": "Another limit of a value that is used below 1/2 only.",
     "bounds/critics.py slack =": "A slack of 4.4 roundings instead of 4.",
     "bounds/critics.py width =": "An interval without length has the integral 0, and the last "
