@@ -12,11 +12,23 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "RUNS", "load", "section", "store", "stored_rows", "write", "write_page"]
+__all__ = [
+    "RESULTS",
+    "RUNS",
+    "commit",
+    "commits",
+    "load",
+    "section",
+    "store",
+    "stored_rows",
+    "write",
+    "write_page",
+]
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path(__file__).parent / "runs"
@@ -59,6 +71,20 @@ def machine() -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "threads": workers(),
     } | {name: version(name) for name in packages}
+
+
+def commit() -> str:
+    """Return the commit that is checked out, for the rows of runs that go on over several."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(
+        command, cwd=RESULTS, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def commits(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Say which commits rows are of; "" where no row says."""
+    found = list(dict.fromkeys(str(row["commit"]) for row in rows if row.get("commit")))
+    return f" Commit {', '.join(found)}." if found else ""
 
 
 def write(study: str, name: str, title: str, rows: Sequence[Mapping[str, Any]], notes: str) -> str:

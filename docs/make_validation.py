@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from dmtest.catalogue.registry import ROWS
 from dmtest.catalogue.spec import DrawTest, PoolTest, SliceTest, Spec
@@ -30,6 +30,8 @@ STUDIES = {
     "trust/determinism/cores": "python -m benchmarks.trust.determinism --cores",
     "trust/files": "python -m benchmarks.trust.files",
     "trust/edges": "python -m benchmarks.trust.edges",
+    "trust/faults": "python -m benchmarks.trust.faults",
+    "trust/mutation/scores": "python -m benchmarks.trust.mutation",
     "level/level": "python -m benchmarks.level.size",
     "level/level-rows": "python -m benchmarks.level.rows",
     "level/level-shipped": "python -m benchmarks.level.shipped",
@@ -39,6 +41,7 @@ STUDIES = {
     "level/coverage/decomposition": "python -m benchmarks.level.coverage",
     "level/coverage/power": "python -m benchmarks.level.coverage",
     "level/coverage/others": "python -m benchmarks.level.intervals",
+    "level/coverage/accuracy": "python -m benchmarks.level.accuracy",
     "level/groups/coverage": "python -m benchmarks.level.groups",
     "level/nearness/coverage": "python -m benchmarks.level.nearness",
     "level/nearness/certificate": "python -m benchmarks.level.certificate",
@@ -68,11 +71,12 @@ TESTS = """
 ## Tests: what they were compared with
 
 *values of others*: how many values of other packages the statistic was compared with, and the
-farthest relative difference; packages print 7 to 17 digits. *twins*: second implementations that
-share no code. *40 digits*: the difference, in float64, from the definition computed in that many.
-*float32*: of the same values in float32 from float64. *maps*: how far the maps that leave the
-statistic unchanged move it. A search over directions is compared with searches of others: it has to
-find at least their maximum.
+farthest relative difference; packages print 7 to 17 digits. *twins*: how many second
+implementations there are, which share no code, and the farthest difference. *40 digits*: the
+difference, in float64, from the definition computed in that many. *float32*: of the same values in
+float32 from float64. *maps*: how many maps should leave the statistic unchanged, and how far they
+move it. A search over directions is compared with searches of others: it has to find at least their
+maximum.
 """
 LEVELS = """
 ## Tests: size, power, invariances and cost
@@ -83,18 +87,18 @@ and 10%) in standard errors. *power*: in how many cases of the power study the t
 three best; or, in the cube, on the sphere, for two samples and for drawn laws, its mean power at 5%
 over the departures that were tried. *unchanged by*: [maps](tests.md#unchanged-by) of the sample;
 *known* are slices of specified targets.
-*CPU ms*: of one evaluation, of 1,000 rows of 8 columns and 64 slices where nothing else is said.
+*CPU ms*: of one evaluation, of 1,000 rows of 8 columns and 64 slices where nothing else is said; of
+two samples and drawn laws with a p-value from 19 replicates.
 """
 INTERVALS = """
 ## Intervals
 
 *coverage*: smallest and median share of samples whose interval held the true value, over so many
-cells of laws, rows and columns. Nominal 95%, 99% for `mean_pvalue`. At 500 runs a coverage of 95%
-has a standard error of 0.01.
+*cells* of laws, rows and columns. It should be 0.95, and 0.99 for `mean_pvalue`; *s.e.* is the
+standard error of such a share in the cell with the fewest *runs*.
 """
 NO_INTERVAL = """
-These effects are printed without an interval: {names}. Not measured is the coverage of the
-interval of {unmeasured}, the accuracy of a rule that is fitted to the sample itself.
+These effects are printed without an interval: {names}.
 """
 CERTIFICATES = """
 ## Certificates and decisions
@@ -112,9 +116,44 @@ can tell that something is wrong.
 EDGES = """
 ## Inputs at the edges
 
-Denormal and huge numbers, ties, few rows, many columns, other types: {inputs} inputs. *fell*: a
-result that is not finite, a traceback or a warning of numpy.
+Denormal and huge numbers, ties, few rows, many columns, other types: {inputs} inputs. *refused*: in
+one sentence. *fell*: a number that is not finite, a p-value of 0, a traceback, a warning of numpy.
 """
+FAULTS = """
+## Kills and faults
+
+*kills*: SIGKILL at a random moment, at a random event of the file system, or within a write.
+*faults*: full and read-only disks, missing folders, signals, closed streams, processes at the same
+time. *damaged*: an output that is neither the old file nor whole nor absent, an entry of the cache
+or a next run with other bits, another exit code, a traceback.
+"""
+MUTANTS = """
+## Tests of the tests
+
+A mutant is one change of a comparison, an operator, a number or an extreme in a function of a
+folder; a random sample is tried. *killed*: a test of the folder fails. *equivalent*: no result
+changes that a user could see, [with reasons](../benchmarks/results/mutation.md). *score*: killed of
+those that are not equivalent.
+"""
+GATES = """
+## Gates that are run by hand
+
+Each fails where it should. The last one needs a network: it sends names and versions of the pinned
+dependencies to PyPI, which knows their vulnerabilities. It was not run for this page.
+
+"""
+BY_HAND = (
+    (
+        "lines of `statistics`, `calibration`, `bounds` and `effects` that tests run, without "
+        "numba's compiler: at least 95% of each",
+        "`.ci/coverage`",
+    ),
+    ("tests with the lowest versions that `pyproject.toml` promises", "`.ci/lowest`"),
+    (
+        "known vulnerabilities of dependencies",
+        "`python -m pip install pip-audit && pip-audit --no-deps -r constraints.txt`",
+    ),
+)
 BITS = """
 ## The same bits
 
@@ -165,19 +204,34 @@ END = """
 
 def rows_of(study: str) -> list[Row]:
     """Return the rows of a stored table, such as ``"level/coverage/effects"``."""
+    record = record_of(study)
+    return [dict(zip(record["head"], row, strict=True)) for row in record["rows"]]
+
+
+def record_of(study: str) -> dict[str, Any]:
+    """Return a stored table with its notes."""
     file, _, name = study.partition("/")
     if study not in STUDIES:
         raise KeyError(f"{study} has no command in STUDIES")
     stored = json.loads((RESULTS / f"{file}.json").read_text(encoding="utf-8"))
     if name not in stored:
         raise KeyError(f"{study} was not measured: run {STUDIES[study]}")
-    record = stored[name]
-    return [dict(zip(record["head"], row, strict=True)) for row in record["rows"]]
+    return dict(stored[name])
 
 
 def number(value: float, digits: int = 2) -> str:
     """Return a number with so many digits."""
     return f"{value:.{digits}g}"
+
+
+def error(value: float) -> str:
+    """Return a relative error with one digit; lines do not break at a minus sign."""
+    return number(value, 1).replace("-", "\N{MINUS SIGN}")
+
+
+def whole(text: str) -> str:
+    """Return a text that is not broken over lines."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def share(value: float) -> str:
@@ -220,7 +274,12 @@ def measured(study: str, row: Spec) -> Row:
     return found[0]
 
 
-CALLED = {"mnt_prewhitened": "mnt", "mnt_1d": "mnt", "stats": "R stats"}
+CALLED = {
+    "mnt_prewhitened": "mnt",
+    "mnt_1d": "mnt",
+    "stats": "R stats",
+    "MVN_patched": "MVN (mended)",
+}
 
 
 def packages(text: str) -> str:
@@ -238,7 +297,7 @@ def error_cells(row: Spec) -> tuple[str, ...]:
     found = measured("trust/precision/error", row)
 
     def cell(name: str) -> str:
-        return number(found[name]) if isinstance(found[name], float) else "none"
+        return error(found[name]) if isinstance(found[name], float) else "none"
 
     others, maximum = packages(found["from"]), found["at least a maximum of others"]
     values = "none"
@@ -246,11 +305,11 @@ def error_cells(row: Spec) -> tuple[str, ...]:
         values = f"{others}: at least its maximum in {maximum}"
     elif others != "-":
         far = found["farthest value"]
-        values = others if far == "-" else f"{others}: {number(far)}"
+        values = others if far == "-" else f"{others}: {error(far)}"
     if found["p-values of others"]:
         values += f"; {found['p-values of others']} p-values"
-    twins = f"{found['twins']}: {cell('farthest twin')}" if found["twins"] else "none"
-    maps = f"{found['maps']}: {number(found['moved by maps'])}"
+    twins = whole(f"{found['twins']}: {cell('farthest twin')}") if found["twins"] else "none"
+    maps = whole(f"{found['maps']}: {error(found['moved by maps'])}")
     return (*named(row), values, twins, cell("40 digits"), cell("float32"), maps)
 
 
@@ -299,19 +358,23 @@ def power(row: Spec) -> str:
         any(part.rsplit(" ", 1)[0] == row.name for part in r["best tests"].split(", "))
         for r in found
     )
-    return f"[{best} of {len(found)}](power.md)"
+    return whole(f"[{best} of {len(found)}](power.md)")
 
 
 def level_cells(row: Spec) -> tuple[str, ...]:
     """Return size, power, invariances and cost of a test."""
     cells, rates, worst = sizes(row)
     low, high = share(min(rates)), share(max(rates))
-    size = low if low == high else f"{low} to {high}"
+    size = low if low == high else whole(f"{low} to {high}")
     maps = ", ".join(row.invariances) or "row-order"
     if isinstance(row, SliceTest):
         maps += f"; known: {', '.join(row.known_invariances)}"
     cost = measured("trust/precision/cost", row)
-    usual = "1,000 x 8, 64 slices" if isinstance(row, SliceTest) else "1,000 x 8"
+    usual = {
+        SliceTest: "1,000 x 8, 64 slices",
+        PoolTest: "1,000 x 8, with p-value (19 replicates)",
+        DrawTest: "1,000 x 8, with p-value (19 replicates)",
+    }.get(type(row), "1,000 x 8")
     time = number(cost["CPU ms"], 3) + ("" if cost["of"] == usual else f" ({cost['of']})")
     return (*named(row), size, str(cells), f"{worst:+.1f}", power(row), maps, time)
 
@@ -324,79 +387,85 @@ DESCRIPTIVE = (
 )
 
 
-# An interval whose coverage no study has: its truth is that of a rule fitted to the sample itself.
-UNMEASURED = ("classifier-accuracy",)
+Cells: TypeAlias = list[tuple[float, int]]  # coverage and runs
 
 
-def coverages(name: str) -> dict[str, list[float]]:
-    """Return the coverages of an effect, by study."""
-    found: dict[str, list[float]] = {}
+def coverages(name: str) -> dict[str, Cells]:
+    """Return the coverages of an effect and the runs behind them, by study."""
+    found: dict[str, Cells] = {}
 
-    def put(study: str, values: Iterable[Any]) -> None:
-        numbers = [float(value) for value in values]
-        if numbers:
-            found[study] = numbers
+    def put(study: str, rows: Iterable[Row], column: str, runs: int = 0) -> None:
+        cells = [
+            (float(str(row[column]).partition(";")[0]), int(row.get("runs", runs)))
+            for row in rows
+            if row[column] != "-"
+        ]
+        if cells:
+            found[study] = cells
 
     for study in ("effects", "sliced", "decomposition", "power"):
         rows = rows_of(f"level/coverage/{study}")
         if name in rows[0]:
-            cells = [str(row[name]).partition(";")[0] for row in rows]
-            put(f"level/coverage/{study}", [cell for cell in cells if cell != "-"])
-    for study in ("level/coverage/others", "level/groups/coverage"):
-        put(study, [row["coverage"] for row in rows_of(study) if row["effect"] == name])
+            put(f"level/coverage/{study}", rows, name)
+    for study in ("level/coverage/others", "level/coverage/accuracy", "level/groups/coverage"):
+        put(study, [row for row in rows_of(study) if row["effect"] == name], "coverage")
     if name == "smoothed-kl":
-        put(
-            "level/nearness/certificate",
-            [r["coverage"] for r in rows_of("level/nearness/certificate")],
-        )
-    if name in (
-        "sliced-wasserstein-2",
-        "energy-distance",
-        "mmd",
-        "mean-difference",
-        "covariance-difference",
-    ):
-        rows = rows_of("decisions/two-samples/coverage")
-        put("decisions/two-samples/coverage", [r["coverage"] for r in rows if r["effect"] == name])
+        put("level/nearness/certificate", rows_of("level/nearness/certificate"), "coverage")
+    two = "decisions/two-samples/coverage"
+    (pairs,) = re.findall(r"(\d+) pairs", record_of(two)["notes"])
+    put(two, [row for row in rows_of(two) if row["effect"] == name], "coverage", int(pairs))
     return found
+
+
+# What stands for the parts of an effect's label that a report fills in.
+FILLED = {
+    "noise": "",
+    "noise:g": "0.3",
+    "where": "the worst column or slice",
+    "test": "a test",
+    "law": "the target",
+}
 
 
 def interval_rows() -> list[tuple[str, ...]]:
     """Return a row for every study of every interval."""
     out = []
     for name, row in EFFECTS.items():
-        if name in (*DESCRIPTIVE, *UNMEASURED):
+        if name in DESCRIPTIVE:
             continue
         found = coverages(name)
         if not found:
             raise KeyError(f"{name} has no coverage: add it to benchmarks/level/intervals.py")
-        label = re.sub(r"\{.*?\}", "...", row.label)
-        out += [_coverage(name, label, study, values) for study, values in found.items()]
-    values = [
-        float(str(r["mean-pvalue"]).partition(";")[0])
-        for r in rows_of("level/coverage/mean-pvalue")
-    ]
-    out.append(
-        _coverage(
-            "mean_pvalue", "Mean p-value over subsamples", "level/coverage/mean-pvalue", values
-        )
-    )
-    rows = rows_of("information/information/bracket")
-    covered = [float(row["covered"]) for row in rows]
-    out.append(
-        _coverage(
+        label = re.sub(r"\{(.*?)\}", lambda part: FILLED[part[1]], row.label)
+        out += [_coverage(name, label, study, cells) for study, cells in found.items()]
+    for name, label, study, column in (
+        (
+            "mean_pvalue",
+            "Mean p-value over subsamples",
+            "level/coverage/mean-pvalue",
+            "mean-pvalue",
+        ),
+        (
             "channel_bracket",
-            "Information of a known channel",
+            "Information of a channel",
             "information/information/bracket",
-            covered,
-        )
-    )
+            "covered",
+        ),
+    ):
+        cells = [
+            (float(str(row[column]).partition(";")[0]), int(row["runs"])) for row in rows_of(study)
+        ]
+        out.append(_coverage(name, label, study, cells))
     return out
 
 
-def _coverage(name: str, label: str, study: str, values: list[float]) -> tuple[str, ...]:
-    middle = sorted(values)[len(values) // 2]
-    return (f"`{name}`", label, share(min(values)), share(middle), str(len(values)), f"`{study}`")
+def _coverage(name: str, label: str, study: str, cells: Cells) -> tuple[str, ...]:
+    values = sorted(value for value, _ in cells)
+    runs, nominal = min(count for _, count in cells), 0.99 if name == "mean_pvalue" else 0.95
+    error = number((nominal * (1.0 - nominal) / runs) ** 0.5)
+    middle = values[len(values) // 2]
+    first = (f"`{name}`", label, share(values[0]), share(middle), str(len(values)), str(runs))
+    return (*first, error, f"`{study}`")
 
 
 def certificate_rows() -> list[tuple[str, ...]]:
@@ -534,6 +603,49 @@ def reader_rows() -> list[tuple[str, ...]]:
     ]
 
 
+def fault_rows() -> list[tuple[str, ...]]:
+    """Return a row for the kills of every command, and one for the faults of each kind."""
+    out: dict[tuple[str, str], list[int]] = {}
+    for row in rows_of("trust/faults"):
+        name = "all" if row["of"] == "all" else _kind_of_fault(row["of"])
+        label = {"kill": "kills", "fault": "faults"}[row["kind"]]
+        of = row["of"] if row["kind"] == "kill" else name
+        counts = out.setdefault((label, of), [0, 0])
+        counts[0] += row["tried"]
+        counts[1] += row["damaged"]
+    order = sorted(out, key=lambda key: (key[0] == "faults", key[1] == "all"))
+    return [(*key, *(f"{count:,}" for count in out[key])) for key in order]
+
+
+FAULT_KINDS = {
+    "--": "outputs of a command",
+    "four ": "processes at the same time",
+    "cache": "the cache",
+    "HOME": "home folder",
+    "standard input": "standard input",
+}
+
+
+def _kind_of_fault(name: str) -> str:
+    """Return the kind of a fault: what of the machine fails."""
+    for part, kind in FAULT_KINDS.items():
+        if part in name and not name.startswith(("report --json -", "report --verbose", "--help")):
+            return kind
+    return "streams and signals"
+
+
+def mutant_cells(row: Row, heads: Sequence[str]) -> tuple[str, ...]:
+    """Return the cells of a folder, the score in percent."""
+    return tuple(
+        f"{100.0 * row[head]:.1f}%"
+        if head == "score"
+        else f"{row[head]:,}"
+        if head != "folder"
+        else row[head]
+        for head in heads
+    )
+
+
 def bits() -> tuple[int, int]:
     """Return how many configurations have the bits of the plain call, and how many there are."""
     rows = rows_of("trust/determinism/same")
@@ -544,7 +656,9 @@ def text() -> str:
     """Return the page."""
     compared = ("test", "of", "values of others", "twins", "40 digits", "float32", "maps")
     levels = ("test", "of", "size at 5%", "cells", "largest z", "power", "unchanged by", "CPU ms")
-    intervals = ("interval", "of", "coverage, smallest", "median", "cells", "numbers")
+    intervals = (
+        *("interval", "of", "smallest coverage", "median", "cells", "runs", "s.e.", "numbers"),
+    )
     readers = (
         "kind",
         "files of",
@@ -562,18 +676,25 @@ def text() -> str:
     parts = [HEAD, TESTS, table(compared, map(error_cells, ROWS))]
     parts += [LEVELS, table(levels, map(level_cells, ROWS))]
     parts += [INTERVALS, table(intervals, interval_rows())]
-    words = {
-        "names": ", ".join(f"`{name}`" for name in DESCRIPTIVE),
-        "unmeasured": ", ".join(f"`{name}`" for name in UNMEASURED),
-    }
-    parts.append(NO_INTERVAL.format(**words))
+    parts.append(NO_INTERVAL.format(names=", ".join(f"`{name}`" for name in DESCRIPTIVE)))
     parts += [
         CERTIFICATES,
         table(certificates, certificate_rows()),
     ]
     parts += [READERS, table(readers, reader_rows())]
-    parts.append(EDGES.format(inputs=max(row["inputs"] for row in edges)))
-    parts.append(table(columns, [[str(row[c]) for c in columns] for row in edges]))
+    single = [row for row in edges if row["function"] != "all"]
+    parts.append(EDGES.format(inputs=max(row["inputs"] for row in single)))
+    parts.append(
+        table(
+            columns,
+            [[f"{row[c]:,}" if c != "function" else row[c] for c in columns] for row in edges],
+        )
+    )
+    parts += [FAULTS, table(("what", "of", "tried", "damaged"), fault_rows())]
+    scores = rows_of("trust/mutation/scores")
+    heads = ("folder", "all mutants", "tried", "killed", "equivalent", "survivors", "score")
+    parts += [MUTANTS, table(heads, [mutant_cells(row, heads) for row in scores])]
+    parts += [GATES, table(("what", "command"), BY_HAND)]
     parts += [BITS.format(same=bits()[0], all=bits()[1]), END]
     by_command: dict[str, list[str]] = {}
     for study, command in STUDIES.items():

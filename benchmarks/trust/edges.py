@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks.tables import RUNS, write
+from benchmarks.tables import RUNS, commit, commits, write
 
 ADDRESS = 8 << 30  # bytes of address space of a process
 
@@ -26,10 +26,11 @@ def _cells(name: str, calls: list[str]) -> None:
     from tests.support.edges import CALLS, INPUTS, run
 
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS, ADDRESS))
+    of = commit()
     for call in calls:
         started = time.process_time()
         cell = run(CALLS[call], INPUTS[name])
-        row = {"input": name, "call": call, "what": cell.what, "said": cell.said}
+        row = {"input": name, "call": call, "what": cell.what, "said": cell.said, "commit": of}
         row["cpu"] = round(time.process_time() - started, 2)
         with (RUNS / "edges.jsonl").open("a") as lines:
             lines.write(json.dumps(row) + "\n")
@@ -88,6 +89,7 @@ def _page() -> None:
     notes = (
         f"{inputs} inputs at the edges of numbers and types (tests/support/edges.py). Right: all "
         "numbers are finite, p-values lie in (0, 1], numpy does not warn. Refused: one sentence."
+        + commits(stored)
     )
     print(write("trust", "edges", "Inputs at the edges", rows, notes))
 

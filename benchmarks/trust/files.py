@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tables import RUNS, write
+from benchmarks.tables import RUNS, commit, commits, write
 
 SECONDS = 20.0  # CPU seconds for one file
 RATIO, SPARE = 10, 1 << 30  # bytes of memory for one byte of a file, and beside them
@@ -83,11 +83,12 @@ def run(kind: str, seed: int, count: int) -> None:
     if any(row.get("ended") == count for row in stored):
         return
     first = max((row["number"] + 1 for row in stored if row["number"] is not None), default=0)
+    of = {"kind": kind, "seed": seed, "commit": commit()}
     while first is not None:
-        first = _until_it_ends(kind, seed, count, first)
+        first = _until_it_ends(of, count, first)
 
 
-def _until_it_ends(kind: str, seed: int, count: int, first: int) -> int | None:
+def _until_it_ends(of: dict[str, Any], count: int, first: int) -> int | None:
     """Let a process try cases; return the next one if it died or hung, None at the end."""
     command = [sys.executable, "-m", "benchmarks.trust.files", "--work"]
     process = subprocess.Popen(
@@ -95,7 +96,7 @@ def _until_it_ends(kind: str, seed: int, count: int, first: int) -> int | None:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    job = {"kind": kind, "seed": seed, "count": count, "first": first}
+    job = of | {"count": count, "first": first}
     process.stdin.write(json.dumps(job) + "\n")
     process.stdin.close()
     now: dict[str, Any] = {"number": first, "label": "start"}
@@ -106,23 +107,23 @@ def _until_it_ends(kind: str, seed: int, count: int, first: int) -> int | None:
             if _busy(process.pid) - begun > SECONDS or waited > 15 * SECONDS:
                 process.kill()
                 process.wait()
-                _keep(kind, seed, now | {"what": "hung", "said": f"{waited} s"})
+                _keep(of, now | {"what": "hung", "said": f"{waited} s"})
                 return int(now["number"]) + 1
         line = process.stdout.readline()
         if not line:
             code = process.wait()
             said = signal.Signals(-code).name if code < 0 else f"exit {code}"
-            _keep(kind, seed, now | {"what": "died", "said": said})
+            _keep(of, now | {"what": "died", "said": said})
             return int(now["number"]) + 1
         row = json.loads(line)
         if row["number"] is None:
             process.wait()
-            _keep(kind, seed, {"number": None, "what": "", "ended": count})
+            _keep(of, {"number": None, "what": "", "ended": count})
             return None
         if "what" not in row:
             now = row
         else:
-            _keep(kind, seed, now | row if row["number"] >= 0 else row)
+            _keep(of, now | row if row["number"] >= 0 else row)
 
 
 def _busy(pid: int) -> float:
@@ -131,11 +132,11 @@ def _busy(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _keep(kind: str, seed: int, row: dict[str, Any]) -> None:
+def _keep(of: dict[str, Any], row: dict[str, Any]) -> None:
     with STORE.open("a") as lines:
-        lines.write(json.dumps({"kind": kind, "seed": seed} | row) + "\n")
+        lines.write(json.dumps(of | row) + "\n")
     if row["what"] in ("crashed", "misread", "hung", "died"):
-        print(f"{kind}: {row['label']}: {row['what']} {row['said']}", flush=True)
+        print(f"{of['kind']}: {row['label']}: {row['what']} {row['said']}", flush=True)
 
 
 def _stored() -> list[dict[str, Any]]:
@@ -167,6 +168,7 @@ def page() -> str:
         "Damaged and hostile files (tests/support/corpus.py), each read in a process with limits. "
         "Misread: read although the format can tell that something is wrong. Hung: more than "
         f"{SECONDS:.0f} CPU seconds. Too much memory: more than {RATIO} times the file and 1 GiB."
+        + commits(stored)
     )
     return write("trust", "files", "Damaged files", [*rows, total], notes)
 

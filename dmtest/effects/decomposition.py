@@ -187,10 +187,7 @@ def _dependence(columns: Vector, seed: int) -> Estimate:
     covariances = columns.T @ columns / m, scores.T @ scores / m
     if min(len(independent_columns(one, m)) for one in covariances) < d:
         return _not_estimable("the covariance is singular, so there is no density")
-    ratios = _joint_ratios(scores)
-    if ratios is None:
-        return _not_estimable("repeated rows, so there is no density")
-    fine, coarse = ratios
+    fine, coarse = _joint_ratios(scores)
     each = fine - _normal_ratios(columns, covariances[0])
     value = float(each.mean()) - null.mean
     # The bias grows as the neighbourhood's squared radius, (k / m)^(2 / d).
@@ -285,8 +282,11 @@ def _normal_ratios(y: Vector, correlation: Vector) -> Vector:
     return np.asarray(-0.5 * (logdet + forms))
 
 
-def _joint_ratios(z: Vector) -> tuple[Vector, Vector] | None:
-    """Log ratio of the nearest-neighbour density to N(0, I) at every row, fine and coarse."""
+def _joint_ratios(z: Vector) -> tuple[Vector, Vector]:
+    """Log ratio of the nearest-neighbour density to N(0, I) at every row, fine and coarse.
+
+    No value of a column of `z` is repeated, so no distance is 0.
+    """
     from scipy.spatial import cKDTree
 
     m, d = z.shape
@@ -296,8 +296,6 @@ def _joint_ratios(z: Vector) -> tuple[Vector, Vector] | None:
     distances = np.asarray(
         cKDTree(y).query(y, k=[count + 1 for count in counts], workers=workers())[0]
     )
-    if (distances == 0.0).any():
-        return None
     ball = 0.5 * d * np.log(np.pi) - gammaln(0.5 * d + 1.0)
     log = digamma(counts) - digamma(m) - ball - d * np.log(distances)
     rest = 0.5 * np.square(z).sum(axis=1) + d * LOG_NORMAL
@@ -313,7 +311,6 @@ def _joint_null(m: int, d: int, seed: int) -> _Null:
     for b in range(JOINT_REPLICATES if d <= JOINT_COLUMNS else 1):
         x = stream(seed, f"decomposition/joint/{m}/{d}", b).standard_normal((m, d))
         ratios = _joint_ratios(_normal_scores(x))
-        assert ratios is not None  # draws of a density do not repeat
         columns = (x - x.mean(axis=0)) / x.std(axis=0)
         part = _normal_ratios(columns, columns.T @ columns / m).mean()
         values.append([one.mean() - part for one in ratios])

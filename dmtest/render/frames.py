@@ -48,7 +48,7 @@ def frame(report: Report, backend: str) -> Any:
     records = [
         o.to_dict() | {"adjusted": p} for o, p in zip(report.outcomes, report.adjusted, strict=True)
     ]
-    columns = {name: [one[name] for one in records] for name in names}
+    columns = _encodable({name: [one[name] for one in records] for name in names})
     try:
         if backend == "pandas":
             import pandas as pd
@@ -75,13 +75,13 @@ def _frame_of_classes(classes: ClassReports, backend: str) -> Any:
         import pandas as pd
 
         for name, one in frames.items():
-            one.insert(0, "label", name)
+            one.insert(0, "label", _escaped(name))
         return pd.concat(frames.values(), ignore_index=True)
     import polars as pl
 
     return pl.concat(
         [
-            one.insert_column(0, pl.Series("label", [name] * len(one)))
+            one.insert_column(0, pl.Series("label", [_escaped(name)] * len(one)))
             for name, one in frames.items()
         ]
     )
@@ -105,6 +105,7 @@ def table(columns: dict[str, list[Any]], backend: str) -> Any:
     """
     if backend not in BACKENDS:
         raise InputError(f"backend: must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    columns = _encodable(columns)
     try:
         if backend == "pandas":
             import pandas as pd
@@ -117,6 +118,19 @@ def table(columns: dict[str, list[Any]], backend: str) -> Any:
             f"use to_dict()"
         ) from None
     return pl.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _encodable(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return columns whose texts are valid Unicode, which libraries of data frames store."""
+    return {
+        _escaped(name): [_escaped(one) if isinstance(one, str) else one for one in values]
+        for name, values in columns.items()
+    }
+
+
+def _escaped(text: str) -> str:
+    """Escape unpaired surrogates, which names of files and JSON may have."""
+    return text.encode("utf-8", errors="backslashreplace").decode()
 
 
 def _column(values: list[Any]) -> list[Any]:

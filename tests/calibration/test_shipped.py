@@ -134,6 +134,27 @@ def test_joint_laws_agree_with_common_replicates() -> None:
         assert other.pvalue >= 0.8 * exact.pvalue - 4.0 * other.error
 
 
+def test_sets_without_a_law_of_their_own_count_common_replicates() -> None:
+    """With few replicates as bad, and where a test has none, by Bonferroni's inequality."""
+    table = shipped._load()
+    pair = {"fitted/epps-pulley/slices", "residuals/mardia-skewness"}
+    both = table["common/scores"][3][:, [table["columns"].index(name) for name in sorted(pair)]]
+    for score in (0.5, 1.5, 2.2):
+        found = shipped.smallest_of(pair, score, 0.0, 200, 8)
+        as_bad = int((both.max(axis=1) * shipped.SCORE_UNIT >= score).sum())
+        assert as_bad >= 10
+        assert found.pvalue == (1 + as_bad) / (len(both) + 1)
+        assert found.error == pytest.approx(np.sqrt(found.pvalue * (1 - found.pvalue) / len(both)))
+        assert found.floor == 2.0 * ndtr(-shipped.SCORES[-1])
+    far = shipped.smallest_of(pair, 5.0, 1e-8, 200, 8)
+    assert (far.pvalue, far.error) == (2.0 * ndtr(-5.0), pytest.approx(2e-8))
+    # Henze and Zirkler's test has no replicates in 100 columns.
+    none = shipped.smallest_of({*pair, "residuals/henze-zirkler"}, 1.5, 0.0, 400, 100)
+    assert none.pvalue == 3.0 * ndtr(-1.5)
+    (single,) = (shipped.smallest_of({name}, 1.5, 0.01, 200, 8) for name in list(pair)[:1])
+    assert (single.pvalue, single.error) == (ndtr(-1.5), pytest.approx(0.01))
+
+
 def test_interpolation_is_exact_for_cubics_in_the_logarithm() -> None:
     grid = np.array([20, 35, 60, 100, 200, 500])
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
-from scipy.special import betaincinv, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 import dmtest
 from benchmarks.level import coverage
@@ -317,36 +317,22 @@ def test_influence_is_the_sampling_error(power: float, target: str) -> None:
     assert_allclose(np.sqrt(np.mean(guesses) / 1000), exact, rtol=0.15)
 
 
-def null_mean(n: int, exact: int) -> float:
-    """Mean of n W2^2 under N(0, 1): outer order statistics by quadrature, of the rest the limit."""
-    t = np.linspace(-7.9, 7.9, 301)
-    weights = stats.norm.pdf(t) * (t[1] - t[0])
-    i = np.arange(1, exact + 1)[:, None]
-    z = ndtri(betaincinv(i, n + 1 - i, ndtr(t)[None]))
-    edges = ndtri(np.arange(exact + 1) / n)
-    density = stats.norm.pdf(edges)
-    products = np.concatenate([[0.0], edges[1:] * density[1:]])
-    second = 1.0 / n - np.diff(products)
-    outer = (z * z @ weights) / n + 2.0 * (z @ weights) * np.diff(density) + second
-    inner = np.linspace(edges[-1], -edges[-1], 20_001)
-    limit = np.trapezoid(ndtr(inner) * ndtr(-inner) / stats.norm.pdf(inner), inner)
-    return float(2.0 * n * outer.sum() + limit)
-
-
 def test_null_mean_grows() -> None:
     """The bias at any n is that at 2000 and the growth from there: log log n, by quadrature."""
     rng = np.random.default_rng(5)
     view = SliceView(rng.standard_normal((4000, 200)), "known")
     values = 200 * squared_wasserstein(view)
-    assert abs(values.mean() - null_mean(200, 100)) < 4.0 * values.std() / np.sqrt(4000)
-    start = null_mean(2000, 400)
+    assert abs(values.mean() - twins.wasserstein_mean(200, 100)) < 4.0 * values.std() / np.sqrt(
+        4000
+    )
+    start = twins.wasserstein_mean(2000, 400)
     assert growth(50) == growth(2000) == 0.0
     for n, slack in ((20_000, 1e-4), (50_000, 3e-3), (10**6, 1e-4), (10**7, 1e-4)):
-        assert_allclose(growth(n), null_mean(n, 400) - start, atol=slack)
+        assert_allclose(growth(n), twins.wasserstein_mean(n, 400) - start, atol=slack)
     simulated = 20_000 * wasserstein._null(SliceNull("known", 20_000, 16, 64), 0)[:, 0]
     error = simulated.std() / np.sqrt(len(simulated))
     assert error < 0.06
-    assert abs(simulated.mean() - null_mean(20_000, 400)) < 4.0 * error
+    assert abs(simulated.mean() - twins.wasserstein_mean(20_000, 400)) < 4.0 * error
 
 
 @pytest.mark.parametrize(("k", "d"), [(3, 3), (4, 4), (16, 4), (9, 3), (8, 16), (64, 4), (20, 8)])

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from dmtest.errors import InputError
-from dmtest.render import table_rows, wording
+from dmtest.render import frames, table_rows, wording
 from dmtest.render.figures import data_figures, palette, plots
 from dmtest.render.page import reproduce
 from dmtest.render.text import terminal
@@ -247,6 +247,18 @@ def test_polars_frame_keeps_a_seed_of_128_bits() -> None:
     report = fake_report.bare(outcomes=(outcome,), adjusted=(0.5,))
     assert report.to_frame("polars")["seed"].to_list() == [str(seed)]
     assert list(report.to_frame()["seed"]) == [seed]
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars"])
+def test_frames_of_texts_that_are_no_unicode(backend: Any) -> None:
+    """JSON may hold half of a surrogate pair, and so may the name of a file: it is escaped."""
+    outcome = dataclasses.replace(fake_report.outcomes([0.5], 9, 2)[0], method="a\udc80\ud800 b")
+    report = Report.from_json(fake_report.bare(outcomes=(outcome,), adjusted=(0.5,)).to_json())
+    assert report.outcomes[0].method == "a\udc80\ud800 b"
+    assert list(report.to_frame(backend)["method"]) == ["a\\udc80\\ud800 b"]
+    made = frames.table({"\ud800": ["\udfff", 1]}, backend)
+    assert list(made.columns) == ["\\ud800"]
+    assert str(made["\\ud800"][0]) == "\\udfff"
 
 
 def test_xarray_holds_tests_effects_and_pictures() -> None:

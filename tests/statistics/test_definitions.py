@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +25,11 @@ from dmtest.statistics.counts import (
 from dmtest.statistics.laws import joint_laws, quadratic, slice_laws
 from dmtest.statistics.laws.probit import probit_fit
 from dmtest.statistics.pools.drawn import _mean_and_variance
-from dmtest.statistics.rows import directions
+from dmtest.statistics.rows import directions, features, marginal, pairs, weighted
 from dmtest.statistics.rows.distances import mean_distance
 from dmtest.statistics.slices.wasserstein import null_mean, squared_wasserstein
+from tests.support import twins
+from tests.support.calls import refused
 from tests.support.samples import unit, view_of
 
 pytestmark = pytest.mark.usefixtures("no_cache")
@@ -128,6 +131,21 @@ def test_distances_from_the_normal() -> None:
     assert_allclose(mean_distance(y[:4] ** 2, 2), rice, rtol=1e-9)
 
 
+@pytest.mark.parametrize("length", [0.2, 3.0, 150.0, 174.0, 1e4])
+def test_distances_in_three_dimensions_far_and_near(length: float) -> None:
+    """E|y - Z| = sqrt(2/pi) exp(-r^2/2) + (r + 1/r) erf(r / sqrt 2); a series from r = 173 on."""
+    exact = math.sqrt(2 / math.pi) * math.exp(-0.5 * length**2)
+    exact += (length + 1.0 / length) * math.erf(length / math.sqrt(2.0))
+    assert_allclose(mean_distance(np.array([length**2]), 3), exact, rtol=1e-10)
+
+
+@pytest.mark.parametrize("n", [20_000, 100_000])
+def test_the_mean_of_the_wasserstein_distance_of_many_rows(n: int) -> None:
+    """It grows as log log n, by another quadrature."""
+    assert n * null_mean(n) == pytest.approx(twins.wasserstein_mean(n, 400), rel=2e-3)
+    assert n * null_mean(n) > 2000 * null_mean(2000) + 0.1
+
+
 def test_the_mean_of_the_wasserstein_distance_of_one_and_two_rows() -> None:
     """One row: E z^2 + 1. Two: the cells' integrals are -phi(0) and phi(0), E z_(2) 1/sqrt pi."""
     assert null_mean(1) == pytest.approx(2.0, abs=1e-9)
@@ -153,6 +171,33 @@ def test_maxima_over_directions_are_those_of_a_fine_grid() -> None:
         (directions.cox_small, regression),
     ):
         assert evaluate(function, view)[0] == pytest.approx(values.max(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        directions.malkovich_afifi_skewness,
+        directions.malkovich_afifi_kurtosis,
+        directions.cox_small,
+        directions.pudelko,
+    ],
+)
+def test_climbs_follow_the_gradient(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a search climbs by is the slope of what it climbs, by central differences."""
+    found: list[Any] = []
+
+    def keep(starts: np.ndarray, objective: Any, *rest: Any) -> tuple[np.ndarray, np.ndarray]:
+        found.append((starts, objective))
+        return np.zeros(1), starts[:1]
+
+    monkeypatch.setattr(directions, "climb", keep)
+    evaluate(function, view_of(np.random.default_rng(6).gamma(1.0, size=(50, 3))))
+    ((starts, objective),) = found
+    points = starts[:: len(starts) // 20]
+    _, slopes = objective(points)
+    for j, step in enumerate(1e-5 * np.eye(3)):
+        above, below = objective(points + step)[0], objective(points - step)[0]
+        assert_allclose(slopes[:, j], (above - below) / 2e-5, rtol=1e-5, atol=1e-6)
 
 
 def test_pudelkos_supremum_is_that_of_a_fine_grid() -> None:
@@ -238,3 +283,84 @@ def test_watsons_law_is_that_of_kolmogorov_at_the_modified_statistic() -> None:
     k = np.arange(1, 20)
     series = 2.0 * float(((-1.0) ** (k - 1) * np.exp(-2.0 * (k * np.pi) ** 2 * modified)).sum())
     assert p == pytest.approx(series, rel=1e-9)
+
+
+# The forms of random frequencies: their definitions, and what the exact statistics say.
+
+
+def _frequencies(view: Any, variance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frequencies t, their squared lengths, and exp(i t.Y) of all rows."""
+    t = view.rng("features").standard_normal((features.FEATURES, view.d)) * math.sqrt(variance)
+    return t, np.square(t).sum(axis=1), np.exp(1j * (view.rows @ t.T))
+
+
+def _over(values: np.ndarray, exact: float, n: int) -> float:
+    """Mean of squared sizes at the frequencies, in range of the integral over all of them."""
+    squared = n * np.square(np.abs(values))
+    error = squared.std(ddof=1) / math.sqrt(len(squared))
+    assert abs(squared.mean() - exact) < 4.0 * error
+    assert error < 0.1 * exact
+    return float(squared.mean())
+
+
+def test_random_frequencies_of_the_empirical_characteristic_function() -> None:
+    view = view_of(np.random.default_rng(0).gamma(2.0, size=(300, 3)))
+    n, b = view.n, ((2 * 3 + 1) * 300 / 4) ** (1 / 7) / math.sqrt(2)
+    exact = evaluate(pairs.henze_zirkler, view)[0]
+    for value, beta, whole in (
+        (features.bhep(view, 0.7), 0.7, evaluate(pairs.bhep, view, beta=0.7)[0]),
+        (features.henze_zirkler(view, n=300), b, exact),
+        (features.henze_zirkler(view, 0.7, n=9), 0.7, evaluate(pairs.bhep, view, beta=0.7)[0]),
+        (features.mmd(view), pairs.mmd_beta(3), evaluate(pairs.mmd, view)[0]),
+        (features.mmd(view, 0.4), 0.4, evaluate(pairs.mmd, view, beta=0.4)[0]),
+    ):
+        _, squared, waves = _frequencies(view, beta**2)
+        gap = waves.mean(axis=0) - np.exp(-0.5 * squared)
+        assert value[0] == value[1] == pytest.approx(_over(gap, whole, n))
+
+
+@pytest.mark.parametrize("a", [0.7, 2.0])
+def test_random_frequencies_of_gradients_and_laplacians(a: float) -> None:
+    view = view_of(np.random.default_rng(1).gamma(3.0, size=(400, 3)))
+    n, d = view.n, view.d
+    t, squared, waves = _frequencies(view, 0.5 / a)
+    normal = np.exp(-0.5 * squared)
+    slope = 1j * waves.T @ view.rows / n + t * normal[:, None]
+    value, varying = features.ebner_henze_strieder(view, a)
+    scale = (math.pi / a) ** (d / 2)
+    exact = evaluate(weighted.ebner_henze_strieder, view, a=a)[0]
+    assert varying == pytest.approx(_over(np.linalg.norm(slope, axis=1), exact / scale, n))
+    assert value == pytest.approx(scale * varying)
+    curve = -(np.square(view.rows).sum(axis=1) @ waves) / n
+    for name, gap in (
+        ("doerr_ebner_henze_t", curve - (squared - d) * normal),
+        ("doerr_ebner_henze_u", curve - (squared - d) * waves.mean(axis=0)),
+    ):
+        exact = evaluate(getattr(weighted, name), view, a=a)[0]
+        value, varying = getattr(features, name)(view, a)
+        assert value == varying == pytest.approx(_over(gap / d, exact, n))
+
+
+# Columns of whitened rows
+
+
+def test_columns_that_are_nearly_one_are_turned_by_the_symmetric_root() -> None:
+    """L'S^(-1/2) is a rotation, near singular or not; with S = LL' known, by scipy's root."""
+    from scipy.linalg import sqrtm
+
+    for r in (0.5, 1.0 - 1e-9, 1.0 - 1e-15):
+        factor = np.linalg.cholesky(np.array([[1.0, r], [r, 1.0]]))
+        turn = marginal._turn(factor)
+        assert_allclose(turn @ turn.T, np.eye(2), atol=1e-7)
+        # L turn is the symmetric root of LL'.
+        assert_allclose(factor @ turn, sqrtm(factor @ factor.T).real, atol=1e-7)
+
+
+def test_rows_that_tests_of_columns_refuse() -> None:
+    rng = np.random.default_rng(0)
+    few = view_of(rng.standard_normal((7, 2)))
+    refused("doornik-hansen takes at least 8 rows; got n = 7", marginal.doornik_hansen, few)
+    many = view_of(rng.standard_normal((5001, 1)))
+    refused("4 to 5000 rows; got n = 5001", marginal.royston, many)
+    for value, test in ((1.0, weighted.henze_visagie), (0.9, weighted.henze_jimenez_gamero)):
+        refused("must be above 1", evaluate, test, few, a=value)

@@ -184,6 +184,36 @@ def test_very_many_columns_are_sketched() -> None:
     assert_allclose(np.square(found[:, :2048]).sum(axis=1), lengths, rtol=0.2)
 
 
+@pytest.mark.parametrize(
+    ("rows", "d", "count"),
+    [
+        (760, 16, 152),
+        (759, 16, 32),
+        (900, 17, 34),
+        (20, 512, 1024),
+        (20, 513, 513),
+        (20, 2049, 2048),
+    ],
+)
+def test_columns_decide_which_features_there_are(rows: int, d: int, count: int) -> None:
+    """Products of all pairs, or squares, or columns alone; then two of the length."""
+    rng = np.random.default_rng(d)
+    pool = pooled(rng.standard_normal((rows - 9, d)), rng.standard_normal((9, d)))
+    assert classifier.feature_count(pool) == count
+    index = np.arange(rows)
+    found = classifier.features(pool, index)
+    assert found.shape == (rows, count + 2)
+    z = np.clip(pool.rows(slice(0, rows)) / np.sqrt(pool.variance), -4.0, 4.0)
+    if d <= 2048:
+        assert_allclose(found[:, :d], z, rtol=1e-6, atol=1e-9)
+    if count == 2 * d:
+        assert_allclose(found[:, d:-2], z**2, rtol=1e-6, atol=1e-9)
+    if count == 152:
+        pairs = [z[:, i] * z[:, j] for i in range(d) for j in range(i, d)]
+        assert_allclose(found[:, d:-2], np.column_stack(pairs), rtol=1e-6, atol=1e-9)
+    assert_allclose(found[:, -1], found[:, -2] ** 2)
+
+
 def test_areas_count_ties_as_one_half() -> None:
     from sklearn.metrics import roc_auc_score
 

@@ -232,8 +232,9 @@ def _test_slices(
             (result,) = monte_carlo_slices(values, null, [ANDERSON_DARLING], plan, shipped=True)
             versions.append((result.pvalue, -float(values[0, 0])))
         pvalue, negative = min(versions, default=(1.0, 0.0))
-        pvalues.append(min(1.0, len(versions) * pvalue))
-        statistics.append(-negative)
+        # Without a version that can be computed nothing is found: 1, not 0 times 1.
+        pvalues.append(min(1.0, max(1, len(versions)) * pvalue))
+        statistics.append(0.0 - negative)
     return pvalues, statistics
 
 

@@ -12,7 +12,7 @@ from dmtest.runtime.typing import Vector
 
 # Rows at which the null of n W2^2 has settled, except its mean, which grows as log log n.
 NULL_ROWS = 2000
-# That mean for N(0, 1), by quadrature over order statistics (twin: tests/effects/test_effects.py).
+# That mean for N(0, 1), by quadrature over order statistics (twin: tests/support/twins.py).
 MEANS = {
     2_000: 3.41468,
     20_000: 3.64333,
