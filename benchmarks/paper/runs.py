@@ -22,6 +22,7 @@ from dmtest.results.serial import plain
 STUDY = "paper"
 FOLDER = tables.RUNS / STUDY
 POINTS = tables.RESULTS / "paper-points.npz"
+IMAGES = tables.RESULTS / "paper-images.npz"
 # What is kept of a run, and of the measurements inside of it (PARTS).
 KEPT = (
     *("name", "version", "method", "recipe", "target", "d", "level", "sigma", "seed", "verdict"),
@@ -30,6 +31,7 @@ KEPT = (
     *("kolmogorov", "kolmogorov_train", "kolmogorov_blocks", "probe"),
     *("cpu_seconds", "cpu_seconds_per_epoch", "peak_mib"),
     *("steps", "neighbours", "invariance_error", "predicted", "augment_scale", "pvalue"),
+    *("weight", "generation"),
 )
 PARTS = ("common", "gaussianised")
 # Parts of which a few entries are kept.
