@@ -2,8 +2,9 @@
 
 The encoder f is trained to N(0, I) in two columns, as for Figure 2 but for less time. Generator G
 and discriminator see the condition c = f(x) of a training image. Beside the adversarial loss
-(hinge, spectral normalisation) G minimises |f(G(c, n)) - c|^2, so that pictures keep their
-condition. Pictures are drawn with the running mean of G's weights. They are judged on held-out
+(hinge, spectral normalisation) G minimises |f(G(c, n) + noise) - c|^2, so that pictures keep their
+condition. The noise is that which f was trained to ignore: without it, G could add what f sees and
+people do not. Pictures are drawn with the running mean of G's weights. They are judged on held-out
 images, and on conditions that are drawn from N(0, I).
 """
 
@@ -28,8 +29,8 @@ from dmtest.train.data.load import load_images
 # As for Figure 2, in a sixth of the time.
 ENCODER: dict[str, Any] = {"sigma": 0.1, "crop": CROP, "encoder": "mlp", "critic": "separable"}
 ENCODER |= {"matching": "sigreg", "matching_weight": 20.0, "epochs": 40}
-NOISE, WIDTH, BATCH, STEPS, RATE = 24, 32, 64, 9000, 4e-4
-WEIGHT, MEMORY = 5.0, 0.999  # of the embedding's error; of the running mean of weights
+NOISE, WIDTH, BATCH, STEPS, RATE = 24, 32, 64, 4000, 2e-3
+WEIGHT, MEMORY = 5.0, 0.998  # of the embedding's error; of the running mean of weights
 CLASSES, SHOWN = 10, 64
 CERTAIN = 0.9  # a picture is legible if the classifier gives one class this probability
 NOISY = 0.6  # standard deviation of the noise that f was trained to ignore
@@ -112,7 +113,7 @@ def generator(
         adam[net].step()  # type: ignore[index]
 
     encoder.requires_grad_(False)
-    for _ in range(steps):
+    for number in range(steps):
         rows = torch.randint(len(pictures), (BATCH,))
         wanted = codes[torch.randint(len(codes), (BATCH,))]
         fake = made(wanted, torch.randn(BATCH, NOISE))
@@ -120,12 +121,15 @@ def generator(
         real, false = judge(both, torch.cat([codes[rows], wanted])).chunk(2)
         step(judge, torch.relu(1.0 - real).mean() + torch.relu(1.0 + false).mean())
         judge.requires_grad_(False)
-        error = (encoder(fake) - wanted).square().mean()
-        step(made, weight * error - judge(fake, wanted).mean())
+        # The weight rises until half of the steps are made: pictures first, then their embeddings.
+        now = weight * min(1.0, 2.0 * number / steps)
+        seen = fake + NOISY * torch.rand(BATCH, 1, 1, 1) * torch.randn_like(fake)
+        error = (encoder(seen) - wanted).square().mean()
+        step(made, now * error - judge(fake, wanted).mean())
         judge.requires_grad_(True)
         with torch.no_grad():
-            for kept, now in zip(mean.parameters(), made.parameters(), strict=True):
-                kept.lerp_(now, 1.0 - MEMORY)
+            for kept, new in zip(mean.parameters(), made.parameters(), strict=True):
+                kept.lerp_(new, 1.0 - MEMORY)
         for fall in falls:
             fall.step()
     return _with_moments(mean, codes)
