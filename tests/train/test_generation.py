@@ -68,7 +68,7 @@ def test_a_short_run_keeps_its_condition(setting: Setting) -> None:
     net = generate.generator(setting.encoder, setting.training[0], setting.codes, 3, steps=250)
     found = setting.judged(net)
     again = generate.generator(setting.encoder, setting.training[0], setting.codes, 3, steps=2)
-    assert max(found["error"]) < 0.3 * min(found["shuffled"])
+    assert max(found["error"]) < 0.5 * min(found["shuffled"])
     assert max(setting.judged(again)["error"]) > 0.5
     assert len(found["images"]) == 4
     assert all(one.shape == (64, 24, 24) for one in found["images"])
