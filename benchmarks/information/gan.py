@@ -1,6 +1,8 @@
 """A GAN on 25 normals in the plane, with and without a term of information.
 
-    python -m benchmarks.information.gan [--seeds 5]
+    python -m benchmarks.information.gan [--seeds 10] [--first 0] [--rate .004]
+
+Runs that are stored are not made again, and processes with other seeds can run beside it.
 
 As in Belghazi et al. (2018), section 5.1: beside its adversarial loss the generator G maximises
 the Donsker-Varadhan bound of I(G(e); e), whose critic is trained with it, and the gradient of that
@@ -13,6 +15,9 @@ samples with as many of the mixture.
 from __future__ import annotations
 
 import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +26,19 @@ from scipy import stats
 from scipy.special import entr
 
 import dmtest
-from benchmarks.tables import RESULTS, write
+from benchmarks.tables import RESULTS, stored_rows, write
+from benchmarks.tables import RUNS as MADE
 
 CENTRES = np.stack(np.meshgrid(*[np.arange(-2.0, 2.5)] * 2), axis=-1).reshape(-1, 2)
 SPREAD, SCALE = 0.05, 2.0
-COLUMNS, WIDTH, BATCH, RATE, STEPS = 2, 128, 256, 2e-3, 10_000
+COLUMNS, WIDTH, BATCH, RATE, STEPS = 2, 128, 256, 4e-3, 10_000
 SAMPLES, FOUND, COMPARED, DRAWN = 10_000, 80, 2000, 1500
 POINTS = RESULTS / "gan-points.npz"
+FOLDER = MADE / "information" / "gan"
+RUNS = "information/gan-runs"
+SHOWN = 0  # the seed of the picture
+TERMS = ("without", "with")
+KINDS = ("modes", "high quality", "KL to uniform")
 
 
 def draw(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -35,7 +46,9 @@ def draw(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return CENTRES[rng.integers(len(CENTRES), size=n)] + SPREAD * rng.standard_normal((n, 2))
 
 
-def generated(informed: bool, seed: int, steps: int = STEPS) -> NDArray[np.float64]:
+def generated(
+    informed: bool, seed: int, steps: int = STEPS, rate: float = RATE
+) -> NDArray[np.float64]:
     """Train a generator; return its samples, shape (10,000, 2)."""
     import torch
     from torch import nn
@@ -54,8 +67,8 @@ def generated(informed: bool, seed: int, steps: int = STEPS) -> NDArray[np.float
     generator, judge = network(COLUMNS, 2, 0.0), network(2, 1, 0.2)
     critic = network(2 + COLUMNS, 1, 0.2)
     nets = (generator, judge, critic) if informed else (generator, judge)
-    adam = {n: torch.optim.Adam(n.parameters(), lr=RATE, betas=(0.5, 0.999)) for n in nets}
-    rates = [torch.optim.lr_scheduler.LinearLR(one, 1.0, 0.05, steps) for one in adam.values()]
+    adam = {n: torch.optim.Adam(n.parameters(), lr=rate, betas=(0.5, 0.999)) for n in nets}
+    falls = [torch.optim.lr_scheduler.LinearLR(one, 1.0, 0.05, steps) for one in adam.values()]
 
     def step(net: nn.Sequential, loss: Any) -> None:
         adam[net].zero_grad()
@@ -77,8 +90,8 @@ def generated(informed: bool, seed: int, steps: int = STEPS) -> NDArray[np.float
         adam[generator].zero_grad()
         fake.backward(gradient)
         adam[generator].step()
-        for rate in rates:
-            rate.step()
+        for fall in falls:
+            fall.step()
     with torch.no_grad():
         made = generator(torch.randn(SAMPLES, COLUMNS))
     return np.asarray(SCALE * made.double().numpy())
@@ -110,35 +123,80 @@ def judged(x: NDArray[np.float64], seed: int) -> dict[str, Any]:
     }
 
 
-def with_interval(values: list[float]) -> str:
+def with_interval(values: Sequence[float]) -> str:
     """Return a mean and the half width of its 95% interval over seeds."""
+    if len(values) < 2:
+        return f"{np.mean(values):.3g}"
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
     return f"{np.mean(values):.3g} +- {half:.2g}"
 
 
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return means over seeds without and with the term, and of the differences seed by seed."""
+    table = []
+    for rate in sorted({one["rate"] for one in rows}):
+        own = {(one["term"], one["seed"]): one for one in rows if one["rate"] == rate}
+        seeds = [seed for term, seed in own if term == "with" and ("without", seed) in own]
+        for term in (*TERMS, "difference"):
+            row: dict[str, Any] = {"rate": rate, "term": term, "seeds": len(seeds)}
+            for kind in KINDS if seeds else ():
+                without, with_it = (np.array([own[one, k][kind] for k in seeds]) for one in TERMS)
+                values = dict(zip(TERMS, (without, with_it), strict=True))
+                row[kind] = with_interval(list(values.get(term, with_it - without)))
+            table += [row] if seeds else []
+    return table
+
+
 def main() -> None:
-    """Train with and without the term and write both tables."""
+    """Train with and without the term and write both tables; runs that are stored are kept."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    seeds = parser.parse_args().seeds
-    rows, means = [], []
-    points: dict[str, Any] = {}
-    for term in ("without", "with"):
-        own = []
-        for seed in range(seeds):
-            x = generated(term == "with", seed)
-            own.append({"term": term, "seed": seed} | judged(x, seed))
-            print(own[-1], flush=True)
-            points.setdefault(term, x[:DRAWN].astype(np.float16))
-        kinds = ("modes", "high quality", "KL to uniform")
-        summary = {name: with_interval([one[name] for one in own]) for name in kinds}
-        means.append({"term": term, "seeds": seeds} | summary)
-        rows += own
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--rate", type=float, default=RATE, help="learning rate of Adam")
+    said = parser.parse_args()
+    for seed in range(said.first, said.first + said.seeds):
+        for term in TERMS:
+            _run(term, seed, said.rate)
+    collect()
+
+
+def _run(term: str, seed: int, rate: float) -> None:
+    """Leave a file of a run, unless the run is stored or has one: processes can share the work."""
+    path = FOLDER / f"{rate:g}-{term}-{seed}.json"
+    key = (rate, term, seed)
+    if path.exists() or any(_key(one) == key for one in stored_rows("information", RUNS)):
+        return
+    x = generated(term == "with", seed, rate=rate)
+    row = {"rate": rate, "term": term, "seed": seed} | judged(x, seed)
+    print(row, flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(f".{os.getpid()}.half")
+    points = np.round(x[:DRAWN], 3).tolist() if seed == SHOWN else None
+    half.write_text(json.dumps({"row": row, "points": points}), encoding="utf-8")
+    half.replace(path)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["rate"], row["term"], row["seed"]
+
+
+def collect() -> None:
+    """Store runs that left files, and write both tables."""
+    rows = {_key(one): one for one in stored_rows("information", RUNS)}
+    points = dict(np.load(POINTS))
+    for path in sorted(FOLDER.glob("*.json")):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        rows[_key(run["row"])] = run["row"]
+        if run["points"] and run["row"]["rate"] == RATE:
+            points[run["row"]["term"]] = np.array(run["points"], dtype=np.float16)
     np.savez_compressed(POINTS, **points)
-    notes = "25 normals of sd .05; a real sample has a high quality of .989. Intervals of 95%."
-    print(write("information", "information/gan", "A GAN with a term of information", means, notes))
+    order = sorted(rows.values(), key=lambda one: (one["rate"], one["term"] == "with", one["seed"]))
     title = "A GAN with a term of information: all runs"
-    print(write("information", "information/gan-runs", title, rows, "As above, one row a run."))
+    write("information", RUNS, title, order, "As above, one row a run.")
+    notes = "25 normals of sd .05; a real sample has a high quality of .989. Means over seeds with "
+    notes += "95% intervals; the difference is with the term less without, seed by seed."
+    title = "A GAN with a term of information"
+    print(write("information", "information/gan", title, summary(order), notes))
 
 
 if __name__ == "__main__":

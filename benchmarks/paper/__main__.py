@@ -4,6 +4,7 @@ python -m benchmarks.paper figure1 --data MNIST_FOLDER [--seeds 3]
 python -m benchmarks.paper best --which normal-2 --data MNIST_FOLDER
 python -m benchmarks.paper cost --data MNIST_FOLDER
 python -m benchmarks.paper equal --data MNIST_FOLDER
+python -m benchmarks.paper generate --data MNIST_FOLDER [--seeds 3]
 python -m benchmarks.paper headtohead --data MNIST_FOLDER
 python -m benchmarks.paper methods --data FASHION_MNIST_FOLDER
 python -m benchmarks.paper defaults
@@ -27,7 +28,7 @@ def main() -> None:
     """Run one experiment."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = ("figure1", "best", "cost", "equal", "headtohead", "methods", "pictures")
-    names += ("defaults", "targets", "tradeoff", "injection")
+    names += ("defaults", "generate", "targets", "tradeoff", "injection")
     parser.add_argument("experiment", choices=names)
     parser.add_argument("--data", help="folder with idx files")
     parser.add_argument("--seeds", type=int, default=3)
@@ -54,6 +55,10 @@ def main() -> None:
         from benchmarks.paper.ssl import methods
 
         return methods(said.data, said.seeds)
+    if said.experiment == "generate":
+        from benchmarks.paper.generate import generate
+
+        return generate(said.data, said.seeds)
     if said.experiment == "headtohead":
         from benchmarks.paper.headtohead import headtohead
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from benchmarks.paper import digit_tables
+from benchmarks.paper import digit_tables, generated
 from benchmarks.paper.frontier import frontier
 from benchmarks.paper.means import grouped, interval, shown
 from benchmarks.paper.runs import Run, collect, read, read_points
@@ -36,7 +36,7 @@ UNMEASURED = "*: a dead column would cost less than the bound of an exact sample
 
 def pictures() -> None:
     """Collect new runs; make everything that has runs."""
-    for name in TITLES | digit_tables.TITLES:
+    for name in (*TITLES, *digit_tables.TITLES, "generate"):
         collect(name)
     write_tables()
     figure1_drawn(read("figure1"))
@@ -45,6 +45,8 @@ def pictures() -> None:
         for run in [r for r in flat if r["target"] == target][:1]:
             _figure2(run)
     print(f"frontier: {frontier()} points")
+    if read("generate"):
+        generated.figures()
 
 
 def write_tables() -> None:
@@ -60,6 +62,7 @@ def write_tables() -> None:
     )
     names = digit_tables.TITLES
     experiments += [(make, read(name)) for name, make in zip(names, more, strict=True)]
+    experiments.append((generated.table, read("generate")))
     write_page("paper", [make(runs) for make, runs in experiments if runs])
 
 

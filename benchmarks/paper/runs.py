@@ -22,6 +22,7 @@ from dmtest.results.serial import plain
 STUDY = "paper"
 FOLDER = tables.RUNS / STUDY
 POINTS = tables.RESULTS / "paper-points.npz"
+IMAGES = tables.RESULTS / "paper-images.npz"
 # What is kept of a run, and of the measurements inside of it (PARTS).
 KEPT = (
     *("name", "version", "method", "recipe", "target", "d", "level", "sigma", "seed", "verdict"),
@@ -31,6 +32,7 @@ KEPT = (
     *("cpu_seconds", "cpu_seconds_per_epoch", "peak_mib"),
     *("steps", "neighbours", "invariance_error", "predicted", "decoded", "augment_scale", "pvalue"),
     *("rows", "classes", "levels"),
+    *("weight", "generation"),
 )
 PARTS = ("common", "gaussianised")
 # Parts of which a few entries are kept.
