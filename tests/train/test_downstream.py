@@ -15,8 +15,8 @@ from sklearn.metrics import roc_auc_score, silhouette_score, top_k_accuracy_scor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
+from dmtest.information import neural_dependence
 from dmtest.train.evaluate.classifiers import MEASURES, Task
-from dmtest.train.evaluate.dependence import neural_dependence
 from dmtest.train.evaluate.scoring import SCORES, downstream
 from tests.support.calls import refused
 
