@@ -1,4 +1,4 @@
-"""The reference trainer for noise-injected Deep InfoMax, its relatives, and losses and metrics for other loops.
+"""The reference trainer for noise-injected Deep InfoMax, and losses and metrics for other loops.
 
 It needs torch, which is imported only when one of the names here is used. Install it with
 ``pip install "dmtest[train]"``.

@@ -99,8 +99,9 @@ def reconstruction(
     truth = _pixels("test_images", test_images, "test_z", other)
     if x.shape[1:] != truth.shape[1:] or z.shape[1] != other.shape[1]:
         raise InputError(
-            f"test_z, test_images: got rows of shape {other.shape[1:]} and {truth.shape[1:]} beside "
-            f"training rows of shape {z.shape[1:]} and {x.shape[1:]}; give both of one encoder."
+            f"test_z, test_images: got rows of shape {other.shape[1:]} and {truth.shape[1:]} "
+            f"beside training rows of shape {z.shape[1:]} and {x.shape[1:]}; give both of one "
+            f"encoder."
         )
     spread = z.std(axis=0)
     scale = np.where(spread > 0.0, spread, 1.0)
@@ -171,8 +172,8 @@ def ms_ssim(one: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
     )
     if x.shape != y.shape or min(x.shape[2:]) < WINDOW:
         raise InputError(
-            f"one, other: got shapes {x.shape} and {y.shape}; give equally many images of one size, "
-            f"at least {WINDOW} pixels a side."
+            f"one, other: got shapes {x.shape} and {y.shape}; give equally many images of one "
+            f"size, at least {WINDOW} pixels a side."
         )
     scales = 1
     while scales < len(WEIGHTS) and min(x.shape[2:]) >> scales >= WINDOW:

@@ -53,8 +53,8 @@ class Downstream(Shown):
     Attributes
     ----------
     values : mapping of str to float
-        Scores by their names in `SCORES` and `ON_DEMAND`. Accuracies and areas lie in [0, 1], the silhouette in
-        [-1, 1].
+        Scores by their names in `SCORES` and `ON_DEMAND`. Accuracies and areas lie in [0, 1], the
+        silhouette in [-1, 1].
     errors : mapping of str to float
         Standard errors of the accuracies, from the finite number of test rows.
     rows : mapping of str to int

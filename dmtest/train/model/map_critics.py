@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from dmtest.train.model.objectives import build_objective
 
-HIDDEN, WIDTH = 256, 64
+HIDDEN, WIDTH = 128, 64
 SLOPE = 0.01
 
 MapShape = tuple[int, int, int]
