@@ -1,37 +1,39 @@
 """Deep InfoMax on images: what probes read, what a decoder restores, how columns depend.
 
-    python -m benchmarks.information.infomax --data FOLDER [--seeds 3]
+    python -m benchmarks.information.infomax --data FOLDER [--seeds 3] [--part 0/1]
+    python -m benchmarks.information.infomax --tables
 
 The folder has Fashion-MNIST's idx files (Debian: dataset-fashion-mnist), MNIST's, or the binary
 version of CIFAR-10. Every method trains the same encoder on the first 6,000 training images for
-10 passes in batches of 64, and is judged on the first 4,000 test images, seed by seed: linear SVM
+8 passes in batches of 64, and is judged on the first 4,000 test images, seed by seed: linear SVM
 and perceptron on "conv", "fc" and the embedding Y (2,000 labels), MINE between the first 32
 principal components of the pixels and Y, the neural dependence measure of Y, and a decoder from Y.
-Runs that are stored are not run again.
+Runs that are in benchmarks/runs/infomax.jsonl are not run again; ``--part 1/3`` runs the second
+third of the others, beside other processes. When all are there, the tables are written.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from benchmarks.tables import load, store, write
+from benchmarks.tables import RUNS, store, write, write_pages
 from dmtest import information, train
 from dmtest.train.data.images import Images
 from dmtest.train.data.load import load_images
 from dmtest.train.evaluate.scoring import downstream
 from dmtest.train.model.feature_map import LEVELS
 
-STUDY, RUNS = "infomax", "infomax/runs"
+STUDY, LINES = "infomax", RUNS / "infomax.jsonl"
 TRAINED, JUDGED, LABELLED, INFORMED = 6000, 4000, 2000, 2000
 COMPONENTS = 32
-SETTINGS: dict[str, Any] = {"dim": 64, "channels": 16, "hidden": 256, "batch": 64, "epochs": 10}
+SETTINGS: dict[str, Any] = {"dim": 64, "channels": 16, "hidden": 256, "batch": 64, "epochs": 8}
 LOCAL: dict[str, Any] = {"local_weight": 1.0, "global_weight": 0.0}
 GLOBAL: dict[str, Any] = {"local_weight": 0.0, "global_weight": 1.0}
 # The rate of the untrained encoder is no step at all, in one pass that costs little.
@@ -124,14 +126,19 @@ def _title(level: str) -> str:
     return "Y" if level == "embedding" else level
 
 
-def missing(seeds: int) -> Iterator[tuple[str, int]]:
-    """Yield what is not stored yet, seed by seed, the options of the local one last."""
-    there = {(row[0], row[1]) for row in load(STUDY).get(RUNS, {"rows": []})["rows"]}
-    for group in (METHODS, OPTIONS):
-        for seed in range(seeds):
-            for method in group:
-                if (method, seed) not in there:
-                    yield method, seed
+def stored() -> list[dict[str, Any]]:
+    """Return the runs that are there, in the order of methods and seeds."""
+    lines = LINES.read_text(encoding="utf-8").splitlines() if LINES.exists() else []
+    order = list(METHODS | OPTIONS)
+    runs = [json.loads(line) for line in lines]
+    return sorted(runs, key=lambda run: (order.index(run["method"]), run["seed"]))
+
+
+def missing(seeds: int) -> list[tuple[str, int]]:
+    """Return what is not there yet, seed by seed, the options of the local objective last."""
+    there = {(run["method"], run["seed"]) for run in stored()}
+    plan = [(m, seed) for group in (METHODS, OPTIONS) for seed in range(seeds) for m in group]
+    return [one for one in plan if one not in there]
 
 
 def with_interval(values: list[float]) -> str:
@@ -142,10 +149,10 @@ def with_interval(values: list[float]) -> str:
     return f"{np.mean(values):.3f} ± {half:.3f}"
 
 
-def tables(source: str) -> None:
-    """Write the means of all runs that are stored."""
-    record = load(STUDY)[RUNS]
-    runs = [dict(zip(record["head"], row, strict=True)) for row in record["rows"]]
+def tables() -> None:
+    """Write the means of all runs that are there, and the runs."""
+    runs = stored()
+    source = runs[0]["source"]
     columns = [name for name in runs[0] if name.startswith(("SVM", "MLP"))]
     columns += ["MINE", "NDM", "L2", "MS-SSIM"]
     rows, gains = [], []
@@ -180,25 +187,37 @@ def tables(source: str) -> None:
     print(write(STUDY, "infomax/table", "Methods", rows, notes))
     title = "Differences from the untrained encoder"
     print(write(STUDY, "infomax/gains", title, gains, "The same runs, seed by seed."))
+    head = [name for name in runs[0] if name not in ("source", "L2 of the mean image", "seconds")]
+    record = {"title": "All runs", "notes": "One row a run.", "head": head}
+    store(STUDY, "infomax/runs", record | {"rows": [[run[name] for name in head] for run in runs]})
+    write_pages(STUDY)
 
 
 def main() -> None:
-    """Run what is missing and write the tables."""
+    """Run what is missing, and write the tables if nothing is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True, help="folder with idx files or CIFAR's binaries")
+    parser.add_argument("--data", help="folder with idx files or CIFAR's binaries")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--part", default="0/1", help="which of how many processes this is")
+    parser.add_argument("--tables", action="store_true", help="run nothing")
     said = parser.parse_args()
+    if said.tables:
+        tables()
+        return
+    if said.data is None:
+        parser.error("--data: name the folder of the images")
+    which, parts = map(int, said.part.split("/"))
     halves = read(said.data)
+    LINES.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         path = archive(halves, Path(folder) / "images.npz")
-        for method, seed in missing(said.seeds):
-            row = judged(halves, path, method, seed)
-            record = load(STUDY).get(RUNS, {"title": "All runs", "notes": "One row a run."})
-            record = dict(record) | {"head": list(row)}
-            record["rows"] = [*record.get("rows", []), list(row.values())]
-            store(STUDY, RUNS, record)
+        for method, seed in missing(said.seeds)[which::parts]:
+            row = {"source": halves[0].name} | judged(halves, path, method, seed)
+            with LINES.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
             print(row, flush=True)
-    tables(halves[0].name)
+    if not missing(said.seeds):
+        tables()
 
 
 if __name__ == "__main__":

@@ -172,10 +172,10 @@ def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
     narrow = float(np.mean([slow("jsd", one) for one in stack]))
     where = slow_coordinates(step.coordinates, a, b)
     prior = 5.0 * sigreg(y, random_directions(5, 64, 0, 0)) / 12 + 0.25 * vicreg(y, y, 0.0) / 25.0
-    assert_allclose([float(one) for one in values[:3]], [broad, narrow, where], rtol=1e-9)
-    assert_allclose(float(values[3]), float(prior), rtol=1e-6)
-    total = -0.3 * broad - 2.0 * narrow + 0.7 * where + float(prior)
-    assert_allclose(float(loss), total, rtol=1e-6)
+    assert_allclose([one.item() for one in values[:3]], [broad, narrow, where], rtol=1e-9)
+    assert_allclose(values[3].item(), prior.item(), rtol=1e-6)
+    total = -0.3 * broad - 2.0 * narrow + 0.7 * where + prior
+    assert_allclose(float(loss.detach()), total.item(), rtol=1e-6)
 
 
 # Steps
@@ -310,14 +310,15 @@ def test_runs_repeat_and_the_seed_decides(options: dict[str, Any]) -> None:
 
 
 def test_the_prior_brings_the_embedding_nearer_to_the_target() -> None:
-    """By a distance that no term trains: the worst Kolmogorov-Smirnov distance of a column."""
+    """By a distance that no term trains, and from an outlet that nothing else normalises."""
     from scipy import stats
 
     far = {}
     for name, prior in (("without", None), ("with", {"sigreg": 20.0})):
-        made = train.dim("digits", dim=4, prior=prior, **QUICK | {"epochs": 40, "batch": 128})
+        options = QUICK | {"epochs": 10, "batch": 128, "head": "free"}
+        made = train.dim("digits", dim=4, prior=prior, **options)
         far[name] = max(stats.kstest(column, "norm").statistic for column in made.embeddings.T)
-    assert far["with"] < 0.7 * far["without"]
+    assert far["with"] < 0.6 * far["without"]
 
 
 def test_local_training_helps_classes() -> None:
