@@ -68,10 +68,10 @@ def read(folder: str) -> tuple[Images, Images]:
 
 def archive(halves: tuple[Images, Images], path: Path) -> Path:
     """Write both halves to a file that `train.dim` reads with their split."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, half in zip(("train", "test"), halves, strict=True):
         arrays |= {f"x_{name}": half.images.transpose(0, 2, 3, 1), f"y_{name}": half.labels}
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    np.savez(path, **arrays)
     return path
 
 
@@ -80,13 +80,14 @@ def judged(halves: tuple[Images, Images], path: Path, method: str, seed: int) ->
     options = SETTINGS | (METHODS | OPTIONS)[method]
     made = train.dim(str(path), evaluate=False, rng=seed, progress=False, **options)
     levels = [_levels(made.encoder, half) for half in halves]
+    classes = [np.asarray(half.labels) for half in halves]
     row: dict[str, Any] = {"method": method, "seed": seed}
     for level in LEVELS:
         scores = downstream(
             levels[0][level][:LABELLED],
-            halves[0].labels[:LABELLED],
+            classes[0][:LABELLED],
             levels[1][level],
-            halves[1].labels,
+            classes[1],
             rng=seed,
             scores=SHORT,
         )
@@ -94,7 +95,7 @@ def judged(halves: tuple[Images, Images], path: Path, method: str, seed: int) ->
     y = levels[1]["embedding"]
     rows = slice(0, INFORMED)
     bound = information.mine(_components(halves)[rows], y[rows], batch=256, rng=seed)
-    row |= {"MINE": float(bound), "saturated": bound.saturated}
+    row |= {"MINE": float(bound), "saturated": bool(bound.saturated)}
     row["NDM"] = float(information.neural_dependence(y, steps=1000, batch=256, rng=seed))
     images = [half.images for half in halves]
     back = train.reconstruction(
@@ -193,6 +194,30 @@ def tables() -> None:
     write_pages(STUDY)
 
 
+def picture() -> None:
+    """Draw the accuracy of linear probes of every level, seed by seed, and its mean."""
+    from matplotlib.figure import Figure
+
+    from benchmarks.pictures import save
+
+    runs = stored()
+    names = [name for name in METHODS | OPTIONS if any(run["method"] == name for run in runs)]
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for number, level in enumerate(LEVELS):
+        place = np.arange(len(names)) + 0.22 * (number - 1)
+        own = [[r[f"SVM, {_title(level)}"] for r in runs if r["method"] == one] for one in names]
+        for x, values in zip(place, own, strict=True):
+            axes.plot([x] * len(values), values, "o", ms=3, alpha=0.5, color=f"C{number}")
+        means = [float(np.mean(values)) for values in own]
+        axes.plot(place, means, "_", ms=12, mew=2, color=f"C{number}", label=_title(level))
+    axes.set_xticks(range(len(names)), names, rotation=25, ha="right", fontsize=8)
+    axes.set(ylabel="accuracy of a linear support vector machine")
+    axes.grid(axis="y", color="0.9")
+    axes.legend(frameon=False, title="level", loc="lower right")
+    save(figure, "infomax", 64, dpi=110)
+
+
 def main() -> None:
     """Run what is missing, and write the tables if nothing is."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -203,6 +228,7 @@ def main() -> None:
     said = parser.parse_args()
     if said.tables:
         tables()
+        picture()
         return
     if said.data is None:
         parser.error("--data: name the folder of the images")
@@ -214,10 +240,11 @@ def main() -> None:
         for method, seed in missing(said.seeds)[which::parts]:
             row = {"source": halves[0].name} | judged(halves, path, method, seed)
             with LINES.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps(row, default=float) + "\n")
             print(row, flush=True)
     if not missing(said.seeds):
         tables()
+        picture()
 
 
 if __name__ == "__main__":

@@ -58,9 +58,9 @@ Recipe = Annotated[
     str | None,
     _option(
         "NAME",
-        "Settings that the paper prints: paper-mnist, paper-simclr or paper-vicreg; or Deep InfoMax "
-        "without noise: deep-infomax-local or deep-infomax-global. Options that are given as well "
-        "replace those of the recipe.",
+        "Settings that the paper prints: paper-mnist, paper-simclr or paper-vicreg; or those of "
+        "Deep InfoMax without noise: deep-infomax-local or deep-infomax-global. Options that are "
+        "given as well replace those of the recipe.",
     ),
 ]
 Data = Annotated[

@@ -125,7 +125,7 @@ def reconstruction(
         rows = torch.from_numpy(draw.integers(len(inputs), size=batch))
         loss = (middle + decoder(inputs[rows]) - outputs[rows]).square().mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():

@@ -95,10 +95,12 @@ class DeepInfoMax(Training):
         self.objectives = nn.ModuleDict({f"{name}-part": part[1] for name, part in parts.items()})
         self.coordinates = Coordinates(shape, dim) if "coordinates" in self.weights else None
         target = encoder.config["target"]
-        self.penalties = nn.ModuleList(
-            build_penalty(settings.changed(matching=name, matching_weight=weight), target, seed)
-            for name, weight in prior.items()
-        )
+        self.penalties = nn.ModuleList()
+        for name, weight in prior.items():
+            one = settings.changed(matching=name, matching_weight=weight)
+            penalty = build_penalty(one, target, seed)
+            assert penalty is not None, "a term with a name is built or refused"
+            self.penalties.append(penalty)
         self.other_cures = ", or take objective='infonce' or 'jsd'"
 
     def training_step(self, index: Tensor, batch: int) -> Tensor:
@@ -123,7 +125,7 @@ class DeepInfoMax(Training):
             Number of the first of these rows in the whole batch.
         """
         loss, values = y.new_zeros(()), []
-        every = gather_rows(maps.flatten(1)).unflatten(1, maps.shape[1:])
+        every = gather_rows(maps.flatten(1)).view(-1, *maps.shape[1:])
         for name in ("global", "local"):
             if name in self.weights:
                 scores = self.critics[f"{name}-critic"](every, y)

@@ -1,7 +1,7 @@
 """Recipes by name: what appendix C of arXiv 2410.06993 prints, and Deep InfoMax.
 
-What the appendix does not print is that of this package: LARS follows half a cosine after a short rise, and
-images of MNIST are cut to the 24 x 24 pixels of Table 2.
+What the appendix does not print is that of this package: LARS follows half a cosine after a short
+rise, and images of MNIST are cut to the 24 x 24 pixels of Table 2.
 """
 
 from __future__ import annotations
