@@ -42,6 +42,7 @@ PAGES = {
     "equivalence": "The verdict equivalent",
     "field": "False alarms that users of other tools reported",
     "groups": "Rows in groups",
+    "infomax": "Deep InfoMax",
     "information": "Information, estimated and bounded",
     "monitor": "Monitor",
     "mutation": "Mutants of formulas",
@@ -197,6 +198,7 @@ def main() -> None:
         "outliers",
         "field",
         "trust",
+        "infomax",
     ):
         write_pages(study)
     write_tables()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dmtest.information.channel import Bracket, channel_bracket
+    from dmtest.information.dependence import neural_dependence
     from dmtest.information.estimate import Estimate
     from dmtest.information.neighbours import entropy_knn, ksg
     from dmtest.information.network import mine
@@ -31,12 +32,14 @@ __all__ = [
     "ksg",
     "leave_one_out",
     "mine",
+    "neural_dependence",
     "nwj",
     "pair_bounds",
 ]
 
 _HOMES = {
     "channel": ("Bracket", "channel_bracket"),
+    "dependence": ("neural_dependence",),
     "estimate": ("Estimate",),
     "neighbours": ("entropy_knn", "ksg"),
     "network": ("mine",),

@@ -121,7 +121,8 @@ def mine(
         return Estimate(0.0, batches=len(stack), note=note, **facts)
     bound = donsker_varadhan(np.stack(stack), confidence=confidence)
     facts = dict(bound.__dict__) | facts
-    return Estimate(float(bound), **facts | {"saturated": float(bound) > FULL * np.log(width)})
+    full = bool(float(bound) > FULL * np.log(width))
+    return Estimate(float(bound), **facts | {"saturated": full})
 
 
 def _standardised(rows: Vector, train: Indices) -> Vector:

@@ -434,6 +434,36 @@ def _self_supervised(one: Any) -> Card:
     )
 
 
+def _deep_infomax(one: Any) -> Card:
+    epochs = f"{wording.plural(len(one.history['loss']), 'epoch')}, {one.steps:,} steps"
+    rows, dim = one.embeddings.shape
+    prior = ", ".join(f"{weight:.3g} x {name}" for name, weight in one.prior.items())
+    result = "" if one.report is None else f"{one.report.verdict}, {_global(one.report)}"
+    return Card(
+        title=f"{one.method} trained on {one.source}: {epochs} in {one.seconds:.1f} s",
+        facts=[
+            ("embeddings", f"{rows:,} x {dim:,}, held out"),
+            ("features", f"{one.features.shape[1]:,} columns"),
+            ("prior", prior and f"{one.target}, {prior}"),
+            ("dependence", _nats(one.dependence)),
+            ("report", result),
+            ("findings", ", ".join(finding.code for finding in one.findings)),
+            ("seed", str(one.seed)),
+        ],
+    )
+
+
+def _reconstruction(one: Any) -> Card:
+    blind = f"{one.mean_squared_error_of_mean:.4f} of the mean image"
+    return Card(
+        title=f"{one.n:,} held-out images restored from {one.d:,} columns",
+        facts=[
+            ("squared error", f"{one.squared_error:.4f} a pixel, {blind}"),
+            ("MS-SSIM", f"{one.ms_ssim:.3f}"),
+        ],
+    )
+
+
 def _global(report: Any) -> str:
     return wording.evidence(report)[0]
 
@@ -461,6 +491,7 @@ CARDS: dict[str, Callable[[Any], Card]] = {
     "Bracket": _bracket,
     "CheckResult": _check,
     "CheckRow": _check_row,
+    "DeepInfoMaxFit": _deep_infomax,
     "Detectability": _detectability,
     "Direction": _direction,
     "Downstream": _scores,
@@ -474,6 +505,7 @@ CARDS: dict[str, Callable[[Any], Card]] = {
     "Outcome": _outcome,
     "PairBounds": _pair_bounds,
     "ProfilePoint": _point,
+    "Reconstruction": _reconstruction,
     "Spec": _spec,
     "Threshold": _threshold,
     "Verification": _verification,

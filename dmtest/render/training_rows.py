@@ -12,6 +12,7 @@ PERFECT = 0.5
 SCORES = (
     ("gnb-auc", "Gaussian naive Bayes, ROC AUC"),
     ("knn-accuracy", "Nearest neighbours, accuracy"),
+    ("svm-accuracy", "Linear support vector machine, accuracy"),
     ("mlp-accuracy", "Perceptron, accuracy"),
     ("probe-top1", "Linear probe, accuracy"),
     ("silhouette", "Silhouette"),

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from dmtest.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from dmtest.train.evaluate.reconstruction import Reconstruction, ms_ssim, reconstruction
     from dmtest.train.evaluate.scoring import Downstream, downstream
     from dmtest.train.evaluate.verification import Verification, verify
     from dmtest.train.fitting.api import fit
+    from dmtest.train.fitting.deep_infomax import dim
     from dmtest.train.fitting.module import TrainingError
     from dmtest.train.fitting.optimisers import LARS
     from dmtest.train.fitting.recipes import recipe
-    from dmtest.train.fitting.result import Fit, SelfSupervisedFit
+    from dmtest.train.fitting.result import DeepInfoMaxFit, Fit, SelfSupervisedFit
     from dmtest.train.fitting.self_supervised import ssl
     from dmtest.train.fitting.settings import Settings
     from dmtest.train.losses.gather import gather_rows
@@ -48,11 +50,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARS",
+    "DeepInfoMaxFit",
     "DistributionCallback",
     "DistributionMatch",
     "Downstream",
     "Encoder",
     "Fit",
+    "Reconstruction",
     "SelfSupervisedFit",
     "Settings",
     "StatisticLoss",
@@ -63,6 +67,7 @@ __all__ = [
     "build_encoder",
     "cramer_von_mises",
     "dagostino_pearson",
+    "dim",
     "downstream",
     "energy",
     "epps_pulley",
@@ -74,7 +79,9 @@ __all__ = [
     "kuiper",
     "load_encoder",
     "mmd",
+    "ms_ssim",
     "recipe",
+    "reconstruction",
     "shapiro_francia",
     "shapiro_wilk",
     "sliced",
@@ -107,14 +114,16 @@ _HOMES = {
         "vasicek",
         "watson",
     ),
+    "evaluate.reconstruction": ("Reconstruction", "ms_ssim", "reconstruction"),
     "evaluate.scoring": ("Downstream", "downstream"),
     "model.encoders": ("Encoder", "build_encoder"),
     "fitting.export": ("load_encoder",),
     "fitting.api": ("fit",),
+    "fitting.deep_infomax": ("dim",),
     "fitting.module": ("TrainingError",),
     "fitting.optimisers": ("LARS",),
     "fitting.recipes": ("recipe",),
-    "fitting.result": ("Fit", "SelfSupervisedFit"),
+    "fitting.result": ("DeepInfoMaxFit", "Fit", "SelfSupervisedFit"),
     "fitting.self_supervised": ("ssl",),
     "fitting.settings": ("Settings",),
     "evaluate.verification": ("Verification", "verify"),

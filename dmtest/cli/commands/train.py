@@ -20,6 +20,7 @@ NOT_OF_FIT = {"data", "target", "recipe", "out", "html", "resume"}
 NOT_OF_FIT |= {"seed", "json", "quiet"}
 NOT_OF_SSL = {"target", "epsilon", "capacity", "dim", "critic", "objective", "crop"}
 NOT_OF_SSL |= {"matching", "matching_weight", "matching_axes"}
+NOT_OF_DIM = {"sigma", "epsilon", "capacity", "encoder", "critic", "crop", "matching_axes"}
 EPILOG = """\b
 Exit codes:
   0   trained; the inequalities of the theory hold within their intervals
@@ -33,6 +34,7 @@ Examples:
   dmtest train --critic separable --matching sigreg --matching-weight 20
   dmtest train --data mnist/ --recipe paper-mnist --sigma 0.1 --out run
   dmtest train --data cifar/ --recipe paper-simclr --sigma 0.1 --out run
+  dmtest train --recipe deep-infomax-local --objective jsd --matching sigreg
   dmtest train --data x.npy --target uniform --capacity 4 --dim 8 --out run
   dmtest train --data digits --dim 8 --sigma 0.5 --html run.html
   dmtest report run/embeddings.npz --key embeddings
@@ -56,8 +58,9 @@ Recipe = Annotated[
     str | None,
     _option(
         "NAME",
-        "Settings that the paper prints: paper-mnist, paper-simclr or paper-vicreg; options that "
-        "are given as well replace those of the recipe.",
+        "Settings that the paper prints: paper-mnist, paper-simclr or paper-vicreg; or those of "
+        "Deep InfoMax without noise: deep-infomax-local or deep-infomax-global. Options that are "
+        "given as well replace those of the recipe.",
     ),
 ]
 Data = Annotated[
@@ -217,6 +220,8 @@ def train(
         given = {name: value for name, value in options.items() if _is_given(context, name)}
         if "method" in chosen:
             _no_page(html)
+            if _is_given(context, "target"):
+                given["target"] = target.value
             return _self_supervised(data, chosen, given, out, resume, seed, json, quiet)
         options |= {name: value for name, value in chosen.items() if name not in given}
     with unbroken():
@@ -265,16 +270,22 @@ def _self_supervised(
     json: bool,
     quiet: bool,
 ) -> int:
-    """Run a recipe of :func:`dmtest.train.ssl` and print its result."""
+    """Run a recipe of :func:`dmtest.train.ssl` or :func:`dmtest.train.dim`; print its result."""
     from dmtest import train as trainer
 
-    if alien := sorted(set(given) & NOT_OF_SSL):
+    deep = chosen["method"] == "deep-infomax"
+    if alien := sorted(set(given) & (NOT_OF_DIM if deep else NOT_OF_SSL)):
         raise InputError(
             f"--{alien[0].replace('_', '-')}: is not for method {chosen['method']!r}; leave it out."
         )
+    if deep:
+        chosen = {name: value for name, value in chosen.items() if name != "method"}
+        weight = given.pop("matching_weight", 1.0)
+        if name := given.pop("matching", None):
+            given["prior"] = {name: weight}
     with unbroken():
-        ssl = trainer.ssl  # imports torch
-    run = ssl(
+        method = trainer.dim if deep else trainer.ssl  # imports torch
+    run = method(
         data,
         out=out,
         resume=resume,
@@ -287,9 +298,10 @@ def _self_supervised(
 
         put(dumps(plain(run.summary())) + "\n")
     elif not quiet:
-        from dmtest.render.text.training import self_supervised_table
+        from dmtest.render.text import training
 
-        put(rendered(self_supervised_table(run)))
+        table = training.deep_infomax_table if deep else training.self_supervised_table
+        put(rendered(table(run)))
         if out is not None:
             announce(f"Written to {out}: {CONTENTS}")
     return FINE

@@ -50,6 +50,32 @@ def self_supervised_table(fit: Any) -> RenderableType:
     return Group(*lines, *_findings(fit), *_reported(fit, "outlet"))
 
 
+def deep_infomax_table(fit: Any) -> RenderableType:
+    """Return the result of :func:`dmtest.train.dim` for a terminal.
+
+    Parameters
+    ----------
+    fit : dmtest.train.DeepInfoMaxFit
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    n, columns = fit.embeddings.shape
+    title = Text(
+        f"{fit.source}: {fit.method}; {n:,} held-out rows, {columns:,} columns, target "
+        f"{fit.target}; trained {len(fit.history['loss'])} epochs ({fit.steps:,} steps of "
+        f"{fit.settings.batch:,} rows) in {fit.seconds:.1f} s, seed {fit.seed}"
+    )
+    lines: list[Any] = [title, Text("")]
+    rows: list[Any] = training_rows.downstream(fit)
+    if fit.dependence is not None:
+        pair = (fit.dependence, fit.baseline_dependence)
+        rows.append(("Dependence of the columns, nats", tuple(f"{one:.3f}" for one in pair)))
+    if rows:
+        lines += [_table(("Embeddings of held-out rows", "Trained", "Untrained"), rows), Text("")]
+    return Group(*lines, *_findings(fit), *_reported(fit, "embeddings"))
+
+
 def _table(head: Sequence[str], rows: Iterable[tuple[str, Iterable[str]]]) -> Any:
     """Return a table of named rows; all columns but the first are numbers."""
     from rich import box

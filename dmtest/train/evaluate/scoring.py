@@ -26,6 +26,7 @@ from dmtest.train.evaluate.classifiers import (
     TOP,
     Task,
     bayes,
+    machine,
     nearest,
     perceptron,
     probe,
@@ -39,6 +40,8 @@ SCORES = (
     *("gnb-accuracy", "gnb-auc", "knn-accuracy", "mlp-accuracy", "mlp-auc"),
     *("silhouette", "probe-top1", "probe-top5"),
 )
+# Scores that are computed only where they are named.
+ON_DEMAND = ("svm-accuracy",)
 # Scores without a binomial standard error.
 WITHOUT_ERROR = ("auc", "silhouette")
 
@@ -50,8 +53,8 @@ class Downstream(Shown):
     Attributes
     ----------
     values : mapping of str to float
-        Scores by their names in `SCORES`. Accuracies and areas lie in [0, 1], the silhouette in
-        [-1, 1].
+        Scores by their names in `SCORES` and `ON_DEMAND`. Accuracies and areas lie in [0, 1], the
+        silhouette in [-1, 1].
     errors : mapping of str to float
         Standard errors of the accuracies, from the finite number of test rows.
     rows : mapping of str to int
@@ -118,7 +121,8 @@ def downstream(
     rng : None, int or numpy Generator
         Seed of the perceptron and of subsamples.
     scores : str or iterable of str, optional
-        Some of `SCORES`; by default all that are defined for these labels.
+        Some of `SCORES`, which are all computed by default where the labels define them, or
+        "svm-accuracy", that of a linear support vector machine.
     neighbours : int
         Number of nearest neighbours.
     hidden : int
@@ -160,6 +164,7 @@ def downstream(
         "knn": partial(nearest, count=neighbours),
         "mlp": partial(perceptron, hidden=whole("hidden", hidden, 1)),
         "probe": probe,
+        "svm": machine,
     }
     mlp_task = subsample(task, "train", whole("mlp_rows", mlp_rows, 2))
     silhouette_task = subsample(task, "test", whole("silhouette_rows", silhouette_rows, 2))
@@ -194,11 +199,12 @@ def _names(scores: str | Iterable[str] | None) -> tuple[list[str], bool]:
     if scores is None:
         return list(SCORES), False
     names = [scores] if isinstance(scores, str) else list(scores)
-    if unknown := [name for name in names if name not in SCORES]:
-        raise InputError(f"scores: there is no {unknown[0]!r}; choose from {', '.join(SCORES)}.")
+    known = (*SCORES, *ON_DEMAND)
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"scores: there is no {unknown[0]!r}; choose from {', '.join(known)}.")
     if not names:
-        raise InputError(f"scores: none is named; choose from {', '.join(SCORES)}.")
-    return [name for name in SCORES if name in names], True
+        raise InputError(f"scores: none is named; choose from {', '.join(known)}.")
+    return [name for name in known if name in names], True
 
 
 def _task(

@@ -17,12 +17,15 @@ from dmtest.errors import InputError
 from dmtest.runtime import files
 from dmtest.train.fitting.outlet import DIRECT
 from dmtest.train.model.encoders import BACKBONES, Encoder
+from dmtest.train.model.feature_map import MapEncoder
 from dmtest.train.model.projection import Projector
 
 if TYPE_CHECKING:
     from dmtest.results.report import Report
-    from dmtest.train.fitting.result import Fit, SelfSupervisedFit
+    from dmtest.train.fitting.result import DeepInfoMaxFit, Fit, SelfSupervisedFit
 
+# Kinds of encoders by a field that only their settings have; any other is an Encoder.
+KINDS: dict[str, type[Projector | MapEncoder]] = {"widths": Projector, "channels": MapEncoder}
 # What is drawn over epochs: the first of these that the run measured.
 CURVES = {
     "information": "bound of I(f(X'); f(X)+Z), nats",
@@ -61,12 +64,20 @@ def write(fit: Fit, folder: Path) -> list[Path]:
     return _write(contents, fit.report, folder)
 
 
-def write_self_supervised(fit: SelfSupervisedFit, folder: Path) -> list[Path]:
-    """Write embeddings, features, encoder, history and report of :func:`ssl`; return the paths."""
+def write_self_supervised(fit: SelfSupervisedFit | DeepInfoMaxFit, folder: Path) -> list[Path]:
+    """Write the files of a run of :func:`ssl` or :func:`dim`; return the paths.
+
+    Returns
+    -------
+    list of Path
+        ``embeddings.npz`` (embeddings and features, of held-out and of training rows where the run
+        has them, and labels), ``encoder.pt``, ``history.json`` and the report.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("embeddings", "augmented", "features", "train_features")
-    arrays: dict[str, Any] = {name: getattr(fit, name) for name in names}
-    arrays["outlet_sigma"] = fit.sigma
+    names = ("embeddings", "train_embeddings", "augmented", "features", "train_features")
+    arrays: dict[str, Any] = {name: getattr(fit, name) for name in names if hasattr(fit, name)}
+    if hasattr(fit, "sigma"):
+        arrays["outlet_sigma"] = fit.sigma
     if fit.labels is not None and fit.train_labels is not None:
         arrays |= {"labels": fit.labels, "train_labels": fit.train_labels}
     state = {"config": fit.encoder.config, "state": fit.encoder.state_dict()}
@@ -95,7 +106,7 @@ def _saved(state: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def load_encoder(path: str | os.PathLike[str]) -> Encoder | Projector:
+def load_encoder(path: str | os.PathLike[str]) -> Encoder | Projector | MapEncoder:
     """Read the encoder of a training run.
 
     Parameters
@@ -105,8 +116,9 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder | Projector:
 
     Returns
     -------
-    Encoder or Projector
-        In evaluation mode, on the CPU; a Projector if :func:`ssl` trained it.
+    Encoder, Projector or MapEncoder
+        In evaluation mode, on the CPU; a Projector if :func:`ssl` trained it, a MapEncoder if
+        :func:`dim` did.
 
     Raises
     ------
@@ -122,7 +134,8 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder | Projector:
     try:
         stored = torch.load(file, map_location="cpu", weights_only=True)
         config = stored["config"]
-        encoder = Projector(config) if "widths" in config else Encoder(config)
+        kind = next((kind for field, kind in KINDS.items() if field in config), Encoder)
+        encoder: Encoder | Projector | MapEncoder = kind(config)
         encoder.load_state_dict(stored["state"])
     except InputError:
         raise

@@ -1,7 +1,7 @@
-"""Recipes: the settings that appendix C of arXiv 2410.06993 prints, by name.
+"""Recipes by name: what appendix C of arXiv 2410.06993 prints, and Deep InfoMax.
 
-What it does not print is that of this package: LARS follows half a cosine after a short rise, and
-images of MNIST are cut to the 24 x 24 pixels of Table 2.
+What the appendix does not print is that of this package: LARS follows half a cosine after a short
+rise, and images of MNIST are cut to the 24 x 24 pixels of Table 2.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any
 
 from dmtest.errors import InputError
 
+# The method of a recipe whose options are for :func:`dim`.
+DEEP = "deep-infomax"
 _LARS: dict[str, Any] = {"optimiser": "lars", "learning_rate": 0.3, "weight_decay": 1e-4}
 _LARS |= {"batch": 256, "epochs": 800, "schedule": "cosine"}
 _CIFAR: dict[str, Any] = {"encoder": "resnet18", "augment": "paper-image"} | _LARS
@@ -30,15 +32,21 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "paper-simclr": _CIFAR | {"method": "simclr", "widths": (2048, 256), "temperature": 0.2},
     "paper-vicreg": _CIFAR | {"method": "vicreg", "widths": (2048, 2048, 2048)},
+    "deep-infomax-local": {"method": DEEP, "local_weight": 1.0, "global_weight": 0.0, "dim": 64},
+    "deep-infomax-global": {"method": DEEP, "local_weight": 0.0, "global_weight": 1.0, "dim": 64},
 }
 
 
 def recipe(name: str) -> dict[str, Any]:
-    """Return the options of a recipe: for :func:`fit`, or for :func:`ssl` if they name a method.
+    """Return the options of a recipe, for the function that trains by it.
+
+    That is :func:`fit` without a ``method`` among them, :func:`dim` if it is "deep-infomax" (leave
+    it out of the call), else :func:`ssl`.
 
     Parameters
     ----------
-    name : {"paper-mnist", "paper-simclr", "paper-vicreg"}
+    name : {"paper-mnist", "paper-simclr", "paper-vicreg", "deep-infomax-local", \
+"deep-infomax-global"}
 
     Returns
     -------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmtest.information.estimate import Estimate
 from dmtest.results.outcome import Finding
 from dmtest.results.shown import Shown
 from dmtest.train.evaluate.scoring import Downstream
@@ -16,6 +17,7 @@ from dmtest.train.evaluate.verification import Verification
 from dmtest.train.fitting.settings import Settings
 from dmtest.train.model.critics import Critic
 from dmtest.train.model.encoders import Encoder
+from dmtest.train.model.feature_map import MapEncoder
 from dmtest.train.model.noise import Noise
 from dmtest.train.model.projection import Projector
 
@@ -200,3 +202,109 @@ class SelfSupervisedFit(Shown):
             "findings": [one.to_dict() for one in self.findings],
             "history": self.history,
         } | {name: None if score is None else score.to_dict() for name, score in scores.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class DeepInfoMaxFit(Shown):
+    """An encoder trained by Deep InfoMax, with its embeddings and scores.
+
+    Attributes
+    ----------
+    embeddings, train_embeddings : ndarray, shape (n, dim)
+        Y of the held-out and of the training rows.
+    features, train_features : ndarray, shape (n, hidden)
+        The layer below the outlet.
+    labels, train_labels : ndarray, shape (n,), or None
+    encoder : MapEncoder
+        In evaluation mode and on the CPU; its ``levels`` are what probes read.
+    target : {"normal", "uniform"}
+    weights : dict of str to float
+        Weights of the "global" and the "local" objective and of "coordinates".
+    prior : dict of str to float
+        Weights of the terms that match the target; empty without any.
+    occlude : float
+        Sides of the rectangle that the embedding did not see, over those of the image.
+    settings : Settings
+        With batch and epochs as they were chosen.
+    steps : int
+        Gradient steps that were taken.
+    history : dict of str to list of float
+        By epoch ``loss``, and what was trained on: values of the objectives ``global`` and
+        ``local`` (nats, but not for the Jensen-Shannon objective), ``coordinates`` (cross-entropy
+        in nats) and ``prior`` (the weighted terms together).
+    findings : tuple of Finding
+        Signs of a run that failed, with cause and cure.
+    report : Report or None
+        Report on the held-out embeddings against the target.
+    downstream, baseline_downstream : Downstream or None
+        Scores of the held-out embeddings after and before training.
+    feature_downstream : Downstream or None
+        Scores of the held-out features after training.
+    dependence, baseline_dependence : Estimate or None
+        Neural dependence measure of the held-out embeddings after and before training, in nats;
+        None for fewer than 256 rows or one column.
+    seconds : float
+        Time of training, without evaluation.
+    seed : int
+    source : str
+        Name of the training data.
+    """
+
+    embeddings: Vector
+    train_embeddings: Vector
+    features: Vector
+    train_features: Vector
+    labels: NDArray[np.int64] | None
+    train_labels: NDArray[np.int64] | None
+    encoder: MapEncoder
+    target: str
+    weights: dict[str, float]
+    prior: dict[str, float]
+    occlude: float
+    settings: Settings
+    steps: int
+    history: dict[str, list[float]]
+    findings: tuple[Finding, ...]
+    report: Report | None
+    downstream: Downstream | None
+    baseline_downstream: Downstream | None
+    feature_downstream: Downstream | None
+    dependence: Estimate | None
+    baseline_dependence: Estimate | None
+    seconds: float
+    seed: int
+    source: str
+
+    @property
+    def method(self) -> str:
+        """What was maximised, such as "local Deep InfoMax (infonce)"."""
+        kinds = " and ".join(name for name in ("global", "local") if self.weights[name])
+        return f"{kinds} Deep InfoMax ({self.settings.objective})"
+
+    def summary(self) -> dict[str, Any]:
+        """Return settings, history and scores as plain Python values."""
+        scores = {
+            "downstream": self.downstream,
+            "baseline_downstream": self.baseline_downstream,
+            "feature_downstream": self.feature_downstream,
+        }
+        dependence = {
+            "dependence": self.dependence,
+            "baseline_dependence": self.baseline_dependence,
+        }
+        return {
+            "source": self.source,
+            "method": self.method,
+            "weights": self.weights,
+            "prior": self.prior,
+            "occlude": self.occlude,
+            "target": self.target,
+            "settings": self.settings.to_dict(),
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "steps": self.steps,
+            "findings": [one.to_dict() for one in self.findings],
+            "history": self.history,
+            **{name: None if one is None else float(one) for name, one in dependence.items()},
+            **{name: None if one is None else one.to_dict() for name, one in scores.items()},
+        }

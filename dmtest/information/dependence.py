@@ -79,6 +79,15 @@ def neural_dependence(
     ------
     ImportError
         If torch is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dmtest import information
+    >>> r = np.array([[1.0, 0.8], [0.8, 1.0]])  # the truth: -log det(r) / 2 = .51 nats
+    >>> z = np.random.default_rng(0).multivariate_normal([0, 0], r, 4000)
+    >>> print(f"{information.neural_dependence(z, steps=500, rng=0):.1f}")
+    0.5
     """
     rows = as_rows("z", z)
     n, d = rows.shape
@@ -200,6 +209,6 @@ def _torch() -> Any:
         import torch
     except ImportError:
         raise MissingExtraError(
-            "neural_dependence needs torch: run `pip install 'dmtest[train]'`"
+            "information.neural_dependence needs torch: run `pip install 'dmtest[train]'`"
         ) from None
     return torch
