@@ -302,12 +302,12 @@ def one(data: str, seed: int, weight: float = WEIGHT, steps: int = STEPS) -> dic
     return {"seed": seed, "weight": weight, "steps": steps, "generation": found | seconds}
 
 
-def generate(data: str, seeds: int) -> None:
-    """Run all seeds, and the first without the embedding's error."""
+def generate(data: str, seeds: int, steps: int = STEPS) -> None:
+    """Run all seeds, and then the first without the embedding's error."""
     for weight, count in ((WEIGHT, seeds), (0.0, min(seeds, 1))):
         for seed in range(count):
             run(
                 "generate",
-                f"{weight:g}-{seed}",
-                lambda seed=seed, weight=weight: one(data, seed, weight),  # type: ignore[misc]
+                f"{weight:g}-{steps}-{seed}",
+                lambda seed=seed, weight=weight: one(data, seed, weight, steps),  # type: ignore[misc]
             )

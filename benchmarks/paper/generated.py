@@ -18,13 +18,15 @@ SIDE = 8  # pictures in a row, and rows
 
 
 def table(runs: list[Run]) -> str:
-    """Return the measures by weight of the embedding's error, a column a seed."""
-    runs = sorted(runs, key=lambda run: (-run["weight"], run["seed"]))
-    groups = {weight: [r for r in runs if r["weight"] == weight] for weight in _weights(runs)}
+    """Return the measures by weight of the embedding's error and steps, a column a seed."""
+    runs = sorted(runs, key=lambda run: (-run["weight"], run["steps"], run["seed"]))
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(f"weight {run['weight']:g}, {run['steps']:,} steps", []).append(run)
     head = ["measure"]
-    for weight, own in groups.items():
-        head += [f"weight {weight:g}, seed {run['seed']}" for run in own]
-        head += [f"weight {weight:g}, mean"] if len(own) > 1 else []
+    for name, own in groups.items():
+        head += [f"{name}, seed {run['seed']}" for run in own]
+        head += [f"{name}, mean"] if len(own) > 1 else []
     rows = []
     for name, digits in MEASURES.items():
         cells = [name]
@@ -68,10 +70,6 @@ MEASURES = {
     "CPU s, encoder": 0,
     "CPU s, generator": 0,
 }
-
-
-def _weights(runs: list[Run]) -> list[float]:
-    return list(dict.fromkeys(run["weight"] for run in runs))
 
 
 def _number(value: Any) -> float:
