@@ -261,9 +261,9 @@ def picture() -> None:
         means = [float(np.mean(values)) for values in own]
         axes.plot(place, means, "_", ms=12, mew=2, color=f"C{number}", label=_title(level))
     axes.set_xticks(range(len(names)), names, rotation=25, ha="right", fontsize=8)
-    axes.set(ylabel="accuracy of a linear support vector machine")
+    axes.set(ylabel="accuracy of a linear support vector machine", ylim=(None, 0.87))
     axes.grid(axis="y", color="0.9")
-    axes.legend(frameon=False, title="level", loc="lower right")
+    axes.legend(frameon=False, title="level", loc="upper left", ncols=3)
     save(figure, "infomax", 64, dpi=110)
 
 
