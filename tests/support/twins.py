@@ -181,7 +181,7 @@ def wasserstein_mean(n: int, exact: int) -> float:
     second = 1.0 / n - np.diff(products)
     outer = (z * z @ weights) / n + 2.0 * (z @ weights) * np.diff(density) + second
     inner = np.linspace(edges[-1], -edges[-1], 20_001)
-    limit = np.trapezoid(ndtr(inner) * ndtr(-inner) / stats.norm.pdf(inner), inner)
+    limit = integrate.trapezoid(ndtr(inner) * ndtr(-inner) / stats.norm.pdf(inner), inner)
     return float(2.0 * n * outer.sum() + limit)
 
 
