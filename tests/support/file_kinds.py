@@ -296,7 +296,12 @@ def save_zarr(path: Path, arrays: dict[str, np.ndarray]) -> None:
     folder = path.with_name("unpacked.zarr") if path.suffix.lower() == ".zip" else path
     group = zarr.open_group(folder, mode="w")
     for j, (name, values) in enumerate(arrays.items()):
-        group.create_array(name, data=values, chunks=(10, 3), shards=None if j else (20, 3))
+        # zarr 3.0.8 takes no data here.
+        shape, shards = np.shape(values), None if j else (20, 3)
+        made = group.create_array(
+            name, shape=shape, dtype=values.dtype, chunks=(10, 3), shards=shards
+        )
+        made[:] = values
     if folder != path:
         pack(folder, path)
 
