@@ -4,7 +4,7 @@ python -m benchmarks.paper figure1 --data MNIST_FOLDER [--seeds 3]
 python -m benchmarks.paper best --which normal-2 --data MNIST_FOLDER
 python -m benchmarks.paper cost --data MNIST_FOLDER
 python -m benchmarks.paper equal --data MNIST_FOLDER
-python -m benchmarks.paper generate --data MNIST_FOLDER [--seeds 3] [--steps 4000]
+python -m benchmarks.paper generate --data MNIST_FOLDER [--seeds 3] [--steps 14000]
 python -m benchmarks.paper headtohead --data MNIST_FOLDER
 python -m benchmarks.paper methods --data FASHION_MNIST_FOLDER
 python -m benchmarks.paper defaults
@@ -37,7 +37,7 @@ def main() -> None:
         default="normal-2",
         help="of best: normal-2, normal-8, normal-8-closer, uniform-2",
     )
-    parser.add_argument("--steps", type=int, default=4000, help="of generate")
+    parser.add_argument("--steps", type=int, default=14_000, help="of generate")
     said = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     if said.experiment == "pictures":
