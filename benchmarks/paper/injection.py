@@ -33,7 +33,7 @@ ARMS: dict[str, dict[str, str]] = {
 }
 # Strengths of augmentation and noise levels of the grid in which the objective breaks.
 STRENGTHS, LEVELS = (0.3, 0.6, 1.2, 2.4), (0.03, 0.1, 0.3, 1.0)
-# Ratios of batch to rows, columns and classes: how a run scales.
+# Columns, classes and rows of runs in which one of them varies.
 COLUMNS, CLASSES, ROWS = (1, 2, 4, 8, 16), (2, 5, 10), (3_000, 10_000, 30_000, 60_000)
 COMMON: dict[str, Any] = {"encoder": "mlp", "critic": "separable", "crop": 24, "batch": 1024}
 EPOCHS = 8

@@ -38,9 +38,7 @@ def self_supervised_table(fit: Any) -> RenderableType:
     n, width = fit.features.shape
     title = Text(
         f"{fit.source}: {fit.method} with sigma = {fit.sigma:.3g} at the outlet; {n:,} held-out "
-        f"rows, {width:,} features, {fit.embeddings.shape[1]:,} columns; trained "
-        f"{len(fit.history['loss'])} epochs ({fit.steps:,} steps of {fit.settings.batch:,} rows) "
-        f"in {fit.seconds:.1f} s, seed {fit.seed}"
+        f"rows, {width:,} features, {fit.embeddings.shape[1]:,} columns; {_trained(fit)}"
     )
     lines: list[Any] = [title, Text("")]
     if fit.downstream is not None:
@@ -63,8 +61,7 @@ def deep_infomax_table(fit: Any) -> RenderableType:
     n, columns = fit.embeddings.shape
     title = Text(
         f"{fit.source}: {fit.method}; {n:,} held-out rows, {columns:,} columns, target "
-        f"{fit.target}; trained {len(fit.history['loss'])} epochs ({fit.steps:,} steps of "
-        f"{fit.settings.batch:,} rows) in {fit.seconds:.1f} s, seed {fit.seed}"
+        f"{fit.target}; {_trained(fit)}"
     )
     lines: list[Any] = [title, Text("")]
     rows: list[Any] = training_rows.downstream(fit)
@@ -74,6 +71,14 @@ def deep_infomax_table(fit: Any) -> RenderableType:
     if rows:
         lines += [_table(("Embeddings of held-out rows", "Trained", "Untrained"), rows), Text("")]
     return Group(*lines, *_findings(fit), *_reported(fit, "embeddings"))
+
+
+def _trained(fit: Any) -> str:
+    """Return how long a run was, as its title ends."""
+    return (
+        f"trained {len(fit.history['loss'])} epochs ({fit.steps:,} steps of "
+        f"{fit.settings.batch:,} rows) in {fit.seconds:.1f} s, seed {fit.seed}"
+    )
 
 
 def _table(head: Sequence[str], rows: Iterable[tuple[str, Iterable[str]]]) -> Any:

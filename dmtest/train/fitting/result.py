@@ -195,12 +195,7 @@ class SelfSupervisedFit(Shown):
             "source": self.source,
             "method": self.method,
             "sigma": self.sigma,
-            "settings": self.settings.to_dict(),
-            "seed": self.seed,
-            "seconds": self.seconds,
-            "steps": self.steps,
-            "findings": [one.to_dict() for one in self.findings],
-            "history": self.history,
+            **_run_facts(self),
         } | {name: None if score is None else score.to_dict() for name, score in scores.items()}
 
 
@@ -299,12 +294,19 @@ class DeepInfoMaxFit(Shown):
             "prior": self.prior,
             "occlude": self.occlude,
             "target": self.target,
-            "settings": self.settings.to_dict(),
-            "seed": self.seed,
-            "seconds": self.seconds,
-            "steps": self.steps,
-            "findings": [one.to_dict() for one in self.findings],
-            "history": self.history,
+            **_run_facts(self),
             **{name: None if one is None else float(one) for name, one in dependence.items()},
             **{name: None if one is None else one.to_dict() for name, one in scores.items()},
         }
+
+
+def _run_facts(fit: SelfSupervisedFit | DeepInfoMaxFit) -> dict[str, Any]:
+    """Return settings, length, findings and history of a run as plain Python values."""
+    return {
+        "settings": fit.settings.to_dict(),
+        "seed": fit.seed,
+        "seconds": fit.seconds,
+        "steps": fit.steps,
+        "findings": [one.to_dict() for one in fit.findings],
+        "history": fit.history,
+    }
